@@ -1,0 +1,2 @@
+/** Benchmarks, the checkpoint profiler, and comparisons against peers. */
+package io.lockstep.bench;

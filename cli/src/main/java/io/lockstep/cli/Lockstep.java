@@ -1,0 +1,51 @@
+package io.lockstep.cli;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+import java.util.concurrent.Callable;
+
+/**
+ * The command {@code lockstep}: what the launcher starts, and where the subcommands hang.
+ *
+ * <p>Exit codes are picocli's: 0 done, 1 failed, 2 wrong usage.
+ */
+@Command(
+        name = "lockstep",
+        description =
+                "Replicates the disks of a running virtual machine, with checkpoints and failover.",
+        mixinStandardHelpOptions = true,
+        versionProvider = Lockstep.Version.class,
+        synopsisSubcommandLabel = "COMMAND")
+public final class Lockstep implements Callable<Integer> {
+
+    @Spec private CommandSpec spec;
+
+    /** Starts the command line of this process and ends the process with its exit code. */
+    public static void main(final String[] arguments) {
+        System.exit(commandLine().execute(arguments));
+    }
+
+    /** The command line with all of its subcommands, for {@link #main} and for tests. */
+    public static CommandLine commandLine() {
+        return new CommandLine(new Lockstep());
+    }
+
+    @Override
+    public Integer call() {
+        throw new ParameterException(spec.commandLine(), "Missing required subcommand");
+    }
+
+    /** Names the version that Maven wrote into the jar's manifest. */
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            final String version = Lockstep.class.getPackage().getImplementationVersion();
+            return new String[] {"lockstep " + (version == null ? "(not packaged)" : version)};
+        }
+    }
+}

@@ -1,0 +1,97 @@
+package io.lockstep.engine.disk;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The seam between state machines and storage: one block device, as one loop sees it. Operations
+ * are submitted and complete later, in any order; {@link #poll} delivers the completions that are
+ * there. Behind it stand {@link FileDisk}, the simulator's disk, and the disks that replication
+ * lays over one another.
+ *
+ * <p>All methods are called from the loop that owns the disk. A range must lie within the disk:
+ * that is checked where requests come in, and asserted here. How many operations are in flight is
+ * for the callers to bound; a disk takes them all. Memory that an operation names belongs to the
+ * disk until it completes.
+ */
+public interface Disk {
+    /** Hears of the end of an operation. */
+    interface Completion {
+        /**
+         * An operation has ended.
+         *
+         * @param token as submitted
+         * @param errno 0, or the number of the error ({@code errno(3)}, named by {@link
+         *     io.lockstep.engine.memory.Errno})
+         */
+        void onComplete(long token, int errno);
+    }
+
+    /** Of {@link #zero}: the range must stay allocated. */
+    int ZERO_NO_HOLE = 1;
+
+    /**
+     * Of {@link #zero}: fail with EOPNOTSUPP, and change nothing, unless it beats writing zeroes.
+     */
+    int ZERO_FAST = 1 << 1;
+
+    /** The name by which people know the disk. */
+    String name();
+
+    /** The length in bytes; any number, not only whole blocks. */
+    long length();
+
+    /** Whether everything that changes it is refused. */
+    boolean isReadOnly();
+
+    /** Whether it is a medium that seeks. */
+    boolean isRotational();
+
+    /** Reads {@code length} bytes at {@code offset} into memory. */
+    void read(
+            long offset,
+            int length,
+            MemorySegment memory,
+            long position,
+            Completion completion,
+            long token);
+
+    /** Writes {@code length} bytes of memory at {@code offset}. */
+    void write(
+            long offset,
+            int length,
+            MemorySegment memory,
+            long position,
+            Completion completion,
+            long token);
+
+    /**
+     * Makes a range read as zeroes.
+     *
+     * @param flags of {@code ZERO_*}
+     */
+    void zero(long offset, long length, int flags, Completion completion, long token);
+
+    /** Says that a range's content is no longer needed. What it then holds is not defined. */
+    void discard(long offset, long length, Completion completion, long token);
+
+    /** Puts on stable storage all that completed before this call. */
+    void flush(Completion completion, long token);
+
+    /** Says that a range will be read soon. Its failure means nothing. */
+    void prefetch(long offset, long length, Completion completion, long token);
+
+    /**
+     * Finds what is allocated, from {@code offset} on.
+     *
+     * @param into cleared, then filled with consecutive extents that cover the range, or its front
+     *     where the list is full; untouched by others until completion
+     */
+    void extents(long offset, long length, ExtentList into, Completion completion, long token);
+
+    /**
+     * Delivers completions.
+     *
+     * @return how many
+     */
+    int poll();
+}

@@ -1,0 +1,254 @@
+package io.lockstep.engine.disk;
+
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.Posix;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * An open, locked file or block device with what is known of it: what the loops' {@link FileDisk}s
+ * of one disk share. Opened and closed by one thread; the rest from any.
+ */
+public final class DiskFile implements AutoCloseable {
+    private static final int MODE_TYPE = 0xf000;
+    private static final int MODE_REGULAR = 0x8000;
+    private static final int MODE_BLOCK_DEVICE = 0x6000;
+    private static final int MODE_DIRECTORY = 0x4000;
+
+    private final String name;
+    private final Path path;
+    private final int fd;
+    private final long length;
+    private final boolean readOnly;
+    private final boolean blockDevice;
+    private final int sectorLength;
+    private final boolean memoryBacked;
+    private final boolean rotational;
+
+    /** Counts zeroes and discards, so that a loop notices that others made holes. */
+    private final AtomicInteger holeGeneration = new AtomicInteger();
+
+    /** A failed flush stays failed: the kernel tells of lost writes once, and then forgets them. */
+    private volatile int flushErrno;
+
+    private DiskFile(final Builder builder) {
+        name = builder.name;
+        path = builder.path;
+        fd = builder.fd;
+        length = builder.length;
+        readOnly = builder.readOnly;
+        blockDevice = builder.blockDevice;
+        sectorLength = builder.sectorLength;
+        memoryBacked = builder.memoryBacked;
+        rotational = builder.rotational;
+    }
+
+    /**
+     * Opens and locks a disk's backing store.
+     *
+     * @param name the disk's name, for messages
+     * @param path a regular file or a block device
+     * @param readOnly to refuse all changes
+     * @throws DiskException where it can't be had; the message says why and what to do
+     */
+    public static DiskFile open(final String name, final Path path, final boolean readOnly)
+            throws DiskException {
+        return new Builder(name, path, readOnly).open();
+    }
+
+    String name() {
+        return name;
+    }
+
+    /** Where it lies. */
+    public Path path() {
+        return path;
+    }
+
+    int fd() {
+        return fd;
+    }
+
+    /** Its length in bytes. */
+    public long length() {
+        return length;
+    }
+
+    /** Whether all changes are refused. */
+    public boolean isReadOnly() {
+        return readOnly;
+    }
+
+    boolean isBlockDevice() {
+        return blockDevice;
+    }
+
+    /** The device's logical sector, in bytes; 1 for a file. */
+    int sectorLength() {
+        return sectorLength;
+    }
+
+    /** Whether it lies in memory, so that no call waits for a device. */
+    boolean isMemoryBacked() {
+        return memoryBacked;
+    }
+
+    boolean isRotational() {
+        return rotational;
+    }
+
+    AtomicInteger holeGeneration() {
+        return holeGeneration;
+    }
+
+    /** Flushes now, waiting for the device. Answers 0 or an error number. */
+    public int flush() {
+        if (flushErrno == 0) {
+            final int result = Posix.fdatasync(fd);
+            if (result < 0) {
+                flushErrno = -result;
+            }
+        }
+        return flushErrno;
+    }
+
+    /** Gives the lock back. No operation may be under way. */
+    @Override
+    public void close() {
+        Posix.close(fd);
+    }
+
+    /** Collects what is known of the file while it is being opened. */
+    private static final class Builder {
+        private final String name;
+        private final Path path;
+        private final boolean readOnly;
+        private int fd;
+        private long length;
+        private boolean blockDevice;
+        private int sectorLength = 1;
+        private boolean memoryBacked;
+        private boolean rotational;
+
+        Builder(final String name, final Path path, final boolean readOnly) {
+            this.name = name;
+            this.path = path;
+            this.readOnly = readOnly;
+        }
+
+        DiskFile open() throws DiskException {
+            final Map<String, Object> attributes = attributes();
+            final int type = (int) attributes.get("mode") & MODE_TYPE;
+            if (type == MODE_DIRECTORY) {
+                throw failure("it is a directory; name a file or a block device");
+            }
+            if (type != MODE_REGULAR && type != MODE_BLOCK_DEVICE) {
+                throw failure("it is neither a regular file nor a block device");
+            }
+            blockDevice = type == MODE_BLOCK_DEVICE;
+            fd =
+                    Posix.open(
+                            path.toString(),
+                            (readOnly ? Posix.O_RDONLY : Posix.O_RDWR) | Posix.O_CLOEXEC);
+            if (fd < 0) {
+                throw openFailure(-fd);
+            }
+            boolean opened = false;
+            try {
+                lock();
+                measure(attributes);
+                opened = true;
+                return new DiskFile(this);
+            } finally {
+                if (!opened) {
+                    Posix.close(fd);
+                }
+            }
+        }
+
+        private Map<String, Object> attributes() throws DiskException {
+            try {
+                return Files.readAttributes(path, "unix:mode,size,dev,rdev");
+            } catch (final java.nio.file.NoSuchFileException e) {
+                throw failure("no such file; make one with: truncate -s 10G " + path);
+            } catch (final java.nio.file.AccessDeniedException e) {
+                throw failure("permission denied");
+            } catch (final IOException e) {
+                throw failure(e.getMessage());
+            }
+        }
+
+        private DiskException openFailure(final int errno) {
+            final String hint =
+                    switch (errno) {
+                        case Errno.EACCES, Errno.EPERM, Errno.EROFS ->
+                                readOnly
+                                        ? ""
+                                        : "; make it writable for this user, or open it read-only";
+                        case Errno.EMFILE -> "; raise the limit on open files (ulimit -n)";
+                        default -> "";
+                    };
+            return failure(Errno.meaning(errno) + hint);
+        }
+
+        private void lock() throws DiskException {
+            final int errno = ImageLock.take(fd, readOnly);
+            if (errno == Errno.EBUSY) {
+                throw failure("it is in use by another lockstep or QEMU; stop that one first");
+            }
+            if (errno != 0) {
+                throw failure("it cannot be locked: " + Errno.meaning(errno));
+            }
+        }
+
+        private void measure(final Map<String, Object> attributes) throws DiskException {
+            if (blockDevice) {
+                length = deviceNumber(Posix.BLKGETSIZE64, "its size");
+                sectorLength = (int) deviceNumber(Posix.BLKSSZGET, "its sector size");
+            } else {
+                length = (long) attributes.get("size");
+                final long type = Posix.fileSystemType(fd);
+                memoryBacked =
+                        type == Posix.TMPFS_MAGIC
+                                || type == Posix.RAMFS_MAGIC
+                                || type == Posix.HUGETLBFS_MAGIC;
+            }
+            if (length == 0) {
+                throw failure("it is empty; give it a size with: truncate -s 10G " + path);
+            }
+            rotational = isOnRotational((long) attributes.get(blockDevice ? "rdev" : "dev"));
+        }
+
+        private long deviceNumber(final long request, final String what) throws DiskException {
+            final long number = Posix.ioctlLong(fd, request);
+            if (number < 0) {
+                throw failure("it does not tell " + what + ": " + Errno.meaning((int) -number));
+            }
+            return number;
+        }
+
+        private DiskException failure(final String reason) {
+            return new DiskException("disk " + name + ": cannot open " + path + ": " + reason);
+        }
+
+        /** Asks sysfs, where a partition's queue is its parent's. Source: {@code sysfs-block}. */
+        private static boolean isOnRotational(final long device) {
+            final long major = (device >> 8 & 0xfff) | (device >> 32 & ~0xfffL);
+            final long minor = (device & 0xff) | (device >> 12 & ~0xffL);
+            final Path block = Path.of("/sys/dev/block", major + ":" + minor);
+            return isOne(block, "queue/rotational") || isOne(block, "../queue/rotational");
+        }
+
+        private static boolean isOne(final Path block, final String attribute) {
+            try {
+                return Files.readString(block.toRealPath().resolve(attribute)).startsWith("1");
+            } catch (final IOException e) {
+                return false; // no such device or attribute: not known to be rotational
+            }
+        }
+    }
+}

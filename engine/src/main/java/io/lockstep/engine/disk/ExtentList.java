@@ -1,0 +1,77 @@
+package io.lockstep.engine.disk;
+
+import java.util.Objects;
+
+/**
+ * Consecutive runs of a disk's bytes with what is known of each: filled by {@link Disk#extents} and
+ * used again and again. Single threaded, of fixed capacity.
+ */
+public final class ExtentList {
+    /** May hold anything. */
+    public static final int DATA = 0;
+
+    /** Is not allocated, and reads as zeroes. */
+    public static final int HOLE = 1;
+
+    /** Is allocated, and reads as zeroes. */
+    public static final int ZERO = 2;
+
+    private final long[] lengths;
+    private final byte[] states;
+    private int size;
+    private long totalLength;
+
+    /** A list that can hold so many runs. */
+    public ExtentList(final int capacity) {
+        lengths = new long[capacity];
+        states = new byte[capacity];
+    }
+
+    /** Empties the list. */
+    public void clear() {
+        size = 0;
+        totalLength = 0;
+    }
+
+    /**
+     * Appends a run; one in the state of the last is joined with it.
+     *
+     * @param length in bytes, more than 0
+     * @return false, and nothing changed, where the list is full
+     */
+    public boolean add(final long length, final int state) {
+        assert length > 0;
+        if (size > 0 && states[size - 1] == state) {
+            lengths[size - 1] += length;
+        } else {
+            if (size == lengths.length) {
+                return false;
+            }
+            lengths[size] = length;
+            states[size] = (byte) state;
+            size++;
+        }
+        totalLength += length;
+        return true;
+    }
+
+    /** How many runs there are. */
+    public int size() {
+        return size;
+    }
+
+    /** The length of run {@code index} in bytes. */
+    public long length(final int index) {
+        return lengths[Objects.checkIndex(index, size)];
+    }
+
+    /** The state of run {@code index}. */
+    public int state(final int index) {
+        return states[Objects.checkIndex(index, size)];
+    }
+
+    /** The sum of all lengths in bytes. */
+    public long totalLength() {
+        return totalLength;
+    }
+}

@@ -1,0 +1,517 @@
+package io.lockstep.engine.disk;
+
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.Posix;
+
+import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * A disk on a file or a block device, as one loop uses it.
+ *
+ * <p>What the page cache or memory can answer is done on the loop, in the call that submits it: one
+ * {@code pread} or {@code pwrite} straight between the file and the caller's memory. What can wait
+ * for a device goes to a helper thread: a read that {@code RWF_NOWAIT} says would wait, flushes,
+ * and changes of allocation outside memory-backed file systems. Either way the completion is
+ * delivered by {@link #poll}, which the loop is made to call when a helper is done.
+ *
+ * <p>Allocates nothing in steady state. Source: {@code preadv2(2)}, {@code fallocate(2)}, {@code
+ * lseek(2)}.
+ */
+public final class FileDisk implements Disk {
+    private static final int OPERATION_CHUNK = 256;
+    private static final int ZEROES_LENGTH = 1 << 16;
+    private static final MemorySegment ZEROES = Arena.global().allocate(ZEROES_LENGTH, 4096);
+
+    private final DiskFile file;
+    private final int fd;
+    private final IoLoop loop;
+    private final HelperThreads helpers;
+
+    private final CompletionRing completed = new CompletionRing();
+    private final ArrayDeque<Operation> free = new ArrayDeque<>(OPERATION_CHUNK);
+    private final MpscUnboundedAtomicArrayQueue<Operation> finished =
+            new MpscUnboundedAtomicArrayQueue<>(OPERATION_CHUNK);
+    private final AtomicBoolean pollScheduled = new AtomicBoolean();
+    private final Runnable pollTask = this::pollFinished;
+    private boolean polling;
+
+    /** One {@code struct iovec} for reads that must not wait. */
+    private final MemorySegment iovec = Arena.ofAuto().allocate(16, 8);
+
+    /** A range known to hold data, so that reads of it need not ask for holes. */
+    private long dataStart;
+
+    private long dataEnd;
+    private int dataGeneration;
+
+    /** The loop's view of an open file. */
+    public FileDisk(final DiskFile file, final IoLoop loop, final HelperThreads helpers) {
+        this.file = file;
+        this.fd = file.fd();
+        this.loop = loop;
+        this.helpers = helpers;
+    }
+
+    @Override
+    public String name() {
+        return file.name();
+    }
+
+    @Override
+    public long length() {
+        return file.length();
+    }
+
+    @Override
+    public boolean isReadOnly() {
+        return file.isReadOnly();
+    }
+
+    @Override
+    public boolean isRotational() {
+        return file.isRotational();
+    }
+
+    @Override
+    public void read(
+            final long offset,
+            final int length,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        assert isWithin(offset, length) && position + length <= memory.byteSize();
+        final long address = memory.address() + position;
+        if (file.isMemoryBacked()) {
+            completed.add(completion, token, readFully(address, length, offset));
+            return;
+        }
+        iovec.set(ValueLayout.JAVA_LONG, 0, address);
+        iovec.set(ValueLayout.JAVA_LONG, 8, length);
+        final long count = Posix.preadNoWait(fd, iovec.address(), offset);
+        if (count == length) {
+            completed.add(completion, token, 0);
+            return;
+        }
+        final Operation operation = operation(Kind.READ, offset, length, completion, token);
+        operation.address = address;
+        helpers.execute(operation);
+    }
+
+    @Override
+    public void write(
+            final long offset,
+            final int length,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        assert isWithin(offset, length) && position + length <= memory.byteSize();
+        completed.add(completion, token, writeFully(memory.address() + position, length, offset));
+    }
+
+    @Override
+    public void zero(
+            final long offset,
+            final long length,
+            final int flags,
+            final Completion completion,
+            final long token) {
+        assert isWithin(offset, length);
+        final Operation operation = operation(Kind.ZERO, offset, length, completion, token);
+        operation.flags = flags;
+        executeUnlessMemory(operation);
+    }
+
+    @Override
+    public void discard(
+            final long offset, final long length, final Completion completion, final long token) {
+        assert isWithin(offset, length);
+        executeUnlessMemory(operation(Kind.DISCARD, offset, length, completion, token));
+    }
+
+    @Override
+    public void flush(final Completion completion, final long token) {
+        executeUnlessMemory(operation(Kind.FLUSH, 0, 0, completion, token));
+    }
+
+    @Override
+    public void prefetch(
+            final long offset, final long length, final Completion completion, final long token) {
+        assert isWithin(offset, length);
+        Posix.fadvise(fd, offset, length, Posix.POSIX_FADV_WILLNEED);
+        completed.add(completion, token, 0);
+    }
+
+    @Override
+    public void extents(
+            final long offset,
+            final long length,
+            final ExtentList into,
+            final Completion completion,
+            final long token) {
+        assert isWithin(offset, length);
+        into.clear();
+        completed.add(completion, token, findExtents(offset, offset + length, into));
+    }
+
+    @Override
+    public int poll() {
+        if (polling) {
+            return 0; // called by a completion's handler: the outer call goes on
+        }
+        polling = true;
+        try {
+            int count = 0;
+            while (completed.deliver()) {
+                count++;
+            }
+            return count;
+        } finally {
+            polling = false;
+        }
+    }
+
+    private void pollFinished() {
+        pollScheduled.set(false);
+        Operation operation = finished.poll();
+        while (operation != null) {
+            complete(operation);
+            operation = finished.poll();
+        }
+        poll();
+    }
+
+    private void executeUnlessMemory(final Operation operation) {
+        if (file.isMemoryBacked()) {
+            operation.execute();
+            complete(operation);
+        } else {
+            helpers.execute(operation);
+        }
+    }
+
+    private Operation operation(
+            final Kind kind,
+            final long offset,
+            final long length,
+            final Completion completion,
+            final long token) {
+        Operation operation = free.pollLast();
+        if (operation == null) {
+            operation = new Operation();
+        }
+        operation.kind = kind;
+        operation.offset = offset;
+        operation.length = length;
+        operation.completion = completion;
+        operation.token = token;
+        return operation;
+    }
+
+    private void complete(final Operation operation) {
+        if (operation.kind == Kind.ZERO || operation.kind == Kind.DISCARD) {
+            forgetData(operation.offset, operation.offset + operation.length);
+        }
+        completed.add(operation.completion, operation.token, operation.errno);
+        operation.completion = null;
+        free.addLast(operation);
+    }
+
+    private boolean isWithin(final long offset, final long length) {
+        return offset >= 0 && length >= 0 && offset <= file.length() - length;
+    }
+
+    private int readFully(final long address, final long length, final long offset) {
+        long done = 0;
+        while (done < length) {
+            final long count = Posix.pread(fd, address + done, length - done, offset + done);
+            if (count <= 0) {
+                return count == 0
+                        ? Errno.EIO
+                        : (int) -count; // the file has been cut short under us
+            }
+            done += count;
+        }
+        return 0;
+    }
+
+    private int writeFully(final long address, final long length, final long offset) {
+        long done = 0;
+        while (done < length) {
+            final long count = Posix.pwrite(fd, address + done, length - done, offset + done);
+            if (count < 0) {
+                return (int) -count;
+            }
+            done += count;
+        }
+        return 0;
+    }
+
+    private int zeroRange(final long offset, final long length, final int flags) {
+        if (length == 0) {
+            return 0;
+        }
+        final boolean fast = (flags & ZERO_FAST) != 0;
+        if (file.isBlockDevice()) {
+            return zeroDevice(offset, length, flags);
+        }
+        if ((flags & ZERO_NO_HOLE) == 0) {
+            final int errno = punch(offset, length);
+            if (errno != Errno.EOPNOTSUPP) {
+                return errno;
+            }
+        }
+        final int result = Posix.fallocate(fd, Posix.FALLOC_FL_ZERO_RANGE, offset, length);
+        if (result != -Errno.EOPNOTSUPP) {
+            return -result;
+        }
+        if (fast) {
+            return Errno.EOPNOTSUPP;
+        }
+        if (file.isMemoryBacked()) {
+            final int errno = punch(offset, length);
+            return errno != 0 ? errno : -Posix.fallocate(fd, 0, offset, length);
+        }
+        return writeZeroes(offset, length);
+    }
+
+    /** A device zeroes whole sectors itself; what is left at both ends is written. */
+    private int zeroDevice(final long offset, final long length, final int flags) {
+        final int sector = file.sectorLength();
+        final long end = offset + length;
+        final long innerStart = Math.min((offset + sector - 1) / sector * sector, end);
+        final long innerEnd = Math.max(end / sector * sector, innerStart);
+        final boolean fast = (flags & ZERO_FAST) != 0;
+        int errno = 0;
+        if (innerEnd > innerStart) {
+            // Of these two only the first is sure not to write zeroes sector by sector.
+            int result = -Errno.EOPNOTSUPP;
+            if ((flags & ZERO_NO_HOLE) == 0) {
+                errno = punch(innerStart, innerEnd - innerStart);
+                result = -errno;
+            }
+            if (result == -Errno.EOPNOTSUPP) {
+                if (fast) {
+                    return Errno.EOPNOTSUPP;
+                }
+                final int mode = Posix.FALLOC_FL_ZERO_RANGE | Posix.FALLOC_FL_KEEP_SIZE;
+                errno = -Posix.fallocate(fd, mode, innerStart, innerEnd - innerStart);
+            }
+            if (errno == Errno.EOPNOTSUPP) {
+                errno = writeZeroes(innerStart, innerEnd - innerStart);
+            }
+        }
+        if (errno == 0) {
+            errno = writeZeroes(offset, innerStart - offset);
+        }
+        return errno != 0 ? errno : writeZeroes(innerEnd, end - innerEnd);
+    }
+
+    private int punch(final long offset, final long length) {
+        final int mode = Posix.FALLOC_FL_PUNCH_HOLE | Posix.FALLOC_FL_KEEP_SIZE;
+        return -Posix.fallocate(fd, mode, offset, length);
+    }
+
+    private int writeZeroes(final long offset, final long length) {
+        long done = 0;
+        while (done < length) {
+            final long count = Math.min(ZEROES_LENGTH, length - done);
+            final int errno = writeFully(ZEROES.address(), count, offset + done);
+            if (errno != 0) {
+                return errno;
+            }
+            done += count;
+        }
+        return 0;
+    }
+
+    /** A discard is a hint: what can't discard keeps the data. */
+    private int discardRange(final long offset, final long length) {
+        if (length == 0) {
+            return 0;
+        }
+        final int errno;
+        if (file.isBlockDevice()) {
+            final int sector = file.sectorLength();
+            final long start = (offset + sector - 1) / sector * sector;
+            final long end = (offset + length) / sector * sector;
+            errno = end > start ? -Posix.ioctlRange(fd, Posix.BLKDISCARD, start, end - start) : 0;
+        } else {
+            errno = punch(offset, length);
+        }
+        return errno == Errno.EOPNOTSUPP ? 0 : errno;
+    }
+
+    private int findExtents(final long start, final long end, final ExtentList into) {
+        if (file.isBlockDevice()) {
+            return start == end || into.add(end - start, ExtentList.DATA) ? 0 : Errno.EINVAL;
+        }
+        long at = start;
+        while (at < end) {
+            if (!isKnownData(at)) {
+                final long data = Posix.lseek(fd, at, Posix.SEEK_DATA);
+                if (data < 0 && data != -Errno.ENXIO) {
+                    return (int) -data;
+                }
+                final long holeEnd =
+                        data < 0 ? end : Math.min(data, end); // ENXIO: a hole up to the end
+                if (holeEnd > at) {
+                    if (!into.add(holeEnd - at, ExtentList.HOLE)) {
+                        return 0;
+                    }
+                    at = holeEnd;
+                    continue;
+                }
+                final int errno = learnData(at);
+                if (errno != 0) {
+                    return errno;
+                }
+            }
+            final long runEnd = Math.min(dataEnd, end);
+            if (!into.add(runEnd - at, ExtentList.DATA)) {
+                return 0;
+            }
+            at = runEnd;
+        }
+        return 0;
+    }
+
+    private boolean isKnownData(final long offset) {
+        return offset >= dataStart
+                && offset < dataEnd
+                && dataGeneration == file.holeGeneration().get();
+    }
+
+    /**
+     * Finds the end of the data around an offset that has some, and keeps it: asking is dear where
+     * a long range is walked page by page, as tmpfs does. What is known may be out of date in one
+     * direction only: it may call data what others have punched since, which is never wrong.
+     */
+    private int learnData(final long offset) {
+        final int generation = file.holeGeneration().get();
+        final long hole = Posix.lseek(fd, offset, Posix.SEEK_HOLE);
+        if (hole < 0) {
+            return (int) -hole;
+        }
+        dataStart = offset;
+        // A hole punched between the two calls makes no progress: call one byte data, and look
+        // again.
+        dataEnd = Math.max(hole, offset + 1);
+        dataGeneration = generation;
+        return 0;
+    }
+
+    /** Takes a range that may now be a hole out of what is known, and lets the other loops know. */
+    private void forgetData(final long start, final long end) {
+        final int generation = file.holeGeneration().incrementAndGet();
+        if (dataGeneration == generation - 1) {
+            dataGeneration = generation;
+        }
+        if (start < dataEnd && end > dataStart) {
+            if (start - dataStart > dataEnd - end) {
+                dataEnd = start;
+            } else {
+                dataStart = end;
+            }
+        }
+    }
+
+    private enum Kind {
+        READ,
+        ZERO,
+        DISCARD,
+        FLUSH
+    }
+
+    /** An operation that a helper may run; used again and again. */
+    private final class Operation implements Runnable {
+        private Kind kind = Kind.READ;
+        private long offset;
+        private long length;
+        private long address;
+        private int flags;
+        private Completion completion;
+        private long token;
+        private int errno;
+
+        @Override
+        public void run() {
+            execute();
+            finished.offer(this);
+            if (pollScheduled.compareAndSet(false, true)) {
+                loop.execute(pollTask);
+            }
+        }
+
+        void execute() {
+            errno =
+                    switch (kind) {
+                        case READ -> readFully(address, length, offset);
+                        case ZERO -> zeroRange(offset, length, flags);
+                        case DISCARD -> discardRange(offset, length);
+                        case FLUSH -> file.flush();
+                    };
+        }
+    }
+
+    /**
+     * Completions that wait for their delivery, in the order in which they came. Grows, never
+     * shrinks.
+     */
+    private static final class CompletionRing {
+        private Completion[] completions = new Completion[OPERATION_CHUNK];
+        private long[] tokens = new long[OPERATION_CHUNK];
+        private int[] errnos = new int[OPERATION_CHUNK];
+        private int head;
+        private int tail;
+
+        void add(final Completion completion, final long token, final int errno) {
+            if (tail - head == completions.length) {
+                grow();
+            }
+            final int index = tail & completions.length - 1;
+            completions[index] = completion;
+            tokens[index] = token;
+            errnos[index] = errno;
+            tail++;
+        }
+
+        boolean deliver() {
+            if (head == tail) {
+                return false;
+            }
+            final int index = head & completions.length - 1;
+            final Completion completion = completions[index];
+            completions[index] = null;
+            head++;
+            completion.onComplete(tokens[index], errnos[index]);
+            return true;
+        }
+
+        private void grow() {
+            final int length = completions.length;
+            final Completion[] grownCompletions = new Completion[length * 2];
+            final long[] grownTokens = new long[length * 2];
+            final int[] grownErrnos = new int[length * 2];
+            for (int i = 0; i < length; i++) {
+                final int from = head + i & length - 1;
+                grownCompletions[i] = completions[from];
+                grownTokens[i] = tokens[from];
+                grownErrnos[i] = errnos[from];
+            }
+            completions = grownCompletions;
+            tokens = grownTokens;
+            errnos = grownErrnos;
+            head = 0;
+            tail = length;
+        }
+    }
+}

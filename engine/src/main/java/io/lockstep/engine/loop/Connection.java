@@ -1,0 +1,46 @@
+package io.lockstep.engine.loop;
+
+import io.lockstep.engine.memory.IoBuffer;
+
+import java.io.IOException;
+
+/**
+ * One connected stream socket that never blocks. Owned by the loop that made it: every method is
+ * called from that loop's thread. This is also the place of TLS: a connection that encrypts wraps
+ * one that does not.
+ */
+public interface Connection {
+    /**
+     * Receives what is there, at most {@code length} bytes.
+     *
+     * @return how many bytes; 0 where nothing is there now; -1 where the peer has sent its last
+     *     byte
+     * @throws IOException where the connection is broken
+     */
+    int receive(IoBuffer into, int position, int length) throws IOException;
+
+    /**
+     * Sends as much as the socket takes.
+     *
+     * @return how many bytes; 0 where the socket takes none now
+     * @throws IOException where the connection is broken
+     */
+    int send(IoBuffer from, int position, int length) throws IOException;
+
+    /**
+     * Says which events the handler wants from now on; none at first.
+     *
+     * @param readable to be called when there is something to receive, the end included
+     * @param writable to be called when the socket takes bytes again
+     */
+    void interest(boolean readable, boolean writable);
+
+    /** Tells the peer that nothing more will be sent. */
+    void shutdownOutput() throws IOException;
+
+    /** Closes at once; no event follows. Harmless when closed already. */
+    void close();
+
+    /** Who is at the other end, for messages. */
+    String peer();
+}

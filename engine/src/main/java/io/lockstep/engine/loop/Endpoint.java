@@ -1,0 +1,33 @@
+package io.lockstep.engine.loop;
+
+import java.nio.file.Path;
+
+/** Where a loop listens or connects to: an immutable value. */
+public sealed interface Endpoint {
+    /**
+     * A TCP port.
+     *
+     * @param host name or address; empty for every address of this host
+     * @param port 1 to 65535, or 0 to listen on a free one
+     */
+    record Tcp(String host, int port) implements Endpoint {
+        @Override
+        public String toString() {
+            return (host.isEmpty() ? "*" : host.indexOf(':') >= 0 ? "[" + host + "]" : host)
+                    + ":"
+                    + port;
+        }
+    }
+
+    /**
+     * A Unix socket.
+     *
+     * @param path of the socket, at most about 100 bytes (the limit of {@code unix(7)})
+     */
+    record Unix(Path path) implements Endpoint {
+        @Override
+        public String toString() {
+            return path.toString();
+        }
+    }
+}

@@ -1,0 +1,86 @@
+package io.lockstep.engine.loop;
+
+import io.lockstep.engine.memory.IoBuffer;
+
+import org.agrona.ErrorHandler;
+
+import java.io.IOException;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.SocketChannel;
+
+/** A connection over a real socket. On its loop's thread. */
+final class NioConnection implements Connection, NioLoop.ReadyHandler {
+    private final SocketChannel channel;
+    private final SelectionKey key;
+    private final ErrorHandler errorHandler;
+    private final String peer;
+    private ConnectionHandler handler;
+    private int interestOps;
+
+    NioConnection(
+            final SocketChannel channel, final SelectionKey key, final ErrorHandler errorHandler)
+            throws IOException {
+        this.channel = channel;
+        this.key = key;
+        this.errorHandler = errorHandler;
+        final String address = String.valueOf(channel.getRemoteAddress());
+        peer = address.isEmpty() ? "unix socket" : address.replaceFirst("^/", "");
+    }
+
+    void handle(final ConnectionHandler connectionHandler) {
+        handler = connectionHandler;
+    }
+
+    @Override
+    public int receive(final IoBuffer into, final int position, final int length)
+            throws IOException {
+        return channel.read(into.view(position, length));
+    }
+
+    @Override
+    public int send(final IoBuffer from, final int position, final int length) throws IOException {
+        return channel.write(from.view(position, length));
+    }
+
+    @Override
+    public void interest(final boolean readable, final boolean writable) {
+        final int ops =
+                (readable ? SelectionKey.OP_READ : 0) | (writable ? SelectionKey.OP_WRITE : 0);
+        if (ops != interestOps && key.isValid()) {
+            interestOps = ops;
+            key.interestOps(ops);
+        }
+    }
+
+    @Override
+    public void shutdownOutput() throws IOException {
+        channel.shutdownOutput();
+    }
+
+    @Override
+    public void close() {
+        NioLoop.closeQuietly(channel);
+    }
+
+    @Override
+    public String peer() {
+        return peer;
+    }
+
+    @Override
+    public void onReady(final SelectionKey readyKey) {
+        try {
+            final int ready = readyKey.readyOps();
+            if ((ready & SelectionKey.OP_WRITE) != 0) {
+                handler.onWritable();
+            }
+            if ((ready & SelectionKey.OP_READ) != 0 && channel.isOpen()) {
+                handler.onReadable();
+            }
+        } catch (final RuntimeException | Error e) {
+            errorHandler.onError(e);
+            close();
+            handler.onFailure(e);
+        }
+    }
+}

@@ -1,0 +1,392 @@
+package io.lockstep.engine.loop;
+
+import org.agrona.ErrorHandler;
+import org.agrona.concurrent.Agent;
+import org.agrona.concurrent.AgentRunner;
+import org.agrona.concurrent.AgentTerminationException;
+import org.agrona.concurrent.NoOpIdleStrategy;
+import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
+import java.net.UnixDomainSocketAddress;
+import java.net.UnknownHostException;
+import java.nio.channels.SelectableChannel;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.util.Comparator;
+import java.util.PriorityQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/**
+ * The loop over real sockets: an agent whose duty cycle runs tasks and timers that are due and then
+ * the handlers of the sockets that are ready.
+ *
+ * <p>When a cycle found nothing to do it goes on looking for a little while before it lets the
+ * thread sleep in the selector: the next request of a client that waits for replies is then met
+ * awake. Source: {@code java.nio.channels}, {@code epoll(7)}.
+ */
+public final class NioLoop implements IoLoop, Agent, AutoCloseable {
+    private static final int TASK_CHUNK = 256;
+    private static final int TASKS_PER_CYCLE = 256;
+    private static final int CLOSE_TIMEOUT_MS = 5_000;
+
+    private final String name;
+    private final ErrorHandler errorHandler;
+    private final long spinNanos;
+    private final Selector selector;
+    private final Consumer<SelectionKey> onSelected = this::onSelected;
+    private final MpscUnboundedAtomicArrayQueue<Runnable> tasks =
+            new MpscUnboundedAtomicArrayQueue<>(TASK_CHUNK);
+    private final PriorityQueue<LoopTimer> timers =
+            new PriorityQueue<>(Comparator.comparingLong(timer -> timer.deadline));
+    private final AgentRunner runner;
+
+    private volatile boolean sleeping;
+    private volatile boolean stopping;
+    private long lastWorkNanos = System.nanoTime();
+
+    /**
+     * A loop, not started yet.
+     *
+     * @param name of its thread
+     * @param spinNanos how long to look for work before sleeping
+     * @param errorHandler is told what handlers and tasks threw
+     * @throws IOException where the process has no descriptor left
+     */
+    public NioLoop(final String name, final long spinNanos, final ErrorHandler errorHandler)
+            throws IOException {
+        this.name = name;
+        this.spinNanos = spinNanos;
+        this.errorHandler = errorHandler;
+        selector = Selector.open();
+        runner = new AgentRunner(NoOpIdleStrategy.INSTANCE, errorHandler, null, this);
+    }
+
+    /** Starts the loop's thread. */
+    public void start() {
+        AgentRunner.startOnThread(runner);
+    }
+
+    @Override
+    public String roleName() {
+        return name;
+    }
+
+    @Override
+    public int doWork() throws IOException {
+        if (stopping) {
+            throw new AgentTerminationException();
+        }
+        int work = runTasks() + runTimers();
+        final long now = System.nanoTime();
+        if (work > 0 || now - lastWorkNanos < spinNanos) {
+            work += selector.selectNow(onSelected);
+        } else {
+            work += sleep(now);
+        }
+        if (work > 0) {
+            lastWorkNanos = System.nanoTime();
+        }
+        return work;
+    }
+
+    private int sleep(final long now) throws IOException {
+        sleeping = true; // from here on execute() wakes the selector
+        try {
+            if (!tasks.isEmpty() || stopping) {
+                return 0;
+            }
+            final LoopTimer next = timers.peek();
+            if (next == null) {
+                return selector.select(onSelected);
+            }
+            final long delayMs = TimeUnit.NANOSECONDS.toMillis(next.deadline - now) + 1;
+            return selector.select(onSelected, Math.max(1, delayMs));
+        } finally {
+            sleeping = false;
+        }
+    }
+
+    private int runTasks() {
+        int count = 0;
+        while (count < TASKS_PER_CYCLE) {
+            final Runnable task = tasks.poll();
+            if (task == null) {
+                break;
+            }
+            run(task);
+            count++;
+        }
+        return count;
+    }
+
+    private int runTimers() {
+        int count = 0;
+        LoopTimer next = timers.peek();
+        while (next != null && (next.cancelled || next.deadline - System.nanoTime() <= 0)) {
+            timers.poll();
+            if (!next.cancelled) {
+                run(next.action);
+                count++;
+            }
+            next = timers.peek();
+        }
+        return count;
+    }
+
+    private void run(final Runnable action) {
+        try {
+            action.run();
+        } catch (final RuntimeException | Error e) {
+            errorHandler.onError(e);
+        }
+    }
+
+    private void onSelected(final SelectionKey key) {
+        if (key.attachment() instanceof ReadyHandler handler) {
+            handler.onReady(key);
+        }
+    }
+
+    @Override
+    public Listener listen(final Endpoint endpoint, final AcceptHandler handler)
+            throws IOException {
+        return NioListener.open(this, endpoint, handler);
+    }
+
+    @Override
+    public void connect(final Endpoint endpoint, final ConnectHandler handler) {
+        switch (endpoint) {
+            case Endpoint.Unix(java.nio.file.Path path) ->
+                    connect(
+                            endpoint,
+                            StandardProtocolFamily.UNIX,
+                            UnixDomainSocketAddress.of(path),
+                            handler);
+            case Endpoint.Tcp tcp -> resolve(tcp, handler);
+        }
+    }
+
+    /** A name is looked up on a thread of its own: that can take long. */
+    private void resolve(final Endpoint.Tcp endpoint, final ConnectHandler handler) {
+        try {
+            final InetAddress literal = InetAddress.ofLiteral(endpoint.host());
+            connect(
+                    endpoint,
+                    family(literal),
+                    new InetSocketAddress(literal, endpoint.port()),
+                    handler);
+        } catch (final IllegalArgumentException isName) {
+            Thread.ofVirtual()
+                    .start(
+                            () -> {
+                                try {
+                                    final InetAddress address =
+                                            InetAddress.getByName(endpoint.host());
+                                    execute(
+                                            () ->
+                                                    connect(
+                                                            endpoint,
+                                                            family(address),
+                                                            new InetSocketAddress(
+                                                                    address, endpoint.port()),
+                                                            handler));
+                                } catch (final UnknownHostException e) {
+                                    execute(
+                                            () ->
+                                                    handler.onConnectFailed(
+                                                            new IOException(
+                                                                    "cannot connect to "
+                                                                            + endpoint
+                                                                            + ": unknown host",
+                                                                    e)));
+                                }
+                            });
+        }
+    }
+
+    private static StandardProtocolFamily family(final InetAddress address) {
+        return address instanceof java.net.Inet6Address
+                ? StandardProtocolFamily.INET6
+                : StandardProtocolFamily.INET;
+    }
+
+    private void connect(
+            final Endpoint endpoint,
+            final StandardProtocolFamily family,
+            final SocketAddress address,
+            final ConnectHandler handler) {
+        SocketChannel channel = null;
+        try {
+            channel = SocketChannel.open(family);
+            channel.configureBlocking(false);
+            final SelectionKey key = channel.register(selector, SelectionKey.OP_CONNECT);
+            final Connecting connecting = new Connecting(endpoint, channel, handler);
+            key.attach(connecting);
+            if (channel.connect(address)) {
+                // Connected at once, as Unix sockets are: go on as if the selector had said so.
+                execute(() -> connecting.onReady(key));
+            }
+        } catch (final IOException e) {
+            closeQuietly(channel);
+            final IOException cause = connectFailure(endpoint, e);
+            execute(() -> handler.onConnectFailed(cause));
+        }
+    }
+
+    private static IOException connectFailure(final Endpoint endpoint, final IOException cause) {
+        return new IOException("cannot connect to " + endpoint + ": " + cause.getMessage(), cause);
+    }
+
+    /** Makes a connection of an accepted channel, on this loop's thread. */
+    void adopt(final SocketChannel channel, final Function<Connection, ConnectionHandler> handler) {
+        try {
+            setOptions(channel);
+            final SelectionKey key = channel.register(selector, 0);
+            final NioConnection connection = new NioConnection(channel, key, errorHandler);
+            key.attach(connection);
+            connection.handle(handler.apply(connection));
+        } catch (final IOException | RuntimeException e) {
+            closeQuietly(channel);
+            errorHandler.onError(e);
+        }
+    }
+
+    private static void setOptions(final SocketChannel channel) throws IOException {
+        channel.configureBlocking(false);
+        if (channel.supportedOptions().contains(StandardSocketOptions.TCP_NODELAY)) {
+            channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+        }
+    }
+
+    SelectionKey register(final ServerSocketChannel channel, final ReadyHandler handler)
+            throws IOException {
+        final SelectionKey key = channel.register(selector, SelectionKey.OP_ACCEPT);
+        key.attach(handler);
+        return key;
+    }
+
+    void report(final Throwable error) {
+        errorHandler.onError(error);
+    }
+
+    @Override
+    public Timer schedule(final long delayNanos, final Runnable action) {
+        final LoopTimer timer = new LoopTimer(System.nanoTime() + delayNanos, action);
+        timers.add(timer);
+        return timer;
+    }
+
+    @Override
+    public void execute(final Runnable action) {
+        tasks.offer(action);
+        if (sleeping) {
+            selector.wakeup();
+        }
+    }
+
+    @Override
+    public long nanoTime() {
+        return System.nanoTime();
+    }
+
+    /**
+     * Ends the loop's thread, waiting for it, and closes every socket. Not from the loop's thread.
+     */
+    @Override
+    public void close() {
+        stopping = true;
+        selector.wakeup();
+        runner.close(CLOSE_TIMEOUT_MS, thread -> {});
+    }
+
+    @Override
+    public void onClose() {
+        for (final SelectionKey key : selector.keys()) {
+            closeQuietly(key.channel());
+        }
+        try {
+            selector.close();
+        } catch (final IOException e) {
+            errorHandler.onError(e);
+        }
+    }
+
+    static void closeQuietly(final SelectableChannel channel) {
+        if (channel != null) {
+            try {
+                channel.close();
+            } catch (final IOException e) {
+                // Nothing is lost: what was to be sent was sent, or the peer is told by the cut.
+                return;
+            }
+        }
+    }
+
+    /** What a key's attachment does when its channel is ready. */
+    interface ReadyHandler {
+        void onReady(SelectionKey key);
+    }
+
+    /** A connection under way. */
+    private final class Connecting implements ReadyHandler {
+        private final Endpoint endpoint;
+        private final SocketChannel channel;
+        private final ConnectHandler handler;
+        private boolean settled;
+
+        Connecting(
+                final Endpoint endpoint,
+                final SocketChannel channel,
+                final ConnectHandler handler) {
+            this.endpoint = endpoint;
+            this.channel = channel;
+            this.handler = handler;
+        }
+
+        @Override
+        public void onReady(final SelectionKey key) {
+            try {
+                if (!settled && channel.finishConnect()) {
+                    settled = true;
+                    setOptions(channel);
+                    key.interestOps(0);
+                    final NioConnection connection = new NioConnection(channel, key, errorHandler);
+                    key.attach(connection);
+                    connection.handle(handler.onConnected(connection));
+                }
+            } catch (final IOException e) {
+                settled = true;
+                closeQuietly(channel);
+                handler.onConnectFailed(connectFailure(endpoint, e));
+            }
+        }
+    }
+
+    /** One entry of the timer queue; a cancelled one is dropped when its time comes. */
+    private static final class LoopTimer implements Timer {
+        private final long deadline;
+        private final Runnable action;
+        private boolean cancelled;
+
+        LoopTimer(final long deadline, final Runnable action) {
+            this.deadline = deadline;
+            this.action = action;
+        }
+
+        @Override
+        public void cancel() {
+            cancelled = true;
+        }
+    }
+}

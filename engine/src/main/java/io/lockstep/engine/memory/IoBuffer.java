@@ -1,0 +1,64 @@
+package io.lockstep.engine.memory;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+
+/**
+ * Off-heap memory that sockets and disks read and write in place: a segment and, for NIO, a view of
+ * it as a byte buffer. Used by one thread at a time; released by who made it, when nothing uses it
+ * any more.
+ *
+ * <p>The memory is reserved, not taken: a page costs something from its first use on. {@link #trim}
+ * gives pages back. Source: {@code mmap(2)}, {@code madvise(2)}.
+ */
+public final class IoBuffer implements AutoCloseable {
+    private final Arena arena;
+    private final MemorySegment segment;
+    private final ByteBuffer view;
+
+    private IoBuffer(final Arena arena, final MemorySegment segment) {
+        this.arena = arena;
+        this.segment = segment;
+        view = segment.asByteBuffer();
+    }
+
+    /**
+     * Reserves memory, zeroed, page-aligned.
+     *
+     * @param length in bytes, below 2 GiB
+     * @throws OutOfMemoryError where the address space or a limit of the process is used up
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the buffer
+    public static IoBuffer reserve(final int length) {
+        final Arena arena = Arena.ofShared();
+        return new IoBuffer(arena, Posix.reserve(length, arena));
+    }
+
+    /** The memory. */
+    public MemorySegment segment() {
+        return segment;
+    }
+
+    /** Its length in bytes. */
+    public int length() {
+        return view.capacity();
+    }
+
+    /**
+     * The same memory for NIO, with its position and limit set: one object, changed by each call.
+     */
+    public ByteBuffer view(final int position, final int length) {
+        return view.limit(position + length).position(position);
+    }
+
+    /** Gives all pages behind the first {@code keep} bytes back; their content is lost. */
+    public void trim(final int keep) {
+        Posix.release(segment, keep);
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}

@@ -1,0 +1,193 @@
+package io.lockstep.engine.server;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.FileDisk;
+import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.loop.NioLoop;
+
+import org.agrona.ErrorHandler;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A running NBD server over disks: its loops, a server on each, the open files and the listening
+ * sockets. Connections are dealt to the loops in turn. Made, and closed, by one thread.
+ */
+public final class DiskService implements AutoCloseable {
+    private static final long SHUTDOWN_SECONDS = 5;
+
+    private final List<DiskFile> files = new ArrayList<>();
+    private final List<NioLoop> loops = new ArrayList<>();
+    private final List<NbdServer> servers = new ArrayList<>();
+    private final List<IoLoop.Listener> listeners = new ArrayList<>();
+    private final HelperThreads helpers = new HelperThreads();
+    private int accepted;
+
+    /** What a service is made of; see the record's components. */
+    public record Configuration(
+            List<DiskFile> files,
+            List<Endpoint> endpoints,
+            int loopCount,
+            int connectionsMax,
+            long spinNanos,
+            ServerEvents events,
+            ErrorHandler errorHandler) {
+        /**
+         * @param files the open disks, which the service closes when it ends, however it ends
+         * @param endpoints where to listen
+         * @param loopCount how many loops share the connections
+         * @param connectionsMax clients served at a time
+         * @param spinNanos how long a loop looks for work before it sleeps
+         * @param events hears of problems
+         * @param errorHandler hears of what should not happen
+         */
+        public Configuration {
+            files = List.copyOf(files);
+            endpoints = List.copyOf(endpoints);
+        }
+    }
+
+    private DiskService() {}
+
+    /**
+     * Starts a service.
+     *
+     * @throws IOException where an endpoint can't be had; nothing is left running or open then
+     */
+    public static DiskService start(final Configuration configuration) throws IOException {
+        final DiskService service = new DiskService();
+        boolean started = false;
+        try {
+            service.files.addAll(configuration.files());
+            service.startLoops(configuration);
+            for (final Endpoint endpoint : configuration.endpoints()) {
+                service.listen(endpoint);
+            }
+            started = true;
+            return service;
+        } finally {
+            if (!started) {
+                service.close();
+            }
+        }
+    }
+
+    private void startLoops(final Configuration configuration) throws IOException {
+        final AtomicInteger connections = new AtomicInteger();
+        for (int i = 0; i < configuration.loopCount(); i++) {
+            final NioLoop loop =
+                    new NioLoop(
+                            "lockstep-loop-" + i,
+                            configuration.spinNanos(),
+                            configuration.errorHandler());
+            final List<ServedExport> exports = new ArrayList<>();
+            for (final DiskFile file : files) {
+                final Disk disk = new FileDisk(file, loop, helpers);
+                exports.add(ServedExport.of(disk, file.path().getFileName().toString()));
+            }
+            loops.add(loop);
+            servers.add(
+                    new NbdServer(
+                            loop,
+                            exports,
+                            configuration.connectionsMax(),
+                            connections,
+                            configuration.events()));
+            loop.start();
+        }
+    }
+
+    /** A socket is registered with the first loop, which deals the connections out. */
+    private void listen(final Endpoint endpoint) throws IOException {
+        final Outcome<IoLoop.Listener> outcome = new Outcome<>();
+        loops.getFirst()
+                .execute(() -> outcome.run(() -> loops.getFirst().listen(endpoint, this::deal)));
+        listeners.add(outcome.get());
+    }
+
+    private void deal(final IoLoop.Accepted connection) {
+        final int index = accepted++ % loops.size();
+        connection.open(loops.get(index), servers.get(index)::connect);
+    }
+
+    /** Where it listens, with the ports that were chosen. */
+    public List<Endpoint> endpoints() {
+        return listeners.stream().map(IoLoop.Listener::endpoint).toList();
+    }
+
+    /**
+     * Stops listening, answers or refuses what clients have sent, flushes every disk, and closes
+     * all. Waits at most some seconds for clients that don't take their answers.
+     */
+    @Override
+    public void close() {
+        if (!loops.isEmpty()) {
+            loops.getFirst().execute(() -> listeners.forEach(IoLoop.Listener::close));
+        }
+        final CountDownLatch quiet = new CountDownLatch(servers.size());
+        for (int i = 0; i < servers.size(); i++) {
+            final NbdServer server = servers.get(i);
+            loops.get(i).execute(() -> server.shutDown(quiet::countDown));
+        }
+        try {
+            if (!quiet.await(SHUTDOWN_SECONDS, TimeUnit.SECONDS)) {
+                for (int i = 0; i < servers.size(); i++) {
+                    loops.get(i).execute(servers.get(i)::abort);
+                }
+                quiet.await(1, TimeUnit.SECONDS);
+            }
+        } catch (final InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        helpers.close();
+        loops.forEach(NioLoop::close);
+        for (final DiskFile file : files) {
+            if (!file.isReadOnly()) {
+                file.flush();
+            }
+            file.close();
+        }
+    }
+
+    /** Carries a value, or what was thrown instead, from a loop to the thread that waits for it. */
+    private static final class Outcome<T> {
+        interface Action<T> {
+            T run() throws IOException;
+        }
+
+        private final CountDownLatch done = new CountDownLatch(1);
+        private T value;
+        private IOException thrown;
+
+        void run(final Action<T> action) {
+            try {
+                value = action.run();
+            } catch (final IOException e) {
+                thrown = e;
+            } finally {
+                done.countDown();
+            }
+        }
+
+        T get() throws IOException {
+            try {
+                done.await();
+            } catch (final InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IOException("interrupted while starting to listen", e);
+            }
+            if (thrown != null) {
+                throw thrown;
+            }
+            return value;
+        }
+    }
+}

@@ -1,0 +1,201 @@
+package io.lockstep.engine.server;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.loop.Connection;
+import io.lockstep.engine.loop.ConnectionHandler;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.nbd.Export;
+import io.lockstep.nbd.ExportCatalog;
+import io.lockstep.nbd.Nbd;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The NBD server of one loop: its exports and the sessions of its clients. Several servers, one a
+ * loop, serve the same disks; they share only the count of connections.
+ *
+ * <p>Limits (I7): clients in the transmission phase, counted over all loops: one too many is told
+ * so when it chooses its export. Handshakes under way: one too many ends the oldest. A handshake's
+ * time.
+ *
+ * <p>All on its loop.
+ */
+public final class NbdServer implements ExportCatalog {
+    /** Handshakes of one loop that are under way at most. */
+    static final int HANDSHAKES_MAX = 512;
+
+    private static final long HANDSHAKE_NANOS = TimeUnit.SECONDS.toNanos(10);
+    private static final long LINGER_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long TICK_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private final IoLoop loop;
+    private final ServerEvents events;
+    private final int connectionsMax;
+    private final AtomicInteger connections;
+    private final Map<String, ServedExport> exports = new LinkedHashMap<>();
+    private final LinkedHashMap<NbdSession, Long> handshakes = new LinkedHashMap<>();
+    private final LinkedHashSet<NbdSession> sessions = new LinkedHashSet<>();
+    private boolean ticking;
+    private boolean shuttingDown;
+    private Runnable onQuiet = () -> {};
+
+    /**
+     * A server with no client yet.
+     *
+     * @param loop its loop
+     * @param exports in the order in which they are listed
+     * @param connectionsMax clients that all loops together serve at most
+     * @param connections the count of them, shared by the servers of all loops
+     * @param events hears of problems
+     * @throws IllegalArgumentException where two exports have one name
+     */
+    public NbdServer(
+            final IoLoop loop,
+            final List<ServedExport> exports,
+            final int connectionsMax,
+            final AtomicInteger connections,
+            final ServerEvents events) {
+        this.loop = loop;
+        this.connectionsMax = connectionsMax;
+        this.connections = connections;
+        this.events = events;
+        for (final ServedExport served : exports) {
+            if (this.exports.put(served.export().name(), served) != null) {
+                throw new IllegalArgumentException("export name twice: " + served.export().name());
+            }
+        }
+    }
+
+    /** Makes a session of a connection that was accepted for this server's loop. */
+    public ConnectionHandler connect(final Connection connection) {
+        if (!ticking) {
+            ticking = true;
+            loop.schedule(TICK_NANOS, this::tick);
+        }
+        if (handshakes.size() >= HANDSHAKES_MAX) {
+            final NbdSession oldest = handshakes.firstEntry().getKey();
+            events.onClientProblem(
+                    "a client", "too many handshakes under way: the oldest is ended");
+            oldest.close();
+        }
+        final NbdSession session = new NbdSession(this, connection);
+        handshakes.put(session, loop.nanoTime() + HANDSHAKE_NANOS);
+        if (shuttingDown) {
+            session.close();
+        } else {
+            session.start();
+        }
+        return session;
+    }
+
+    private void tick() {
+        final long now = loop.nanoTime();
+        while (!handshakes.isEmpty() && handshakes.firstEntry().getValue() - now <= 0) {
+            events.onClientProblem("a client", "its handshake took too long");
+            handshakes.firstEntry().getKey().close();
+        }
+        sessions.forEach(NbdSession::onTick);
+        ticking = !handshakes.isEmpty() || !sessions.isEmpty();
+        if (ticking) {
+            loop.schedule(TICK_NANOS, this::tick);
+        }
+    }
+
+    /**
+     * Answers what is in flight, refuses what comes, and closes every connection.
+     *
+     * @param whenQuiet runs when the last is closed
+     */
+    public void shutDown(final Runnable whenQuiet) {
+        shuttingDown = true;
+        onQuiet = whenQuiet;
+        for (final NbdSession session : allSessions()) {
+            session.shutDown();
+        }
+        runIfQuiet();
+    }
+
+    /** Closes every connection at once. */
+    public void abort() {
+        allSessions().forEach(NbdSession::close);
+    }
+
+    private List<NbdSession> allSessions() {
+        final List<NbdSession> all = new ArrayList<>(handshakes.keySet());
+        all.addAll(sessions);
+        return all;
+    }
+
+    private void runIfQuiet() {
+        if (shuttingDown && handshakes.isEmpty() && sessions.isEmpty()) {
+            onQuiet.run();
+        }
+    }
+
+    // ---- What sessions ask and tell.
+
+    @Override
+    public List<Export> list() {
+        return exports.values().stream().map(ServedExport::export).toList();
+    }
+
+    @Override
+    public Choice find(final String name) {
+        final ServedExport served =
+                name.isEmpty() && exports.size() == 1
+                        ? exports.values().iterator().next()
+                        : exports.get(name);
+        if (served != null) {
+            return new Choice.Accepted(served.export());
+        }
+        return new Choice.Refused(
+                Nbd.REP_ERR_UNKNOWN,
+                name.isEmpty()
+                        ? "there are several exports; name one of " + exports.keySet()
+                        : "there is no export of that name; there is " + exports.keySet());
+    }
+
+    boolean admit() {
+        if (connections.incrementAndGet() <= connectionsMax) {
+            return true;
+        }
+        connections.decrementAndGet();
+        return false;
+    }
+
+    int connectionsMax() {
+        return connectionsMax;
+    }
+
+    Disk disk(final String exportName) {
+        return exports.get(exportName).disk();
+    }
+
+    ServerEvents events() {
+        return events;
+    }
+
+    void onTransmission(final NbdSession session) {
+        handshakes.remove(session);
+        sessions.add(session);
+    }
+
+    void onLingering(final NbdSession session) {
+        loop.schedule(LINGER_NANOS, session::close);
+    }
+
+    void onClosed(final NbdSession session, final boolean admitted) {
+        handshakes.remove(session);
+        sessions.remove(session);
+        if (admitted) {
+            connections.decrementAndGet();
+        }
+        runIfQuiet();
+    }
+}

@@ -1,0 +1,207 @@
+package io.lockstep.engine.server;
+
+import io.lockstep.engine.loop.Connection;
+import io.lockstep.engine.memory.IoBuffer;
+import io.lockstep.nbd.ReplyEncoder;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The replies of one connection, from the moment when their place is reserved to the moment when
+ * the socket has taken them.
+ *
+ * <p>A reply's place, header and payload in one piece, is reserved when its request comes in; the
+ * disk reads straight into it. Replies are sent in the order in which they are committed, and
+ * neighbours in memory go out in one send: where requests complete in order, which is the rule, a
+ * whole batch is one system call. Places are given back in the order in which they were reserved;
+ * an empty ring starts over at its front, so that a quiet connection keeps to memory that the cache
+ * holds.
+ *
+ * <p>Every place has a cell of its own for an error's text, so that there is always room to say
+ * what went wrong. Single threaded; allocates nothing after it is made.
+ */
+final class ReplyRing implements AutoCloseable {
+    private static final byte RESERVED = 0;
+    private static final byte READY = 1;
+    private static final byte SENT = 2;
+
+    private final IoBuffer buffer;
+    private final int capacity;
+    private final int slotMask;
+
+    // By slot: the place that was reserved, and what of the buffer is sent for it.
+    private final int[] placeStart;
+    private final int[] sendStart;
+    private final int[] sendLength;
+    private final byte[] states;
+    private int head;
+    private int tail;
+    private int placeEnd;
+    private int touched;
+
+    /** Slots in the order of their commits. */
+    private final int[] ready;
+
+    private int readyHead;
+    private int readyTail;
+    private int readyBytes;
+    private int sentOfFirst;
+
+    /**
+     * A ring.
+     *
+     * @param capacity for places, in bytes
+     * @param slots how many places there can be at a time; a power of two
+     */
+    ReplyRing(final int capacity, final int slots) {
+        this.capacity = capacity;
+        buffer = IoBuffer.reserve(capacity + slots * ReplyEncoder.ERROR_LENGTH_MAX);
+        slotMask = slots - 1;
+        placeStart = new int[slots];
+        sendStart = new int[slots];
+        sendLength = new int[slots];
+        states = new byte[slots];
+        ready = new int[slots];
+    }
+
+    MemorySegment memory() {
+        return buffer.segment();
+    }
+
+    /**
+     * Reserves a place.
+     *
+     * @param length in bytes, at least 1
+     * @return its slot, or -1 where there is no room now
+     */
+    int reserve(final int length) {
+        if (tail - head > slotMask) {
+            return -1;
+        }
+        final int start = findPlace(length);
+        if (start < 0) {
+            return -1;
+        }
+        final int slot = tail++ & slotMask;
+        placeStart[slot] = start;
+        states[slot] = RESERVED;
+        placeEnd = start + length;
+        touched = Math.max(touched, placeEnd);
+        return slot;
+    }
+
+    private int findPlace(final int length) {
+        if (isEmpty()) {
+            return length <= capacity ? 0 : -1;
+        }
+        final int oldest = placeStart[head & slotMask];
+        if (placeEnd > oldest) {
+            if (length <= capacity - placeEnd) {
+                return placeEnd;
+            }
+            return length < oldest ? 0 : -1; // less than, so that full and empty differ
+        }
+        return length < oldest - placeEnd ? placeEnd : -1;
+    }
+
+    /** Where the slot's place begins in {@link #memory}. */
+    int position(final int slot) {
+        return placeStart[slot];
+    }
+
+    /**
+     * Where an error reply of the slot may be written, {@link ReplyEncoder#ERROR_LENGTH_MAX} bytes.
+     */
+    int errorPosition(final int slot) {
+        return capacity + slot * ReplyEncoder.ERROR_LENGTH_MAX;
+    }
+
+    /** The first {@code length} bytes of the slot's place are to be sent. */
+    void commit(final int slot, final int length) {
+        commit(slot, placeStart[slot], length);
+    }
+
+    /** What lies in the slot's error cell is to be sent, and its place is not. */
+    void commitError(final int slot, final int length) {
+        commit(slot, errorPosition(slot), length);
+    }
+
+    private void commit(final int slot, final int start, final int length) {
+        assert states[slot] == RESERVED;
+        sendStart[slot] = start;
+        sendLength[slot] = length;
+        states[slot] = READY;
+        ready[readyTail++ & slotMask] = slot;
+        readyBytes += length;
+    }
+
+    /** Bytes that wait to be sent. */
+    int readyBytes() {
+        return readyBytes;
+    }
+
+    /** Whether no place is reserved, waits or is being sent. */
+    boolean isEmpty() {
+        return head == tail;
+    }
+
+    /**
+     * Sends what is committed.
+     *
+     * @return whether all of it went; otherwise the socket takes no more now
+     */
+    boolean transmit(final Connection connection) throws IOException {
+        while (readyBytes > 0) {
+            final int first = ready[readyHead & slotMask];
+            final int start = sendStart[first] + sentOfFirst;
+            int end = sendStart[first] + sendLength[first];
+            for (int i = readyHead + 1; i != readyTail; i++) {
+                final int next = ready[i & slotMask];
+                if (sendStart[next] != end) {
+                    break;
+                }
+                end += sendLength[next];
+            }
+            final int sent = connection.send(buffer, start, end - start);
+            consume(sent);
+            if (sent < end - start) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void consume(final int sent) {
+        readyBytes -= sent;
+        int remaining = sent + sentOfFirst;
+        while (readyHead != readyTail) {
+            final int slot = ready[readyHead & slotMask];
+            if (remaining < sendLength[slot]) {
+                break;
+            }
+            remaining -= sendLength[slot];
+            states[slot] = SENT;
+            readyHead++;
+        }
+        sentOfFirst = remaining;
+        while (head != tail && states[head & slotMask] == SENT) {
+            head++;
+        }
+    }
+
+    /**
+     * Gives back memory that a burst took, beyond {@code keep} bytes; only while the ring is empty.
+     */
+    void trim(final int keep) {
+        if (isEmpty() && touched > keep) {
+            buffer.trim(keep);
+            touched = keep;
+        }
+    }
+
+    @Override
+    public void close() {
+        buffer.close();
+    }
+}

@@ -1,0 +1,43 @@
+package io.lockstep.engine.server;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.nbd.Export;
+import io.lockstep.nbd.Nbd;
+
+import java.util.List;
+
+/**
+ * An export and the disk behind it, as one loop of a server sees them.
+ *
+ * @param export what clients are told
+ * @param disk the loop's own view of the disk
+ */
+public record ServedExport(Export export, Disk disk) {
+    private static final int BLOCK_SIZE_PREFERRED = 4096;
+
+    /** The export of a disk with all that a server of this project offers. */
+    public static ServedExport of(final Disk disk, final String description) {
+        final int flags =
+                Nbd.FLAG_HAS_FLAGS
+                        | Nbd.FLAG_SEND_FLUSH
+                        | Nbd.FLAG_SEND_FUA
+                        | Nbd.FLAG_SEND_TRIM
+                        | Nbd.FLAG_SEND_WRITE_ZEROES
+                        | Nbd.FLAG_SEND_FAST_ZERO
+                        | Nbd.FLAG_SEND_CACHE
+                        | Nbd.FLAG_CAN_MULTI_CONN
+                        | (disk.isReadOnly() ? Nbd.FLAG_READ_ONLY : 0)
+                        | (disk.isRotational() ? Nbd.FLAG_ROTATIONAL : 0);
+        final Export export =
+                new Export(
+                        disk.name(),
+                        description,
+                        disk.length(),
+                        flags,
+                        1,
+                        BLOCK_SIZE_PREFERRED,
+                        Nbd.PAYLOAD_LENGTH_DEFAULT_MAX,
+                        List.of(Nbd.CONTEXT_BASE_ALLOCATION));
+        return new ServedExport(export, disk);
+    }
+}

@@ -20,6 +20,7 @@ import java.util.concurrent.Callable;
                 "Replicates the disks of a running virtual machine, with checkpoints and failover.",
         mixinStandardHelpOptions = true,
         versionProvider = Lockstep.Version.class,
+        subcommands = ServeCommand.class,
         synopsisSubcommandLabel = "COMMAND")
 public final class Lockstep implements Callable<Integer> {
 

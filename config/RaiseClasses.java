@@ -17,9 +17,9 @@ import java.util.stream.Stream;
 /**
  * Raises the classes of a jar, in place, to a class file version that the JVM's AOT cache takes.
  *
- * <p>Picocli is compiled for Java 5. Such classes have no stack maps, are verified the slow way at each start, and are
- * left out of any AOT cache: they were half of the time of {@code lockstep --version}. The launcher runs this on the
- * jar's copy in its image.
+ * <p>Picocli is compiled for Java 5. Such classes have no stack maps, are verified the slow way at
+ * each start, and are left out of any AOT cache: they were half of the time of {@code lockstep
+ * --version}. The launcher runs this on the jar's copy in its image.
  */
 final class RaiseClasses {
 

@@ -33,7 +33,16 @@ public final class Lockstep implements Callable<Integer> {
 
     /** The command line with all of its subcommands, for {@link #main} and for tests. */
     public static CommandLine commandLine() {
-        return new CommandLine(new Lockstep());
+        return new CommandLine(new Lockstep()).setParameterExceptionHandler(Lockstep::onWrongUsage);
+    }
+
+    /** Says what is wrong in one line: a page of usage would hide it. */
+    private static int onWrongUsage(final ParameterException wrong, final String[] arguments) {
+        final CommandLine command = wrong.getCommandLine();
+        final String name = command.getCommandSpec().qualifiedName();
+        command.getErr().println(name + ": " + wrong.getMessage());
+        command.getErr().println("Try '" + name + " --help'.");
+        return command.getCommandSpec().exitCodeOnInvalidInput();
     }
 
     @Override

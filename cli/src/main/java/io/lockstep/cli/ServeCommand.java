@@ -45,7 +45,7 @@ import java.util.concurrent.CountDownLatch;
             "  SIGTERM answers what is in flight, flushes the disks, and exits with 0.",
             "",
             "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk or an address can't be had; 2"
-                + " wrong usage."
+                    + " wrong usage."
         })
 final class ServeCommand implements Callable<Integer> {
     private static final int CONNECTIONS_DEFAULT = 256;
@@ -69,7 +69,7 @@ final class ServeCommand implements Callable<Integer> {
             paramLabel = "URI",
             description =
                     "Where to listen: nbd://HOST:PORT (no host: every address; port 0: a free one)"
-                        + " or nbd+unix:///?socket=PATH. Repeatable.")
+                            + " or nbd+unix:///?socket=PATH. Repeatable.")
     private List<String> listen;
 
     @Option(
@@ -83,7 +83,7 @@ final class ServeCommand implements Callable<Integer> {
             defaultValue = "" + CONNECTIONS_DEFAULT,
             description =
                     "Clients served at a time; one more is told so and refused (default:"
-                        + " ${DEFAULT-VALUE}).")
+                            + " ${DEFAULT-VALUE}).")
     private int connectionsMax;
 
     @Option(
@@ -213,17 +213,14 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private static String uris(final List<Endpoint> endpoints) {
-        final List<String> uris = new ArrayList<>();
-        for (final Endpoint endpoint : endpoints) {
-            uris.add(
-                    switch (endpoint) {
-                        case Endpoint.Tcp(String host, int port) ->
-                                new NbdUri(false, host, port, null, "").toString();
-                        case Endpoint.Unix(Path path) ->
-                                new NbdUri(false, null, -1, path.toString(), "").toString();
-                    });
-        }
-        return String.join(", ", uris);
+        return String.join(
+                ", ", endpoints.stream().map(ServeCommand::uri).map(NbdUri::toString).toList());
+    }
+
+    private static NbdUri uri(final Endpoint endpoint) {
+        return endpoint instanceof Endpoint.Tcp(String host, int port)
+                ? new NbdUri(false, host, port, null, "")
+                : new NbdUri(false, null, -1, ((Endpoint.Unix) endpoint).path().toString(), "");
     }
 
     private ParameterException usage(final String message) {

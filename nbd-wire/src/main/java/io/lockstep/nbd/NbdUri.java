@@ -31,7 +31,7 @@ public record NbdUri(boolean tls, String host, int port, String socket, String e
     public static NbdUri parse(final String text) {
         final URI uri;
         try {
-            uri = new URI(text);
+            uri = new URI(text.endsWith("://") ? text + "/" : text); // java.net wants one there
         } catch (final URISyntaxException e) {
             throw failure(text, e.getReason());
         }

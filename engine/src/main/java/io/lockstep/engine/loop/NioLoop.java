@@ -20,6 +20,7 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.PriorityQueue;
 import java.util.concurrent.TimeUnit;
@@ -68,7 +69,14 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         this.spinNanos = spinNanos;
         this.errorHandler = errorHandler;
         selector = Selector.open();
-        runner = new AgentRunner(NoOpIdleStrategy.INSTANCE, errorHandler, null, this);
+        runner = new AgentRunner(NoOpIdleStrategy.INSTANCE, this::onAgentError, null, this);
+    }
+
+    /** The runner reports the loop's own end as well. */
+    private void onAgentError(final Throwable error) {
+        if (!(error instanceof AgentTerminationException)) {
+            errorHandler.onError(error);
+        }
     }
 
     /** Starts the loop's thread. */
@@ -165,14 +173,15 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
 
     @Override
     public void connect(final Endpoint endpoint, final ConnectHandler handler) {
-        switch (endpoint) {
-            case Endpoint.Unix(java.nio.file.Path path) ->
-                    connect(
-                            endpoint,
-                            StandardProtocolFamily.UNIX,
-                            UnixDomainSocketAddress.of(path),
-                            handler);
-            case Endpoint.Tcp tcp -> resolve(tcp, handler);
+        if (endpoint instanceof Endpoint.Tcp tcp) {
+            resolve(tcp, handler);
+        } else {
+            final Path path = ((Endpoint.Unix) endpoint).path();
+            connect(
+                    endpoint,
+                    StandardProtocolFamily.UNIX,
+                    UnixDomainSocketAddress.of(path),
+                    handler);
         }
     }
 

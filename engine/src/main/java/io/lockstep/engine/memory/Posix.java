@@ -6,7 +6,6 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
-import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
@@ -83,70 +82,55 @@ public final class Posix {
     private static final ThreadLocal<MemorySegment> CAPTURED =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE));
 
-    private static final Linker LINKER = Linker.nativeLinker();
-    private static final SymbolLookup LIBC = LINKER.defaultLookup();
-    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
-    private static final MethodHandle OPEN =
-            variadic("open", 2, INT, ValueLayout.ADDRESS, INT, INT);
-    private static final MethodHandle CLOSE = call("close", INT, INT);
-    private static final MethodHandle PREAD = call("pread", LONG, INT, LONG, LONG, LONG);
-    private static final MethodHandle PWRITE = call("pwrite", LONG, INT, LONG, LONG, LONG);
-    private static final MethodHandle PREADV2 = call("preadv2", LONG, INT, LONG, INT, LONG, INT);
-    private static final MethodHandle LSEEK = call("lseek", LONG, INT, LONG, INT);
-    private static final MethodHandle FDATASYNC = call("fdatasync", INT, INT);
-    private static final MethodHandle FALLOCATE = call("fallocate", INT, INT, INT, LONG, LONG);
-    private static final MethodHandle FADVISE = call("posix_fadvise", INT, INT, LONG, LONG, INT);
-    private static final MethodHandle FCNTL =
-            variadic("fcntl", 2, INT, INT, INT, ValueLayout.ADDRESS);
-    private static final MethodHandle IOCTL =
-            variadic("ioctl", 2, INT, INT, LONG, ValueLayout.ADDRESS);
-    private static final MethodHandle FSTATFS = call("fstatfs", INT, INT, ValueLayout.ADDRESS);
-    private static final MethodHandle MMAP = call("mmap", LONG, LONG, LONG, INT, INT, INT, LONG);
-    private static final MethodHandle MUNMAP = call("munmap", INT, LONG, LONG);
-    private static final MethodHandle MADVISE = call("madvise", INT, LONG, LONG, INT);
+    /**
+     * One handle for all functions: they take numbers and addresses in registers, six at most, and
+     * none looks at a register that it has no parameter for. A handle each would be most of the
+     * time that a start takes.
+     */
+    private static final MethodHandle CALL =
+            Linker.nativeLinker()
+                    .downcallHandle(
+                            FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG),
+                            Linker.Option.captureCallState("errno"));
+
+    private static final MemorySegment OPEN = function("open");
+    private static final MemorySegment CLOSE = function("close");
+    private static final MemorySegment PREAD = function("pread");
+    private static final MemorySegment PWRITE = function("pwrite");
+    private static final MemorySegment PREADV2 = function("preadv2");
+    private static final MemorySegment LSEEK = function("lseek");
+    private static final MemorySegment FDATASYNC = function("fdatasync");
+    private static final MemorySegment FALLOCATE = function("fallocate");
+    private static final MemorySegment FADVISE = function("posix_fadvise");
+    private static final MemorySegment FCNTL = function("fcntl");
+    private static final MemorySegment IOCTL = function("ioctl");
+    private static final MemorySegment FSTATFS = function("fstatfs");
+    private static final MemorySegment MMAP = function("mmap");
+    private static final MemorySegment MUNMAP = function("munmap");
+    private static final MemorySegment MADVISE = function("madvise");
 
     private Posix() {}
 
     /** Opens an existing file. Answers the descriptor. */
     public static int open(final String path, final int flags) {
         try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment name = arena.allocateFrom(path);
-            final MemorySegment captured = CAPTURED.get();
-            int result;
-            do {
-                result = (int) OPEN.invokeExact(captured, name, flags, 0);
-            } while (isInterrupted(result, captured));
-            return (int) orErrno(result, captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
+            return callInt(OPEN, arena.allocateFrom(path).address(), flags, 0, 0);
         }
     }
 
     /** Closes a descriptor. */
     public static int close(final int fd) {
-        try {
-            final MemorySegment captured = CAPTURED.get();
-            return (int) orErrno((int) CLOSE.invokeExact(captured, fd), captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
-        }
+        // Not repeated when interrupted: the descriptor is gone by then.
+        final long result = invoke(CLOSE, fd, 0, 0, 0, 0, 0);
+        return (int) result == -1 ? -errno() : (int) result;
     }
 
     /** Reads at an offset. Answers how many bytes, 0 at the end of the file. */
     public static long pread(
             final int fd, final long address, final long length, final long offset) {
-        try {
-            final MemorySegment captured = CAPTURED.get();
-            long result;
-            do {
-                result = (long) PREAD.invokeExact(captured, fd, address, length, offset);
-            } while (isInterrupted(result, captured));
-            return orErrno(result, captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
-        }
+        return callLong(PREAD, fd, address, length, offset, 0, 0);
     }
 
     /**
@@ -157,68 +141,29 @@ public final class Posix {
      *     wait, {@code -EOPNOTSUPP} where the file system can't tell
      */
     public static long preadNoWait(final int fd, final long iovec, final long offset) {
-        try {
-            final MemorySegment captured = CAPTURED.get();
-            return orErrno(
-                    (long) PREADV2.invokeExact(captured, fd, iovec, 1, offset, RWF_NOWAIT),
-                    captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
-        }
+        return callLong(PREADV2, fd, iovec, 1, offset, RWF_NOWAIT, 0);
     }
 
     /** Writes at an offset. Answers how many bytes. */
     public static long pwrite(
             final int fd, final long address, final long length, final long offset) {
-        try {
-            final MemorySegment captured = CAPTURED.get();
-            long result;
-            do {
-                result = (long) PWRITE.invokeExact(captured, fd, address, length, offset);
-            } while (isInterrupted(result, captured));
-            return orErrno(result, captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
-        }
+        return callLong(PWRITE, fd, address, length, offset, 0, 0);
     }
 
     /** Finds data or a hole ({@link #SEEK_DATA}, {@link #SEEK_HOLE}). Answers an offset. */
     public static long lseek(final int fd, final long offset, final int whence) {
-        try {
-            final MemorySegment captured = CAPTURED.get();
-            return orErrno((long) LSEEK.invokeExact(captured, fd, offset, whence), captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
-        }
+        return callLong(LSEEK, fd, offset, whence, 0, 0, 0);
     }
 
     /** Puts a file's data on stable storage. */
     public static int fdatasync(final int fd) {
-        try {
-            final MemorySegment captured = CAPTURED.get();
-            int result;
-            do {
-                result = (int) FDATASYNC.invokeExact(captured, fd);
-            } while (isInterrupted(result, captured));
-            return (int) orErrno(result, captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
-        }
+        return callInt(FDATASYNC, fd, 0, 0, 0);
     }
 
     /** Allocates, punches or zeroes a range. */
     public static int fallocate(
             final int fd, final int mode, final long offset, final long length) {
-        try {
-            final MemorySegment captured = CAPTURED.get();
-            int result;
-            do {
-                result = (int) FALLOCATE.invokeExact(captured, fd, mode, offset, length);
-            } while (isInterrupted(result, captured));
-            return (int) orErrno(result, captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
-        }
+        return callInt(FALLOCATE, fd, mode, offset, length);
     }
 
     /**
@@ -226,11 +171,7 @@ public final class Posix {
      */
     public static int fadvise(
             final int fd, final long offset, final long length, final int advice) {
-        try {
-            return (int) FADVISE.invokeExact(CAPTURED.get(), fd, offset, length, advice);
-        } catch (final Throwable t) {
-            throw unexpected(t);
-        }
+        return callInt(FADVISE, fd, offset, length, advice);
     }
 
     /**
@@ -241,12 +182,7 @@ public final class Posix {
     public static int lockRange(
             final int fd, final short type, final long start, final long length) {
         try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment captured = CAPTURED.get();
-            final MemorySegment lock = flock(arena, type, start, length);
-            return (int)
-                    orErrno((int) FCNTL.invokeExact(captured, fd, F_OFD_SETLK, lock), captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
+            return callInt(FCNTL, fd, F_OFD_SETLK, flock(arena, type, start, length).address(), 0);
         }
     }
 
@@ -258,15 +194,12 @@ public final class Posix {
     public static int testLock(
             final int fd, final short type, final long start, final long length) {
         try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment captured = CAPTURED.get();
             final MemorySegment lock = flock(arena, type, start, length);
-            final int result = (int) FCNTL.invokeExact(captured, fd, F_OFD_GETLK, lock);
+            final int result = callInt(FCNTL, fd, F_OFD_GETLK, lock.address(), 0);
             if (result < 0) {
-                return (int) orErrno(result, captured);
+                return result;
             }
             return lock.get(ValueLayout.JAVA_SHORT, 0) == F_UNLCK ? 0 : 1;
-        } catch (final Throwable t) {
-            throw unexpected(t);
         }
     }
 
@@ -282,12 +215,9 @@ public final class Posix {
     /** Asks a device for a number. Answers it. */
     public static long ioctlLong(final int fd, final long request) {
         try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment captured = CAPTURED.get();
             final MemorySegment value = arena.allocate(LONG);
-            final int result = (int) IOCTL.invokeExact(captured, fd, request, value);
-            return result < 0 ? orErrno(result, captured) : value.get(LONG, 0);
-        } catch (final Throwable t) {
-            throw unexpected(t);
+            final int result = callInt(IOCTL, fd, request, value.address(), 0);
+            return result < 0 ? result : value.get(LONG, 0);
         }
     }
 
@@ -295,25 +225,19 @@ public final class Posix {
     public static int ioctlRange(
             final int fd, final long request, final long offset, final long length) {
         try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment captured = CAPTURED.get();
             final MemorySegment range = arena.allocate(LONG, 2);
             range.setAtIndex(LONG, 0, offset);
             range.setAtIndex(LONG, 1, length);
-            return (int) orErrno((int) IOCTL.invokeExact(captured, fd, request, range), captured);
-        } catch (final Throwable t) {
-            throw unexpected(t);
+            return callInt(IOCTL, fd, request, range.address(), 0);
         }
     }
 
     /** The magic number of the file system that a file lies on, as {@code statfs(2)} names it. */
     public static long fileSystemType(final int fd) {
         try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment captured = CAPTURED.get();
             final MemorySegment statfs = arena.allocate(STATFS_LENGTH, Long.BYTES);
-            final int result = (int) FSTATFS.invokeExact(captured, fd, statfs);
-            return result < 0 ? orErrno(result, captured) : statfs.get(LONG, 0);
-        } catch (final Throwable t) {
-            throw unexpected(t);
+            final int result = callInt(FSTATFS, fd, statfs.address(), 0, 0);
+            return result < 0 ? result : statfs.get(LONG, 0);
         }
     }
 
@@ -322,97 +246,88 @@ public final class Posix {
      * closes.
      */
     static MemorySegment reserve(final long length, final Arena arena) {
-        try {
-            final MemorySegment captured = CAPTURED.get();
-            final long address =
-                    orErrno(
-                            (long)
-                                    MMAP.invokeExact(
-                                            captured,
-                                            0L,
-                                            length,
-                                            PROT_READ_WRITE,
-                                            MAP_PRIVATE_ANONYMOUS_NORESERVE,
-                                            -1,
-                                            0L),
-                            captured);
-            if (address < 0) {
-                throw new OutOfMemoryError(
-                        "cannot reserve "
-                                + length
-                                + " bytes of memory: "
-                                + Errno.name((int) -address));
-            }
-            return MemorySegment.ofAddress(address)
-                    .reinterpret(length, arena, memory -> unmap(memory.address(), length));
-        } catch (final OutOfMemoryError e) {
-            throw e;
-        } catch (final Throwable t) {
-            throw unexpected(t);
+        final int flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
+        final long address = callLong(MMAP, 0, length, PROT_READ_WRITE, flags, -1, 0);
+        if (address < 0) {
+            throw new OutOfMemoryError(
+                    "cannot reserve " + length + " bytes of memory: " + Errno.name((int) -address));
         }
-    }
-
-    private static void unmap(final long address, final long length) {
-        try {
-            final int result = (int) MUNMAP.invokeExact(CAPTURED.get(), address, length);
-            assert result == 0;
-        } catch (final Throwable t) {
-            throw unexpected(t);
-        }
+        return MemorySegment.ofAddress(address)
+                .reinterpret(length, arena, memory -> callInt(MUNMAP, address, length, 0, 0));
     }
 
     /** Gives the pages behind {@code keep} bytes of reserved memory back. */
     static void release(final MemorySegment memory, final long keep) {
         final long from = (keep + PAGE_LENGTH - 1) & -PAGE_LENGTH;
-        if (from >= memory.byteSize()) {
-            return;
+        if (from < memory.byteSize()) {
+            callInt(MADVISE, memory.address() + from, memory.byteSize() - from, MADV_DONTNEED, 0);
         }
+    }
+
+    private static long callLong(
+            final MemorySegment function,
+            final long first,
+            final long second,
+            final long third,
+            final long fourth,
+            final long fifth,
+            final long sixth) {
+        while (true) {
+            final long result = invoke(function, first, second, third, fourth, fifth, sixth);
+            if (result != -1) {
+                return result;
+            }
+            final int errno = errno();
+            if (errno != Errno.EINTR) {
+                return -errno;
+            }
+        }
+    }
+
+    /** Of a function that answers an int only half of the register means anything. */
+    private static int callInt(
+            final MemorySegment function,
+            final long first,
+            final long second,
+            final long third,
+            final long fourth) {
+        while (true) {
+            final int result = (int) invoke(function, first, second, third, fourth, 0, 0);
+            if (result != -1) {
+                return result;
+            }
+            final int errno = errno();
+            if (errno != Errno.EINTR) {
+                return -errno;
+            }
+        }
+    }
+
+    private static long invoke(
+            final MemorySegment function,
+            final long first,
+            final long second,
+            final long third,
+            final long fourth,
+            final long fifth,
+            final long sixth) {
         try {
-            final int result =
-                    (int)
-                            MADVISE.invokeExact(
-                                    CAPTURED.get(),
-                                    memory.address() + from,
-                                    memory.byteSize() - from,
-                                    MADV_DONTNEED);
-            assert result == 0;
-        } catch (final Throwable t) {
-            throw unexpected(t);
+            return (long)
+                    CALL.invokeExact(
+                            function, CAPTURED.get(), first, second, third, fourth, fifth, sixth);
+        } catch (final RuntimeException | Error e) {
+            throw e;
+        } catch (final Throwable e) {
+            throw new IllegalStateException("a downcall threw", e);
         }
     }
 
-    private static boolean isInterrupted(final long result, final MemorySegment captured) {
-        return result == -1 && (int) ERRNO.get(captured, 0L) == Errno.EINTR;
+    /** The error number of this thread's last call. */
+    private static int errno() {
+        return (int) ERRNO.get(CAPTURED.get(), 0L);
     }
 
-    private static long orErrno(final long result, final MemorySegment captured) {
-        return result == -1 ? -(int) ERRNO.get(captured, 0L) : result;
-    }
-
-    private static MethodHandle call(
-            final String name, final MemoryLayout result, final MemoryLayout... arguments) {
-        return LINKER.downcallHandle(
-                LIBC.findOrThrow(name),
-                FunctionDescriptor.of(result, arguments),
-                Linker.Option.captureCallState("errno"));
-    }
-
-    private static MethodHandle variadic(
-            final String name,
-            final int fixed,
-            final MemoryLayout result,
-            final MemoryLayout... arguments) {
-        return LINKER.downcallHandle(
-                LIBC.findOrThrow(name),
-                FunctionDescriptor.of(result, arguments),
-                Linker.Option.captureCallState("errno"),
-                Linker.Option.firstVariadicArg(fixed));
-    }
-
-    private static IllegalStateException unexpected(final Throwable thrown) {
-        if (thrown instanceof Error error) {
-            throw error;
-        }
-        return new IllegalStateException("a downcall failed in Java", thrown);
+    private static MemorySegment function(final String name) {
+        return Linker.nativeLinker().defaultLookup().findOrThrow(name);
     }
 }

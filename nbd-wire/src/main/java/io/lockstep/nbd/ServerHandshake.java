@@ -1,11 +1,9 @@
 package io.lockstep.nbd;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -134,7 +132,7 @@ public final class ServerHandshake {
         if (available - OPTION_HEADER_LENGTH < length) {
             return position;
         }
-        onOption(option, new OptionData(memory, data, data + length));
+        onOption(option, new MessageReader(memory, data, data + length));
         return data + length;
     }
 
@@ -158,7 +156,7 @@ public final class ServerHandshake {
                 "option data is longer than " + OPTION_LENGTH_MAX + " bytes");
     }
 
-    private void onOption(final int option, final OptionData data) {
+    private void onOption(final int option, final MessageReader data) {
         if (shuttingDown && option != Nbd.OPT_ABORT) {
             onOptionInShutdown(option);
             return;
@@ -180,7 +178,7 @@ public final class ServerHandshake {
                                 Nbd.REP_ERR_UNSUP,
                                 "unknown option " + Integer.toUnsignedString(option));
             }
-        } catch (final InvalidOptionException invalid) {
+        } catch (final MalformedMessageException invalid) {
             if (option == Nbd.OPT_EXPORT_NAME) {
                 close("client sent an export name that is no string: " + invalid.getMessage());
             } else {
@@ -197,7 +195,7 @@ public final class ServerHandshake {
         }
     }
 
-    private void onExportName(final OptionData data) throws InvalidOptionException {
+    private void onExportName(final MessageReader data) throws MalformedMessageException {
         final String name = data.string(data.remaining());
         if (replyStyle == ReplyStyle.EXTENDED) {
             close("client used EXPORT_NAME after EXTENDED_HEADERS");
@@ -221,7 +219,7 @@ public final class ServerHandshake {
         close("client ended the handshake");
     }
 
-    private void onList(final OptionData data) throws InvalidOptionException {
+    private void onList(final MessageReader data) throws MalformedMessageException {
         data.requireEnd();
         for (final Export export : catalog.list()) {
             final byte[] name = utf8(export.name());
@@ -239,12 +237,13 @@ public final class ServerHandshake {
      * TLS is not offered yet. Where it is, this answers ACK, forgets all that was negotiated so
      * far, and the driver goes on over a connection that encrypts.
      */
-    private void onStartTls(final OptionData data) throws InvalidOptionException {
+    private void onStartTls(final MessageReader data) throws MalformedMessageException {
         data.requireEnd();
         error(Nbd.OPT_STARTTLS, Nbd.REP_ERR_UNSUP, "this server does not offer TLS");
     }
 
-    private void onInfoOrGo(final int option, final OptionData data) throws InvalidOptionException {
+    private void onInfoOrGo(final int option, final MessageReader data)
+            throws MalformedMessageException {
         final String name = data.lengthAndString();
         final int count = data.unsignedShort();
         boolean wantsName = false;
@@ -281,7 +280,7 @@ public final class ServerHandshake {
         }
     }
 
-    private void onStructuredReply(final OptionData data) throws InvalidOptionException {
+    private void onStructuredReply(final MessageReader data) throws MalformedMessageException {
         data.requireEnd();
         if (replyStyle == ReplyStyle.EXTENDED) {
             error(
@@ -294,13 +293,13 @@ public final class ServerHandshake {
         ack(Nbd.OPT_STRUCTURED_REPLY);
     }
 
-    private void onExtendedHeaders(final OptionData data) throws InvalidOptionException {
+    private void onExtendedHeaders(final MessageReader data) throws MalformedMessageException {
         data.requireEnd();
         replyStyle = ReplyStyle.EXTENDED;
         ack(Nbd.OPT_EXTENDED_HEADERS);
     }
 
-    private void onListMetaContext(final OptionData data) throws InvalidOptionException {
+    private void onListMetaContext(final MessageReader data) throws MalformedMessageException {
         final String name = data.lengthAndString();
         final List<String> queries = queries(data);
         switch (catalog.find(name)) {
@@ -318,12 +317,12 @@ public final class ServerHandshake {
         }
     }
 
-    private void onSetMetaContext(final OptionData data) throws InvalidOptionException {
+    private void onSetMetaContext(final MessageReader data) throws MalformedMessageException {
         contexts = List.of(); // whatever comes of this option, it replaces the selection before it
         final String name = data.lengthAndString();
         final List<String> queries = queries(data);
         if (replyStyle == ReplyStyle.SIMPLE) {
-            throw new InvalidOptionException(
+            throw new MalformedMessageException(
                     "metadata contexts need structured replies, negotiate them first");
         }
         switch (catalog.find(name)) {
@@ -345,13 +344,13 @@ public final class ServerHandshake {
         return context.equals(query) || (query.endsWith(":") && context.startsWith(query));
     }
 
-    private static List<String> queries(final OptionData data) throws InvalidOptionException {
+    private static List<String> queries(final MessageReader data) throws MalformedMessageException {
         final int count = data.integer();
         final List<String> queries = new ArrayList<>();
         for (int i = 0; Integer.compareUnsigned(i, count) < 0; i++) {
             final String query = data.lengthAndString();
             if (query.indexOf(':') < 1) {
-                throw new InvalidOptionException("metadata context query without a namespace");
+                throw new MalformedMessageException("metadata context query without a namespace");
             }
             queries.add(query);
         }
@@ -360,9 +359,14 @@ public final class ServerHandshake {
     }
 
     private void settle(final Export export) {
-        final List<String> selected = contextsExport.equals(export.name()) ? contexts : List.of();
+        final List<String> selected = selectedFor(export);
         negotiated = new Negotiated(export, replyStyle, selected, transmissionFlags(export));
         state = State.TRANSMISSION;
+    }
+
+    /** A selection counts for the export for which it was made, and for no other. */
+    private List<String> selectedFor(final Export export) {
+        return contextsExport.equals(export.name()) ? contexts : List.of();
     }
 
     private int transmissionFlags(final Export export) {
@@ -370,7 +374,7 @@ public final class ServerHandshake {
         if (replyStyle != ReplyStyle.SIMPLE) {
             flags |= Nbd.FLAG_SEND_DF;
         }
-        if (replyStyle == ReplyStyle.EXTENDED && !contexts.isEmpty()) {
+        if (replyStyle == ReplyStyle.EXTENDED && !selectedFor(export).isEmpty()) {
             flags |= Nbd.FLAG_BLOCK_STATUS_PAYLOAD;
         }
         return flags;
@@ -411,8 +415,18 @@ public final class ServerHandshake {
 
     private void error(final int option, final int reply, final String message) {
         final byte[] bytes = utf8(message);
-        replyHeader(option, reply, bytes.length);
-        output.putBytes(bytes);
+        final int length = lengthOfWholeCharacters(bytes, Nbd.STRING_LENGTH_MAX);
+        replyHeader(option, reply, length);
+        output.putBytes(length == bytes.length ? bytes : Arrays.copyOf(bytes, length));
+    }
+
+    /** How many of at most {@code max} bytes of UTF-8 end with a whole character. */
+    private static int lengthOfWholeCharacters(final byte[] bytes, final int max) {
+        int length = Math.min(bytes.length, max);
+        while (length < bytes.length && (bytes[length] & 0xc0) == 0x80) {
+            length--;
+        }
+        return length;
     }
 
     private void replyHeader(final int option, final int reply, final int length) {
@@ -429,82 +443,5 @@ public final class ServerHandshake {
 
     private static byte[] utf8(final String string) {
         return string.getBytes(StandardCharsets.UTF_8);
-    }
-
-    /** An option that breaks its own form; the message goes to the client. */
-    private static final class InvalidOptionException extends Exception {
-        private static final long serialVersionUID = 1L;
-
-        InvalidOptionException(final String message) {
-            super(message, null, false, false);
-        }
-    }
-
-    /** Reads an option's data from the front, and never beyond its end. */
-    private static final class OptionData {
-        private final MemorySegment memory;
-        private final long end;
-        private long position;
-
-        OptionData(final MemorySegment memory, final long position, final long end) {
-            this.memory = memory;
-            this.position = position;
-            this.end = end;
-        }
-
-        long remaining() {
-            return end - position;
-        }
-
-        int unsignedShort() throws InvalidOptionException {
-            return Wire.getUnsignedShort(memory, advance(Short.BYTES));
-        }
-
-        int integer() throws InvalidOptionException {
-            return Wire.getInt(memory, advance(Integer.BYTES));
-        }
-
-        String lengthAndString() throws InvalidOptionException {
-            return string(Integer.toUnsignedLong(integer()));
-        }
-
-        String string(final long length) throws InvalidOptionException {
-            if (length > Nbd.STRING_LENGTH_MAX) {
-                throw new InvalidOptionException(
-                        "string is longer than " + Nbd.STRING_LENGTH_MAX + " bytes");
-            }
-            final long at = advance(length);
-            final byte[] bytes = memory.asSlice(at, length).toArray(ValueLayout.JAVA_BYTE);
-            final String string;
-            try {
-                string =
-                        StandardCharsets.UTF_8
-                                .newDecoder()
-                                .decode(ByteBuffer.wrap(bytes))
-                                .toString();
-            } catch (final CharacterCodingException e) {
-                throw new InvalidOptionException("string is not UTF-8");
-            }
-            if (string.indexOf('\0') >= 0) {
-                throw new InvalidOptionException("string contains NUL");
-            }
-            return string;
-        }
-
-        void requireEnd() throws InvalidOptionException {
-            if (position != end) {
-                throw new InvalidOptionException(
-                        "option data is " + remaining() + " bytes too long");
-            }
-        }
-
-        private long advance(final long length) throws InvalidOptionException {
-            if (length > remaining()) {
-                throw new InvalidOptionException("option data ends too early");
-            }
-            final long at = position;
-            position += length;
-            return at;
-        }
     }
 }

@@ -50,6 +50,7 @@ public final class ServerTransmission {
     private final int headerLength;
     private final long exportSize;
     private final int payloadLengthMax;
+    private final int skippablePayloadMax;
     private final long alignmentMask;
     private final int allContexts;
     private final Request request = new Request();
@@ -72,6 +73,11 @@ public final class ServerTransmission {
         headerLength = negotiated.replyStyle().requestHeaderLength();
         exportSize = negotiated.export().size();
         payloadLengthMax = negotiated.export().payloadLengthMax();
+        // A client that wasn't told the limit isn't cut off for it; one of extended headers was.
+        skippablePayloadMax =
+                extended
+                        ? payloadLengthMax
+                        : Math.max(payloadLengthMax, Nbd.PAYLOAD_LENGTH_DEFAULT_MAX);
         alignmentMask = negotiated.export().blockSizeMin() - 1L;
         allContexts = (int) ((1L << negotiated.metaContexts().size()) - 1);
         wanted = headerLength;
@@ -130,7 +136,7 @@ public final class ServerTransmission {
                 break;
             }
             final long payload = payloadLength();
-            if (payload > payloadLengthMax) {
+            if (payload > skippablePayloadMax) {
                 violate("payload is longer than the maximum");
                 break;
             }
@@ -216,7 +222,7 @@ public final class ServerTransmission {
             }
             request.contexts |= bit;
         }
-        checkRange(Nbd.EINVAL);
+        checkBlockStatusRange();
     }
 
     private void check() {
@@ -234,6 +240,9 @@ public final class ServerTransmission {
                 checkWritable();
                 if (extended && !request.has(Nbd.CMD_FLAG_PAYLOAD_LEN)) {
                     reject(Nbd.EINVAL, "write without a payload");
+                }
+                if (request.length > payloadLengthMax) {
+                    reject(Nbd.EINVAL, "write is longer than the maximum payload");
                 }
                 checkRange(Nbd.ENOSPC);
             }
@@ -287,6 +296,10 @@ public final class ServerTransmission {
             }
             return; // the range is in the payload
         }
+        checkBlockStatusRange();
+    }
+
+    private void checkBlockStatusRange() {
         checkRange(Nbd.EINVAL);
         if (request.length == 0) {
             reject(Nbd.EINVAL, "block status of nothing");

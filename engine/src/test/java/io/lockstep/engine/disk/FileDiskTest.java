@@ -1,0 +1,258 @@
+package io.lockstep.engine.disk;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lockstep.engine.memory.Errno;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Each test runs on a file system on a device, as far as the machine has one, and on one in memory.
+ */
+final class FileDiskTest {
+    private static final int LENGTH = (1 << 20) + 1000; // no multiple of any block
+
+    private final HelperThreads helpers = new HelperThreads();
+    private final TaskLoop loop = new TaskLoop();
+    private final List<Path> created = new ArrayList<>();
+    private int errno;
+    private boolean completed;
+
+    static List<Path> folders() {
+        final List<Path> folders = new ArrayList<>();
+        folders.add(Path.of(System.getProperty("java.io.tmpdir")));
+        final Path memory = Path.of("/dev/shm");
+        if (Files.isWritable(memory)) {
+            folders.add(memory);
+        }
+        return folders;
+    }
+
+    @AfterEach
+    void removeFiles() throws IOException {
+        helpers.close();
+        for (final Path path : created) {
+            Files.delete(path);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void readsBackWhatWasWritten(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false)) {
+            final FileDisk disk = new FileDisk(file, loop, helpers);
+            final MemorySegment memory = arena.allocate(5000).fill((byte) 0x5a);
+            assertEquals(0, write(disk, LENGTH - 5000, memory));
+            assertEquals(0, flush(disk));
+            assertArrayEquals(
+                    memory.toArray(ValueLayout.JAVA_BYTE), read(disk, LENGTH - 5000, 5000));
+            assertArrayEquals(new byte[4096], read(disk, 4096, 4096));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void zeroMakesAHoleUnlessItMayNot(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false)) {
+            final FileDisk disk = new FileDisk(file, loop, helpers);
+            write(disk, 0, arena.allocate(256 << 10).fill((byte) 1));
+            assertEquals(0, zero(disk, 64 << 10, 64 << 10, 0));
+            assertEquals(0, zero(disk, 192 << 10, 64 << 10, Disk.ZERO_NO_HOLE));
+            assertArrayEquals(new byte[64 << 10], read(disk, 64 << 10, 64 << 10));
+            assertArrayEquals(new byte[64 << 10], read(disk, 192 << 10, 64 << 10));
+            assertEquals(1, read(disk, 128 << 10, 1)[0]);
+            assertEquals("data 65536, hole 65536, data 65536", extents(disk, 0, 192 << 10, 16));
+            final long allocatedMin = 3L * (64 << 10);
+            assertTrue(
+                    allocated(file.path()) >= allocatedMin,
+                    "the range without holes is not allocated");
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void partsOfBlocksAreZeroedToTheByte(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false)) {
+            final FileDisk disk = new FileDisk(file, loop, helpers);
+            write(disk, 0, arena.allocate(32 << 10).fill((byte) 1));
+            assertEquals(0, zero(disk, 1001, 9999, 0));
+            assertEquals(0, zero(disk, 20_001, 5001, Disk.ZERO_NO_HOLE));
+            final byte[] expected = new byte[32 << 10];
+            Arrays.fill(expected, (byte) 1);
+            Arrays.fill(expected, 1001, 11_000, (byte) 0);
+            Arrays.fill(expected, 20_001, 25_002, (byte) 0);
+            assertArrayEquals(expected, read(disk, 0, 32 << 10));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void fastZeroIsDoneAtOnceOrRefusedUnchanged(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false)) {
+            final FileDisk disk = new FileDisk(file, loop, helpers);
+            write(disk, 0, arena.allocate(64 << 10).fill((byte) 1));
+            assertEquals(0, zero(disk, 0, 4096, Disk.ZERO_FAST));
+            final int result = zero(disk, 8192, 4096, Disk.ZERO_FAST | Disk.ZERO_NO_HOLE);
+            assertTrue(result == 0 || result == Errno.EOPNOTSUPP, Errno.name(result));
+            assertEquals(result == 0 ? 0 : 1, read(disk, 8192, 1)[0]);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void discardGivesSpaceBack(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false)) {
+            final FileDisk disk = new FileDisk(file, loop, helpers);
+            write(disk, 0, arena.allocate(512 << 10).fill((byte) 1));
+            flush(disk);
+            final long before = allocated(file.path());
+            completed = false;
+            disk.discard(0, 512 << 10, this::complete, 0);
+            assertEquals(0, await(disk));
+            assertTrue(allocated(file.path()) <= before - (512 << 10), "no space was given back");
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void tellsHolesAndDataOnceTheyChange(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false)) {
+            final FileDisk one = new FileDisk(file, loop, helpers);
+            final FileDisk other = new FileDisk(file, loop, helpers);
+            assertEquals("hole " + LENGTH, extents(one, 0, LENGTH, 16));
+            write(one, 128 << 10, arena.allocate(256 << 10).fill((byte) 1));
+            final String written = "hole 131072, data 262144, hole " + (LENGTH - (384 << 10));
+            assertEquals(written, extents(one, 0, LENGTH, 16));
+            assertEquals(written, extents(other, 0, LENGTH, 16));
+            assertEquals(
+                    "hole 131072, data 262144",
+                    extents(one, 0, LENGTH, 2),
+                    "as much as the list holds");
+            // A hole that the other loop makes is told by this one, which knew the range as data.
+            zero(other, 192 << 10, 64 << 10, 0);
+            assertEquals(
+                    "data 65536, hole 65536, data 131072", extents(one, 128 << 10, 256 << 10, 16));
+            zero(one, 320 << 10, 64 << 10, 0);
+            assertEquals(
+                    "data 65536, hole 65536, data 65536, hole 65536",
+                    extents(one, 128 << 10, 256 << 10, 16));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aFileThatIsCutShortUnderItIsAnError(final Path folder) throws IOException {
+        try (DiskFile file = DiskFile.open("d", sparse(folder), false)) {
+            final FileDisk disk = new FileDisk(file, loop, helpers);
+            try (RandomAccessFile cut = new RandomAccessFile(file.path().toFile(), "rw")) {
+                cut.setLength(4096);
+            }
+            read(disk, 8192, 4096);
+            assertEquals(Errno.EIO, errno);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void writingAReadOnlyDiskIsAnError(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), true)) {
+            final FileDisk disk = new FileDisk(file, loop, helpers);
+            assertEquals(Errno.EBADF, write(disk, 0, arena.allocate(1)));
+            assertEquals(Errno.EBADF, zero(disk, 0, 4096, 0));
+        }
+    }
+
+    private Path sparse(final Path folder) throws IOException {
+        final Path path = Files.createTempFile(folder, "lockstep", ".img");
+        created.add(path);
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.setLength(LENGTH);
+        }
+        return path;
+    }
+
+    private static long allocated(final Path path) throws IOException {
+        final Process stat = new ProcessBuilder("stat", "-c", "%b", path.toString()).start();
+        return 512
+                * Long.parseLong(
+                        new String(stat.getInputStream().readAllBytes(), StandardCharsets.US_ASCII)
+                                .trim());
+    }
+
+    private int write(final Disk disk, final long offset, final MemorySegment memory) {
+        completed = false;
+        disk.write(offset, (int) memory.byteSize(), memory, 0, this::complete, 0);
+        return await(disk);
+    }
+
+    private byte[] read(final Disk disk, final long offset, final int length) {
+        try (Arena arena = Arena.ofShared()) {
+            final MemorySegment memory = arena.allocate(length).fill((byte) 0xee);
+            completed = false;
+            disk.read(offset, length, memory, 0, this::complete, 0);
+            await(disk);
+            return memory.toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
+    private int zero(final Disk disk, final long offset, final long length, final int flags) {
+        completed = false;
+        disk.zero(offset, length, flags, this::complete, 0);
+        return await(disk);
+    }
+
+    private int flush(final Disk disk) {
+        completed = false;
+        disk.flush(this::complete, 0);
+        return await(disk);
+    }
+
+    private String extents(
+            final Disk disk, final long offset, final long length, final int capacity) {
+        final ExtentList list = new ExtentList(capacity);
+        completed = false;
+        disk.extents(offset, length, list, this::complete, 0);
+        assertEquals(0, await(disk));
+        final List<String> runs = new ArrayList<>();
+        for (int i = 0; i < list.size(); i++) {
+            runs.add((list.state(i) == ExtentList.HOLE ? "hole " : "data ") + list.length(i));
+        }
+        return String.join(", ", runs);
+    }
+
+    private void complete(final long token, final int completedErrno) {
+        completed = true;
+        errno = completedErrno;
+    }
+
+    private int await(final Disk disk) {
+        disk.poll();
+        while (!completed) {
+            loop.runNext();
+        }
+        return errno;
+    }
+}

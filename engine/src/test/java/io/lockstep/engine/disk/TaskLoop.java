@@ -1,0 +1,50 @@
+package io.lockstep.engine.disk;
+
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.IoLoop;
+
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+
+/** A loop for tests of disks: it has no sockets, and its tasks run when the test says so. */
+final class TaskLoop implements IoLoop {
+    private final LinkedBlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
+
+    /** Runs the next task, waiting for it. */
+    void runNext() {
+        try {
+            final Runnable task = tasks.poll(30, TimeUnit.SECONDS);
+            if (task == null) {
+                throw new AssertionError("no task came within 30 seconds");
+            }
+            task.run();
+        } catch (final InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Override
+    public void execute(final Runnable action) {
+        tasks.add(action);
+    }
+
+    @Override
+    public Listener listen(final Endpoint endpoint, final AcceptHandler handler) {
+        throw new AssertionError("no sockets here");
+    }
+
+    @Override
+    public void connect(final Endpoint endpoint, final ConnectHandler handler) {
+        throw new AssertionError("no sockets here");
+    }
+
+    @Override
+    public Timer schedule(final long delayNanos, final Runnable action) {
+        throw new AssertionError("no timers here");
+    }
+
+    @Override
+    public long nanoTime() {
+        return 0;
+    }
+}

@@ -55,6 +55,21 @@ public final class ExtentList {
         return true;
     }
 
+    /**
+     * Takes runs that read as zeroes for data where they are so short that it costs more to tell of
+     * them; neighbours are joined.
+     *
+     * @param lengthMin shortest run that stays what it is, in bytes
+     */
+    public void fillHolesShorterThan(final long lengthMin) {
+        final int count = size;
+        clear();
+        for (int run = 0; run < count; run++) {
+            final boolean keep = states[run] == DATA || lengths[run] >= lengthMin;
+            add(lengths[run], keep ? states[run] : DATA); // never beyond the run that was read
+        }
+    }
+
     /** How many runs there are. */
     public int size() {
         return size;

@@ -60,6 +60,9 @@ final class NbdSession
      */
     private static final int RECEIVES_PER_EVENT = 8;
 
+    /** Seconds without progress after which a session is cut that only has replies left to send. */
+    private static final int ENDING_TICKS_MAX = 30;
+
     private enum Phase {
         HANDSHAKE,
         TRANSMISSION,
@@ -81,7 +84,7 @@ final class NbdSession
     private boolean refusing;
     private boolean busy;
     private boolean sendBlocked;
-    private boolean idle;
+    private int idleTicks;
     private int lastMessageLength = ReplyStyle.SIMPLE.requestHeaderLength();
 
     // Of the transmission phase.
@@ -102,7 +105,6 @@ final class NbdSession
 
     /** Sends the greeting. */
     void start() {
-        busy = true;
         advance();
     }
 
@@ -110,15 +112,14 @@ final class NbdSession
 
     @Override
     public void onReadable() {
-        idle = false;
-        busy = true;
+        idleTicks = 0;
         advance();
     }
 
     @Override
     public void onWritable() {
+        idleTicks = 0;
         sendBlocked = false;
-        busy = true;
         advance();
     }
 
@@ -132,6 +133,7 @@ final class NbdSession
      * again.
      */
     private void advance() {
+        busy = true;
         try {
             switch (phase) {
                 case HANDSHAKE -> negotiate();
@@ -430,7 +432,6 @@ final class NbdSession
         } else {
             complete(index, errno);
             if (!busy) {
-                busy = true;
                 advance();
             }
         }
@@ -489,13 +490,19 @@ final class NbdSession
         requests.remove(index);
     }
 
-    /** Lays out a read's chunks, and reads those that hold data. */
+    /**
+     * Lays out a read's chunks, and reads those that hold data. A hole pays for its own chunk and
+     * for the header of the data behind it, or it is none: so the chunks never need more room than
+     * the one that the reply's place was reserved for.
+     */
     private void readRuns(final int index) {
         final ExtentList extents = requests.extents(index, DESCRIPTORS_MAX);
+        extents.fillHolesShorterThan(encoder.holeLength() + encoder.dataHeaderLength());
+        final long rest = requests.length(index) - extents.totalLength();
+        // What did not fit in the list is read as data.
+        final boolean complete = rest == 0 || extents.add(rest, ExtentList.DATA);
         final long end = requests.offset(index) + requests.length(index);
-        final boolean complete = extents.totalLength() >= requests.length(index);
-        final int runs =
-                extents.size() + (complete ? 0 : 1); // what did not fit in the list is read as data
+        final int runs = extents.size() + (complete ? 0 : 1);
         int parts = complete ? 0 : 1;
         for (int run = 0; run < extents.size(); run++) {
             parts += extents.state(run) == ExtentList.DATA ? 1 : 0;
@@ -648,7 +655,6 @@ final class NbdSession
         onReadable(); // what the client has sent by now is still answered
         if (phase == Phase.HANDSHAKE || phase == Phase.TRANSMISSION) {
             phase = Phase.ENDING;
-            busy = true;
             advance();
         }
     }
@@ -705,12 +711,18 @@ final class NbdSession
         }
     }
 
-    /** Called now and then: a session that did nothing since the last call gives memory back. */
+    /**
+     * Called once a second: a session that does nothing gives memory back, and one that can't end
+     * is cut.
+     */
     void onTick() {
-        if (idle) {
+        idleTicks++;
+        if (idleTicks > ENDING_TICKS_MAX && phase == Phase.ENDING) {
+            server.events().onClientProblem(connection.peer(), "does not take its last replies");
+            close();
+        } else if (idleTicks > 1) {
             received.trim(IDLE_KEEP);
             replies.trim(IDLE_KEEP);
         }
-        idle = true;
     }
 }

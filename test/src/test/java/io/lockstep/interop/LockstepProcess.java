@@ -1,0 +1,128 @@
+package io.lockstep.interop;
+
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A real {@code lockstep} in a process of its own: the classes that are under test, on the JVM that
+ * runs the tests, with assertions.
+ */
+final class LockstepProcess implements Rig.Ending {
+    private static final Pattern TCP_PORT = Pattern.compile("nbd://[^,]*:(\\d+)/");
+    private static final String INTERNAL_ERROR = "internal error";
+
+    private final Program program;
+    private String ready = "";
+
+    private LockstepProcess(final Program program) {
+        this.program = program;
+    }
+
+    /** Starts it, and doesn't wait. */
+    static LockstepProcess start(final Path directory, final List<String> arguments) {
+        return new LockstepProcess(
+                Program.start("lockstep " + arguments, command(arguments), directory));
+    }
+
+    /** Starts a server, and waits for the line that says that it is one. */
+    static LockstepProcess startServer(final Path directory, final List<String> arguments) {
+        final LockstepProcess lockstep = start(directory, arguments);
+        try {
+            lockstep.ready = lockstep.program.awaitLine(line -> line.startsWith("ready"));
+        } catch (final AssertionError e) {
+            lockstep.program.close();
+            throw e;
+        }
+        return lockstep;
+    }
+
+    private static List<String> command(final List<String> arguments) {
+        final List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        // What the build gives to every JVM that runs the engine, this one too.
+        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(argument -> argument.startsWith("--"))
+                .forEach(command::add);
+        command.addAll(List.of("-ea:io.lockstep...", "-XX:+UseSerialGC", "-Xmx256m"));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+        command.add("io.lockstep.cli.Lockstep");
+        command.addAll(arguments);
+        return command;
+    }
+
+    /** The line that said that it is ready. */
+    String ready() {
+        return ready;
+    }
+
+    /** The TCP port that it listens on. */
+    int port() {
+        final Matcher matcher = TCP_PORT.matcher(ready);
+        if (!matcher.find()) {
+            throw new AssertionError("no TCP port in: " + ready);
+        }
+        return Integer.parseInt(matcher.group(1));
+    }
+
+    /** What it has printed on its standard output by now. */
+    String out() {
+        return program.out();
+    }
+
+    /** What it has printed on its standard error by now. */
+    String err() {
+        return program.err();
+    }
+
+    boolean isRunning() {
+        return program.isRunning();
+    }
+
+    /** SIGTERM, and no waiting. */
+    void terminate() {
+        program.terminate();
+    }
+
+    /** kill -9, and waits until it is dead. */
+    void kill() {
+        program.kill();
+        program.awaitExit();
+    }
+
+    /** Waits until it ends by itself. */
+    int awaitExit() {
+        return program.awaitExit();
+    }
+
+    /** SIGTERM; waits. */
+    int stop() {
+        terminate();
+        return awaitExit();
+    }
+
+    /**
+     * Stops it as a service manager would, if a test has left it running.
+     *
+     * @throws AssertionError if it fails at that, or if it told of an internal error in its life
+     */
+    @Override
+    public void close() {
+        try (program) {
+            if (program.isRunning() && !ready.isEmpty() && stop() != 0) {
+                throw new AssertionError("it did not end with 0\n" + program.transcript());
+            }
+        }
+        if (err().contains(INTERNAL_ERROR)) {
+            throw new AssertionError(program.transcript());
+        }
+    }
+
+    @Override
+    public String toString() {
+        return program.transcript();
+    }
+}

@@ -1,0 +1,287 @@
+package io.lockstep.interop;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * What one test works with: a directory, in memory where the machine has one, the files in it, and
+ * the processes that it started. Closing it ends those, the youngest first, and removes the
+ * directory.
+ */
+final class Rig implements AutoCloseable {
+    /** The export of {@link #serve(Path)}. */
+    static final String DISK = "disk";
+
+    /** What all the Python scripts of the tests may use. */
+    private static final String PYTHON_PRELUDE =
+            """
+            import errno, nbd, os, random, sys
+
+            def connect(uri, configure=lambda h: None):
+                h = nbd.NBD()
+                h.add_meta_context(nbd.CONTEXT_BASE_ALLOCATION)
+                configure(h)
+                h.connect_uri(uri)
+                return h
+
+            # Sends what the library would not: the server is what is tested.
+            def unchecked(uri):
+                return connect(uri, lambda h: h.set_strict_mode(0))
+
+            def expect(error, call, *arguments):
+                try:
+                    call(*arguments)
+                except nbd.Error as e:
+                    assert e.errnum == error, f'{e}, not {os.strerror(error)}'
+                    return e.string
+                raise AssertionError(f'no {os.strerror(error)}')
+
+            def drain(h):
+                while h.aio_in_flight() > 0:
+                    h.poll(-1)
+
+            def same(read, written, what=''):
+                assert len(read) == len(written), f'{what}: {len(read)} bytes, not {len(written)}'
+                if read != written:
+                    at = next(i for i in range(len(read)) if read[i] != written[i])
+                    raise AssertionError(f'{what}: differs at byte {at} of {len(read)}')
+
+            def pattern(length, seed=1):
+                return random.Random(seed).randbytes(length)
+            """;
+
+    private final Path directory;
+    private final Deque<Ending> running = new ArrayDeque<>();
+    private int scripts;
+
+    Rig() {
+        try {
+            final Path memory = Path.of("/dev/shm");
+            final Path parent =
+                    Files.isWritable(memory)
+                            ? memory
+                            : Path.of(System.getProperty("java.io.tmpdir"));
+            // A Unix socket's path must be short.
+            directory = Files.createTempDirectory(parent, "ls");
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    Path directory() {
+        return directory;
+    }
+
+    /** A path in the directory. */
+    Path path(final String name) {
+        return directory.resolve(name);
+    }
+
+    /** A file that is one hole. */
+    Path hole(final String name, final long length) {
+        final Path path = path(name);
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.setLength(length);
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return path;
+    }
+
+    /** A file of bytes that look random, the same ones for the same seed. */
+    Path random(final String name, final int length, final long seed) {
+        return write(hole(name, 0), 0, randomBytes(length, seed));
+    }
+
+    static byte[] randomBytes(final int length, final long seed) {
+        final byte[] bytes = new byte[length];
+        new Random(seed).nextBytes(bytes);
+        return bytes;
+    }
+
+    /** Writes into a file, and leaves holes where nothing is written. Answers the file. */
+    Path write(final Path path, final long offset, final byte[] bytes) {
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.seek(offset);
+            file.write(bytes);
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return path;
+    }
+
+    static byte[] read(final Path path) {
+        try {
+            return Files.readAllBytes(path);
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The bytes that the file system has allocated for a file. */
+    long allocated(final Path path) {
+        return 512 * Long.parseLong(run(Tool.STAT, "--format=%b", path.toString()).out().strip());
+    }
+
+    // ---- Lockstep
+
+    /** The socket of {@link #serve(Path)}. */
+    Path socket() {
+        return path("s");
+    }
+
+    /** The URI of an export on {@link #socket}. */
+    String uri(final String export) {
+        return "nbd+unix:///" + export + "?socket=" + socket();
+    }
+
+    /** The URI of {@link #serve(Path)}'s export. */
+    String uri() {
+        return uri(DISK);
+    }
+
+    /** Serves a file as {@link #DISK} on {@link #socket}. */
+    LockstepProcess serve(final Path file) {
+        return serveWith("--disk", DISK + "=" + file, "--listen", uri(""));
+    }
+
+    /** Runs {@code lockstep serve} with these arguments until the test ends. */
+    LockstepProcess serveWith(final String... arguments) {
+        return keep(LockstepProcess.startServer(directory, serveArguments(arguments)));
+    }
+
+    /** Runs {@code lockstep serve} where it is to fail, and waits for that. */
+    Tool.Output serveInVain(final String... arguments) {
+        return lockstep(serveArguments(arguments).toArray(String[]::new)).requireFailure();
+    }
+
+    /** Runs {@code lockstep} until it ends by itself. */
+    Tool.Output lockstep(final String... arguments) {
+        final List<String> all = List.of(arguments);
+        try (LockstepProcess lockstep = LockstepProcess.start(directory, all)) {
+            final int exitCode = lockstep.awaitExit();
+            return new Tool.Output("lockstep " + all, exitCode, lockstep.out(), lockstep.err());
+        }
+    }
+
+    private static List<String> serveArguments(final String... arguments) {
+        final List<String> all = new ArrayList<>(List.of("serve"));
+        all.addAll(Arrays.asList(arguments));
+        return all;
+    }
+
+    // ---- Others
+
+    /** Runs a program to its end, which must be a success. */
+    Tool.Output run(final Tool tool, final String... arguments) {
+        return end(tool, arguments).requireSuccess();
+    }
+
+    /** Runs a program to its end, whatever that is. */
+    Tool.Output end(final Tool tool, final String... arguments) {
+        try (Program program = launch(tool, arguments)) {
+            final int exitCode = program.awaitExit();
+            final String command = tool.program() + " " + String.join(" ", arguments);
+            return new Tool.Output(command, exitCode, program.out(), program.err());
+        }
+    }
+
+    /** Starts a program that runs until the test ends. */
+    Program start(final Tool tool, final String... arguments) {
+        return keep(launch(tool, arguments));
+    }
+
+    private Program launch(final Tool tool, final String... arguments) {
+        final List<String> command = new ArrayList<>(List.of(tool.path().toString()));
+        command.addAll(Arrays.asList(arguments));
+        return Program.start(tool.program(), command, directory);
+    }
+
+    /** Runs a script for libnbd's Python module; its arguments are in {@code sys.argv[1:]}. */
+    Tool.Output python(final String script, final String... arguments) {
+        return run(Tool.PYTHON, pythonArguments(script, arguments));
+    }
+
+    /** Starts such a script, and doesn't wait for its end. */
+    Program startPython(final String script, final String... arguments) {
+        return start(Tool.PYTHON, pythonArguments(script, arguments));
+    }
+
+    private String[] pythonArguments(final String script, final String... arguments) {
+        final Path file = path("script" + scripts++ + ".py");
+        try {
+            Files.writeString(file, PYTHON_PRELUDE + script);
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        final List<String> all = new ArrayList<>(List.of("-B", "-u", file.toString()));
+        all.addAll(Arrays.asList(arguments));
+        return all.toArray(String[]::new);
+    }
+
+    /** Has something undone when the test ends. */
+    <T extends Ending> T keep(final T ending) {
+        running.addFirst(ending);
+        return ending;
+    }
+
+    @Override
+    public void close() throws IOException {
+        AssertionError first = null;
+        for (final Ending ending : running) {
+            try {
+                ending.close();
+            } catch (final AssertionError e) {
+                first = first == null ? e : first;
+            }
+        }
+        remove();
+        if (first != null) {
+            throw first;
+        }
+    }
+
+    /** What ends with the test. */
+    interface Ending extends AutoCloseable {
+        /**
+         * Ends it, if it hasn't ended by itself.
+         *
+         * @throws AssertionError if it was not in order
+         */
+        @Override
+        void close();
+    }
+
+    private void remove() throws IOException {
+        Files.walkFileTree(
+                directory,
+                new SimpleFileVisitor<>() {
+                    @Override
+                    public FileVisitResult visitFile(
+                            final Path file, final BasicFileAttributes attributes)
+                            throws IOException {
+                        Files.delete(file);
+                        return FileVisitResult.CONTINUE;
+                    }
+
+                    @Override
+                    public FileVisitResult postVisitDirectory(
+                            final Path visited, final IOException problem) throws IOException {
+                        Files.delete(visited);
+                        return FileVisitResult.CONTINUE;
+                    }
+                });
+    }
+}

@@ -3,6 +3,7 @@ package io.lockstep.nbd;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Locale;
 
 /**
@@ -23,6 +24,7 @@ public record NbdUri(boolean tls, String host, int port, String socket, String e
     private static final String EXAMPLES =
             "; write nbd://localhost:10809/disk or nbd+unix:///disk?socket=/run/lockstep.sock";
 
+    private static final List<String> SCHEMES = List.of("nbd", "nbds", "nbd+unix", "nbds+unix");
     private static final int PORT_MAX = 65535;
 
     /**
@@ -43,7 +45,7 @@ public record NbdUri(boolean tls, String host, int port, String socket, String e
         require(
                 socket == null || socket.indexOf('\0') < 0,
                 "the socket path contains NUL; sockets in the abstract namespace are not"
-                    + " supported");
+                        + " supported");
     }
 
     /**
@@ -57,17 +59,13 @@ public record NbdUri(boolean tls, String host, int port, String socket, String e
             final int schemeEnd = text.indexOf(':');
             require(schemeEnd > 0, "it does not begin with nbd:// or nbd+unix://");
             final String scheme = text.substring(0, schemeEnd).toLowerCase(Locale.ROOT);
+            require(SCHEMES.contains(scheme), "scheme " + scheme + " is not known");
             require(
                     text.startsWith("//", schemeEnd + 1),
                     "two slashes must follow " + scheme + ":");
             final String rest = text.substring(schemeEnd + 3);
-            return switch (scheme) {
-                case "nbd" -> tcp(rest, false);
-                case "nbds" -> tcp(rest, true);
-                case "nbd+unix" -> unix(rest, false);
-                case "nbds+unix" -> unix(rest, true);
-                default -> throw new IllegalArgumentException("scheme " + scheme + " is not known");
-            };
+            final boolean tls = scheme.startsWith("nbds");
+            return scheme.endsWith("+unix") ? unix(rest, tls) : tcp(rest, tls);
         } catch (final IllegalArgumentException e) {
             throw new IllegalArgumentException(
                     "bad NBD URI " + text + ": " + e.getMessage() + EXAMPLES, e);

@@ -148,8 +148,7 @@ final class ServeCommand implements Callable<Integer> {
                 .addShutdownHook(
                         new Thread(
                                 () -> {
-                                    service.close();
-                                    Runtime.getRuntime().halt(0);
+                                    Runtime.getRuntime().halt(service.stop() ? 0 : 1);
                                 },
                                 "lockstep-stop"));
     }

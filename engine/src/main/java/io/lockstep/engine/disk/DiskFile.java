@@ -60,7 +60,8 @@ public final class DiskFile implements AutoCloseable {
         return new Builder(name, path, readOnly).open();
     }
 
-    String name() {
+    /** The disk's name. */
+    public String name() {
         return name;
     }
 

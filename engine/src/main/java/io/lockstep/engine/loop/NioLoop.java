@@ -264,7 +264,7 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
             final NioConnection connection = new NioConnection(channel, key, errorHandler);
             key.attach(connection);
             connection.handle(handler.apply(connection));
-        } catch (final IOException | RuntimeException e) {
+        } catch (final IOException | RuntimeException | OutOfMemoryError e) {
             closeQuietly(channel);
             errorHandler.onError(e);
         }

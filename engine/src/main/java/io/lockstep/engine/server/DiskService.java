@@ -7,6 +7,7 @@ import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
+import io.lockstep.engine.memory.Errno;
 
 import org.agrona.ErrorHandler;
 
@@ -29,6 +30,7 @@ public final class DiskService implements AutoCloseable {
     private final List<NbdServer> servers = new ArrayList<>();
     private final List<IoLoop.Listener> listeners = new ArrayList<>();
     private final HelperThreads helpers = new HelperThreads();
+    private final ServerEvents events;
     private int accepted;
 
     /** What a service is made of; see the record's components. */
@@ -55,7 +57,9 @@ public final class DiskService implements AutoCloseable {
         }
     }
 
-    private DiskService() {}
+    private DiskService(final ServerEvents events) {
+        this.events = events;
+    }
 
     /**
      * Starts a service.
@@ -63,7 +67,7 @@ public final class DiskService implements AutoCloseable {
      * @throws IOException where an endpoint can't be had; nothing is left running or open then
      */
     public static DiskService start(final Configuration configuration) throws IOException {
-        final DiskService service = new DiskService();
+        final DiskService service = new DiskService(configuration.events());
         boolean started = false;
         try {
             service.files.addAll(configuration.files());
@@ -129,9 +133,30 @@ public final class DiskService implements AutoCloseable {
      */
     @Override
     public void close() {
+        stop();
+    }
+
+    /**
+     * Like {@link #close}.
+     *
+     * @return whether every disk could be flushed; the events have heard of each that could not
+     */
+    public boolean stop() {
         if (!loops.isEmpty()) {
             loops.getFirst().execute(() -> listeners.forEach(IoLoop.Listener::close));
         }
+        endSessions();
+        helpers.close();
+        loops.forEach(NioLoop::close);
+        boolean flushed = true;
+        for (final DiskFile file : files) {
+            flushed &= flush(file);
+            file.close();
+        }
+        return flushed;
+    }
+
+    private void endSessions() {
         final CountDownLatch quiet = new CountDownLatch(servers.size());
         for (int i = 0; i < servers.size(); i++) {
             final NbdServer server = servers.get(i);
@@ -147,14 +172,23 @@ public final class DiskService implements AutoCloseable {
         } catch (final InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        helpers.close();
-        loops.forEach(NioLoop::close);
-        for (final DiskFile file : files) {
-            if (!file.isReadOnly()) {
-                file.flush();
-            }
-            file.close();
+    }
+
+    private boolean flush(final DiskFile file) {
+        final int errno = file.isReadOnly() ? 0 : file.flush();
+        if (errno != 0) {
+            events.onDiskError(
+                    "disk "
+                            + file.name()
+                            + ": the last flush of "
+                            + file.path()
+                            + " failed: "
+                            + Errno.meaning(errno)
+                            + " ("
+                            + Errno.name(errno)
+                            + "); what was written since the flush before it may be lost");
         }
+        return errno == 0;
     }
 
     /** Carries a value, or what was thrown instead, from a loop to the thread that waits for it. */

@@ -100,7 +100,7 @@ public final class NbdServer implements ExportCatalog {
             events.onClientProblem("a client", "its handshake took too long");
             handshakes.firstEntry().getKey().close();
         }
-        sessions.forEach(NbdSession::onTick);
+        List.copyOf(sessions).forEach(NbdSession::onTick); // a tick may end a session
         ticking = !handshakes.isEmpty() || !sessions.isEmpty();
         if (ticking) {
             loop.schedule(TICK_NANOS, this::tick);

@@ -1,0 +1,418 @@
+package io.lockstep.engine.server;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.nbd.Nbd;
+import io.lockstep.nbd.ReplyEncoder;
+import io.lockstep.nbd.ReplyStyle;
+import io.lockstep.nbd.Request;
+import io.lockstep.nbd.ServerTransmission;
+
+/**
+ * Carries out one client's requests on a disk, and writes their replies.
+ *
+ * <p>A write's payload goes to the disk from where it was received; a read's data comes from the
+ * disk to where it will be sent, behind its header. The disk may complete in any order, at once or
+ * later. All on the session's loop; in steady state nothing is allocated.
+ */
+final class RequestRunner implements ServerTransmission.Handler, Disk.Completion {
+    /** Requests of one client that are in flight at most. */
+    static final int IN_FLIGHT_MAX = 256;
+
+    /**
+     * Reads longer than this are looked through for holes, where the client can be told of them.
+     */
+    private static final int HOLE_SEARCH_MIN = 4096;
+
+    /** Descriptors in a block status reply at most; the client asks again for the rest. */
+    private static final int DESCRIPTORS_MAX = 1024;
+
+    /** Hears that a request has ended: there may be a reply to send, and room for more requests. */
+    interface Owner {
+        void onProgress();
+    }
+
+    private final Disk disk;
+    private final ReplyEncoder encoder;
+    private final ReceiveBuffer received;
+    private final ReplyRing replies;
+    private final ServerEvents events;
+    private final Owner owner;
+    private final RequestTable requests = new RequestTable(IN_FLIGHT_MAX);
+
+    private int lastMessageLength;
+    private boolean refusing;
+    private boolean abandoned;
+
+    RequestRunner(
+            final Disk disk,
+            final ReplyStyle style,
+            final ReceiveBuffer received,
+            final ReplyRing replies,
+            final ServerEvents events,
+            final Owner owner) {
+        this.disk = disk;
+        this.received = received;
+        this.replies = replies;
+        this.events = events;
+        this.owner = owner;
+        encoder = new ReplyEncoder(style);
+        lastMessageLength = style.requestHeaderLength();
+    }
+
+    /** Whether nothing is in flight. */
+    boolean isQuiet() {
+        return requests.isEmpty();
+    }
+
+    /** Length of the last message, a guess at those to come. */
+    int lastMessageLength() {
+        return lastMessageLength;
+    }
+
+    /** From now on requests are refused: the server is going. */
+    void refuse() {
+        refusing = true;
+    }
+
+    /** From now on nobody wants replies: the client is gone. What is in flight still ends. */
+    void abandon() {
+        abandoned = true;
+    }
+
+    /** Takes the completions that the disk has. */
+    void poll() {
+        disk.poll();
+    }
+
+    // ---- Requests.
+
+    @Override
+    public boolean onRequest(final Request request) {
+        if (refusing) {
+            return onRejected(request, Nbd.ESHUTDOWN, "server is shutting down");
+        }
+        final int length = replyLength(request);
+        final int slot = requests.isFull() ? -1 : replies.reserve(length);
+        if (slot < 0) {
+            return false;
+        }
+        final int index = requests.add(request, slot);
+        submit(request, index);
+        disk.poll();
+        return true;
+    }
+
+    private int replyLength(final Request request) {
+        return switch (request.command()) {
+            case Nbd.CMD_READ -> encoder.dataHeaderLength() + (int) request.length();
+            case Nbd.CMD_BLOCK_STATUS -> encoder.blockStatusLength(DESCRIPTORS_MAX);
+            default -> encoder.doneLength();
+        };
+    }
+
+    private void submit(final Request request, final int index) {
+        final long offset = request.offset();
+        final long length = request.length();
+        switch (request.command()) {
+            case Nbd.CMD_READ ->
+                    submitRead(index, offset, (int) length, request.has(Nbd.CMD_FLAG_DF));
+            case Nbd.CMD_WRITE -> {
+                lastMessageLength = encoder.style().requestHeaderLength() + (int) length;
+                received.pin();
+                disk.write(
+                        offset,
+                        (int) length,
+                        received.memory(),
+                        request.payloadPosition(),
+                        this,
+                        index);
+                return;
+            }
+            case Nbd.CMD_FLUSH -> {
+                requests.flushing(index);
+                disk.flush(this, index);
+            }
+            case Nbd.CMD_TRIM -> disk.discard(offset, length, this, index);
+            case Nbd.CMD_CACHE -> disk.prefetch(offset, length, this, index);
+            case Nbd.CMD_WRITE_ZEROES -> disk.zero(offset, length, zeroFlags(request), this, index);
+            case Nbd.CMD_BLOCK_STATUS ->
+                    disk.extents(
+                            offset, length, requests.extents(index, DESCRIPTORS_MAX), this, index);
+            default -> throw new IllegalStateException("command " + request.command());
+        }
+        lastMessageLength = encoder.style().requestHeaderLength();
+    }
+
+    private static int zeroFlags(final Request request) {
+        return (request.has(Nbd.CMD_FLAG_NO_HOLE) ? Disk.ZERO_NO_HOLE : 0)
+                | (request.has(Nbd.CMD_FLAG_FAST_ZERO) ? Disk.ZERO_FAST : 0);
+    }
+
+    private void submitRead(
+            final int index, final long offset, final int length, final boolean whole) {
+        final boolean searchHoles =
+                encoder.style() != ReplyStyle.SIMPLE && !whole && length > HOLE_SEARCH_MIN;
+        if (searchHoles) {
+            disk.extents(offset, length, requests.extents(index, DESCRIPTORS_MAX), this, index);
+        } else {
+            requests.reading(index, 1);
+            readData(index, offset, length, replies.position(requests.slot(index)), true);
+        }
+    }
+
+    /**
+     * Writes the header of a run of data and has the disk read it in behind. Answers the position
+     * after.
+     */
+    private int readData(
+            final int index,
+            final long offset,
+            final int length,
+            final int position,
+            final boolean last) {
+        final int header =
+                length == 0
+                        ? encoder.none(replies.memory(), position, requests.cookie(index), offset)
+                        : encoder.dataHeader(
+                                replies.memory(),
+                                position,
+                                requests.cookie(index),
+                                requests.offset(index),
+                                offset,
+                                length,
+                                last);
+        requests.replyLength(
+                index, position - replies.position(requests.slot(index)) + header + length);
+        disk.read(offset, length, replies.memory(), position + header, this, index);
+        return position + header + length;
+    }
+
+    @Override
+    public boolean onRejected(final Request request, final int error, final String reason) {
+        final int slot = replies.reserve(encoder.doneLength());
+        if (slot < 0) {
+            return false;
+        }
+        writeError(slot, request.cookie(), request.offset(), error, reason);
+        return true;
+    }
+
+    private void writeError(
+            final int slot,
+            final long cookie,
+            final long offset,
+            final int error,
+            final String reason) {
+        final int position = replies.errorPosition(slot);
+        final int length = encoder.error(replies.memory(), position, cookie, offset, error, reason);
+        replies.commitError(slot, length);
+    }
+
+    // ---- Completions of the disk.
+
+    @Override
+    public void onComplete(final long token, final int errno) {
+        final int index = (int) token;
+        if (requests.command(index) == Nbd.CMD_WRITE && !requests.isFlushing(index)) {
+            received.unpin();
+        }
+        if (abandoned) {
+            discard(index);
+        } else {
+            complete(index, errno);
+        }
+        owner.onProgress();
+    }
+
+    private void complete(final int index, final int errno) {
+        if (errno != 0) {
+            requests.failed(index, errno);
+        }
+        switch (requests.command(index)) {
+            case Nbd.CMD_READ -> completeRead(index);
+            case Nbd.CMD_BLOCK_STATUS -> completeBlockStatus(index);
+            default -> completeWithoutPayload(index);
+        }
+    }
+
+    private void completeWithoutPayload(final int index) {
+        final boolean flushNow =
+                requests.has(index, Nbd.CMD_FLAG_FUA)
+                        && requests.command(index) != Nbd.CMD_CACHE
+                        && !requests.isFlushing(index)
+                        && requests.errno(index) == 0;
+        if (flushNow) {
+            requests.flushing(index);
+            disk.flush(this, index);
+            return;
+        }
+        final int slot = requests.slot(index);
+        if (requests.errno(index) == 0) {
+            replies.commit(
+                    slot,
+                    encoder.done(
+                            replies.memory(),
+                            replies.position(slot),
+                            requests.cookie(index),
+                            requests.offset(index)));
+        } else {
+            commitFailure(index);
+        }
+        requests.remove(index);
+    }
+
+    private void completeRead(final int index) {
+        if (requests.isSearching(index) && requests.errno(index) == 0) {
+            readRuns(index);
+            return;
+        }
+        if (!requests.isSearching(index) && requests.finishPart(index) > 0) {
+            return;
+        }
+        if (requests.errno(index) == 0) {
+            replies.commit(requests.slot(index), requests.replyLength(index));
+        } else {
+            commitFailure(index);
+        }
+        requests.remove(index);
+    }
+
+    /**
+     * Lays out a read's chunks, and reads those that hold data. A hole pays for its own chunk and
+     * for the header of the data behind it, or it is none: so the chunks never need more room than
+     * the one that the reply's place was reserved for.
+     */
+    private void readRuns(final int index) {
+        final ExtentList extents = requests.extents(index, DESCRIPTORS_MAX);
+        extents.fillHolesShorterThan(encoder.holeLength() + encoder.dataHeaderLength());
+        final long rest = requests.length(index) - extents.totalLength();
+        // What did not fit in the list is read as data.
+        final boolean complete = rest == 0 || extents.add(rest, ExtentList.DATA);
+        final long end = requests.offset(index) + requests.length(index);
+        final int runs = extents.size() + (complete ? 0 : 1);
+        int parts = complete ? 0 : 1;
+        for (int run = 0; run < extents.size(); run++) {
+            parts += extents.state(run) == ExtentList.DATA ? 1 : 0;
+        }
+        requests.reading(index, parts);
+        long offset = requests.offset(index);
+        int position = replies.position(requests.slot(index));
+        for (int run = 0; run < runs; run++) {
+            final boolean last = run == runs - 1;
+            final int length = (int) (last ? end - offset : extents.length(run));
+            if (run < extents.size() && extents.state(run) != ExtentList.DATA) {
+                position +=
+                        encoder.hole(
+                                replies.memory(),
+                                position,
+                                requests.cookie(index),
+                                requests.offset(index),
+                                offset,
+                                length,
+                                last);
+                requests.replyLength(index, position - replies.position(requests.slot(index)));
+            } else {
+                position = readData(index, offset, length, position, last);
+            }
+            offset += length;
+        }
+        if (parts == 0) {
+            replies.commit(requests.slot(index), requests.replyLength(index));
+            requests.remove(index);
+        }
+    }
+
+    private void completeBlockStatus(final int index) {
+        if (requests.errno(index) != 0) {
+            commitFailure(index);
+            requests.remove(index);
+            return;
+        }
+        final ExtentList extents = requests.extents(index, DESCRIPTORS_MAX);
+        final int descriptors = requests.has(index, Nbd.CMD_FLAG_REQ_ONE) ? 1 : extents.size();
+        final int slot = requests.slot(index);
+        final int context = Integer.numberOfTrailingZeros(requests.contexts(index));
+        final int start = replies.position(slot);
+        int position =
+                start
+                        + encoder.blockStatusHeader(
+                                replies.memory(),
+                                start,
+                                requests.cookie(index),
+                                requests.offset(index),
+                                context,
+                                descriptors,
+                                true);
+        for (int run = 0; run < descriptors; run++) {
+            position +=
+                    encoder.descriptor(
+                            replies.memory(),
+                            position,
+                            extents.length(run),
+                            allocationFlags(extents.state(run)));
+        }
+        replies.commit(slot, position - start);
+        requests.remove(index);
+    }
+
+    private static int allocationFlags(final int state) {
+        return switch (state) {
+            case ExtentList.HOLE -> Nbd.STATE_HOLE | Nbd.STATE_ZERO;
+            case ExtentList.ZERO -> Nbd.STATE_ZERO;
+            default -> 0;
+        };
+    }
+
+    private void commitFailure(final int index) {
+        final int errno = requests.errno(index);
+        final String reason =
+                "disk "
+                        + disk.name()
+                        + ": "
+                        + CommandName.of(requests.command(index))
+                        + " of "
+                        + requests.length(index)
+                        + " bytes at "
+                        + requests.offset(index)
+                        + " failed: "
+                        + Errno.meaning(errno)
+                        + " ("
+                        + Errno.name(errno)
+                        + ")";
+        if (errno != Errno.EOPNOTSUPP) {
+            events.onDiskError(reason);
+        }
+        writeError(
+                requests.slot(index),
+                requests.cookie(index),
+                requests.offset(index),
+                nbdError(errno),
+                reason);
+    }
+
+    /** The protocol knows few errors; the rest is an input/output error. Section "Error values". */
+    static int nbdError(final int errno) {
+        return switch (errno) {
+            case Errno.EPERM, Errno.EACCES, Errno.EROFS -> Nbd.EPERM;
+            case Errno.ENOMEM -> Nbd.ENOMEM;
+            case Errno.EINVAL -> Nbd.EINVAL;
+            case Errno.ENOSPC, Errno.EDQUOT, Errno.EFBIG -> Nbd.ENOSPC;
+            case Errno.EOPNOTSUPP -> Nbd.ENOTSUP;
+            case Errno.ESHUTDOWN -> Nbd.ESHUTDOWN;
+            default -> Nbd.EIO;
+        };
+    }
+
+    /** Nobody waits for the reply any more. */
+    private void discard(final int index) {
+        final boolean partsLeft =
+                requests.command(index) == Nbd.CMD_READ
+                        && !requests.isSearching(index)
+                        && requests.finishPart(index) > 0;
+        if (!partsLeft) {
+            requests.remove(index);
+        }
+    }
+}

@@ -1,0 +1,351 @@
+package io.lockstep.engine.loop;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lockstep.engine.memory.IoBuffer;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+final class NioLoopTest {
+    private static final long DEADLINE_SECONDS = 30;
+
+    @TempDir private Path directory;
+
+    private final Queue<Throwable> errors = new ConcurrentLinkedQueue<>();
+    private NioLoop loop;
+
+    @BeforeEach
+    void startLoop() throws IOException {
+        loop = new NioLoop("test-loop", 1000, errors::add);
+        loop.start();
+    }
+
+    @AfterEach
+    void closeLoop() {
+        loop.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void carriesMoreThanTheSocketsHoldBothWaysUnchanged(final boolean unix) throws Exception {
+        final byte[] content = new byte[5 << 20];
+        new java.util.Random(1).nextBytes(content);
+        final Echo server = new Echo();
+        final Endpoint listening =
+                onLoop(
+                                () ->
+                                        loop.listen(
+                                                endpoint(unix),
+                                                accepted -> accepted.open(loop, server::open)))
+                        .endpoint();
+        final Sender client = new Sender(content);
+        loop.execute(() -> loop.connect(listening, client));
+        assertArrayEquals(content, client.received.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        assertTrue(errors.isEmpty(), errors::toString);
+    }
+
+    @Test
+    void runsTasksInOrderAndTimersByTheirTime() throws Exception {
+        final List<String> ran = new ArrayList<>();
+        final CountDownLatch last = new CountDownLatch(1);
+        loop.execute(() -> ran.add("first task"));
+        loop.execute(() -> ran.add("second task"));
+        loop.execute(
+                () -> {
+                    loop.schedule(
+                            TimeUnit.MILLISECONDS.toNanos(30),
+                            () -> {
+                                ran.add("late timer");
+                                last.countDown();
+                            });
+                    loop.schedule(TimeUnit.MILLISECONDS.toNanos(10), () -> ran.add("early timer"));
+                    loop.schedule(
+                                    TimeUnit.MILLISECONDS.toNanos(5),
+                                    () -> ran.add("cancelled timer"))
+                            .cancel();
+                    ran.add("third task");
+                });
+        assertTrue(last.await(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        assertEquals(
+                List.of("first task", "second task", "third task", "early timer", "late timer"),
+                ran);
+    }
+
+    @Test
+    void reportsWhatATaskThrowsAndGoesOn() throws Exception {
+        loop.execute(
+                () -> {
+                    throw new IllegalStateException("on purpose");
+                });
+        assertEquals("still there", onLoop(() -> "still there"));
+        assertEquals("on purpose", errors.remove().getMessage());
+    }
+
+    @Test
+    void closesTheConnectionWhoseHandlerThrowsAndTellsIt() throws Exception {
+        final CompletableFuture<Throwable> told = new CompletableFuture<>();
+        final Endpoint listening =
+                onLoop(
+                                () ->
+                                        loop.listen(
+                                                endpoint(true),
+                                                accepted ->
+                                                        accepted.open(
+                                                                loop,
+                                                                connection -> {
+                                                                    connection.interest(
+                                                                            true, false);
+                                                                    return new ConnectionHandler() {
+                                                                        @Override
+                                                                        public void onReadable() {
+                                                                            throw new IllegalStateException(
+                                                                                    "on purpose");
+                                                                        }
+
+                                                                        @Override
+                                                                        public void onWritable() {}
+
+                                                                        @Override
+                                                                        public void onFailure(
+                                                                                final Throwable
+                                                                                        cause) {
+                                                                            told.complete(cause);
+                                                                        }
+                                                                    };
+                                                                })))
+                        .endpoint();
+        final Sender client = new Sender(new byte[1]);
+        loop.execute(() -> loop.connect(listening, client));
+        assertEquals("on purpose", told.get(DEADLINE_SECONDS, TimeUnit.SECONDS).getMessage());
+        final Exception cut =
+                assertThrows(
+                        ExecutionException.class,
+                        () -> client.received.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        assertInstanceOf(IOException.class, cut.getCause());
+        assertEquals("on purpose", errors.remove().getMessage());
+    }
+
+    @Test
+    void saysWhereItCannotListenAndWhy() throws Exception {
+        final Endpoint taken =
+                onLoop(() -> loop.listen(new Endpoint.Tcp("127.0.0.1", 0), accepted -> {}))
+                        .endpoint();
+        assertListenFails(taken, "cannot listen on " + taken + ": somebody else listens there");
+        final Endpoint socket = endpoint(true);
+        assertNotNull(onLoop(() -> loop.listen(socket, accepted -> {})));
+        assertListenFails(socket, "somebody else listens there");
+        final Path file = Files.createFile(directory.resolve("file"));
+        assertListenFails(new Endpoint.Unix(file), "a file is in the way that is no socket");
+        final Path tooLong = directory.resolve("x".repeat(200));
+        assertListenFails(new Endpoint.Unix(tooLong), "choose a shorter one");
+        assertListenFails(new Endpoint.Tcp("no.such.host.invalid", 0), "unknown host");
+    }
+
+    @Test
+    void takesOverTheSocketOfAServerThatWasKilledAndRemovesItAtTheEnd() throws Exception {
+        final Endpoint.Unix endpoint = (Endpoint.Unix) endpoint(true);
+        final java.nio.channels.ServerSocketChannel killed =
+                java.nio.channels.ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX);
+        killed.bind(java.net.UnixDomainSocketAddress.of(endpoint.path()));
+        killed.close(); // the path stays, as after kill -9
+        assertTrue(Files.exists(endpoint.path()));
+        final IoLoop.Listener listener = onLoop(() -> loop.listen(endpoint, accepted -> {}));
+        assertNull(
+                onLoop(
+                        () -> {
+                            listener.close();
+                            return null;
+                        }));
+        assertFalse(Files.exists(endpoint.path()));
+    }
+
+    @Test
+    void saysWhereItCannotConnectAndWhy() throws Exception {
+        assertConnectFails(endpoint(true), "No such file or directory");
+        final IoLoop.Listener listener =
+                onLoop(() -> loop.listen(new Endpoint.Tcp("127.0.0.1", 0), accepted -> {}));
+        loop.execute(listener::close);
+        onLoop(() -> "the selector has been through, and let the socket go");
+        final Endpoint free = listener.endpoint();
+        assertConnectFails(free, "Connection refused");
+        assertConnectFails(new Endpoint.Tcp("no.such.host.invalid", 1), "unknown host");
+    }
+
+    private Endpoint endpoint(final boolean unix) {
+        return unix ? new Endpoint.Unix(directory.resolve("s")) : new Endpoint.Tcp("127.0.0.1", 0);
+    }
+
+    private void assertListenFails(final Endpoint endpoint, final String reason) {
+        final ExecutionException thrown =
+                assertThrows(
+                        ExecutionException.class,
+                        () -> onLoop(() -> loop.listen(endpoint, accepted -> {})));
+        assertTrue(thrown.getCause().getMessage().contains(reason), thrown.getCause()::getMessage);
+    }
+
+    private void assertConnectFails(final Endpoint endpoint, final String reason) {
+        final Sender client = new Sender(new byte[1]);
+        loop.execute(() -> loop.connect(endpoint, client));
+        final ExecutionException thrown =
+                assertThrows(
+                        ExecutionException.class,
+                        () -> client.received.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        final String message = thrown.getCause().getMessage();
+        assertTrue(message.startsWith("cannot connect to " + endpoint), message);
+        assertTrue(message.contains(reason), message);
+    }
+
+    private <T> T onLoop(final Callable<T> action)
+            throws ExecutionException, InterruptedException, TimeoutException {
+        final CompletableFuture<T> result = new CompletableFuture<>();
+        loop.execute(
+                () -> {
+                    try {
+                        result.complete(action.call());
+                    } catch (final Exception e) {
+                        result.completeExceptionally(e);
+                    }
+                });
+        return result.get(DEADLINE_SECONDS, TimeUnit.SECONDS);
+    }
+
+    /** Sends back what it receives. */
+    private static final class Echo {
+        private static final int LENGTH = 1 << 16;
+
+        private ConnectionHandler open(final Connection connection) {
+            final IoBuffer buffer = IoBuffer.reserve(LENGTH);
+            connection.interest(true, false);
+            return new ConnectionHandler() {
+                private int start;
+                private int end;
+
+                @Override
+                public void onReadable() {
+                    turn();
+                }
+
+                @Override
+                public void onWritable() {
+                    turn();
+                }
+
+                private void turn() {
+                    try {
+                        if (start == end) {
+                            start = 0;
+                            end = connection.receive(buffer, 0, LENGTH);
+                        }
+                        if (end < 0) {
+                            connection.close();
+                            buffer.close();
+                            return;
+                        }
+                        start += connection.send(buffer, start, end - start);
+                        connection.interest(start == end, start < end);
+                    } catch (final IOException e) {
+                        throw new java.io.UncheckedIOException(e);
+                    }
+                }
+
+                @Override
+                public void onFailure(final Throwable cause) {
+                    buffer.close();
+                }
+            };
+        }
+    }
+
+    /** Sends some bytes, ends, and collects what comes back until the other end ends. */
+    private static final class Sender implements IoLoop.ConnectHandler {
+        private final CompletableFuture<byte[]> received = new CompletableFuture<>();
+        private final byte[] content;
+        private final IoBuffer outgoing;
+        private final IoBuffer incoming;
+        private int sent;
+        private int end;
+
+        Sender(final byte[] content) {
+            this.content = content;
+            outgoing = IoBuffer.reserve(content.length);
+            incoming = IoBuffer.reserve(content.length);
+            MemorySegment.copy(
+                    content, 0, outgoing.segment(), ValueLayout.JAVA_BYTE, 0, content.length);
+        }
+
+        @Override
+        public ConnectionHandler onConnected(final Connection connection) {
+            connection.interest(true, true);
+            return new ConnectionHandler() {
+                @Override
+                public void onWritable() {
+                    try {
+                        sent += connection.send(outgoing, sent, content.length - sent);
+                        connection.interest(true, sent < content.length);
+                    } catch (final IOException e) {
+                        fail(e);
+                    }
+                }
+
+                @Override
+                public void onReadable() {
+                    try {
+                        final int count = connection.receive(incoming, end, content.length - end);
+                        end += Math.max(count, 0);
+                        if (end == content.length) {
+                            received.complete(incoming.segment().toArray(ValueLayout.JAVA_BYTE));
+                            connection.close();
+                        } else if (count < 0) {
+                            fail(new IOException("cut"));
+                        }
+                    } catch (final IOException e) {
+                        fail(e);
+                    }
+                }
+
+                private void fail(final IOException cause) {
+                    received.completeExceptionally(cause);
+                    connection.close();
+                }
+
+                @Override
+                public void onFailure(final Throwable cause) {
+                    received.completeExceptionally(cause);
+                }
+            };
+        }
+
+        @Override
+        public void onConnectFailed(final IOException cause) {
+            received.completeExceptionally(cause);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+package io.lockstep.bench;
+
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A server under comparison: a child process on one disk and one address, stopped when this closes.
+ */
+final class BenchServer implements AutoCloseable {
+    /** The servers that are compared. */
+    enum Kind {
+        LOCKSTEP("lockstep serve", "lockstep", ""),
+        NBDKIT_FILE("nbdkit file", "nbdkit", "nbdkit"),
+        NBDKIT_MEMORY("nbdkit memory", "nbdkit", "nbdkit"),
+        QEMU_NBD("qemu-nbd", "qemu-nbd", "qemu-utils"),
+        QEMU_NBD_URING("qemu-nbd io_uring", "qemu-nbd", "qemu-utils");
+
+        private final String title;
+        private final String program;
+        private final String debianPackage;
+
+        Kind(final String title, final String program, final String debianPackage) {
+            this.title = title;
+            this.program = program;
+            this.debianPackage = debianPackage;
+        }
+
+        String title() {
+            return title;
+        }
+
+        /** Says why it is left out, or nothing where it can run. */
+        String missing() {
+            return this == LOCKSTEP || isOnPath(program)
+                    ? ""
+                    : title
+                            + " is left out: no "
+                            + program
+                            + " here (package "
+                            + debianPackage
+                            + ")";
+        }
+    }
+
+    private static final long START_SECONDS = 30;
+    private static final double CLOCK_TICKS_PER_SECOND =
+            100; // USER_HZ, on every Linux that runs Java
+
+    private final Kind kind;
+    private final Process process;
+    private final String uri;
+    private final Path log;
+
+    private BenchServer(final Kind kind, final Process process, final String uri, final Path log) {
+        this.kind = kind;
+        this.process = process;
+        this.uri = uri;
+        this.log = log;
+    }
+
+    /** Starts a server in a folder of its own, on a Unix socket or a free TCP port. */
+    static BenchServer start(final Kind kind, final Path folder, final boolean unix)
+            throws IOException, InterruptedException {
+        final Path disk = folder.resolve(kind + ".img");
+        try (java.io.RandomAccessFile file = new java.io.RandomAccessFile(disk.toFile(), "rw")) {
+            file.setLength(ServeComparison.DISK_LENGTH);
+        }
+        final Path socket = folder.resolve(kind + (unix ? ".unix" : ".tcp"));
+        final int port = unix ? 0 : freePort();
+        final String address = unix ? "nbd+unix:///?socket=" + socket : "nbd://127.0.0.1:" + port;
+        final String uri =
+                unix ? "nbd+unix:///d?socket=" + socket : "nbd://127.0.0.1:" + port + "/d";
+        final List<String> command =
+                new ArrayList<>(
+                        switch (kind) {
+                            case LOCKSTEP -> lockstep(disk, address);
+                            case NBDKIT_FILE -> List.of("nbdkit", "-f", "file", disk.toString());
+                            case NBDKIT_MEMORY ->
+                                    List.of(
+                                            "nbdkit",
+                                            "-f",
+                                            "memory",
+                                            "" + ServeComparison.DISK_LENGTH);
+                            case QEMU_NBD -> qemu(disk, "threads");
+                            case QEMU_NBD_URING -> qemu(disk, "io_uring");
+                        });
+        switch (kind) {
+            case LOCKSTEP -> {}
+            case NBDKIT_FILE, NBDKIT_MEMORY ->
+                    command.addAll(
+                            1,
+                            unix
+                                    ? List.of("-U", socket.toString())
+                                    : List.of("-p", "" + port, "-i", "127.0.0.1"));
+            case QEMU_NBD, QEMU_NBD_URING ->
+                    command.addAll(
+                            1,
+                            unix
+                                    ? List.of("-k", socket.toString())
+                                    : List.of("-p", "" + port, "-b", "127.0.0.1"));
+        }
+        final Path log = folder.resolve(kind + ".log");
+        final Process process =
+                new ProcessBuilder(command)
+                        .redirectErrorStream(true)
+                        .redirectOutput(log.toFile())
+                        .start();
+        final BenchServer server = new BenchServer(kind, process, uri, log);
+        server.awaitReady();
+        return server;
+    }
+
+    private static List<String> lockstep(final Path disk, final String address) {
+        final List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(
+                List.of(
+                        "--enable-native-access=ALL-UNNAMED",
+                        "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
+                        "--sun-misc-unsafe-memory-access=allow",
+                        "-XX:+UseSerialGC",
+                        "-Xmx256m",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        "io.lockstep.cli.Lockstep",
+                        "serve",
+                        "--disk",
+                        "d=" + disk,
+                        "--listen",
+                        address));
+        return command;
+    }
+
+    private static List<String> qemu(final Path disk, final String aio) {
+        return List.of(
+                "qemu-nbd",
+                "-t",
+                "-e",
+                "16",
+                "-f",
+                "raw",
+                "-x",
+                "d",
+                "--cache=writeback",
+                "--aio=" + aio,
+                disk + "");
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0)) {
+            return socket.getLocalPort();
+        }
+    }
+
+    private static boolean isOnPath(final String program) {
+        for (final String folder : System.getenv("PATH").split(":", -1)) {
+            if (Files.isExecutable(Path.of(folder, program))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** All servers answer the handshake of nbdinfo; that is the common sign that they are there. */
+    private void awaitReady() throws IOException, InterruptedException {
+        final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
+        while (System.nanoTime() < deadline && process.isAlive()) {
+            final Process probe =
+                    new ProcessBuilder("nbdinfo", "--size", uri)
+                            .redirectErrorStream(true)
+                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                            .start();
+            if (probe.waitFor() == 0) {
+                return;
+            }
+            Thread.sleep(50);
+        }
+        close();
+        throw new IOException(
+                kind.title()
+                        + " did not start: "
+                        + Files.readString(log, StandardCharsets.UTF_8).strip());
+    }
+
+    Kind kind() {
+        return kind;
+    }
+
+    String uri() {
+        return uri;
+    }
+
+    /** Processor time that the process has taken since it started, in microseconds. */
+    double cpuMicros() throws IOException {
+        final String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
+        final String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
+        final long ticks = Long.parseLong(fields[11]) + Long.parseLong(fields[12]); // utime, stime
+        return ticks * 1e6 / CLOCK_TICKS_PER_SECOND;
+    }
+
+    @Override
+    public void close() {
+        process.destroy();
+        try {
+            if (!process.waitFor(10, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
+        } catch (final InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+    }
+}

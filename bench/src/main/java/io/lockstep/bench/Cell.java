@@ -1,0 +1,41 @@
+package io.lockstep.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * One kind of load.
+ *
+ * @param write writes, or else reads; random at 4 KiB, sequential above
+ * @param blockLength of each request, in bytes
+ * @param depth requests in flight of each connection
+ * @param connections how many there are
+ */
+record Cell(boolean write, int blockLength, int depth, int connections) {
+    /** The kinds that a server is compared in. */
+    static List<Cell> all() {
+        final List<Cell> cells = new ArrayList<>();
+        for (final int connections : new int[] {1, 4}) {
+            for (final boolean write : new boolean[] {true, false}) {
+                for (final int depth : new int[] {1, 16, 64}) {
+                    cells.add(new Cell(write, 4 << 10, depth, connections));
+                }
+                cells.add(new Cell(write, 64 << 10, 16, connections));
+                cells.add(new Cell(write, 1 << 20, 4, connections));
+            }
+        }
+        return cells;
+    }
+
+    boolean isRandom() {
+        return blockLength == 4 << 10;
+    }
+
+    /** Short, for tables and for {@code --only}. */
+    @Override
+    public String toString() {
+        final String length =
+                blockLength < 1 << 20 ? blockLength / 1024 + "k" : blockLength / (1 << 20) + "m";
+        return (write ? "write " : "read ") + length + " qd" + depth + " x" + connections;
+    }
+}

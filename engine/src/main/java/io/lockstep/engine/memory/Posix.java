@@ -9,6 +9,7 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Downcalls to Linux for what Java has no API for, or none that allocates nothing. A call answers
@@ -45,6 +46,9 @@ public final class Posix {
     /** Logical sector size of the device in bytes, for {@link #ioctlLong}; it answers an int. */
     public static final long BLKSSZGET = 0x1268L;
 
+    /** Whether a block device is read-only, of {@code linux/fs.h}. */
+    public static final long BLKROGET = 0x125eL;
+
     /** Discards a range given as two longs, for {@link #ioctlRange}. */
     public static final long BLKDISCARD = 0x1277L;
 
@@ -64,6 +68,8 @@ public final class Posix {
     private static final int F_OFD_SETLK = 37;
 
     private static final long PAGE_LENGTH = 4096;
+
+    private static final AtomicLong RESERVED = new AtomicLong();
 
     /** {@code struct flock}: type and whence, padding, start, length, pid. */
     private static final long FLOCK_LENGTH = 32;
@@ -252,8 +258,20 @@ public final class Posix {
             throw new OutOfMemoryError(
                     "cannot reserve " + length + " bytes of memory: " + Errno.name((int) -address));
         }
+        RESERVED.addAndGet(length);
         return MemorySegment.ofAddress(address)
-                .reinterpret(length, arena, memory -> callInt(MUNMAP, address, length, 0, 0));
+                .reinterpret(length, arena, memory -> unmap(address, length));
+    }
+
+    private static void unmap(final long address, final long length) {
+        final int result = callInt(MUNMAP, address, length, 0, 0);
+        assert result == 0;
+        RESERVED.addAndGet(-length);
+    }
+
+    /** Bytes that the process has reserved, used or not, and not given back. */
+    public static long reservedBytes() {
+        return RESERVED.get();
     }
 
     /** Gives the pages behind {@code keep} bytes of reserved memory back. */

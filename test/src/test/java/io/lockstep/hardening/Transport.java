@@ -1,0 +1,7 @@
+package io.lockstep.hardening;
+
+/** How a client comes in. */
+enum Transport {
+    UNIX,
+    TCP
+}

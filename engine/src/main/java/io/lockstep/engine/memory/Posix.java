@@ -90,16 +90,23 @@ public final class Posix {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
+    private static final FunctionDescriptor SHAPE =
+            FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG);
+
     /**
      * One handle for all functions: they take numbers and addresses in registers, six at most, and
      * none looks at a register that it has no parameter for. A handle each would be most of the
      * time that a start takes.
      */
     private static final MethodHandle CALL =
-            Linker.nativeLinker()
-                    .downcallHandle(
-                            FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG),
-                            Linker.Option.captureCallState("errno"));
+            Linker.nativeLinker().downcallHandle(SHAPE, Linker.Option.captureCallState("errno"));
+
+    /**
+     * The same without the error number, for reads and writes: keeping it costs a look-up of the
+     * thread and, where the JIT does not see through it, an object. When such a call fails, which
+     * is rare, it is made again through {@link #CALL}; these calls may be.
+     */
+    private static final MethodHandle FAST_CALL = Linker.nativeLinker().downcallHandle(SHAPE);
 
     private static final MemorySegment OPEN = function("open");
     private static final MemorySegment CLOSE = function("close");
@@ -136,7 +143,7 @@ public final class Posix {
     /** Reads at an offset. Answers how many bytes, 0 at the end of the file. */
     public static long pread(
             final int fd, final long address, final long length, final long offset) {
-        return callLong(PREAD, fd, address, length, offset, 0, 0);
+        return callFast(PREAD, fd, address, length, offset, 0);
     }
 
     /**
@@ -147,18 +154,18 @@ public final class Posix {
      *     wait, {@code -EOPNOTSUPP} where the file system can't tell
      */
     public static long preadNoWait(final int fd, final long iovec, final long offset) {
-        return callLong(PREADV2, fd, iovec, 1, offset, RWF_NOWAIT, 0);
+        return callFast(PREADV2, fd, iovec, 1, offset, RWF_NOWAIT);
     }
 
     /** Writes at an offset. Answers how many bytes. */
     public static long pwrite(
             final int fd, final long address, final long length, final long offset) {
-        return callLong(PWRITE, fd, address, length, offset, 0, 0);
+        return callFast(PWRITE, fd, address, length, offset, 0);
     }
 
     /** Finds data or a hole ({@link #SEEK_DATA}, {@link #SEEK_HOLE}). Answers an offset. */
     public static long lseek(final int fd, final long offset, final int whence) {
-        return callLong(LSEEK, fd, offset, whence, 0, 0, 0);
+        return callFast(LSEEK, fd, offset, whence, 0, 0);
     }
 
     /** Puts a file's data on stable storage. */
@@ -280,6 +287,25 @@ public final class Posix {
         if (from < memory.byteSize()) {
             callInt(MADVISE, memory.address() + from, memory.byteSize() - from, MADV_DONTNEED, 0);
         }
+    }
+
+    private static long callFast(
+            final MemorySegment function,
+            final long first,
+            final long second,
+            final long third,
+            final long fourth,
+            final long fifth) {
+        final long result;
+        try {
+            result =
+                    (long) FAST_CALL.invokeExact(function, first, second, third, fourth, fifth, 0L);
+        } catch (final RuntimeException | Error e) {
+            throw e;
+        } catch (final Throwable e) {
+            throw new IllegalStateException("a downcall threw", e);
+        }
+        return result != -1 ? result : callLong(function, first, second, third, fourth, fifth, 0);
     }
 
     private static long callLong(

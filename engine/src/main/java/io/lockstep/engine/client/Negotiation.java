@@ -146,7 +146,13 @@ final class Negotiation implements IoLoop.ConnectHandler, ConnectionHandler {
         try {
             exchange();
         } catch (final IOException e) {
-            fail(connection.peer() + ": " + e.getMessage());
+            handshake.end();
+            if (handshake.state() == ClientHandshake.State.ENDED) {
+                settle(); // all is known; only the goodbye was lost
+            } else {
+                // What the server last did tells more than how its socket ended.
+                fail(connection.peer() + ": " + handshake.failure() + " (" + e.getMessage() + ")");
+            }
         }
     }
 

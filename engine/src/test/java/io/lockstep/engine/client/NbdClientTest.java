@@ -571,6 +571,21 @@ final class NbdClientTest {
     }
 
     @Test
+    void a_connection_that_breaks_in_the_handshake_is_told_with_what_was_under_way() {
+        loop = new MemoryLoop(1, PIPE);
+        loop.serve(connection -> new SilentHandler());
+        client = NbdClient.connect(loop, ENDPOINT, OPTIONS, ClientLimits.DEFAULT, listener);
+        loop.run();
+        loop.ends().getFirst().breakDown();
+        loop.run();
+
+        assertEvents(
+                "closed: server: server closed the connection without an NBD greeting; is it an"
+                        + " NBD server, and does it take another client? (Connection reset by"
+                        + " peer)");
+    }
+
+    @Test
     void a_server_that_says_nothing_is_given_up() {
         loop = new MemoryLoop(1, PIPE);
         loop.serve(connection -> new SilentHandler());

@@ -5,6 +5,8 @@ import io.lockstep.engine.memory.IoBuffer;
 import org.agrona.ErrorHandler;
 
 import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 
@@ -23,8 +25,16 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
         this.channel = channel;
         this.key = key;
         this.errorHandler = errorHandler;
-        final String address = String.valueOf(channel.getRemoteAddress());
-        peer = address.isEmpty() ? "unix socket" : address.replaceFirst("^/", "");
+        peer = describe(channel.getRemoteAddress());
+    }
+
+    private static String describe(final SocketAddress address) {
+        if (address instanceof InetSocketAddress internet) {
+            return new Endpoint.Tcp(internet.getAddress().getHostAddress(), internet.getPort())
+                    .toString();
+        }
+        final String path = address.toString();
+        return path.isEmpty() ? "on the Unix socket" : path; // who connects has no path
     }
 
     void handle(final ConnectionHandler connectionHandler) {

@@ -21,7 +21,17 @@ import java.util.concurrent.Callable;
         mixinStandardHelpOptions = true,
         versionProvider = Lockstep.Version.class,
         subcommands = ServeCommand.class,
-        synopsisSubcommandLabel = "COMMAND")
+        synopsisSubcommandLabel = "COMMAND",
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  lockstep serve --disk vda=vda.img --listen nbd://localhost",
+            "  lockstep serve --help",
+            "",
+            "  lockstep bench serve            measures it beside other NBD servers; built when"
+                + " first used",
+            "",
+            "Exit codes: 0 done; 1 failed, with a sentence on standard error; 2 wrong usage."
+        })
 public final class Lockstep implements Callable<Integer> {
 
     @Spec private CommandSpec spec;

@@ -46,15 +46,18 @@ public final class WireWriter {
     }
 
     void putShort(final int value) {
-        Wire.putShort(memory, claim(Short.BYTES), value);
+        final int at = claim(Short.BYTES); // first, as it may replace the memory
+        Wire.putShort(memory, at, value);
     }
 
     void putInt(final int value) {
-        Wire.putInt(memory, claim(Integer.BYTES), value);
+        final int at = claim(Integer.BYTES);
+        Wire.putInt(memory, at, value);
     }
 
     void putLong(final long value) {
-        Wire.putLong(memory, claim(Long.BYTES), value);
+        final int at = claim(Long.BYTES);
+        Wire.putLong(memory, at, value);
     }
 
     void putBytes(final byte[] value) {

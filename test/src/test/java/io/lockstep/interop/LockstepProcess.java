@@ -31,13 +31,16 @@ final class LockstepProcess implements Rig.Ending {
     /** Starts a server, and waits for the line that says that it is one. */
     static LockstepProcess startServer(final Path directory, final List<String> arguments) {
         final LockstepProcess lockstep = start(directory, arguments);
-        try {
-            lockstep.ready = lockstep.program.awaitLine(line -> line.startsWith("ready"));
-        } catch (final AssertionError e) {
-            lockstep.program.close();
-            throw e;
+        if (!lockstep.awaitReady()) {
+            throw new AssertionError("it did not come up\n" + lockstep);
         }
         return lockstep;
+    }
+
+    /** Waits for the line that says that it is a server now; answers false if it ends instead. */
+    boolean awaitReady() {
+        ready = program.awaitLineOrEnd(line -> line.startsWith("ready")).orElse("");
+        return !ready.isEmpty();
     }
 
     private static List<String> command(final List<String> arguments) {
@@ -48,6 +51,7 @@ final class LockstepProcess implements Rig.Ending {
                 .filter(argument -> argument.startsWith("--"))
                 .forEach(command::add);
         command.addAll(List.of("-ea:io.lockstep...", "-XX:+UseSerialGC", "-Xmx256m"));
+        command.add("-XX:TieredStopAtLevel=1"); // it lives for seconds
         command.addAll(List.of("-cp", System.getProperty("java.class.path")));
         command.add("io.lockstep.cli.Lockstep");
         command.addAll(arguments);

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
@@ -72,13 +73,23 @@ final class Program implements Rig.Ending {
      * @throws AssertionError if it ends, or the deadline passes, without one
      */
     String awaitLine(final Predicate<String> wanted) {
-        final String line = out.await(wanted);
-        if (line == null) {
-            throw new AssertionError(
-                    name
-                            + (isRunning() ? " did not say it in time" : " ended without saying it")
-                            + "\n"
-                            + transcript());
+        return awaitLineOrEnd(wanted)
+                .orElseThrow(
+                        () ->
+                                new AssertionError(
+                                        name + " ended without saying it\n" + transcript()));
+    }
+
+    /**
+     * Waits for a line on its standard output, or for its end.
+     *
+     * @return the line; nothing if it ended without one
+     * @throws AssertionError where the deadline passes
+     */
+    Optional<String> awaitLineOrEnd(final Predicate<String> wanted) {
+        final Optional<String> line = out.await(wanted);
+        if (line.isEmpty()) {
+            awaitExit();
         }
         return line;
     }
@@ -171,13 +182,12 @@ final class Program implements Rig.Ending {
             return text.toString();
         }
 
-        /** Answers the first line that is wanted, null when none comes any more. */
-        synchronized String await(final Predicate<String> wanted) {
+        /** Answers the first line that is wanted; nothing when none comes any more. */
+        synchronized Optional<String> await(final Predicate<String> wanted) {
             final long deadline = System.nanoTime() + DEADLINE.toNanos();
             while (true) {
-                final String found =
-                        text.toString().lines().filter(wanted).findFirst().orElse(null);
-                if (found != null || ended || !waitUntil(deadline)) {
+                final Optional<String> found = text.toString().lines().filter(wanted).findFirst();
+                if (found.isPresent() || ended || !waitUntil(deadline)) {
                     return found;
                 }
             }

@@ -14,6 +14,8 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /**
  * What one test works with: a directory, in memory where the machine has one, the files in it, and
@@ -62,22 +64,45 @@ final class Rig implements AutoCloseable {
                 return random.Random(seed).randbytes(length)
             """;
 
+    private static final long POLL_NANOS = 5_000_000;
+
     private final Path directory;
     private final Deque<Ending> running = new ArrayDeque<>();
     private int scripts;
 
+    /** A rig in memory, where files answer at once. */
     Rig() {
+        this(Place.MEMORY);
+    }
+
+    Rig(final Place place) {
         try {
-            final Path memory = Path.of("/dev/shm");
-            final Path parent =
-                    Files.isWritable(memory)
-                            ? memory
-                            : Path.of(System.getProperty("java.io.tmpdir"));
             // A Unix socket's path must be short.
-            directory = Files.createTempDirectory(parent, "ls");
+            directory = Files.createTempDirectory(place.directory(), "ls");
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Where a rig's files are: the engine has a way of its own for either. */
+    enum Place {
+        /** A tmpfs, if there is one. */
+        MEMORY {
+            @Override
+            Path directory() {
+                final Path memory = Path.of("/dev/shm");
+                return Files.isWritable(memory) ? memory : DISK.directory();
+            }
+        },
+        /** Wherever temporary files are, which is mostly a file system on a device. */
+        DISK {
+            @Override
+            Path directory() {
+                return Path.of(System.getProperty("java.io.tmpdir"));
+            }
+        };
+
+        abstract Path directory();
     }
 
     Path directory() {
@@ -162,9 +187,23 @@ final class Rig implements AutoCloseable {
         return keep(LockstepProcess.startServer(directory, serveArguments(arguments)));
     }
 
-    /** Runs {@code lockstep serve} where it is to fail, and waits for that. */
-    Tool.Output serveInVain(final String... arguments) {
-        return lockstep(serveArguments(arguments).toArray(String[]::new)).requireFailure();
+    /**
+     * Runs {@code lockstep serve} where it is to fail: with exit code 1 and a message of one line.
+     *
+     * @return the message
+     */
+    String serveInVain(final String... arguments) {
+        try (LockstepProcess lockstep =
+                LockstepProcess.start(directory, serveArguments(arguments))) {
+            if (lockstep.awaitReady()) {
+                throw new AssertionError("it should not have come up\n" + lockstep);
+            }
+            final String message = lockstep.err();
+            if (lockstep.awaitExit() != 1 || message.lines().count() != 1) {
+                throw new AssertionError("not the end that was expected\n" + lockstep);
+            }
+            return message.strip();
+        }
     }
 
     /** Runs {@code lockstep} until it ends by itself. */
@@ -207,6 +246,17 @@ final class Rig implements AutoCloseable {
         final List<String> command = new ArrayList<>(List.of(tool.path().toString()));
         command.addAll(Arrays.asList(arguments));
         return Program.start(tool.program(), command, directory);
+    }
+
+    /** Waits until there is a file that has something in it, or a socket. */
+    static void awaitFile(final Path path, final BooleanSupplier canStillCome) {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        while (!Files.exists(path) || (Files.isRegularFile(path) && path.toFile().length() == 0)) {
+            if (!canStillCome.getAsBoolean() || System.nanoTime() > deadline) {
+                throw new AssertionError("no " + path);
+            }
+            LockSupport.parkNanos(POLL_NANOS);
+        }
     }
 
     /** Runs a script for libnbd's Python module; its arguments are in {@code sys.argv[1:]}. */

@@ -1,0 +1,327 @@
+package io.lockstep.hardening;
+
+import static io.lockstep.hardening.Messages.flags;
+import static io.lockstep.hardening.Messages.info;
+import static io.lockstep.hardening.Messages.option;
+import static io.lockstep.hardening.Messages.queries;
+import static io.lockstep.hardening.Messages.request;
+
+import io.lockstep.nbd.Nbd;
+import io.lockstep.nbd.ReplyStyle;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Where fuzzers begin: what real peers say, and what comes near a limit. Each seed is an input of
+ * the target that bears its name.
+ */
+final class FuzzSeeds {
+    private static final String EXPORT = FuzzedExports.DEFAULT;
+
+    private FuzzSeeds() {}
+
+    static List<byte[]> serverHandshake() {
+        final List<Bytes> streams = new ArrayList<>();
+        for (final Bytes option : Messages.wellFormedOptions(EXPORT)) {
+            streams.add(flags(Messages.FLAGS).put(option));
+        }
+        streams.add(Messages.qemuHandshake(EXPORT));
+        streams.add(Messages.libnbdHandshake(EXPORT));
+        streams.add(flags(1).put(option(Nbd.OPT_EXPORT_NAME, Bytes.text(EXPORT))));
+        streams.add(flags(0).put(option(Nbd.OPT_EXPORT_NAME)));
+        streams.add(
+                flags(3).put(option(Nbd.OPT_LIST))
+                        .put(option(Nbd.OPT_INFO, info("aligned", 0, 1, 2, 3, 4)))
+                        .put(option(Nbd.OPT_GO, info(FuzzedExports.FULL)))
+                        .put(option(Nbd.OPT_GO, info("golden", Nbd.INFO_DESCRIPTION))));
+        streams.add(
+                flags(3).put(option(Nbd.OPT_STRUCTURED_REPLY))
+                        .put(option(Nbd.OPT_LIST_META_CONTEXT, queries("aligned")))
+                        .put(
+                                option(
+                                        Nbd.OPT_SET_META_CONTEXT,
+                                        queries("aligned", "x-lockstep:", "x-lockstep:7")))
+                        .put(option(Nbd.OPT_GO, info(EXPORT))));
+        streams.add(flags(3).put(Messages.optionHeader(Nbd.OPT_LIST, 0x1_0001)).zeroes(20));
+        streams.add(flags(3).put(option(77, Bytes.text("unknown"))).put(option(Nbd.OPT_ABORT)));
+        return withControl(streams, new Bytes());
+    }
+
+    static List<byte[]> serverTransmission() {
+        final List<byte[]> seeds = new ArrayList<>();
+        for (int choice = 0; choice < 64; choice++) {
+            final ReplyStyle style = FuzzedExports.negotiated(choice).replyStyle();
+            if ((choice & 3) != 3) {
+                seeds.addAll(withControl(List.of(requests(style)), Bytes.of(choice, choice % 3)));
+            }
+        }
+        return seeds;
+    }
+
+    static List<byte[]> serverSession() {
+        final List<byte[]> seeds = new ArrayList<>();
+        for (int kind = 0; kind <= 2; kind++) {
+            final ReplyStyle style = ServerSessionFuzzTest.style(kind);
+            final Bytes cuts = new Bytes(); // reads that begin and end inside of holes
+            for (int i = 0; i < 12; i++) {
+                cuts.put(Messages.read(style, i, 1536 + 511 - i, 4200 + 512 * (i % 4) + i));
+            }
+            for (final int disk : List.of(0, 3, 6, 0x83)) {
+                for (final int sending : List.of(0, 1, 6)) {
+                    for (final int breaks : List.of(0, ServerSessionFuzzTest.BREAKS)) {
+                        seeds.addAll(
+                                withControl(
+                                        List.of(requests(style), cuts),
+                                        Bytes.of(disk, sending, kind | breaks)));
+                    }
+                }
+            }
+            final Bytes raw = Messages.handshake(style, EXPORT).put(requests(style));
+            seeds.addAll(withControl(List.of(raw), Bytes.of(0, 0, ServerSessionFuzzTest.RAW)));
+        }
+        return seeds;
+    }
+
+    /** One request of each kind, most of them right, some near an end or a limit. */
+    static Bytes requests(final ReplyStyle style) {
+        final Bytes stream =
+                Messages.write(style, 1, 0, Bytes.text("hello, disk"))
+                        .put(Messages.write(style, 2, 512, new Bytes().zeroes(512)))
+                        .put(Messages.read(style, 3, 512, 512))
+                        .put(Messages.read(style, 4, 10_000, 7))
+                        .put(Messages.read(style, 5, 10_000, 8))
+                        .put(request(style, Nbd.CMD_FLAG_DF, Nbd.CMD_READ, 6, 0, 1024))
+                        .put(request(style, 0, Nbd.CMD_FLUSH, 7, 0, 0))
+                        .put(request(style, Nbd.CMD_FLAG_FUA, Nbd.CMD_TRIM, 8, 1024, 4096))
+                        .put(request(style, 0, Nbd.CMD_CACHE, 9, 0, 2048))
+                        .put(
+                                request(
+                                        style,
+                                        Nbd.CMD_FLAG_NO_HOLE | Nbd.CMD_FLAG_FAST_ZERO,
+                                        Nbd.CMD_WRITE_ZEROES,
+                                        10,
+                                        512,
+                                        1024))
+                        .put(
+                                request(
+                                        style,
+                                        Nbd.CMD_FLAG_REQ_ONE,
+                                        Nbd.CMD_BLOCK_STATUS,
+                                        11,
+                                        0,
+                                        4096))
+                        .put(request(style, 0, 99, 12, 0, 0))
+                        .put(Messages.write(style, 13, -1, Bytes.text("skipped")));
+        if (style == ReplyStyle.EXTENDED) {
+            stream.put(
+                    Messages.extendedRequest(
+                                    Nbd.CMD_FLAG_PAYLOAD_LEN, Nbd.CMD_BLOCK_STATUS, 14, 0, 12)
+                            .u64(512)
+                            .u32(0));
+        }
+        return stream.put(Messages.disconnect(style));
+    }
+
+    // ---- What servers say.
+
+    private static Bytes greeting(final int flags) {
+        return new Bytes().u64(Nbd.INIT_PASSWD).u64(Nbd.OPTS_MAGIC).u16(flags);
+    }
+
+    private static Bytes answer(final int option, final int type, final Bytes data) {
+        return new Bytes().u64(Nbd.REP_MAGIC).u32(option).u32(type).u32(data.length()).put(data);
+    }
+
+    private static Bytes ack(final int option) {
+        return answer(option, Nbd.REP_ACK, new Bytes());
+    }
+
+    private static Bytes exportAnswers(final int option) {
+        return answer(option, Nbd.REP_INFO, Bytes.of(0, 0).u64(1 << 20).u16(0xfff))
+                .put(answer(option, Nbd.REP_INFO, Bytes.of(0, 1).put(Bytes.text("vda"))))
+                .put(answer(option, Nbd.REP_INFO, Bytes.of(0, 2).put(Bytes.text("a disk"))))
+                .put(answer(option, Nbd.REP_INFO, Bytes.of(0, 3).u32(1).u32(4096).u32(1 << 25)))
+                .put(answer(option, Nbd.REP_INFO, Bytes.of(0, 9, 1, 2, 3)))
+                .put(ack(option));
+    }
+
+    private static Bytes context(final int id, final String name) {
+        return answer(
+                Nbd.OPT_SET_META_CONTEXT,
+                Nbd.REP_META_CONTEXT,
+                new Bytes().u32(id).put(Bytes.text(name)));
+    }
+
+    static List<byte[]> clientHandshake() {
+        final List<byte[]> seeds = new ArrayList<>();
+        final Bytes list =
+                greeting(3)
+                        .put(
+                                answer(
+                                        Nbd.OPT_LIST,
+                                        Nbd.REP_SERVER,
+                                        Messages.string("vda").put(Bytes.text("a disk"))))
+                        .put(answer(Nbd.OPT_LIST, Nbd.REP_SERVER, Messages.string("vdb")))
+                        .put(ack(Nbd.OPT_LIST));
+        seeds.addAll(withControl(List.of(list), Bytes.of(0)));
+        final Bytes contexts =
+                context(0, Nbd.CONTEXT_BASE_ALLOCATION)
+                        .put(context(0x8000_0000, "x-lockstep:epoch"))
+                        .put(ack(Nbd.OPT_SET_META_CONTEXT));
+        final Bytes refused = Bytes.text("no, not \u001b[31mthis\u0007");
+        for (final int goal : List.of(1, 2)) {
+            final int option = goal == 1 ? Nbd.OPT_INFO : Nbd.OPT_GO;
+            seeds.addAll(
+                    withControl(List.of(greeting(3).put(exportAnswers(option))), Bytes.of(goal)));
+            seeds.addAll(
+                    withControl(
+                            List.of(
+                                    greeting(3)
+                                            .put(ack(Nbd.OPT_EXTENDED_HEADERS))
+                                            .put(contexts)
+                                            .put(exportAnswers(option)),
+                                    greeting(3)
+                                            .put(
+                                                    answer(
+                                                            Nbd.OPT_EXTENDED_HEADERS,
+                                                            Nbd.REP_ERR_UNSUP,
+                                                            new Bytes()))
+                                            .put(ack(Nbd.OPT_STRUCTURED_REPLY))
+                                            .put(
+                                                    answer(
+                                                            Nbd.OPT_SET_META_CONTEXT,
+                                                            Nbd.REP_ERR_POLICY,
+                                                            refused))
+                                            .put(exportAnswers(option)),
+                                    greeting(3)
+                                            .put(ack(Nbd.OPT_EXTENDED_HEADERS))
+                                            .put(ack(Nbd.OPT_SET_META_CONTEXT))
+                                            .put(answer(option, Nbd.REP_ERR_UNKNOWN, refused))),
+                            Bytes.of(goal | 0x38)));
+        }
+        seeds.addAll(
+                withControl(
+                        List.of(
+                                greeting(0).u64(1 << 20).u16(3).zeroes(Nbd.EXPORT_NAME_PADDING),
+                                greeting(3)
+                                        .put(answer(Nbd.OPT_GO, Nbd.REP_ERR_UNSUP, new Bytes()))
+                                        .u64(1 << 20)
+                                        .u16(3),
+                                new Bytes().u64(Nbd.INIT_PASSWD).u64(Nbd.CLISERV_MAGIC),
+                                Bytes.text("HTTP/1.1 400 Bad Request\r\n")),
+                        Bytes.of(2)));
+        return seeds;
+    }
+
+    /** The cookies that a client gives to its first requests. */
+    private static long cookie(final int index) {
+        return 0x1_0000L + index;
+    }
+
+    private static Bytes simple(final int index, final int error) {
+        return new Bytes().u32(Nbd.SIMPLE_REPLY_MAGIC).u32(error).u64(cookie(index));
+    }
+
+    private static Bytes chunk(
+            final boolean extended,
+            final int index,
+            final long offset,
+            final int flags,
+            final int type,
+            final Bytes payload) {
+        final Bytes chunk =
+                new Bytes()
+                        .u32(extended ? Nbd.EXTENDED_REPLY_MAGIC : Nbd.STRUCTURED_REPLY_MAGIC)
+                        .u16(flags)
+                        .u16(type)
+                        .u64(cookie(index));
+        return extended
+                ? chunk.u64(offset).u64(payload.length()).put(payload)
+                : chunk.u32(payload.length()).put(payload);
+    }
+
+    static List<byte[]> clientTransmission() {
+        final List<byte[]> seeds = new ArrayList<>();
+        for (final int past : List.of(0, 5)) {
+            seeds.addAll(
+                    withControl(
+                            List.of(
+                                    simple(3, 0)
+                                            .put(simple(0, 0))
+                                            .zeroes(16)
+                                            .put(simple(1, Nbd.EIO))
+                                            .put(simple(4, 77))
+                                            .put(simple(2, 0))
+                                            .u8(1),
+                                    simple(1, 0).zeroes(4096).put(simple(1, 0))),
+                            Bytes.of(0, past)));
+            for (int choice = 1; choice < 16; choice++) {
+                if ((choice & 3) != 0) {
+                    seeds.addAll(
+                            withControl(
+                                    List.of(chunks((choice & 2) != 0, (choice & 4) != 0)),
+                                    Bytes.of(choice, past)));
+                }
+            }
+        }
+        return seeds;
+    }
+
+    /** A reply to each request, whole or in parts that are mixed with one another. */
+    private static Bytes chunks(final boolean extended, final boolean twoContexts) {
+        final int done = Nbd.REPLY_FLAG_DONE;
+        final int data = Nbd.REPLY_TYPE_OFFSET_DATA;
+        final int hole = Nbd.REPLY_TYPE_OFFSET_HOLE;
+        final int none = Nbd.REPLY_TYPE_NONE;
+        final int status = extended ? Nbd.REPLY_TYPE_BLOCK_STATUS_EXT : Nbd.REPLY_TYPE_BLOCK_STATUS;
+        final Bytes stream = new Bytes();
+        stream.put(chunk(extended, 1, 512, 0, data, new Bytes().u64(512).zeroes(100)));
+        stream.put(chunk(extended, 0, 0, 0, hole, new Bytes().u64(8).u32(8)));
+        stream.put(chunk(extended, 1, 512, 0, hole, new Bytes().u64(1000).u32(3608)));
+        stream.put(chunk(extended, 0, 0, done, data, new Bytes().u64(0).zeroes(8)));
+        stream.put(chunk(extended, 1, 512, 0, data, new Bytes().u64(612).zeroes(388)));
+        stream.put(chunk(extended, 1, 512, done, none, new Bytes()));
+        final Bytes extents = new Bytes().u32(twoContexts ? 0 : 7);
+        if (extended) {
+            extents.u32(2).u64(512).u64(3).u64(1L << 40).u64(0);
+        } else {
+            extents.u32(512).u32(3).u32(1 << 30).u32(0);
+        }
+        stream.put(chunk(extended, 5, 0, twoContexts ? 0 : done, status, extents));
+        if (twoContexts) {
+            final Bytes more = new Bytes().u32(-1);
+            if (extended) {
+                more.u32(1).u64(10).u64(-1);
+            } else {
+                more.u32(10).u32(-1);
+            }
+            stream.put(chunk(extended, 5, 0, done, status, more));
+        }
+        final Bytes error = new Bytes().u32(Nbd.EIO).u16(3).put(Bytes.text("why"));
+        stream.put(chunk(extended, 6, 4096, 0, Nbd.REPLY_TYPE_ERROR_OFFSET, error.u64(5000)));
+        stream.put(chunk(extended, 6, 4096, done, none, new Bytes()));
+        stream.put(
+                chunk(
+                        extended,
+                        2,
+                        ClientTransmissionFuzzTest.EXPORT_SIZE - 1L,
+                        done,
+                        Nbd.REPLY_TYPE_FLAG_ERROR + 99,
+                        new Bytes().u32(1).u16(0).u64(1).u64(2)));
+        stream.put(chunk(extended, 7, 100, done, data, new Bytes().u64(100).zeroes(8)));
+        stream.put(extended ? chunk(true, 3, 0, done, none, new Bytes()) : simple(3, 0));
+        return stream;
+    }
+
+    /** Each stream whole, and in portions. */
+    private static List<byte[]> withControl(final List<Bytes> streams, final Bytes control) {
+        final List<byte[]> seeds = new ArrayList<>();
+        for (final Bytes stream : streams) {
+            for (final int portions : List.of(0, 1, 2)) {
+                seeds.add(Bytes.of(portions).put(control).put(stream).toArray());
+            }
+        }
+        return seeds;
+    }
+}

@@ -84,6 +84,25 @@ public record DiskFaults(
                 tornAtCrash);
     }
 
+    /** The same where {@code ZERO_FAST} is not possible. */
+    public DiskFaults withoutFastZero() {
+        return new DiskFaults(
+                latencyMin,
+                latencyMax,
+                slow,
+                slowLatencyMax,
+                immediate,
+                split,
+                zeroAllocates,
+                false,
+                discardIgnored,
+                discardScribbles,
+                errors,
+                stuck,
+                lostAtCrash,
+                tornAtCrash);
+    }
+
     /** The same with another probability of operations that get stuck. */
     public DiskFaults sticking(final double probability) {
         return new DiskFaults(

@@ -70,6 +70,23 @@ public record NetworkFaults(
                 silentCrash);
     }
 
+    /** The same with buffers of other lengths, in bytes. */
+    public NetworkFaults buffering(final int min, final int max) {
+        return new NetworkFaults(
+                latencyMin,
+                latencyMax,
+                slow,
+                slowLatencyMax,
+                min,
+                max,
+                shortTransfer,
+                spurious,
+                refuse,
+                cut,
+                halfOpen,
+                silentCrash);
+    }
+
     /** The same with another probability of crashes that peers don't hear of. */
     public NetworkFaults crashingSilently(final double probability) {
         return new NetworkFaults(

@@ -7,7 +7,9 @@ import io.lockstep.engine.memory.Errno;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A medium as one loop has it open. An operation takes effect at a moment of its own between its
@@ -27,6 +29,7 @@ final class SimulatedDisk implements Disk {
     private final SimulatedMedium medium;
     private final SimulatedLoop loop;
     private final Dice dice;
+    private final Set<Operation> inFlight = new LinkedHashSet<>();
     private final List<Operation> completed = new ArrayList<>();
     private boolean pollDue;
     private boolean polling;
@@ -115,15 +118,7 @@ final class SimulatedDisk implements Disk {
             final long token) {
         final DiskFaults faults = medium.faults();
         if ((flags & ZERO_FAST) != 0 && !faults.fastZero()) {
-            perform(
-                    new Operation(
-                            DiskOperation.ZERO,
-                            offset,
-                            0,
-                            completion,
-                            token,
-                            NO_EFFECT,
-                            Errno.EOPNOTSUPP));
+            submit(DiskOperation.ZERO, offset, 0, completion, token, NO_EFFECT, Errno.EOPNOTSUPP);
             return;
         }
         final boolean fills = length <= FILL_LENGTH_MAX && dice.chance(faults.zeroAllocates());
@@ -221,6 +216,7 @@ final class SimulatedDisk implements Disk {
     }
 
     private void deliver(final Operation operation) {
+        inFlight.remove(operation);
         simulation.trace(name(), "completes " + operation.kind, operation.offset, operation.errno);
         medium.complete(operation.changes);
         operation.completion.onComplete(operation.token, operation.errno);
@@ -239,6 +235,14 @@ final class SimulatedDisk implements Disk {
         }
     }
 
+    /** Gives back what the operations in flight hold. */
+    void release() {
+        final List<Operation> left = List.copyOf(inFlight);
+        inFlight.clear();
+        left.forEach(
+                operation -> operation.completion.onComplete(operation.token, Errno.ESHUTDOWN));
+    }
+
     // ---- The course of an operation.
 
     private void submit(
@@ -248,21 +252,33 @@ final class SimulatedDisk implements Disk {
             final Completion completion,
             final long token,
             final Effect effect) {
-        simulation.requireLoop(loop, name());
         if (offset < 0 || length < 0 || offset > length() - length) {
             throw new AssertionError(
                     kind + " beyond the end of disk " + name() + ": " + offset + ", " + length);
         }
+        final int errno = chooseErrno(kind, offset, length);
+        final long affected = errno == 0 ? length : sectorsOf(offset, length);
+        submit(kind, offset, affected, completion, token, effect, errno);
+    }
+
+    private void submit(
+            final DiskOperation kind,
+            final long offset,
+            final long affected,
+            final Completion completion,
+            final long token,
+            final Effect effect,
+            final int errno) {
+        simulation.requireLoop(loop, name());
         if (detached) {
             return;
         }
-        simulation.trace(name(), kind.name(), offset, length);
-        final int errno = chooseErrno(kind, offset, length);
-        final long affected = errno == 0 ? length : sectorsOf(offset, length);
+        simulation.trace(name(), kind.name(), offset, affected);
         final Operation operation =
                 new Operation(kind, offset, affected, completion, token, effect, errno);
+        inFlight.add(operation);
         if (dice.chance(medium.faults().stuck())) {
-            simulation.trace(name(), "is stuck", offset, length);
+            simulation.trace(name(), "is stuck", offset, affected);
             medium.stick(() -> perform(operation));
         } else if (dice.chance(medium.faults().immediate())) {
             operation.apply(offset, operation.end);

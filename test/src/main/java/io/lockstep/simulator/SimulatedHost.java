@@ -18,6 +18,7 @@ public final class SimulatedHost {
     private final String name;
     private final List<SimulatedLoop> loops = new ArrayList<>();
     private final List<SimulatedDisk> disks = new ArrayList<>();
+    private final List<Runnable> stopActions = new ArrayList<>();
     private Consumer<Throwable> errorHandler;
     private long clockOffset;
 
@@ -27,7 +28,7 @@ public final class SimulatedHost {
         this.simulation = network.simulation();
         this.name = name;
         this.errorHandler = simulation::fail;
-        this.clockOffset = simulation.dice().any();
+        this.clockOffset = chooseClock();
     }
 
     /** The name by which endpoints know it. */
@@ -47,6 +48,15 @@ public final class SimulatedHost {
         final SimulatedDisk disk = new SimulatedDisk(simulation, medium, loop);
         disks.add(disk);
         return disk;
+    }
+
+    /**
+     * Has something done when the process has gone, however it went: to give back memory and files
+     * that the simulator's own process holds in its stead. What it does reaches nobody any more;
+     * operations of disks that were in flight complete after it.
+     */
+    public void onStop(final Runnable action) {
+        stopActions.add(action);
     }
 
     /** Takes what handlers and tasks throw; at first that ends the run. */
@@ -70,7 +80,7 @@ public final class SimulatedHost {
     public void crash() {
         simulation.trace(name, "crashed", 0, 0);
         stop(true);
-        clockOffset = simulation.dice().any();
+        clockOffset = chooseClock();
     }
 
     SimulatedNetwork network() {
@@ -90,10 +100,23 @@ public final class SimulatedHost {
         errorHandler.accept(thrown);
     }
 
+    /** Any number; every fourth time one that soon overflows. */
+    private long chooseClock() {
+        final Dice dice = simulation.dice();
+        return dice.chance(0.25)
+                ? Long.MAX_VALUE - simulation.now() - dice.between(0, 10 * Simulation.SECOND)
+                : dice.any();
+    }
+
     private void stop(final boolean withHost) {
+        final List<SimulatedDisk> detached = List.copyOf(disks);
+        final List<Runnable> actions = List.copyOf(stopActions);
         disks.forEach(disk -> disk.detach(withHost));
         disks.clear();
         loops.forEach(loop -> loop.die(withHost));
         loops.clear();
+        stopActions.clear();
+        actions.forEach(Runnable::run);
+        detached.forEach(SimulatedDisk::release);
     }
 }

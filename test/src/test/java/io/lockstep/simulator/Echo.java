@@ -86,6 +86,7 @@ final class Echo {
         IOException failure;
         boolean ended;
 
+        private boolean silent;
         private final IoBuffer sending;
         private final IoBuffer buffer = IoBuffer.reserve(BUFFER_LENGTH);
         private Connection connection;
@@ -96,10 +97,15 @@ final class Echo {
             sending.segment().asByteBuffer().put(bytes);
         }
 
+        /** Sends nothing at all. */
+        void keepSilent() {
+            silent = true;
+        }
+
         @Override
         public ConnectionHandler onConnected(final Connection connected) {
             connection = connected;
-            connection.interest(true, true);
+            connection.interest(true, !silent);
             return this;
         }
 

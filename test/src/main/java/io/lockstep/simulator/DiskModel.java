@@ -1,0 +1,305 @@
+package io.lockstep.simulator;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.TreeSet;
+
+/**
+ * What a disk may hold, seen from its clients: they tell it what they ask for and what they are
+ * answered, and it judges what they read. Changes that overlap in time may have come in any order,
+ * byte by byte; an answered one replaces all that were answered before it was asked for; one that
+ * was never answered may come to pass at any later time, or not.
+ *
+ * <p>It judges a disk after a crash in the same way, where only those changes replace others that
+ * were promised to be durable. Single threaded.
+ */
+public final class DiskModel {
+    private static final long NEVER = Long.MAX_VALUE;
+
+    private final String name;
+    private final long length;
+    private final List<Change> changes = new ArrayList<>();
+    private long moment;
+    private int changeCount;
+
+    /** What a change leaves in its range. */
+    private sealed interface Content {
+        /** Exactly these bytes, the first at this offset. */
+        record Bytes(long offset, MemorySegment bytes) implements Content {}
+
+        /** What an image has. */
+        record Image(DiskImage image) implements Content {}
+
+        /** Zeroes. */
+        record Zeroes() implements Content {}
+
+        /** Anything. */
+        record Anything() implements Content {}
+    }
+
+    /** A write, zero or discard that a client has asked for. */
+    public static final class Change {
+        private final String what;
+        private final long offset;
+        private final long end;
+        private final Content content;
+        private final long asked;
+        private long answered = NEVER;
+        private boolean certain;
+        private boolean durable;
+
+        private Change(
+                final String what,
+                final long offset,
+                final long end,
+                final Content content,
+                final long asked) {
+            this.what = what;
+            this.offset = offset;
+            this.end = end;
+            this.content = content;
+            this.asked = asked;
+        }
+
+        private boolean allows(
+                final byte[] bytes, final int position, final int count, final long at) {
+            return switch (content) {
+                case Content.Bytes(long first, MemorySegment own) -> {
+                    final MemorySegment theirs = MemorySegment.ofArray(bytes);
+                    yield MemorySegment.mismatch(
+                                    own,
+                                    at - first,
+                                    at - first + count,
+                                    theirs,
+                                    position,
+                                    position + count)
+                            < 0;
+                }
+                case Content.Image(DiskImage image) ->
+                        Arrays.equals(
+                                image.read(at, count), 0, count, bytes, position, position + count);
+                case Content.Zeroes() -> {
+                    int i = position;
+                    while (i < position + count && bytes[i] == 0) {
+                        i++;
+                    }
+                    yield i == position + count;
+                }
+                case Content.Anything() -> true;
+            };
+        }
+
+        @Override
+        public String toString() {
+            return what
+                    + " of ["
+                    + offset
+                    + ", "
+                    + end
+                    + "), asked at "
+                    + asked
+                    + (answered == NEVER ? ", not answered" : ", answered at " + answered)
+                    + (certain ? "" : " with an error")
+                    + (durable ? ", durable" : "");
+        }
+    }
+
+    /** A model of a disk that reads as an image does. */
+    public DiskModel(final String name, final long length, final DiskImage image) {
+        this.name = name;
+        this.length = length;
+        restart(image);
+    }
+
+    /** All that was is forgotten: the disk, durably, reads as the image does now. */
+    public void restart(final DiskImage image) {
+        changes.clear();
+        final DiskImage copy = new DiskImage(image);
+        final Change base = add("content", 0, length, new Content.Image(copy));
+        succeeded(base, true);
+    }
+
+    /** A point in time, for {@link #checkRead} and {@link #flushed}: when a client asks. */
+    public long now() {
+        return ++moment;
+    }
+
+    // ---- What clients ask for, and are answered.
+
+    /** A client asks for a write. */
+    public Change write(final long offset, final byte[] bytes) {
+        return add(
+                "write",
+                offset,
+                offset + bytes.length,
+                new Content.Bytes(offset, MemorySegment.ofArray(bytes)));
+    }
+
+    /** A client asks for zeroes. */
+    public Change zero(final long offset, final long count) {
+        return add("zero", offset, offset + count, new Content.Zeroes());
+    }
+
+    /** A client lets go of a range. */
+    public Change discard(final long offset, final long count) {
+        return add("discard", offset, offset + count, new Content.Anything());
+    }
+
+    private Change add(
+            final String what, final long offset, final long end, final Content content) {
+        final Change change = new Change(what + " " + changeCount++, offset, end, content, now());
+        changes.add(change);
+        return change;
+    }
+
+    /**
+     * A change was answered.
+     *
+     * @param durable whether the answer also says that it is durable (FUA)
+     */
+    public void succeeded(final Change change, final boolean durable) {
+        change.answered = now();
+        change.certain = true;
+        change.durable = durable;
+    }
+
+    /** A change was answered with an error: any part of it may have come to pass by now. */
+    public void failed(final Change change) {
+        change.answered = now();
+    }
+
+    /**
+     * A change was answered with an error that says that nothing of it came, or will come, to pass.
+     */
+    public void refused(final Change change) {
+        changes.remove(change);
+    }
+
+    /** A flush was answered that was asked for at that moment. */
+    public void flushed(final long askedAt) {
+        for (final Change change : changes) {
+            change.durable |= change.certain && change.answered < askedAt;
+        }
+    }
+
+    /** What was never answered has come to pass by now, or never will: its server is at rest. */
+    public void settle() {
+        final long settled = now();
+        for (final Change change : changes) {
+            change.answered = Math.min(change.answered, settled);
+        }
+    }
+
+    // ---- What it says to what is there.
+
+    /**
+     * Judges what a client has read.
+     *
+     * @param askedAt when it asked
+     * @throws AssertionError where that can't be
+     */
+    public void checkRead(final long askedAt, final long offset, final byte[] bytes) {
+        check("reads", offset, bytes, askedAt, false);
+    }
+
+    /** Judges what the disk reads as while nobody asks for anything. */
+    public void checkCurrent(final DiskImage image) {
+        check("reads", 0, image.read(0, (int) length), now(), false);
+    }
+
+    /** Judges what a crash left. */
+    public void checkDurable(final DiskImage image) {
+        check("has after a crash", 0, image.read(0, (int) length), NEVER, true);
+    }
+
+    private void check(
+            final String verb,
+            final long offset,
+            final byte[] bytes,
+            final long askedAt,
+            final boolean afterCrash) {
+        final long end = offset + bytes.length;
+        final List<Change> near = new ArrayList<>();
+        final TreeSet<Long> edges = new TreeSet<>(List.of(offset, end));
+        for (final Change change : changes) {
+            if (change.offset < end && offset < change.end) {
+                near.add(change);
+                edges.add(Math.max(offset, change.offset));
+                edges.add(Math.min(end, change.end));
+            }
+        }
+        long from = edges.removeFirst();
+        for (final long to : edges) {
+            checkRun(verb, from, to, bytes, (int) (from - offset), near, askedAt, afterCrash);
+            from = to;
+        }
+    }
+
+    /** Judges a run of bytes between two edges, for all of which the same changes count. */
+    private void checkRun(
+            final String verb,
+            final long from,
+            final long to,
+            final byte[] bytes,
+            final int position,
+            final List<Change> near,
+            final long askedAt,
+            final boolean afterCrash) {
+        final int count = (int) (to - from);
+        final List<Change> here =
+                near.stream().filter(one -> one.offset <= from && to <= one.end).toList();
+        final List<Change> possible =
+                here.stream().filter(one -> !isReplaced(one, here, askedAt, afterCrash)).toList();
+        if (possible.stream().anyMatch(one -> one.allows(bytes, position, count, from))) {
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            final int byteAt = position + i;
+            final long at = from + i;
+            if (possible.stream().noneMatch(one -> one.allows(bytes, byteAt, 1, at))) {
+                throw new AssertionError(
+                        "disk "
+                                + name
+                                + " "
+                                + verb
+                                + " a wrong byte at "
+                                + at
+                                + ", in the run ["
+                                + from
+                                + ", "
+                                + to
+                                + ")"
+                                + ".\n    Possible: "
+                                + lines(possible)
+                                + "\n    It would fit: "
+                                + lines(
+                                        here.stream()
+                                                .filter(one -> one.allows(bytes, byteAt, 1, at))
+                                                .toList()));
+            }
+        }
+    }
+
+    private static boolean isReplaced(
+            final Change change,
+            final List<Change> here,
+            final long askedAt,
+            final boolean afterCrash) {
+        for (final Change later : here) {
+            if (later.certain
+                    && change.answered < later.asked
+                    && (afterCrash ? later.durable : later.answered < askedAt)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static String lines(final List<Change> some) {
+        final StringBuilder text = new StringBuilder();
+        some.forEach(change -> text.append("\n      ").append(change));
+        return text.isEmpty() ? "nothing" : text.toString();
+    }
+}

@@ -210,6 +210,7 @@ public final class DiskFile implements AutoCloseable {
             if (blockDevice) {
                 length = deviceNumber(Posix.BLKGETSIZE64, "its size");
                 sectorLength = (int) deviceNumber(Posix.BLKSSZGET, "its sector size");
+                requireWritableDevice();
             } else {
                 length = (long) attributes.get("size");
                 final long type = Posix.fileSystemType(fd);
@@ -222,6 +223,14 @@ public final class DiskFile implements AutoCloseable {
                 throw failure("it is empty; give it a size with: truncate -s 10G " + path);
             }
             rotational = isOnRotational((long) attributes.get(blockDevice ? "rdev" : "dev"));
+        }
+
+        /** A read-only device can be opened for writing: it refuses the writes. */
+        private void requireWritableDevice() throws DiskException {
+            final int isReadOnly = (int) deviceNumber(Posix.BLKROGET, "whether it is read-only");
+            if (isReadOnly != 0 && !readOnly) {
+                throw failure("the device is read-only; open it read-only");
+            }
         }
 
         private long deviceNumber(final long request, final String what) throws DiskException {

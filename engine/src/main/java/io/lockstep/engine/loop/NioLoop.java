@@ -137,10 +137,15 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         return count;
     }
 
+    /** Those that are due now: what comes due meanwhile waits for the next cycle, and its turn. */
     private int runTimers() {
-        int count = 0;
         LoopTimer next = timers.peek();
-        while (next != null && (next.cancelled || next.deadline - System.nanoTime() <= 0)) {
+        if (next == null) {
+            return 0;
+        }
+        final long now = System.nanoTime();
+        int count = 0;
+        while (next != null && (next.cancelled || next.deadline - now <= 0)) {
             timers.poll();
             if (!next.cancelled) {
                 run(next.action);

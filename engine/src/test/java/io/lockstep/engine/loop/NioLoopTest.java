@@ -100,6 +100,28 @@ final class NioLoopTest {
     }
 
     @Test
+    void timersThatAreAlwaysDueKeepNothingElseFromItsTurn() throws Exception {
+        loop.execute(
+                () -> {
+                    for (int i = 0; i < 100; i++) {
+                        repeat(100_000);
+                    }
+                });
+        for (int i = 0; i < 10; i++) {
+            assertEquals("a turn", onLoop(() -> "a turn"));
+        }
+    }
+
+    /** All of them together take longer than they wait. */
+    private void repeat(final long nanos) {
+        final long start = System.nanoTime();
+        while (System.nanoTime() - start < nanos) {
+            Thread.onSpinWait();
+        }
+        loop.schedule(nanos, () -> repeat(nanos));
+    }
+
+    @Test
     void reportsWhatATaskThrowsAndGoesOn() throws Exception {
         loop.execute(
                 () -> {

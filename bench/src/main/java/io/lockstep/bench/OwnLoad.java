@@ -62,6 +62,16 @@ public final class OwnLoad implements Load {
         run(uri, new Cell(write, 4 << 10, depth, connections), count, Long.MAX_VALUE);
     }
 
+    /** Writes every byte of an export once. */
+    static void fill(final String uri) throws IOException, InterruptedException {
+        final int length = 1 << 20;
+        run(
+                uri,
+                new Cell(true, length, 4, 1),
+                ServeComparison.DISK_LENGTH / length,
+                Long.MAX_VALUE);
+    }
+
     private static Measurement run(
             final String text, final Cell cell, final long countMax, final long nanosMax)
             throws IOException, InterruptedException {

@@ -42,7 +42,7 @@ public final class ServeComparison implements Callable<Integer> {
     /** Length of each served disk in bytes. */
     public static final long DISK_LENGTH = 1L << 30;
 
-    private static final double WARM_UP_SECONDS = 2;
+    private static final double WARM_UP_SECONDS = 1.5;
 
     @Spec private CommandSpec spec;
 
@@ -154,12 +154,17 @@ public final class ServeComparison implements Callable<Integer> {
         };
     }
 
-    /** Fills the disks, so that no server is measured on holes, and lets what compiles compile. */
+    /**
+     * Writes every disk twice over, so that no server is measured on holes or on memory that it
+     * sees for the first time, and lets what compiles compile.
+     */
     private static void warmUp(final Load load, final List<BenchServer> servers)
             throws IOException, InterruptedException {
         for (final BenchServer server : servers) {
+            OwnLoad.fill(server.uri());
+            OwnLoad.fill(server.uri());
             for (final boolean write : new boolean[] {true, false}) {
-                load.run(server.uri(), new Cell(write, 1 << 20, 4, 1), WARM_UP_SECONDS);
+                load.run(server.uri(), new Cell(write, 64 << 10, 16, 1), WARM_UP_SECONDS);
                 load.run(server.uri(), new Cell(write, 4 << 10, 16, 4), WARM_UP_SECONDS);
             }
         }

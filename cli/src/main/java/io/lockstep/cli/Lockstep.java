@@ -28,7 +28,7 @@ import java.util.concurrent.Callable;
             "  lockstep serve --help",
             "",
             "  lockstep bench serve            measures it beside other NBD servers; built when"
-                + " first used",
+                    + " first used",
             "",
             "Exit codes: 0 done; 1 failed, with a sentence on standard error; 2 wrong usage."
         })

@@ -30,6 +30,20 @@ public final class ServerTransmission {
          * @param reason a sentence for the person at the client
          */
         boolean onRejected(Request request, int error, String reason);
+
+        /**
+         * A write of which nothing but the header was received. Where this answers true, the driver
+         * receives the payload itself, right where the handler wants it, and tells {@link
+         * #payloadReceived} of it; {@link #onPayload} follows in place of {@link #onRequest}.
+         */
+        default boolean onPayloadAhead(final Request request) {
+            return false;
+        }
+
+        /** The payload is where it was wanted. */
+        default void onPayload(final Request request) {
+            throw new IllegalStateException("no payload was taken ahead");
+        }
     }
 
     /** Where the transmission stands. */
@@ -58,6 +72,7 @@ public final class ServerTransmission {
     private State state = State.OPEN;
     private String violation = "";
     private long skipRemaining;
+    private long payloadRemaining;
     private long wanted;
     private boolean stalled;
 
@@ -106,6 +121,23 @@ public final class ServerTransmission {
         return wanted;
     }
 
+    /**
+     * How much of a payload the driver is to receive itself; 0 but after {@link
+     * Handler#onPayloadAhead}.
+     */
+    public long payloadRemaining() {
+        return payloadRemaining;
+    }
+
+    /** The driver received so much of the payload. */
+    public void payloadReceived(final long length) {
+        assert length <= payloadRemaining;
+        payloadRemaining -= length;
+        if (payloadRemaining == 0) {
+            handler.onPayload(request);
+        }
+    }
+
     /** Whether the handler took no more: offer the rest again when it has room. */
     public boolean isStalled() {
         return stalled;
@@ -122,7 +154,7 @@ public final class ServerTransmission {
     public long receive(final MemorySegment memory, final long start, final long limit) {
         long position = start;
         stalled = false;
-        while (state == State.OPEN) {
+        while (state == State.OPEN && payloadRemaining == 0) {
             if (skipRemaining > 0) {
                 final long skipped = Math.min(skipRemaining, limit - position);
                 skipRemaining -= skipped;
@@ -151,6 +183,11 @@ public final class ServerTransmission {
             } else {
                 wanted = headerLength + payload;
                 if (limit - position < wanted) {
+                    if (isPayloadAhead(limit - position) && handler.onPayloadAhead(request)) {
+                        payloadRemaining = payload;
+                        wanted = headerLength;
+                        position += headerLength;
+                    }
                     break;
                 }
                 if (request.command == Nbd.CMD_DISC) {
@@ -166,6 +203,10 @@ public final class ServerTransmission {
             }
         }
         return position;
+    }
+
+    private boolean isPayloadAhead(final long available) {
+        return available == headerLength && request.command == Nbd.CMD_WRITE;
     }
 
     private boolean decode(final MemorySegment memory, final long position) {

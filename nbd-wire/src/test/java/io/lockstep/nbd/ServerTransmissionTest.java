@@ -62,7 +62,19 @@ final class ServerTransmissionTest {
                             "rejected %d error %d: %s".formatted(request.command(), error, reason));
                     return true;
                 }
+
+                @Override
+                public boolean onPayloadAhead(final Request request) {
+                    return takesPayloadAhead;
+                }
+
+                @Override
+                public void onPayload(final Request request) {
+                    events.add("payload of %d+%d".formatted(request.offset(), request.length()));
+                }
             };
+
+    private boolean takesPayloadAhead;
 
     private String payload(final Request request) {
         final StringBuilder text = new StringBuilder();
@@ -328,6 +340,40 @@ final class ServerTransmissionTest {
         assertTaken(
                 Message.of().zeroes(90).then(compact(0, Nbd.CMD_READ, 0, 1)),
                 accepted(Nbd.CMD_READ, 0, 0, 1));
+    }
+
+    @Test
+    void a_payload_taken_ahead_is_the_drivers_to_receive() {
+        takesPayloadAhead = true;
+        final Message header = compact(0, Nbd.CMD_WRITE, 4096, 100);
+        assertEquals(28, send(header));
+        assertEquals(100, transmission.payloadRemaining());
+        assertEquals(0, send(compact(0, Nbd.CMD_READ, 0, 1)), "what comes now is no header");
+        transmission.payloadReceived(60);
+        assertEquals(40, transmission.payloadRemaining());
+        assertEquals(List.of(), events);
+        transmission.payloadReceived(40);
+        assertEquals(List.of("payload of 4096+100"), events);
+        assertTaken(compact(0, Nbd.CMD_READ, 0, 1), accepted(Nbd.CMD_READ, 0, 0, 1));
+    }
+
+    @Test
+    void a_payload_that_has_begun_to_come_is_not_taken_ahead() {
+        takesPayloadAhead = true;
+        final byte[] whole = compact(0, Nbd.CMD_WRITE, 0, 100).zeroes(100).toBytes();
+        received = MemorySegment.ofArray(whole);
+        assertEquals(0, transmission.receive(received, 0, 29));
+        assertEquals(0, transmission.payloadRemaining());
+        assertEquals(128, transmission.receive(received, 0, 128));
+        assertEquals(1, events.size());
+    }
+
+    @Test
+    void a_rejected_write_is_not_taken_ahead() {
+        takesPayloadAhead = true;
+        assertEquals(28, send(compact(0, Nbd.CMD_WRITE, SIZE, 100)));
+        assertEquals(0, transmission.payloadRemaining());
+        assertEquals(1, events.size());
     }
 
     @Test

@@ -1,5 +1,7 @@
 package io.lockstep.engine.disk;
 
+import io.lockstep.engine.memory.IoBuffer;
+
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -87,6 +89,23 @@ public interface Disk {
      *     where the list is full; untouched by others until completion
      */
     void extents(long offset, long length, ExtentList into, Completion completion, long token);
+
+    /**
+     * Memory in which the disk's own bytes of a range lie, for those who would otherwise copy them:
+     * what is sent from there is read, and what is received there and then submitted as a {@link
+     * #write} from there is written. Only for system calls, see {@link IoBuffer#map}.
+     *
+     * @return the memory, in which the range begins at {@link #windowPosition}; null where the disk
+     *     has none for the whole of this range now
+     */
+    default IoBuffer window(final long offset, final int length) {
+        return null;
+    }
+
+    /** Where an offset of the disk lies in its {@link #window}. */
+    default int windowPosition(final long offset) {
+        return 0;
+    }
 
     /**
      * Delivers completions.

@@ -2,6 +2,7 @@ package io.lockstep.engine.disk;
 
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.IoBuffer;
 import io.lockstep.engine.memory.Posix;
 
 import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
@@ -24,7 +25,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * <p>Allocates nothing in steady state. Source: {@code preadv2(2)}, {@code fallocate(2)}, {@code
  * lseek(2)}.
  */
-public final class FileDisk implements Disk {
+public final class FileDisk implements Disk, AutoCloseable {
     private static final int OPERATION_CHUNK = 256;
     private static final int ZEROES_LENGTH = 1 << 16;
     private static final MemorySegment ZEROES = Arena.global().allocate(ZEROES_LENGTH, 4096);
@@ -40,6 +41,7 @@ public final class FileDisk implements Disk {
             new MpscUnboundedAtomicArrayQueue<>(OPERATION_CHUNK);
     private final AtomicBoolean pollScheduled = new AtomicBoolean();
     private final Runnable pollTask = this::pollFinished;
+    private final FileWindows windows;
     private boolean polling;
 
     /** One {@code struct iovec} for reads that must not wait. */
@@ -57,6 +59,13 @@ public final class FileDisk implements Disk {
         this.fd = file.fd();
         this.loop = loop;
         this.helpers = helpers;
+        windows = new FileWindows(file);
+    }
+
+    /** Gives back what it maps. No operation may be under way, and no reply that reads from it. */
+    @Override
+    public void close() {
+        windows.close();
     }
 
     @Override
@@ -114,7 +123,9 @@ public final class FileDisk implements Disk {
             final Completion completion,
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
-        completed.add(completion, token, writeFully(memory.address() + position, length, offset));
+        final long address = memory.address() + position;
+        final int errno = windows.holds(memory) ? 0 : writeFully(address, length, offset);
+        completed.add(completion, token, errno);
     }
 
     @Override
@@ -160,6 +171,16 @@ public final class FileDisk implements Disk {
         assert isWithin(offset, length);
         into.clear();
         completed.add(completion, token, findExtents(offset, offset + length, into));
+    }
+
+    @Override
+    public IoBuffer window(final long offset, final int length) {
+        return windows.find(offset, length);
+    }
+
+    @Override
+    public int windowPosition(final long offset) {
+        return FileWindows.position(offset);
     }
 
     @Override
@@ -351,8 +372,12 @@ public final class FileDisk implements Disk {
     }
 
     private int findExtents(final long start, final long end, final ExtentList into) {
-        if (file.isBlockDevice()) {
-            return start == end || into.add(end - start, ExtentList.DATA) ? 0 : Errno.EINVAL;
+        if (start == end) {
+            return 0;
+        }
+        if (file.isBlockDevice() || windows.find(start, end - start) != null) {
+            into.add(end - start, ExtentList.DATA);
+            return 0;
         }
         long at = start;
         while (at < end) {

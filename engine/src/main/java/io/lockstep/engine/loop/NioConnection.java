@@ -7,6 +7,7 @@ import org.agrona.ErrorHandler;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 
@@ -17,6 +18,7 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
     private final ErrorHandler errorHandler;
     private final String peer;
     private ConnectionHandler handler;
+    private final ByteBuffer[] pieces = new ByteBuffer[2];
     private int interestOps;
 
     NioConnection(
@@ -50,6 +52,20 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
     @Override
     public int send(final IoBuffer from, final int position, final int length) throws IOException {
         return channel.write(from.view(position, length));
+    }
+
+    @Override
+    public int send(
+            final IoBuffer first,
+            final int firstPosition,
+            final int firstLength,
+            final IoBuffer second,
+            final int secondPosition,
+            final int secondLength)
+            throws IOException {
+        pieces[0] = first.view(firstPosition, firstLength);
+        pieces[1] = second.view(secondPosition, secondLength);
+        return (int) channel.write(pieces);
     }
 
     @Override

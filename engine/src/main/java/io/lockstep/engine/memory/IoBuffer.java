@@ -1,5 +1,6 @@
 package io.lockstep.engine.memory;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -33,6 +34,27 @@ public final class IoBuffer implements AutoCloseable {
     public static IoBuffer reserve(final int length) {
         final Arena arena = Arena.ofShared();
         return new IoBuffer(arena, Posix.reserve(length, arena));
+    }
+
+    /**
+     * Maps a part of an open file: what is received here is in the file, and what is sent from here
+     * comes out of it. Only for system calls: they answer an error where a page can't be had, but a
+     * load or store of Java's would be a fault.
+     *
+     * @param offset in the file, a multiple of the page's length
+     * @param length in bytes, below 2 GiB, within the file
+     * @throws IOException where it can't be mapped
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the buffer
+    public static IoBuffer map(final int fd, final long offset, final int length)
+            throws IOException {
+        final Arena arena = Arena.ofShared();
+        try {
+            return new IoBuffer(arena, Posix.map(fd, offset, length, arena));
+        } catch (final IOException e) {
+            arena.close();
+            throw e;
+        }
     }
 
     /** The memory. */

@@ -1,5 +1,6 @@
 package io.lockstep.engine.memory;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -63,6 +64,7 @@ public final class Posix {
 
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
+    private static final int MAP_SHARED = 0x1;
     private static final int MADV_DONTNEED = 4;
     private static final int F_OFD_GETLK = 36;
     private static final int F_OFD_SETLK = 37;
@@ -123,6 +125,7 @@ public final class Posix {
     private static final MemorySegment MMAP = function("mmap");
     private static final MemorySegment MUNMAP = function("munmap");
     private static final MemorySegment MADVISE = function("madvise");
+    private static final MemorySegment MINCORE = function("mincore");
 
     private Posix() {}
 
@@ -252,6 +255,28 @@ public final class Posix {
             final int result = callInt(FSTATFS, fd, statfs.address(), 0, 0);
             return result < 0 ? result : statfs.get(LONG, 0);
         }
+    }
+
+    /**
+     * Tells which pages of a mapping are in memory.
+     *
+     * @param address of the first page, a multiple of the page's length
+     * @param pages address of one byte for each page; its lowest bit is set where the page is there
+     */
+    public static int mincore(final long address, final long length, final long pages) {
+        return callInt(MINCORE, address, length, pages, 0);
+    }
+
+    /** Maps a part of an open file, shared, for reading and writing, until the arena closes. */
+    static MemorySegment map(final int fd, final long offset, final long length, final Arena arena)
+            throws IOException {
+        final long address = callLong(MMAP, 0, length, PROT_READ_WRITE, MAP_SHARED, fd, offset);
+        if (address < 0) {
+            throw new IOException(
+                    "cannot map " + length + " bytes: " + Errno.meaning((int) -address));
+        }
+        return MemorySegment.ofAddress(address)
+                .reinterpret(length, arena, memory -> callInt(MUNMAP, address, length, 0, 0));
     }
 
     /**

@@ -1,6 +1,5 @@
 package io.lockstep.engine.server;
 
-import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
@@ -26,6 +25,7 @@ public final class DiskService implements AutoCloseable {
     private static final long SHUTDOWN_SECONDS = 5;
 
     private final List<DiskFile> files = new ArrayList<>();
+    private final List<FileDisk> disks = new ArrayList<>();
     private final List<NioLoop> loops = new ArrayList<>();
     private final List<NbdServer> servers = new ArrayList<>();
     private final List<IoLoop.Listener> listeners = new ArrayList<>();
@@ -94,7 +94,8 @@ public final class DiskService implements AutoCloseable {
                             configuration.errorHandler());
             final List<ServedExport> exports = new ArrayList<>();
             for (final DiskFile file : files) {
-                final Disk disk = new FileDisk(file, loop, helpers);
+                final FileDisk disk = new FileDisk(file, loop, helpers);
+                disks.add(disk);
                 exports.add(ServedExport.of(disk, file.path().getFileName().toString()));
             }
             loops.add(loop);
@@ -148,6 +149,7 @@ public final class DiskService implements AutoCloseable {
         endSessions();
         helpers.close();
         loops.forEach(NioLoop::close);
+        disks.forEach(FileDisk::close);
         boolean flushed = true;
         for (final DiskFile file : files) {
             flushed &= flush(file);

@@ -261,8 +261,7 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
             if (drained || receives++ == RECEIVES_PER_EVENT) {
                 return;
             }
-            final int count =
-                    received.receive(connection, transmission.wanted(), runner.lastMessageLength());
+            final int count = receive();
             if (count < 0) {
                 startEnding();
                 return;
@@ -270,8 +269,20 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
             if (count == 0) {
                 return;
             }
-            drained = received.hasDrained(count);
+            drained = transmission.payloadRemaining() == 0 && received.hasDrained(count);
         }
+    }
+
+    private int receive() throws IOException {
+        final long remaining = transmission.payloadRemaining();
+        if (remaining == 0) {
+            return received.receive(connection, transmission.wanted(), runner.lastMessageLength());
+        }
+        final int count = runner.receivePayload(connection, remaining);
+        if (count > 0) {
+            transmission.payloadReceived(count);
+        }
+        return count;
     }
 
     private void takeRequests() {
@@ -317,12 +328,16 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         onReadable(); // what the client has sent by now is still answered
         if (phase == Phase.HANDSHAKE || phase == Phase.TRANSMISSION) {
             phase = Phase.ENDING;
+            if (runner != null) {
+                runner.dropIncoming();
+            }
             advance();
         }
     }
 
     private void startEnding() throws IOException {
         phase = Phase.ENDING;
+        runner.dropIncoming();
         end();
     }
 

@@ -74,7 +74,8 @@ final class ReceiveBuffer implements AutoCloseable {
      * Receives.
      *
      * @param wanted length of the message at the head as far as is known
-     * @param lastLength length of the message before it, a guess at those to come
+     * @param lastLength length of the message before it, a guess at those to come; 0 to receive no
+     *     more than this message
      * @return as {@link Connection#receive}; 0 as well while there is no room because of pins
      */
     int receive(final Connection connection, final long wanted, final int lastLength)
@@ -105,7 +106,7 @@ final class ReceiveBuffer implements AutoCloseable {
     }
 
     private static int ask(final int missing, final int lastLength) {
-        if (missing >= LARGE) {
+        if (missing >= LARGE || lastLength == 0) {
             return missing;
         }
         return missing + Math.max(1, (BATCH - missing) / lastLength) * lastLength;

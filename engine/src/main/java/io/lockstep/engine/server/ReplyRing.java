@@ -35,6 +35,11 @@ final class ReplyRing implements AutoCloseable {
     private final int[] sendStart;
     private final int[] sendLength;
     private final byte[] states;
+
+    // By slot, what is sent behind it: a part of somebody else's memory, or nothing.
+    private final IoBuffer[] tails;
+    private final int[] tailStart;
+    private final int[] tailLength;
     private int head;
     private int tail;
     private int placeEnd;
@@ -45,7 +50,7 @@ final class ReplyRing implements AutoCloseable {
 
     private int readyHead;
     private int readyTail;
-    private int readyBytes;
+    private long readyBytes;
     private int sentOfFirst;
 
     /**
@@ -62,6 +67,9 @@ final class ReplyRing implements AutoCloseable {
         sendStart = new int[slots];
         sendLength = new int[slots];
         states = new byte[slots];
+        tails = new IoBuffer[slots];
+        tailStart = new int[slots];
+        tailLength = new int[slots];
         ready = new int[slots];
     }
 
@@ -127,6 +135,23 @@ final class ReplyRing implements AutoCloseable {
         commit(slot, errorPosition(slot), length);
     }
 
+    /**
+     * The first {@code length} bytes of the slot's place are to be sent, and behind them a part of
+     * other memory, straight from there. It must stay mapped until it is sent.
+     */
+    void commit(
+            final int slot,
+            final int length,
+            final IoBuffer behind,
+            final int behindStart,
+            final int behindLength) {
+        tails[slot] = behind;
+        tailStart[slot] = behindStart;
+        tailLength[slot] = behindLength;
+        commit(slot, placeStart[slot], length);
+        readyBytes += behindLength;
+    }
+
     private void commit(final int slot, final int start, final int length) {
         assert states[slot] == RESERVED;
         sendStart[slot] = start;
@@ -136,8 +161,15 @@ final class ReplyRing implements AutoCloseable {
         readyBytes += length;
     }
 
+    /** Nothing is to be sent for the slot. */
+    void withdraw(final int slot) {
+        assert states[slot] == RESERVED;
+        states[slot] = SENT;
+        giveBack();
+    }
+
     /** Bytes that wait to be sent. */
-    int readyBytes() {
+    long readyBytes() {
         return readyBytes;
     }
 
@@ -154,18 +186,31 @@ final class ReplyRing implements AutoCloseable {
     boolean transmit(final Connection connection) throws IOException {
         while (readyBytes > 0) {
             final int first = ready[readyHead & slotMask];
-            final int start = sendStart[first] + sentOfFirst;
+            int last = first;
             int end = sendStart[first] + sendLength[first];
-            for (int i = readyHead + 1; i != readyTail; i++) {
+            for (int i = readyHead + 1; i != readyTail && tailLength[last] == 0; i++) {
                 final int next = ready[i & slotMask];
                 if (sendStart[next] != end) {
                     break;
                 }
                 end += sendLength[next];
+                last = next;
             }
-            final int sent = connection.send(buffer, start, end - start);
+            final int start = sendStart[first] + sentOfFirst;
+            final int tail = tailLength[last] - Math.max(0, start - end);
+            final int length = Math.max(0, end - start) + tail;
+            final int sent;
+            if (tail == 0) {
+                sent = connection.send(buffer, start, length);
+            } else if (start < end) {
+                sent =
+                        connection.send(
+                                buffer, start, end - start, tails[last], tailStart[last], tail);
+            } else {
+                sent = connection.send(tails[last], tailStart[last] + start - end, tail);
+            }
             consume(sent);
-            if (sent < end - start) {
+            if (sent < length) {
                 return false;
             }
         }
@@ -177,14 +222,21 @@ final class ReplyRing implements AutoCloseable {
         int remaining = sent + sentOfFirst;
         while (readyHead != readyTail) {
             final int slot = ready[readyHead & slotMask];
-            if (remaining < sendLength[slot]) {
+            final int length = sendLength[slot] + tailLength[slot];
+            if (remaining < length) {
                 break;
             }
-            remaining -= sendLength[slot];
+            remaining -= length;
             states[slot] = SENT;
+            tails[slot] = null;
+            tailLength[slot] = 0;
             readyHead++;
         }
         sentOfFirst = remaining;
+        giveBack();
+    }
+
+    private void giveBack() {
         while (head != tail && states[head & slotMask] == SENT) {
             head++;
         }

@@ -2,12 +2,16 @@ package io.lockstep.engine.server;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.IoBuffer;
 import io.lockstep.nbd.Nbd;
 import io.lockstep.nbd.ReplyEncoder;
 import io.lockstep.nbd.ReplyStyle;
 import io.lockstep.nbd.Request;
 import io.lockstep.nbd.ServerTransmission;
+
+import java.io.IOException;
 
 /**
  * Carries out one client's requests on a disk, and writes their replies.
@@ -24,6 +28,12 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
      * Reads longer than this are looked through for holes, where the client can be told of them.
      */
     private static final int HOLE_SEARCH_MIN = 4096;
+
+    /**
+     * Payloads of so many bytes move between socket and disk with no copy of ours, where the disk
+     * has a window: shorter ones are better off in a batch.
+     */
+    private static final int DIRECT_LENGTH_MIN = 32 << 10;
 
     /** Descriptors in a block status reply at most; the client asks again for the rest. */
     private static final int DESCRIPTORS_MAX = 1024;
@@ -42,6 +52,12 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
     private final RequestTable requests = new RequestTable(IN_FLIGHT_MAX);
 
     private int lastMessageLength;
+
+    // A write whose payload is being received right into the disk's window; -1 for none.
+    private int incoming = -1;
+    private IoBuffer incomingWindow;
+    private int incomingPosition;
+
     private boolean refusing;
     private boolean abandoned;
 
@@ -66,7 +82,10 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
         return requests.isEmpty();
     }
 
-    /** Length of the last message, a guess at those to come. */
+    /**
+     * Length of the last message, a guess at those to come; 0 where the payload of the next one
+     * should be left for its window.
+     */
     int lastMessageLength() {
         return lastMessageLength;
     }
@@ -79,6 +98,23 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
     /** From now on nobody wants replies: the client is gone. What is in flight still ends. */
     void abandon() {
         abandoned = true;
+        dropIncoming();
+    }
+
+    /** The rest of a payload will not come: its write is none. */
+    void dropIncoming() {
+        if (incoming >= 0) {
+            replies.withdraw(requests.slot(incoming));
+            requests.remove(incoming);
+            incoming = -1;
+        }
+    }
+
+    /** Receives a part of the payload that was taken ahead, where it belongs. */
+    int receivePayload(final Connection connection, final long remaining) throws IOException {
+        final int count = connection.receive(incomingWindow, incomingPosition, (int) remaining);
+        incomingPosition += Math.max(0, count);
+        return count;
     }
 
     /** Takes the completions that the disk has. */
@@ -93,6 +129,10 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
         if (refusing) {
             return onRejected(request, Nbd.ESHUTDOWN, "server is shutting down");
         }
+        final IoBuffer window = request.command() == Nbd.CMD_READ ? window(request) : null;
+        if (window != null) {
+            return replyFrom(window, request);
+        }
         final int length = replyLength(request);
         final int slot = requests.isFull() ? -1 : replies.reserve(length);
         if (slot < 0) {
@@ -102,6 +142,62 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
         submit(request, index);
         disk.poll();
         return true;
+    }
+
+    private IoBuffer window(final Request request) {
+        return request.length() >= DIRECT_LENGTH_MIN
+                ? disk.window(request.offset(), (int) request.length())
+                : null;
+    }
+
+    /** Replies to a read with the disk's own memory. */
+    private boolean replyFrom(final IoBuffer window, final Request request) {
+        final int slot = replies.reserve(encoder.dataHeaderLength());
+        if (slot < 0) {
+            return false;
+        }
+        final long offset = request.offset();
+        final int length = (int) request.length();
+        final int header =
+                encoder.dataHeader(
+                        replies.memory(),
+                        replies.position(slot),
+                        request.cookie(),
+                        offset,
+                        offset,
+                        length,
+                        true);
+        replies.commit(slot, header, window, disk.windowPosition(offset), length);
+        owner.onProgress();
+        return true;
+    }
+
+    @Override
+    public boolean onPayloadAhead(final Request request) {
+        final IoBuffer window = refusing || requests.isFull() ? null : window(request);
+        final int slot = window == null ? -1 : replies.reserve(encoder.doneLength());
+        if (slot < 0) {
+            return false; // it comes by way of the receive buffer
+        }
+        incoming = requests.add(request, slot);
+        incomingWindow = window;
+        incomingPosition = disk.windowPosition(request.offset());
+        return true;
+    }
+
+    @Override
+    public void onPayload(final Request request) {
+        final int index = incoming;
+        incoming = -1;
+        received.pin();
+        disk.write(
+                request.offset(),
+                (int) request.length(),
+                incomingWindow.segment(),
+                disk.windowPosition(request.offset()),
+                this,
+                index);
+        disk.poll();
     }
 
     private int replyLength(final Request request) {
@@ -119,7 +215,10 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
             case Nbd.CMD_READ ->
                     submitRead(index, offset, (int) length, request.has(Nbd.CMD_FLAG_DF));
             case Nbd.CMD_WRITE -> {
-                lastMessageLength = encoder.style().requestHeaderLength() + (int) length;
+                lastMessageLength =
+                        window(request) != null
+                                ? 0
+                                : encoder.style().requestHeaderLength() + (int) length;
                 received.pin();
                 disk.write(
                         offset,

@@ -2,9 +2,11 @@ package io.lockstep.engine.disk;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.IoBuffer;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -158,6 +160,35 @@ final class FileDiskTest {
             assertEquals(
                     "data 65536, hole 65536, data 65536, hole 65536",
                     extents(one, 128 << 10, 256 << 10, 16));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aWindowIsTheFilesOwnMemoryWhereAllOfItIsThere(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            assertNull(disk.window(0, 64 << 10), "a hole has no window: to touch it would fill it");
+            write(disk, 64 << 10, arena.allocate(128 << 10).fill((byte) 7));
+            final IoBuffer window = disk.window((64 << 10) + 10, 64 << 10);
+            assertEquals(
+                    file.isMemoryBacked(), window != null, "only a file in memory has windows");
+            assertNull(disk.window(0, 128 << 10), "a part of it is a hole");
+            if (window != null) {
+                final int position = disk.windowPosition((64 << 10) + 10);
+                final MemorySegment range = window.segment().asSlice(position, 64 << 10);
+                assertArrayEquals(
+                        read(disk, (64 << 10) + 10, 64 << 10),
+                        range.toArray(ValueLayout.JAVA_BYTE));
+                range.fill((byte) 9);
+                completed = false;
+                disk.write(
+                        (64 << 10) + 10, 64 << 10, window.segment(), position, this::complete, 0);
+                assertEquals(0, await(disk));
+                assertEquals(9, read(disk, (64 << 10) + 10, 1)[0]);
+                assertEquals(7, read(disk, (64 << 10) + 9, 1)[0]);
+            }
         }
     }
 

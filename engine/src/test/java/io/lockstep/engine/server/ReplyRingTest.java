@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lockstep.engine.memory.IoBuffer;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -17,6 +19,11 @@ import java.util.SplittableRandom;
 final class ReplyRingTest {
     private static final int CAPACITY = 1000;
     private static final int SLOTS = 16;
+
+    /** Memory that is not the ring's, from which replies are sent as well. */
+    private static final IoBuffer OTHER = IoBuffer.reserve(1000);
+
+    private static final byte OTHER_VALUE = 0x77;
 
     /** A place that the model knows of. */
     private record Place(int slot, int length, byte value) {}
@@ -74,21 +81,36 @@ final class ReplyRingTest {
             final Place place,
             final SplittableRandom random,
             final ByteArrayOutputStream expected) {
-        if (random.nextInt(5) == 0) {
-            final int length = 1 + random.nextInt(100);
-            ring.memory()
-                    .asSlice(ring.errorPosition(place.slot()), length)
-                    .fill((byte) ~place.value());
-            ring.commitError(place.slot(), length);
-            for (int i = 0; i < length; i++) {
-                expected.write(~place.value());
+        switch (random.nextInt(5)) {
+            case 0 -> {
+                final int length = 1 + random.nextInt(100);
+                final byte error = (byte) ~place.value();
+                ring.memory().asSlice(ring.errorPosition(place.slot()), length).fill(error);
+                ring.commitError(place.slot(), length);
+                write(expected, error, length);
             }
-        } else {
-            final int length = 1 + random.nextInt(place.length());
-            ring.commit(place.slot(), length);
-            for (int i = 0; i < length; i++) {
-                expected.write(place.value());
+            case 1 -> {
+                final int length = 1 + random.nextInt(place.length());
+                final int behind = 1 + random.nextInt(500);
+                final int start = random.nextInt(500);
+                OTHER.segment().asSlice(start, behind).fill(OTHER_VALUE);
+                ring.commit(place.slot(), length, OTHER, start, behind);
+                write(expected, place.value(), length);
+                write(expected, OTHER_VALUE, behind);
             }
+            case 2 -> ring.withdraw(place.slot());
+            default -> {
+                final int length = 1 + random.nextInt(place.length());
+                ring.commit(place.slot(), length);
+                write(expected, place.value(), length);
+            }
+        }
+    }
+
+    private static void write(
+            final ByteArrayOutputStream expected, final byte value, final int length) {
+        for (int i = 0; i < length; i++) {
+            expected.write(value);
         }
     }
 

@@ -1,0 +1,105 @@
+package io.lockstep.engine.disk;
+
+import io.lockstep.engine.memory.IoBuffer;
+import io.lockstep.engine.memory.Posix;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Mappings of a file that lies in memory, so that sockets move its bytes with no copy of ours in
+ * between. One loop's.
+ *
+ * <p>A range is found only while all of its pages are there: a page that is a hole would be made by
+ * the access, zeroed first, and its space taken. A file on a device has no windows: a page that
+ * must be fetched would hold up the loop in the midst of a send. Source: {@code mmap(2)}, {@code
+ * mincore(2)}.
+ */
+final class FileWindows implements AutoCloseable {
+    private static final int WINDOW_BITS = 30;
+    private static final long WINDOW_LENGTH = 1L << WINDOW_BITS;
+    private static final int PAGE_BITS = 12;
+
+    /** Longest range that is looked for, in bytes. */
+    private static final int RANGE_LENGTH_MAX = 32 << 20;
+
+    private final DiskFile file;
+    private final IoBuffer[] windows;
+    private final MemorySegment pages;
+
+    FileWindows(final DiskFile file) {
+        this.file = file;
+        // Of another's file that one may not write mincore tells nothing.
+        final boolean possible = file.isMemoryBacked() && !file.isReadOnly();
+        windows = new IoBuffer[possible ? (int) (((file.length() - 1) >> WINDOW_BITS) + 1) : 0];
+        pages = Arena.ofAuto().allocate((RANGE_LENGTH_MAX >> PAGE_BITS) + 1, Long.BYTES);
+    }
+
+    /** The window of a range; null where there is none for the whole of it. */
+    IoBuffer find(final long offset, final long length) {
+        final int index = (int) (offset >> WINDOW_BITS);
+        final boolean possible =
+                windows.length > 0
+                        && length > 0
+                        && length <= RANGE_LENGTH_MAX
+                        && (offset + length - 1) >> WINDOW_BITS == index;
+        if (!possible) {
+            return null;
+        }
+        final IoBuffer window = windows[index] != null ? windows[index] : map(index);
+        return window != null && isPresent(window, position(offset), (int) length) ? window : null;
+    }
+
+    /** Where an offset lies in its window. */
+    static int position(final long offset) {
+        return (int) (offset & (WINDOW_LENGTH - 1));
+    }
+
+    /** Whether memory is one of the windows. */
+    boolean holds(final MemorySegment memory) {
+        for (final IoBuffer window : windows) {
+            if (window != null && window.segment().address() == memory.address()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private IoBuffer map(final int index) {
+        final long start = (long) index << WINDOW_BITS;
+        final int length = (int) Math.min(WINDOW_LENGTH, file.length() - start);
+        try {
+            windows[index] = IoBuffer.map(file.fd(), start, length);
+        } catch (final IOException e) {
+            return null; // no address space left: the way with a copy is always there
+        }
+        return windows[index];
+    }
+
+    private boolean isPresent(final IoBuffer window, final int position, final int length) {
+        final int firstPage = position >> PAGE_BITS;
+        final int pageCount = ((position + length - 1) >> PAGE_BITS) - firstPage + 1;
+        final long start = window.segment().address() + ((long) firstPage << PAGE_BITS);
+        if (Posix.mincore(start, (long) pageCount << PAGE_BITS, pages.address()) != 0) {
+            return false;
+        }
+        for (int page = 0; page < pageCount; page++) {
+            if ((pages.get(ValueLayout.JAVA_BYTE, page) & 1) == 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Unmaps all. */
+    @Override
+    public void close() {
+        for (final IoBuffer window : windows) {
+            if (window != null) {
+                window.close();
+            }
+        }
+    }
+}

@@ -1,6 +1,5 @@
 package io.lockstep.simulator;
 
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -24,27 +23,15 @@ public final class DiskModel {
     private long moment;
     private int changeCount;
 
-    /** What a change leaves in its range. */
-    private sealed interface Content {
-        /** Exactly these bytes, the first at this offset. */
-        record Bytes(long offset, MemorySegment bytes) implements Content {}
-
-        /** What an image has. */
-        record Image(DiskImage image) implements Content {}
-
-        /** Zeroes. */
-        record Zeroes() implements Content {}
-
-        /** Anything. */
-        record Anything() implements Content {}
-    }
-
     /** A write, zero or discard that a client has asked for. */
     public static final class Change {
         private final String what;
         private final long offset;
         private final long end;
-        private final Content content;
+
+        /** What it leaves; null where that may be anything. */
+        private final byte[] bytes;
+
         private final long asked;
         private long answered = NEVER;
         private boolean certain;
@@ -54,41 +41,23 @@ public final class DiskModel {
                 final String what,
                 final long offset,
                 final long end,
-                final Content content,
+                final byte[] bytes,
                 final long asked) {
             this.what = what;
             this.offset = offset;
             this.end = end;
-            this.content = content;
+            this.bytes = bytes;
             this.asked = asked;
         }
 
-        private boolean allows(
-                final byte[] bytes, final int position, final int count, final long at) {
-            return switch (content) {
-                case Content.Bytes(long first, MemorySegment own) -> {
-                    final MemorySegment theirs = MemorySegment.ofArray(bytes);
-                    yield MemorySegment.mismatch(
-                                    own,
-                                    at - first,
-                                    at - first + count,
-                                    theirs,
-                                    position,
-                                    position + count)
-                            < 0;
-                }
-                case Content.Image(DiskImage image) ->
-                        Arrays.equals(
-                                image.read(at, count), 0, count, bytes, position, position + count);
-                case Content.Zeroes() -> {
-                    int i = position;
-                    while (i < position + count && bytes[i] == 0) {
-                        i++;
-                    }
-                    yield i == position + count;
-                }
-                case Content.Anything() -> true;
-            };
+        /** How many of some bytes that were read, the first at an offset, it may have left. */
+        private int match(final byte[] read, final int from, final int count, final long at) {
+            if (bytes == null) {
+                return count;
+            }
+            final int own = (int) (at - offset);
+            final int wrong = Arrays.mismatch(bytes, own, own + count, read, from, from + count);
+            return wrong < 0 ? count : wrong;
         }
 
         @Override
@@ -106,7 +75,7 @@ public final class DiskModel {
         }
     }
 
-    /** A model of a disk that reads as an image does. */
+    /** A model of a disk, below 2 GiB, that reads as an image does. */
     public DiskModel(final String name, final long length, final DiskImage image) {
         this.name = name;
         this.length = length;
@@ -116,8 +85,7 @@ public final class DiskModel {
     /** All that was is forgotten: the disk, durably, reads as the image does now. */
     public void restart(final DiskImage image) {
         changes.clear();
-        final DiskImage copy = new DiskImage(image);
-        final Change base = add("content", 0, length, new Content.Image(copy));
+        final Change base = add("content", 0, length, image.read(0, (int) length));
         succeeded(base, true);
     }
 
@@ -130,26 +98,21 @@ public final class DiskModel {
 
     /** A client asks for a write. */
     public Change write(final long offset, final byte[] bytes) {
-        return add(
-                "write",
-                offset,
-                offset + bytes.length,
-                new Content.Bytes(offset, MemorySegment.ofArray(bytes)));
+        return add("write", offset, offset + bytes.length, bytes);
     }
 
     /** A client asks for zeroes. */
     public Change zero(final long offset, final long count) {
-        return add("zero", offset, offset + count, new Content.Zeroes());
+        return add("zero", offset, offset + count, new byte[(int) count]);
     }
 
     /** A client lets go of a range. */
     public Change discard(final long offset, final long count) {
-        return add("discard", offset, offset + count, new Content.Anything());
+        return add("discard", offset, offset + count, null);
     }
 
-    private Change add(
-            final String what, final long offset, final long end, final Content content) {
-        final Change change = new Change(what + " " + changeCount++, offset, end, content, now());
+    private Change add(final String what, final long offset, final long end, final byte[] bytes) {
+        final Change change = new Change(what + " " + changeCount++, offset, end, bytes, now());
         changes.add(change);
         return change;
     }
@@ -247,18 +210,21 @@ public final class DiskModel {
             final List<Change> near,
             final long askedAt,
             final boolean afterCrash) {
-        final int count = (int) (to - from);
         final List<Change> here =
                 near.stream().filter(one -> one.offset <= from && to <= one.end).toList();
         final List<Change> possible =
                 here.stream().filter(one -> !isReplaced(one, here, askedAt, afterCrash)).toList();
-        if (possible.stream().anyMatch(one -> one.allows(bytes, position, count, from))) {
-            return;
-        }
-        for (int i = 0; i < count; i++) {
-            final int byteAt = position + i;
-            final long at = from + i;
-            if (possible.stream().noneMatch(one -> one.allows(bytes, byteAt, 1, at))) {
+        final int count = (int) (to - from);
+        int done = 0;
+        while (done < count) {
+            int longest = 0;
+            for (final Change change : possible) {
+                final int match = change.match(bytes, position + done, count - done, from + done);
+                longest = Math.max(longest, match);
+            }
+            if (longest == 0) {
+                final long at = from + done;
+                final byte value = bytes[position + done];
                 throw new AssertionError(
                         "disk "
                                 + name
@@ -272,13 +238,11 @@ public final class DiskModel {
                                 + to
                                 + ")"
                                 + ".\n    Possible: "
-                                + lines(possible)
-                                + "\n    It would fit: "
-                                + lines(
-                                        here.stream()
-                                                .filter(one -> one.allows(bytes, byteAt, 1, at))
-                                                .toList()));
+                                + lines(possible, value, at)
+                                + "\n    All that was: "
+                                + lines(here, value, at));
             }
+            done += longest;
         }
     }
 
@@ -297,9 +261,14 @@ public final class DiskModel {
         return false;
     }
 
-    private static String lines(final List<Change> some) {
+    private static String lines(final List<Change> some, final byte value, final long at) {
         final StringBuilder text = new StringBuilder();
-        some.forEach(change -> text.append("\n      ").append(change));
+        for (final Change change : some) {
+            text.append("\n      ").append(change);
+            if (change.match(new byte[] {value}, 0, 1, at) > 0) {
+                text.append(" <- it would fit");
+            }
+        }
         return text.isEmpty() ? "nothing" : text.toString();
     }
 }

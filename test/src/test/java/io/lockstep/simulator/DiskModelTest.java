@@ -138,6 +138,7 @@ final class DiskModelTest {
         model.succeeded(model.write(0, bytes(2)), false);
         final AssertionError error =
                 assertThrows(AssertionError.class, () -> model.checkRead(model.now(), 0, bytes(1)));
-        assertTrue(error.getMessage().contains("It would fit: \n      write 1 of [0, 1)"));
+        assertTrue(error.getMessage().contains("write 1 of [0, 1)"), error.getMessage());
+        assertTrue(error.getMessage().contains("<- it would fit"), error.getMessage());
     }
 }

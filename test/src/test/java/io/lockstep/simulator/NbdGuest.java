@@ -282,7 +282,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
         final DiskModel model = disk.model();
         return switch (request.command) {
             case Nbd.CMD_READ -> {
-                scribble(slot, length);
+                spoil(slot, length);
                 yield dice.chance(0.5)
                         ? ready.read(offset, length, memory, position, this, slot)
                         : ready.read(offset, length, memory.segment(), position, this, slot);
@@ -308,6 +308,11 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
 
     private int position(final int slot) {
         return slot * habits.lengthMax;
+    }
+
+    /** Leaves nothing in the slot that anybody may want. */
+    private void spoil(final int slot, final int length) {
+        memory.segment().asSlice(position(slot), length).fill((byte) dice.any());
     }
 
     /** Fills the slot with bytes that nobody has seen yet, and answers them. */
@@ -350,7 +355,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
                 judge(request, slot, errno);
             }
         }
-        scribble(slot, request.length); // the memory is the guest's own again
+        spoil(slot, request.length); // the memory is the guest's own again
         if (client != null && client.isReady()) {
             work(client);
         }

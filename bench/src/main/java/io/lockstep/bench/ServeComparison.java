@@ -88,7 +88,9 @@ public final class ServeComparison implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         final List<BenchServer.Kind> kinds = new ArrayList<>();
         for (final BenchServer.Kind kind : BenchServer.Kind.values()) {
-            if (kind.missing().isEmpty()) {
+            if (without.contains(kind)) {
+                out().println(kind.title() + " is left out, as asked");
+            } else if (kind.missing().isEmpty()) {
                 kinds.add(kind);
             } else {
                 out().println(kind.missing());

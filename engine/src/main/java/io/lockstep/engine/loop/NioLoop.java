@@ -40,6 +40,9 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     private static final int TASKS_PER_CYCLE = 256;
     private static final int CLOSE_TIMEOUT_MS = 5_000;
 
+    /** Asked of the kernel, which gives as much as {@code net.core.wmem_max} allows; in bytes. */
+    private static final int UNIX_SEND_LENGTH = 1 << 20;
+
     private final String name;
     private final ErrorHandler errorHandler;
     private final long spinNanos;
@@ -280,6 +283,10 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         if (channel.supportedOptions().contains(StandardSocketOptions.TCP_NODELAY)) {
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
             channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+        } else {
+            // TCP finds its own size; a Unix socket keeps what it has, too little for long
+            // payloads.
+            channel.setOption(StandardSocketOptions.SO_SNDBUF, UNIX_SEND_LENGTH);
         }
     }
 

@@ -24,10 +24,12 @@ import java.util.List;
  */
 final class NbdSession implements ConnectionHandler, RequestRunner.Owner, ExportCatalog {
     /**
-     * Replies wait no longer for others once they have so many bytes: the client can go on with
-     * these.
+     * Replies wait no longer for others once there are so many, or so many bytes of them: the
+     * client then works on these while we work on the next ones.
      */
-    private static final int TRANSMIT_THRESHOLD = 128 << 10;
+    private static final int TRANSMIT_REPLIES = 8;
+
+    private static final int TRANSMIT_BYTES = 32 << 10;
 
     /** Room of the reply ring beyond one longest reply, in bytes. */
     private static final int RING_ROOM = 1 << 20;
@@ -306,7 +308,8 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
             releaseWhenQuiet();
         } else if (!busy) {
             advance();
-        } else if (replies.readyBytes() >= TRANSMIT_THRESHOLD) {
+        } else if (replies.readyCount() >= TRANSMIT_REPLIES
+                || replies.readyBytes() >= TRANSMIT_BYTES) {
             try {
                 transmit();
             } catch (final IOException e) {

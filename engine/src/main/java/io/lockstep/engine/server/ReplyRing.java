@@ -168,6 +168,11 @@ final class ReplyRing implements AutoCloseable {
         giveBack();
     }
 
+    /** Replies that wait to be sent. */
+    int readyCount() {
+        return readyTail - readyHead;
+    }
+
     /** Bytes that wait to be sent. */
     long readyBytes() {
         return readyBytes;

@@ -61,6 +61,13 @@ public final class ServeComparison implements Callable<Integer> {
     private List<String> transports;
 
     @Option(
+            names = "--without",
+            split = ",",
+            paramLabel = "SERVER",
+            description = "Leaves servers out: ${COMPLETION-CANDIDATES}.")
+    private List<BenchServer.Kind> without = List.of();
+
+    @Option(
             names = "--only",
             defaultValue = "",
             description = "Only cells whose name contains this.")

@@ -40,7 +40,8 @@ final class KillTest {
                 first = client.verify(file);
                 assertTrue(Files.exists(rig.socket()), "the socket of a killed server stays");
             } catch (final AssertionError e) {
-                throw new AssertionError("round " + round + " of seed " + seed, e);
+                throw new AssertionError(
+                        "round " + round + " of seed " + seed + ": " + e.getMessage(), e);
             }
         }
     }

@@ -39,7 +39,13 @@ final class LockstepProcess implements Rig.Ending {
 
     /** Waits for the line that says that it is a server now; answers false if it ends instead. */
     boolean awaitReady() {
-        ready = program.awaitLineOrEnd(line -> line.startsWith("ready")).orElse("");
+        try {
+            ready = program.awaitLineOrEnd(line -> line.startsWith("ready")).orElse("");
+        } catch (final AssertionError e) {
+            program.printThreads();
+            program.close();
+            throw new AssertionError("it did not come up in time\n" + this, e);
+        }
         return !ready.isEmpty();
     }
 

@@ -15,7 +15,7 @@ import java.nio.file.Path;
 @ParameterizedClass
 @EnumSource(Rig.Place.class)
 final class NbdcopyTest {
-    private static final int LENGTH = 24 << 20;
+    private static final int LENGTH = 12 << 20;
 
     @AutoClose private final Rig rig;
     private Path sparse;
@@ -29,7 +29,7 @@ final class NbdcopyTest {
     void makeSparseFile() {
         sparse = rig.hole("sparse.img", LENGTH);
         rig.write(sparse, 0, Rig.randomBytes(100_000, 1));
-        rig.write(sparse, 9 << 20, Rig.randomBytes(5 << 20, 2));
+        rig.write(sparse, 5 << 20, Rig.randomBytes(3 << 20, 2));
         rig.write(sparse, LENGTH - 4096, Rig.randomBytes(4096, 3));
     }
 

@@ -88,10 +88,22 @@ final class Program implements Rig.Ending {
      */
     Optional<String> awaitLineOrEnd(final Predicate<String> wanted) {
         final Optional<String> line = out.await(wanted);
-        if (line.isEmpty()) {
-            awaitExit();
+        if (line.isEmpty() && !out.hasEnded()) {
+            throw new AssertionError(name + " did not say it in time\n" + transcript());
         }
         return line;
+    }
+
+    /** Has a JVM print what its threads do. */
+    void printThreads() {
+        try {
+            new ProcessBuilder("kill", "-QUIT", Long.toString(pid())).start().waitFor();
+            out.await(line -> line.startsWith("JNI global refs"));
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (final InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** Asks it to go: SIGTERM. */
@@ -150,7 +162,7 @@ final class Program implements Rig.Ending {
         private boolean ended;
 
         Lines(final InputStream stream) {
-            Thread.ofVirtual().start(() -> take(stream));
+            Thread.ofPlatform().daemon().start(() -> take(stream));
         }
 
         private void take(final InputStream stream) {
@@ -176,6 +188,10 @@ final class Program implements Rig.Ending {
         private synchronized void end() {
             ended = true;
             notifyAll();
+        }
+
+        synchronized boolean hasEnded() {
+            return ended;
         }
 
         synchronized String text() {

@@ -5,28 +5,30 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
 
 /** {@code lockstep serve} on SIGTERM: nothing that was acknowledged is lost, and all is tidy. */
-@ParameterizedClass
-@EnumSource(Rig.Place.class)
 final class StopTest {
     private static final int CLIENTS = 3;
 
-    @AutoClose private final Rig rig;
+    @AutoClose private final Rig rig = new Rig();
 
-    StopTest(final Rig.Place place) {
-        rig = new Rig(place);
+    @ParameterizedTest
+    @EnumSource(Rig.Place.class)
+    void stoppedUnderLoadItKeepsEveryAcknowledgedWrite(final Rig.Place place) throws IOException {
+        try (Rig placed = new Rig(place)) {
+            stopUnderLoad(placed);
+        }
     }
 
-    @Test
-    void stoppedUnderLoadItKeepsEveryAcknowledgedWrite() {
+    private static void stopUnderLoad(final Rig rig) {
         final Path file = rig.hole("disk.img", (long) CLIENTS * AcknowledgedWrites.PART_LENGTH);
         final LockstepProcess lockstep = rig.serve(file);
         final List<AcknowledgedWrites> clients =

@@ -111,6 +111,8 @@ final class BenchServer implements AutoCloseable {
                         .redirectErrorStream(true)
                         .redirectOutput(log.toFile())
                         .start();
+        // A comparison that is interrupted leaves no server behind.
+        Runtime.getRuntime().addShutdownHook(new Thread(process::destroy));
         final BenchServer server = new BenchServer(kind, process, uri, log);
         server.awaitReady();
         return server;

@@ -17,7 +17,7 @@ import java.util.concurrent.Callable;
 @Command(
         name = "lockstep",
         description =
-                "Replicates the disks of a running virtual machine, with checkpoints and failover.",
+                "Serves disks over NBD; the ground for replicating a virtual machine's disks.",
         mixinStandardHelpOptions = true,
         versionProvider = Lockstep.Version.class,
         subcommands = ServeCommand.class,

@@ -49,7 +49,13 @@ import java.util.concurrent.CountDownLatch;
         })
 final class ServeCommand implements Callable<Integer> {
     private static final int CONNECTIONS_DEFAULT = 256;
-    private static final int LOOPS_MAX = 8;
+    private static final int LOOPS_MAX = 16;
+
+    /**
+     * Clients on the same host compete with the loops for its cores: with one loop a core, many of
+     * them would leave the loops too small a share.
+     */
+    private static final int LOOPS_PER_CORE = 2;
 
     /** A loop looks for work so long before it sleeps: about what waking it would cost. */
     private static final long SPIN_NANOS = 20_000;
@@ -127,7 +133,8 @@ final class ServeCommand implements Callable<Integer> {
                 files.forEach(DiskFile::close);
             }
         }
-        final int loopCount = Math.min(LOOPS_MAX, Runtime.getRuntime().availableProcessors());
+        final int loopCount =
+                Math.min(LOOPS_MAX, LOOPS_PER_CORE * Runtime.getRuntime().availableProcessors());
         return DiskService.start(
                 new DiskService.Configuration(
                         files,

@@ -106,6 +106,8 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         }
         if (work > 0) {
             lastWorkNanos = System.nanoTime();
+        } else {
+            Thread.yield(); // whoever waits for this core may be the client that we look out for
         }
         return work;
     }

@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.PriorityQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
@@ -36,6 +37,15 @@ import java.util.function.Function;
  * awake. Source: {@code java.nio.channels}, {@code epoll(7)}.
  */
 public final class NioLoop implements IoLoop, Agent, AutoCloseable {
+    /** Loops of this process that are not asleep; they share its cores. */
+    private static final AtomicInteger AWAKE = new AtomicInteger();
+
+    /**
+     * With more loops awake than this none looks for work: it would keep a client from its core.
+     */
+    private static final int AWAKE_MAX =
+            Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
+
     private static final int TASK_CHUNK = 256;
     private static final int TASKS_PER_CYCLE = 256;
     private static final int CLOSE_TIMEOUT_MS = 5_000;
@@ -99,21 +109,20 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         }
         int work = runTasks() + runTimers();
         final long now = System.nanoTime();
-        if (work > 0 || now - lastWorkNanos < spinNanos) {
+        if (work > 0 || (now - lastWorkNanos < spinNanos && AWAKE.get() <= AWAKE_MAX)) {
             work += selector.selectNow(onSelected);
         } else {
             work += sleep(now);
         }
         if (work > 0) {
             lastWorkNanos = System.nanoTime();
-        } else {
-            Thread.yield(); // whoever waits for this core may be the client that we look out for
         }
         return work;
     }
 
     private int sleep(final long now) throws IOException {
         sleeping = true; // from here on execute() wakes the selector
+        AWAKE.decrementAndGet();
         try {
             if (!tasks.isEmpty() || stopping) {
                 return 0;
@@ -125,6 +134,7 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
             final long delayMs = TimeUnit.NANOSECONDS.toMillis(next.deadline - now) + 1;
             return selector.select(onSelected, Math.max(1, delayMs));
         } finally {
+            AWAKE.incrementAndGet();
             sleeping = false;
         }
     }
@@ -334,7 +344,13 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     }
 
     @Override
+    public void onStart() {
+        AWAKE.incrementAndGet();
+    }
+
+    @Override
     public void onClose() {
+        AWAKE.decrementAndGet();
         for (final SelectionKey key : selector.keys()) {
             closeQuietly(key.channel());
         }

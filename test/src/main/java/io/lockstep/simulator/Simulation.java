@@ -34,6 +34,9 @@ public final class Simulation {
     private final Trace trace = new Trace(Boolean.getBoolean(TRACE));
     private final PriorityQueue<Event> events = new PriorityQueue<>();
 
+    /** Actions by the count of events after which they are due. */
+    private final PriorityQueue<Event> moments = new PriorityQueue<>();
+
     private long eventsMax = EVENTS_MAX;
     private long eventCount;
     private long scheduledCount;
@@ -118,6 +121,14 @@ public final class Simulation {
         final Event event = new Event(now + Math.max(0, delayNanos), scheduledCount++, action);
         events.add(event);
         return event;
+    }
+
+    /**
+     * Lets something happen right after so many more events: most likely at a busy moment, which a
+     * random time most likely is not. Never, where there are not so many.
+     */
+    public void scheduleAfterEvents(final long count, final Runnable action) {
+        moments.add(new Event(eventCount + count, scheduledCount++, action));
     }
 
     /** Ends the run with a failure when the present event is over; only the first one counts. */
@@ -207,6 +218,9 @@ public final class Simulation {
                     "more than " + eventsMax + " events: it goes round in circles");
         }
         event.action.run();
+        while (!moments.isEmpty() && moments.peek().time <= eventCount) {
+            moments.remove().action.run();
+        }
         if (failure != null) {
             throw new AssertionError(failure.toString(), failure);
         }

@@ -61,6 +61,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
         final long askedAt;
         final int era;
         DiskModel.Change change;
+        IoBuffer ownMemory;
         long statusEnd;
 
         Request(
@@ -77,6 +78,13 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
             this.askedAt = askedAt;
             this.era = era;
             statusEnd = offset;
+        }
+
+        /** What was the client's until now is not needed any more. */
+        void giveBack() {
+            if (ownMemory != null) {
+                ownMemory.close();
+            }
         }
     }
 
@@ -217,6 +225,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
             if (request.change != null) {
                 disk.model().refused(request.change);
             }
+            request.giveBack();
         }
         return taken;
     }
@@ -288,8 +297,14 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
                         : ready.read(offset, length, memory.segment(), position, this, slot);
             }
             case Nbd.CMD_WRITE -> {
-                request.change = model.write(offset, scribble(slot, length));
-                yield ready.write(offset, length, memory, position, flags, this, slot);
+                final byte[] bytes = scribble(slot, length);
+                request.change = model.write(offset, bytes);
+                if (dice.chance(0.9)) {
+                    yield ready.write(offset, length, memory, position, flags, this, slot);
+                }
+                request.ownMemory = IoBuffer.reserve(length);
+                request.ownMemory.segment().copyFrom(MemorySegment.ofArray(bytes));
+                yield ready.write(offset, length, request.ownMemory, 0, flags, this, slot);
             }
             case Nbd.CMD_WRITE_ZEROES -> {
                 request.change = model.zero(offset, length);
@@ -347,6 +362,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
         final Request request = slots[slot];
         slots[slot] = null;
         disk.release(request.offset, request.offset + request.length);
+        request.giveBack();
         if (errno == Errno.ESHUTDOWN) {
             simulation.trace(loop.toString(), "never hears", request.offset, request.length);
         } else {

@@ -16,7 +16,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.LongStream;
 
@@ -29,6 +32,10 @@ final class NbdInSimulationTest {
     private static final String TEST = "NbdInSimulationTest";
     private static final Endpoint ENDPOINT = new Endpoint.Tcp("server", 10809);
     private static final int CONNECTIONS_MAX = 1000;
+
+    /** A server has so much time to end in peace. */
+    private static final long STOP_NANOS = 5 * Simulation.SECOND;
+
     private static final long GREEDY_DISK_LENGTH = 16 << 20;
     private static final long WHILE_NANOS = 2000 * Simulation.SECOND;
 
@@ -39,7 +46,7 @@ final class NbdInSimulationTest {
     @ParameterizedTest
     @MethodSource("seeds")
     void guestsReadWhatTheyWroteAndKeepWhatTheyFlushed(final long seed) {
-        Simulation.run(seed, TEST, simulation -> new Scenario(simulation).play());
+        Simulation.run(seed, TEST, NbdInSimulationTest::play);
     }
 
     /**
@@ -48,16 +55,70 @@ final class NbdInSimulationTest {
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5})
     void theSameSeedGivesTheSameRun(final long seed) {
-        final long hash = Simulation.run(seed, TEST, world -> new Scenario(world).play());
-        assertEquals(hash, Simulation.run(seed, TEST, world -> new Scenario(world).play()));
+        final long hash = Simulation.run(seed, TEST, NbdInSimulationTest::play);
+        assertEquals(hash, Simulation.run(seed, TEST, NbdInSimulationTest::play));
+    }
+
+    /** A short session, and the end of the server at each of its events in turn. */
+    @ParameterizedTest
+    @MethodSource("seeds")
+    void theServerMayEndInAnyWayAtAnyMoment(final long seed) {
+        for (final Ending ending : Ending.values()) {
+            Simulation.run(
+                    seed,
+                    TEST,
+                    world -> new Scenario(world, Trouble.NONE).playEnding(ending, seed + 1));
+        }
     }
 
     /** Its handshake takes too long; not before the server's time is up, by whatever clock. */
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
     void aClientThatSaysNothingIsCutAfterTenSeconds(final long seed) {
-        Simulation.run(seed, TEST, simulation -> new Scenario(simulation).playMute());
+        Simulation.run(seed, TEST, simulation -> new Scenario(simulation, Trouble.NONE).playMute());
     }
+
+    private static void play(final Simulation simulation) {
+        new Scenario(simulation, Trouble.choose(simulation.dice())).play();
+    }
+
+    /** How a server may end. */
+    private enum Ending {
+        CRASH,
+        KILL,
+        STOP
+    }
+
+    /**
+     * What is out of the ordinary.
+     *
+     * @param isGreedy whether guests ask for more at a time than the server has memory for
+     * @param isCrowded whether they are more than the server admits
+     * @param disasters how often the server ends
+     */
+    private record Trouble(
+            boolean isGreedy,
+            boolean isCrowded,
+            boolean networkBreaks,
+            boolean disksFail,
+            boolean disksStick,
+            int disasters) {
+        static final Trouble NONE = new Trouble(false, false, false, false, false, 0);
+
+        static Trouble choose(final Dice dice) {
+            final boolean networkBreaks = dice.chance(0.4);
+            return new Trouble(
+                    dice.chance(0.02),
+                    !networkBreaks && dice.chance(0.2),
+                    networkBreaks,
+                    dice.chance(0.3),
+                    dice.chance(0.1),
+                    dice.chance(0.4) ? dice.between(1, 4) : 0);
+        }
+    }
+
+    /** A server on its loop. */
+    private record Served(SimulatedLoop loop, NbdServer server) {}
 
     /** One host that serves, one with guests, and a choice of faults. */
     private static final class Scenario implements ServerEvents {
@@ -68,38 +129,28 @@ final class NbdInSimulationTest {
         private final SimulatedHost guestHost;
         private final List<GuestDisk> disks = new ArrayList<>();
         private final List<NbdGuest> guests = new ArrayList<>();
-        private final List<NbdServer> servers = new ArrayList<>();
+        private final List<Served> servers = new ArrayList<>();
         private IoLoop.Listener listener;
         private int accepted;
-        private int quietServers;
+        private boolean isUp = true;
+        private boolean isEnding;
 
-        private final boolean isGreedy;
-        private final boolean isCrowded;
+        private final Trouble trouble;
         private final int connectionsMax;
-        private final boolean networkBreaks;
-        private final boolean disksFail;
-        private final boolean disksStick;
-        private final boolean hasDisasters;
         private int disastersLeft;
 
-        Scenario(final Simulation simulation) {
+        Scenario(final Simulation simulation, final Trouble trouble) {
             this.simulation = simulation;
+            this.trouble = trouble;
             dice = simulation.dice().split();
-            isGreedy = dice.chance(0.02);
-            networkBreaks = dice.chance(0.4);
-            isCrowded = !networkBreaks && dice.chance(0.2);
-            connectionsMax = isCrowded ? dice.between(1, 2) : CONNECTIONS_MAX;
-            disksFail = dice.chance(0.3);
-            disksStick = dice.chance(0.1);
-            disastersLeft = dice.chance(0.4) ? dice.between(1, 4) : 0;
-            hasDisasters = disastersLeft > 0;
+            connectionsMax = trouble.isCrowded ? dice.between(1, 2) : CONNECTIONS_MAX;
+            disastersLeft = trouble.disasters;
             network = new SimulatedNetwork(simulation, chooseNetworkFaults());
             serverHost = new SimulatedHost(network, "server");
             guestHost = new SimulatedHost(network, "guest");
         }
 
         void playMute() {
-            network.faults(NetworkFaults.NONE);
             disks.add(makeDisk("disk"));
             startServer();
             final Echo.Client mute = new Echo.Client(new byte[1]);
@@ -110,12 +161,29 @@ final class NbdInSimulationTest {
             simulation.runUntil("it is cut", 2 * Simulation.SECOND, mute::isOver);
         }
 
+        void playEnding(final Ending ending, final long moment) {
+            disks.add(makeDisk("disk"));
+            startServer();
+            for (int i = 0; i < 2; i++) {
+                addGuest(i, new NbdGuest.Habits(4, 4, 20_000, 9_000, false));
+            }
+            simulation.scheduleAfterEvents(
+                    moment,
+                    () -> {
+                        if (!isEnding) {
+                            isUp = false;
+                            end(ending, this::startServerLater);
+                        }
+                    });
+            serveGuests();
+        }
+
         private NetworkFaults chooseNetworkFaults() {
             final NetworkFaults calm =
-                    dice.chance(0.3) && !isGreedy
+                    dice.chance(0.3) && !trouble.isGreedy
                             ? NetworkFaults.NONE.buffering(100, 5000)
                             : NetworkFaults.NONE;
-            return networkBreaks
+            return trouble.networkBreaks
                     ? calm.breaking(
                                     dice.chance(0.5) ? 0.1 : 0,
                                     dice.chance(0.7) ? 0.01 : 0,
@@ -130,26 +198,45 @@ final class NbdInSimulationTest {
             }
             startServer();
             final boolean mayOverlap = dice.chance(0.3);
-            for (int i = isGreedy ? 1 : dice.between(1, 5); i > 0; i--) {
-                final GuestDisk disk = disks.get(dice.between(0, disks.size() - 1));
-                final SimulatedLoop loop = guestHost.loop("loop" + i);
-                guests.add(new NbdGuest(loop, ENDPOINT, disk, chooseHabits(mayOverlap)));
+            for (int i = trouble.isGreedy ? 1 : dice.between(1, 5); i > 0; i--) {
+                addGuest(i, chooseHabits(mayOverlap));
             }
-            guests.forEach(NbdGuest::start);
-            scheduleDisasters();
-            if (disksStick) {
+            scheduleDisaster();
+            if (trouble.disksStick) {
                 unstick();
             }
+            serveGuests();
+        }
+
+        private void addGuest(final int number, final NbdGuest.Habits habits) {
+            final GuestDisk disk = disks.get(dice.between(0, disks.size() - 1));
+            final SimulatedLoop loop = guestHost.loop("loop" + number);
+            guests.add(new NbdGuest(loop, ENDPOINT, disk, habits));
+        }
+
+        /** Has all guests served; then the server stops as it is told, and the power fails. */
+        private void serveGuests() {
+            guests.forEach(NbdGuest::start);
             simulation.runUntil(
                     "all guests are served",
                     WHILE_NANOS,
-                    () -> disastersLeft == 0 && guests.stream().allMatch(NbdGuest::isGone));
-            end();
+                    () -> isUp && guests.stream().allMatch(NbdGuest::isGone));
+            isEnding = true;
+            final AtomicBoolean stopped = new AtomicBoolean();
+            stopServer(() -> stopped.set(true));
+            simulation.runUntil("the server is quiet", 2 * STOP_NANOS, stopped::get);
+            disks.forEach(GuestDisk::onRest);
+            if (trouble.disksFail && !trouble.networkBreaks && trouble.disasters == 0) {
+                disks.forEach(GuestDisk::checkErrors);
+            }
+            serverHost.crash();
+            disks.forEach(GuestDisk::onCrash);
+            guests.forEach(NbdGuest::close);
         }
 
         /** Now and then a guest that has the server's limits met: of memory, or of requests. */
         private NbdGuest.Habits chooseHabits(final boolean mayOverlap) {
-            if (isGreedy) {
+            if (trouble.isGreedy) {
                 return new NbdGuest.Habits(10, 8, 12 << 20, 12 << 20, mayOverlap);
             }
             return dice.chance(0.05)
@@ -159,15 +246,15 @@ final class NbdInSimulationTest {
 
         private GuestDisk makeDisk(final String name) {
             final long length =
-                    isGreedy
+                    trouble.isGreedy
                             ? GREEDY_DISK_LENGTH
                             : dice.between(1, dice.chance(0.5) ? 20_000 : 1_000_000);
-            DiskFaults faults = DiskFaults.NONE.sticking(disksStick ? 0.005 : 0);
+            DiskFaults faults = DiskFaults.NONE.sticking(trouble.disksStick ? 0.005 : 0);
             faults = dice.chance(0.5) ? faults : faults.immediately(dice.oneOf(0.0, 0.8, 1.0));
             faults = dice.chance(0.7) ? faults : faults.withoutFastZero();
             final SimulatedMedium medium = new SimulatedMedium(simulation, name, length, faults);
             final GuestDisk disk = new GuestDisk(simulation, medium);
-            if (disksFail) {
+            if (trouble.disksFail) {
                 disk.fail(dice.oneOf(0.01, 0.1, 0.5));
             }
             return disk;
@@ -175,7 +262,6 @@ final class NbdInSimulationTest {
 
         private void startServer() {
             final AtomicInteger connections = new AtomicInteger();
-            final List<SimulatedLoop> loops = new ArrayList<>();
             servers.clear();
             for (int i = dice.between(1, 2); i > 0; i--) {
                 final SimulatedLoop loop = serverHost.loop("loop" + i);
@@ -187,47 +273,87 @@ final class NbdInSimulationTest {
                 final NbdServer server =
                         new NbdServer(loop, exports, connectionsMax, connections, this);
                 serverHost.onStop(server::abort);
-                loops.add(loop);
-                servers.add(server);
+                servers.add(new Served(loop, server));
             }
-            final List<NbdServer> ours = List.copyOf(servers);
+            final List<Served> ours = List.copyOf(servers);
             try {
                 listener =
-                        loops.getFirst()
-                                .listen(
-                                        ENDPOINT,
-                                        connection -> {
-                                            final int index = accepted++ % loops.size();
-                                            connection.open(
-                                                    loops.get(index), ours.get(index)::connect);
-                                        });
+                        ours.getFirst().loop.listen(ENDPOINT, connection -> deal(connection, ours));
             } catch (final IOException e) {
                 throw new UncheckedIOException(e);
             }
         }
 
-        private void scheduleDisasters() {
-            long time = 0;
-            for (int i = 0; i < disastersLeft; i++) {
-                time += dice.between(0, 300 * Simulation.MILLISECOND);
-                simulation.schedule(time, this::disaster);
-                time += dice.between(0, 300 * Simulation.MILLISECOND);
-                simulation.schedule(
-                        time++,
-                        () -> {
-                            startServer();
-                            disastersLeft--;
-                        });
+        private void deal(final IoLoop.Accepted connection, final List<Served> all) {
+            final Served served = all.get(accepted++ % all.size());
+            connection.open(served.loop, served.server::connect);
+        }
+
+        private void scheduleDisaster() {
+            if (disastersLeft-- <= 0) {
+                return;
+            }
+            if (dice.chance(0.3)) {
+                simulation.schedule(dice.between(0, 300 * Simulation.MILLISECOND), this::disaster);
+            } else {
+                simulation.scheduleAfterEvents(dice.between(1, 3000), this::disaster);
             }
         }
 
         private void disaster() {
-            if (dice.chance(0.6)) {
-                serverHost.crash();
-                disks.forEach(GuestDisk::onCrash);
-            } else {
-                serverHost.kill();
-                disks.forEach(GuestDisk::onRest);
+            if (isEnding) {
+                return;
+            }
+            isUp = false;
+            end(dice.oneOf(Ending.values()), this::startServerLater);
+        }
+
+        private void end(final Ending ending, final Runnable whenEnded) {
+            switch (ending) {
+                case CRASH -> {
+                    serverHost.crash();
+                    disks.forEach(GuestDisk::onCrash);
+                    whenEnded.run();
+                }
+                case KILL -> {
+                    serverHost.kill();
+                    disks.forEach(GuestDisk::onRest);
+                    whenEnded.run();
+                }
+                case STOP ->
+                        stopServer(
+                                () -> {
+                                    serverHost.kill();
+                                    disks.forEach(GuestDisk::onRest);
+                                    whenEnded.run();
+                                });
+            }
+        }
+
+        private void startServerLater() {
+            simulation.schedule(
+                    dice.between(0, 300 * Simulation.MILLISECOND),
+                    () -> {
+                        startServer();
+                        isUp = true;
+                        scheduleDisaster();
+                    });
+        }
+
+        /** Stops the server as it is told to, with guests or without. */
+        private void stopServer(final Runnable whenStopped) {
+            final List<Served> stopping = List.copyOf(servers);
+            final Set<Served> stopped = new HashSet<>();
+            listener.close();
+            for (final Served served : stopping) {
+                final Runnable whenQuiet =
+                        () -> {
+                            if (stopped.add(served) && stopped.size() == stopping.size()) {
+                                simulation.schedule(0, whenStopped);
+                            }
+                        };
+                served.loop.execute(() -> served.server.shutDown(whenQuiet));
+                served.loop.schedule(STOP_NANOS, served.server::abort);
             }
         }
 
@@ -236,35 +362,16 @@ final class NbdInSimulationTest {
             simulation.schedule(Simulation.SECOND, this::unstick);
         }
 
-        /** The server stops as it is told; then the power fails. */
-        private void end() {
-            listener.close();
-            servers.forEach(server -> server.shutDown(() -> quietServers++));
-            simulation.runFor(5 * Simulation.SECOND);
-            if (networkBreaks) {
-                servers.forEach(NbdServer::abort); // of clients that they never heard of again
-            }
-            simulation.runUntil(
-                    "the server is quiet", Simulation.SECOND, () -> quietServers >= servers.size());
-            disks.forEach(GuestDisk::onRest);
-            if (disksFail && !networkBreaks && !hasDisasters) {
-                disks.forEach(GuestDisk::checkErrors);
-            }
-            serverHost.crash();
-            disks.forEach(GuestDisk::onCrash);
-            guests.forEach(NbdGuest::close);
-        }
-
         @Override
         public void onDiskError(final String sentence) {
-            if (!disksFail) {
+            if (!trouble.disksFail) {
                 throw new AssertionError(sentence);
             }
         }
 
         @Override
         public void onClientProblem(final String peer, final String sentence) {
-            if (!networkBreaks && !isCrowded && !guests.isEmpty()) {
+            if (!trouble.networkBreaks && !trouble.isCrowded && !guests.isEmpty()) {
                 throw new AssertionError(sentence);
             }
         }

@@ -29,6 +29,17 @@ final class SimulationTest {
     }
 
     @Test
+    void somethingHappensAfterSoManyEvents() {
+        final List<String> happened = new ArrayList<>();
+        simulation.scheduleAfterEvents(2, () -> happened.add("now"));
+        for (int i = 0; i < 3; i++) {
+            simulation.schedule(1, () -> happened.add("event"));
+        }
+        simulation.runUntilIdle();
+        assertEquals(List.of("event", "event", "now", "event"), happened);
+    }
+
+    @Test
     void runsForATimeAndNoLonger() {
         final List<Long> times = new ArrayList<>();
         simulation.schedule(10, () -> times.add(simulation.now()));

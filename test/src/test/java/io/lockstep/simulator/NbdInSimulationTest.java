@@ -37,7 +37,7 @@ final class NbdInSimulationTest {
     private static final long STOP_NANOS = 5 * Simulation.SECOND;
 
     private static final long GREEDY_DISK_LENGTH = 16 << 20;
-    private static final long WHILE_NANOS = 2000 * Simulation.SECOND;
+    private static final long WHILE_NANOS = 600 * Simulation.SECOND;
 
     static LongStream seeds() {
         return Seeds.usually(300);

@@ -348,7 +348,10 @@ final class NbdInSimulationTest {
             for (final Served served : stopping) {
                 final Runnable whenQuiet =
                         () -> {
-                            if (stopped.add(served) && stopped.size() == stopping.size()) {
+                            if (!stopped.add(served)) {
+                                throw new AssertionError("a server is quiet twice");
+                            }
+                            if (stopped.size() == stopping.size()) {
                                 simulation.schedule(0, whenStopped);
                             }
                         };

@@ -43,6 +43,7 @@ public final class NbdServer implements ExportCatalog {
     private final LinkedHashSet<NbdSession> sessions = new LinkedHashSet<>();
     private boolean ticking;
     private boolean shuttingDown;
+    private boolean quiet;
     private Runnable onQuiet = () -> {};
 
     /**
@@ -133,7 +134,8 @@ public final class NbdServer implements ExportCatalog {
     }
 
     private void runIfQuiet() {
-        if (shuttingDown && handshakes.isEmpty() && sessions.isEmpty()) {
+        if (shuttingDown && !quiet && handshakes.isEmpty() && sessions.isEmpty()) {
+            quiet = true; // once: others count how many servers are
             onQuiet.run();
         }
     }

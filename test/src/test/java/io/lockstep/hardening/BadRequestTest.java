@@ -595,4 +595,41 @@ final class BadRequestTest {
         }
         disks.verify();
     }
+
+    /** A burst fills the server's memory for replies; as it is taken, at last, none is damaged. */
+    @ParameterizedTest
+    @EnumSource
+    void aClientThatTakesItsRepliesLateGetsThemWhole(final ReplyStyle style) throws IOException {
+        final Random random = new Random(9);
+        final Map<Long, Integer> lengths = new LinkedHashMap<>();
+        final Map<Long, Integer> offsets = new LinkedHashMap<>();
+        final Bytes burst = new Bytes();
+        for (long i = 0; i < 150; i++) {
+            final int length = random.nextInt(i % 3 == 0 ? CONTENT_LENGTH : 3 * CONTENT_LENGTH);
+            final int offset = random.nextInt(2 * CONTENT_LENGTH);
+            lengths.put(i, length);
+            offsets.put(i, offset);
+            burst.put(read(style, i, offset, length));
+            if (i % 5 == 0) {
+                burst.put(request(style, 0, 99, 1000 + i, 0, 0)); // a short one in between
+            }
+        }
+        try (WireClient client = disks.enter(style)) {
+            client.sendUntilBlocked(burst, 1, Duration.ofMillis(300));
+            disks.checkGoodClient();
+            for (int i = 0; i < 180; i++) {
+                final long answered = client.nextCookie();
+                if (answered >= 1000) {
+                    assertEquals(Nbd.EINVAL, client.readReply().error());
+                } else {
+                    final int offset = offsets.get(answered);
+                    final int length = lengths.get(answered);
+                    final WireClient.Reply reply = client.readReply(offset, length);
+                    assertEquals(0, reply.error());
+                    assertArrayEquals(disks.expected(offset, length), reply.data().array());
+                }
+            }
+        }
+        disks.verify();
+    }
 }

@@ -42,6 +42,7 @@ final class ClientHandshakeFuzzTest {
     @MethodSource("seeds")
     @FuzzTest
     void server(final byte[] input) {
+        FuzzWatch.begin(input);
         if (input.length < CONTROL_LENGTH) {
             return;
         }

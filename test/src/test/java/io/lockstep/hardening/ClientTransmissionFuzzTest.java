@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -45,6 +46,9 @@ final class ClientTransmissionFuzzTest {
                     List.of(Nbd.CMD_BLOCK_STATUS, 4096, EXPORT_SIZE - 4096),
                     List.of(Nbd.CMD_READ, 100, 8));
 
+    /** So many pieces of a read are told apart for sure. */
+    private static final int PIECES_EXACT = 8;
+
     private static final int LAST_HAS_DF = 7;
     private static final int CONTROL_LENGTH = 3;
 
@@ -55,6 +59,7 @@ final class ClientTransmissionFuzzTest {
     @MethodSource("seeds")
     @FuzzTest
     void server(final byte[] input) {
+        FuzzWatch.begin(input);
         if (input.length < CONTROL_LENGTH) {
             return;
         }
@@ -100,7 +105,10 @@ final class ClientTransmissionFuzzTest {
         private final PendingRequests pending = new PendingRequests(REQUESTS.size());
         private final ClientTransmission transmission;
         private final byte[][] contents = new byte[REQUESTS.size()][];
+        private final BitSet[] covered = new BitSet[REQUESTS.size()];
         private final int[] received = new int[REQUESTS.size()];
+        private final int[] pieces = new int[REQUESTS.size()];
+        private final long[] pieceEnds = new long[REQUESTS.size()];
         private final long[] statusEnds = new long[REQUESTS.size()];
         private int available;
         private int position;
@@ -123,6 +131,7 @@ final class ClientTransmissionFuzzTest {
                         request.get(1),
                         request.get(2));
                 contents[i] = new byte[request.get(2)];
+                covered[i] = new BitSet(contents[i].length);
             }
         }
 
@@ -192,13 +201,24 @@ final class ClientTransmissionFuzzTest {
                 content[(int) (offset - request.offset()) + i] =
                         memory.get(ValueLayout.JAVA_BYTE, at + i);
             }
-            received[request.index()] += (int) length;
+            cover(request, offset, length);
+        }
+
+        private void cover(final PendingRequest request, final long offset, final long length) {
+            final int index = request.index();
+            final int from = (int) (offset - request.offset());
+            covered[index].set(from, from + (int) length);
+            received[index] += (int) length;
+            if (offset != pieceEnds[index] || pieces[index] == 0) {
+                pieces[index]++;
+            }
+            pieceEnds[index] = offset + length;
         }
 
         @Override
         public void onHole(final PendingRequest request, final long offset, final long length) {
             checkRange(request, Nbd.CMD_READ, offset, length);
-            received[request.index()] += (int) length;
+            cover(request, offset, length);
         }
 
         @Override
@@ -247,6 +267,11 @@ final class ClientTransmissionFuzzTest {
             mix(Arrays.hashCode(contents[index]));
             if (error == 0 && request.command() == Nbd.CMD_READ) {
                 FuzzCheck.that(received[index] == request.length(), "a part is missing");
+                // Of many pieces the machine only keeps the sum.
+                FuzzCheck.that(
+                        pieces[index] > PIECES_EXACT
+                                || covered[index].cardinality() == request.length(),
+                        "parts overlap, and others are missing");
             }
             if (error == 0 && request.command() == Nbd.CMD_BLOCK_STATUS) {
                 FuzzCheck.that(statusEnds[index] > request.offset(), "no status");

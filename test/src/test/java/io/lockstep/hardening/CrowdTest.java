@@ -78,12 +78,12 @@ final class CrowdTest {
                 fifth.send(Messages.option(Nbd.OPT_INFO, Messages.info(DISK)));
                 assertEquals(Nbd.REP_ACK, fifth.readOptionReplies(Nbd.OPT_INFO).getLast().type());
                 clients.removeLast().close();
-                final long deadline = System.nanoTime() + WireClient.DEADLINE.toNanos();
+                final Patience patience = new Patience(WireClient.DEADLINE);
                 int type;
                 do {
                     fifth.send(Messages.go(DISK));
                     type = fifth.readOptionReplies(Nbd.OPT_GO).getLast().type();
-                } while (type != Nbd.REP_ACK && System.nanoTime() - deadline < 0);
+                } while (type != Nbd.REP_ACK && patience.pause());
                 assertEquals(Nbd.REP_ACK, type);
                 assertEquals(100, fifth.read(1, 0, 100).length);
                 // The old way in has no words for it.
@@ -143,7 +143,7 @@ final class CrowdTest {
                 final long start = System.nanoTime();
                 disks.checkGoodClient();
                 final long took = System.nanoTime() - start;
-                assertTrue(took < Duration.ofSeconds(1).toNanos(), () -> "took ns " + took);
+                assertTrue(took < Duration.ofSeconds(5).toNanos(), () -> "took ns " + took);
             }
             for (final Thread torrent : torrents) {
                 torrent.join(Duration.ofSeconds(5));

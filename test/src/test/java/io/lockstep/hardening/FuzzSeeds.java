@@ -64,8 +64,12 @@ final class FuzzSeeds {
         for (int kind = 0; kind <= 2; kind++) {
             final ReplyStyle style = ServerSessionFuzzTest.style(kind);
             final Bytes cuts = new Bytes(); // reads that begin and end inside of holes
-            for (int i = 0; i < 12; i++) {
-                cuts.put(Messages.read(style, i, 1536 + 511 - i, 4200 + 512 * (i % 4) + i));
+            final int dataStart = FuzzedDisk.HOLE_SECTORS * FuzzedDisk.SECTOR;
+            final int dataEnd = FuzzedDisk.HOLE_EVERY * FuzzedDisk.SECTOR;
+            for (int i = 0; i < 6; i++) {
+                cuts.put(Messages.read(style, i, dataStart - i, 4200 + 100 * i));
+                cuts.put(Messages.read(style, i, dataEnd - 4200, 4200 + i));
+                cuts.put(Messages.read(style, i, dataStart - i, dataEnd - dataStart + 2 * i));
             }
             for (final int disk : List.of(0, 3, 6, 0x83)) {
                 for (final int sending : List.of(0, 1, 6)) {

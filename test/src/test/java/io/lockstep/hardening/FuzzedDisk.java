@@ -12,13 +12,18 @@ import java.util.List;
 import java.util.Queue;
 
 /**
- * A small disk in memory with holes of a sector each, to fuzz a session with. What an operation
+ * A small disk in memory with holes of whole sectors, to fuzz a session with. What an operation
  * does it does at once; it completes at once, or later and in any order, well or not, as a byte of
  * the input has it.
  */
 final class FuzzedDisk implements Disk {
     static final int SECTOR = 512;
     static final int LENGTH = 40 * SECTOR + 3;
+
+    /** Where holes are at first: so many sectors, and data up to so many. */
+    static final int HOLE_SECTORS = 3;
+
+    static final int HOLE_EVERY = 16;
 
     /** From this seed on operations fail now and then. */
     static final int FAILING = 0x80;
@@ -50,7 +55,7 @@ final class FuzzedDisk implements Disk {
     private static boolean[] initialHoles() {
         final boolean[] initial = new boolean[LENGTH / SECTOR + 1];
         for (int i = 0; i < initial.length; i++) {
-            initial[i] = i % 3 == 0;
+            initial[i] = i % HOLE_EVERY < HOLE_SECTORS;
         }
         return initial;
     }

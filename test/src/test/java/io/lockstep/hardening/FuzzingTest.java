@@ -40,7 +40,6 @@ final class FuzzingTest {
     private static final int START_SECONDS = 300;
 
     private static final int INPUT_LENGTH_MAX = 4096;
-    private static final int INPUT_SECONDS_MAX = 10;
     private static final Pattern PROGRESS = Pattern.compile("cov: (\\d+) ft: (\\d+)");
     private static final Pattern DONE = Pattern.compile("Done (\\d+) runs");
 
@@ -123,6 +122,7 @@ final class FuzzingTest {
                         "--enable-native-access=ALL-UNNAMED",
                         "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
                         "--sun-misc-unsafe-memory-access=allow",
+                        "-D" + FuzzWatch.FOLDER + "=" + folder,
                         "-cp",
                         System.getProperty("java.class.path"),
                         "com.code_intelligence.jazzer.Jazzer",
@@ -132,7 +132,7 @@ final class FuzzingTest {
                         "--custom_hook_includes=none.**",
                         "-max_total_time=" + SECONDS,
                         "-max_len=" + INPUT_LENGTH_MAX,
-                        "-timeout=" + INPUT_SECONDS_MAX,
+                        "-timeout=0", // see FuzzWatch
                         "-rss_limit_mb=4096",
                         "-dict=" + folder.resolve("dictionary"),
                         "-artifact_prefix=" + folder + "/",

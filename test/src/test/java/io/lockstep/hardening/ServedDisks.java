@@ -197,18 +197,15 @@ final class ServedDisks implements AutoCloseable {
 
     /** The test's own clients are gone: so is all that the server held for them. */
     void awaitQuiet() {
-        final long deadline = System.nanoTime() + QUIET_WITHIN.toNanos();
+        final Patience patience = new Patience(QUIET_WITHIN);
         while (descriptors() > descriptorsWithGood || Posix.reservedBytes() > reservedWithGood) {
-            if (System.nanoTime() - deadline > 0) {
-                fail(
-                        "sessions are left behind: descriptors %d, were %d; reserved bytes %d, were %d"
-                                .formatted(
-                                        descriptors(),
-                                        descriptorsWithGood,
-                                        Posix.reservedBytes(),
-                                        reservedWithGood));
-            }
-            LockSupport.parkNanos(1_000_000);
+            patience.pauseOrFail(
+                    "sessions are left behind: descriptors %d, were %d; reserved bytes %d, were %d"
+                            .formatted(
+                                    descriptors(),
+                                    descriptorsWithGood,
+                                    Posix.reservedBytes(),
+                                    reservedWithGood));
         }
     }
 

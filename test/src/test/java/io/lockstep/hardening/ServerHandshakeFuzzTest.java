@@ -42,6 +42,7 @@ final class ServerHandshakeFuzzTest {
     @MethodSource("seeds")
     @FuzzTest
     void handshake(final byte[] input) {
+        FuzzWatch.begin(input);
         if (input.length == 0) {
             return;
         }

@@ -57,6 +57,7 @@ final class ServerSessionFuzzTest {
     @MethodSource("seeds")
     @FuzzTest
     void client(final byte[] input) {
+        FuzzWatch.begin(input);
         if (input.length < CONTROL_LENGTH) {
             return;
         }

@@ -34,6 +34,7 @@ final class ServerTransmissionFuzzTest {
     @MethodSource("seeds")
     @FuzzTest
     void requests(final byte[] input) {
+        FuzzWatch.begin(input);
         if (input.length < CONTROL_LENGTH) {
             return;
         }

@@ -20,7 +20,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.locks.LockSupport;
 
 /**
  * A client without manners: it sends the bytes that it is told to send, and reads with a deadline,
@@ -30,7 +29,6 @@ final class WireClient implements AutoCloseable {
     static final Duration DEADLINE = Duration.ofSeconds(10);
 
     private static final int CHUNK = 256 << 10;
-    private static final long PAUSE_NANOS = 50_000;
 
     private final SocketChannel channel;
     private final ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK);
@@ -96,7 +94,7 @@ final class WireClient implements AutoCloseable {
     /** Sends all, and takes in what comes meanwhile. */
     void send(final Bytes bytes) throws IOException {
         final ByteBuffer all = ByteBuffer.wrap(bytes.toArray());
-        final long deadline = System.nanoTime() + DEADLINE.toNanos();
+        final Patience patience = new Patience(DEADLINE);
         while (all.hasRemaining()) {
             // Portions, as the JDK keeps as much memory of its own as the longest write has.
             final int length = Math.min(all.remaining(), outgoing.capacity());
@@ -104,7 +102,7 @@ final class WireClient implements AutoCloseable {
             final int sent = channel.write(outgoing);
             all.position(all.position() + sent);
             if (sent == 0 && !fill()) {
-                pause(deadline, "the server takes no more");
+                patience.pauseOrFail("the server takes no more");
             }
         }
     }
@@ -119,25 +117,23 @@ final class WireClient implements AutoCloseable {
     /**
      * Sends as often as the server takes it, and reads nothing.
      *
-     * @param patience stops when nothing was taken for so long
+     * @param limit stops when nothing was taken for so long
      * @return how many bytes were taken
      */
-    long sendUntilBlocked(final Bytes bytes, final int times, final Duration patience)
+    long sendUntilBlocked(final Bytes bytes, final int times, final Duration limit)
             throws IOException {
         final ByteBuffer buffer = ByteBuffer.allocateDirect(bytes.length()).put(bytes.toArray());
+        final Patience patience = new Patience(limit);
         long sent = 0;
-        long deadline = System.nanoTime() + patience.toNanos();
         for (int i = 0; i < times; i++) {
             buffer.flip();
             while (buffer.hasRemaining()) {
                 final int count = channel.write(buffer);
                 sent += count;
                 if (count > 0) {
-                    deadline = System.nanoTime() + patience.toNanos();
-                } else if (System.nanoTime() - deadline > 0) {
+                    patience.renew(limit);
+                } else if (!patience.pause()) {
                     return sent;
-                } else {
-                    LockSupport.parkNanos(PAUSE_NANOS);
                 }
             }
         }
@@ -152,13 +148,13 @@ final class WireClient implements AutoCloseable {
 
     /** Exactly so many bytes. */
     ByteBuffer receive(final int length) throws IOException {
-        final long deadline = System.nanoTime() + DEADLINE.toNanos();
+        final Patience patience = new Patience(DEADLINE);
         while (tail - head < length) {
             if (!fill()) {
                 if (ended) {
                     fail("connection ended after " + (tail - head) + " of " + length + " bytes");
                 }
-                pause(deadline, "only " + (tail - head) + " of " + length + " bytes came");
+                patience.pauseOrFail("only " + (tail - head) + " of " + length + " bytes came");
             }
         }
         final ByteBuffer result = ByteBuffer.wrap(inbox, head, length).slice();
@@ -171,11 +167,11 @@ final class WireClient implements AutoCloseable {
         return receiveUntilClosed(DEADLINE);
     }
 
-    byte[] receiveUntilClosed(final Duration patience) throws IOException {
-        final long deadline = System.nanoTime() + patience.toNanos();
+    byte[] receiveUntilClosed(final Duration limit) throws IOException {
+        final Patience patience = new Patience(limit);
         while (!ended) {
             if (!fill() && !ended) {
-                pause(deadline, "the server did not close the connection");
+                patience.pauseOrFail("the server did not close the connection");
             }
         }
         final byte[] result = Arrays.copyOfRange(inbox, head, tail);
@@ -190,10 +186,9 @@ final class WireClient implements AutoCloseable {
 
     /** Nothing comes for a while, and the connection stands. */
     void assertSilent() throws IOException {
-        final long end = System.nanoTime() + Duration.ofMillis(30).toNanos();
-        while (System.nanoTime() - end < 0) {
+        final Patience patience = new Patience(Duration.ofMillis(30));
+        while (patience.pause()) {
             fill();
-            LockSupport.parkNanos(PAUSE_NANOS);
         }
         assertEquals(0, tail - head, "bytes where none were due");
         assertTrue(!ended, "connection was closed");
@@ -233,13 +228,6 @@ final class WireClient implements AutoCloseable {
         chunk.flip().get(inbox, tail, count);
         tail += count;
         return count > 0;
-    }
-
-    private static void pause(final long deadline, final String failure) {
-        if (System.nanoTime() - deadline > 0) {
-            fail(failure + ", within the deadline");
-        }
-        LockSupport.parkNanos(PAUSE_NANOS);
     }
 
     // ---- Messages.

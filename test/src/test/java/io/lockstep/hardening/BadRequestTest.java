@@ -34,8 +34,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 
-/** What a server answers to requests gone wrong. Each test ends with {@link ServedDisks#verify}. */
-final class BadRequestTest {
+/**
+ * What a server answers to requests gone wrong, over a disk on the file system of temporary files.
+ * Each test ends with {@link ServedDisks#verify}.
+ */
+class BadRequestTest {
     private static final int PAYLOAD_MAX = Nbd.PAYLOAD_LENGTH_DEFAULT_MAX;
 
     @TempDir private Path directory;
@@ -44,7 +47,12 @@ final class BadRequestTest {
 
     @BeforeEach
     void start() throws IOException {
-        disks = ServedDisks.start(directory);
+        disks = ServedDisks.start(folderOfDisks(directory));
+    }
+
+    /** Where the disks lie; other media have other ways through the server. */
+    Path folderOfDisks(final Path temporary) throws IOException {
+        return temporary;
     }
 
     @AfterEach
@@ -628,6 +636,73 @@ final class BadRequestTest {
                     assertEquals(0, reply.error());
                     assertArrayEquals(disks.expected(offset, length), reply.data().array());
                 }
+            }
+        }
+        disks.verify();
+    }
+
+    /**
+     * A payload that is received right where it goes, and ends in the middle. Its write was never
+     * acknowledged: its range may hold some of it, and nothing else may have changed.
+     */
+    @ParameterizedTest
+    @EnumSource
+    void aPayloadThatEndsInTheMiddleTouchesNothingButItsRange(final ReplyStyle style)
+            throws IOException {
+        final int length = 300_000;
+        final byte[] content = new byte[length];
+        java.util.Arrays.fill(content, (byte) 0x5a);
+        for (int i = 0; i < 6; i++) {
+            final int offset = 4096 * (i + 4) + 77; // behind what the good client reads
+            final int sent = List.of(1, 4096, length / 2, length - 1, 70_000, 65_536).get(i);
+            final byte[] before;
+            try (WireClient client = disks.enter(style)) {
+                before = client.read(++cookie, offset, length);
+                client.send(writeHeader(style, ++cookie, offset, length));
+                client.assertSilent(); // the header has arrived alone
+                client.send(new Bytes().put(content).head(sent));
+                client.assertSilent();
+                if (i % 2 == 0) {
+                    client.shutdownOutput();
+                    client.assertClosed();
+                }
+            }
+            disks.checkGoodClient();
+            try (WireClient client = disks.enter(style)) {
+                final byte[] after = client.read(++cookie, offset, length);
+                for (int at = 0; at < length; at++) {
+                    final boolean isNew = at < sent && after[at] == content[at];
+                    assertTrue(isNew || after[at] == before[at], "neither old nor new");
+                }
+                disks.expect(offset, after);
+            }
+        }
+        disks.verify();
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aLongPayloadInManyPiecesIsWrittenWhole(final ReplyStyle style) throws IOException {
+        final Random random = new Random(13);
+        try (WireClient client = disks.enter(style)) {
+            for (int i = 0; i < 8; i++) {
+                final byte[] content = new byte[65_536 + random.nextInt(200_000)];
+                random.nextBytes(content);
+                final int offset =
+                        16_384 + random.nextInt(CONTENT_LENGTH - 16_384 - content.length);
+                client.send(writeHeader(style, ++cookie, offset, content.length));
+                int sent = 0;
+                while (sent < content.length) {
+                    final int end = Math.min(content.length, sent + 1 + random.nextInt(40_000));
+                    client.send(new Bytes().put(java.util.Arrays.copyOfRange(content, sent, end)));
+                    disks.checkGoodClient();
+                    sent = end;
+                }
+                final WireClient.Reply reply = client.readReply();
+                assertEquals(cookie, reply.cookie());
+                assertEquals(0, reply.error());
+                disks.expect(offset, content);
+                assertArrayEquals(content, client.read(++cookie, offset, content.length));
             }
         }
         disks.verify();

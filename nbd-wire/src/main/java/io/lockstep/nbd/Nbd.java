@@ -105,6 +105,12 @@ public final class Nbd {
     public static final int CMD_FLAG_FAST_ZERO = 1 << 4;
     public static final int CMD_FLAG_PAYLOAD_LEN = 1 << 5;
 
+    /**
+     * Private: a read or write of the export's control space, see {@link #CONTEXT_CONTROL}; any
+     * other server rejects it as unknown.
+     */
+    public static final int CMD_FLAG_CONTROL = 1 << 15;
+
     // Structured and extended reply chunks.
     public static final int REPLY_FLAG_DONE = 1;
     public static final int REPLY_TYPE_NONE = 0;
@@ -135,6 +141,16 @@ public final class Nbd {
 
     /** The context that every export of this project has. */
     public static final String CONTEXT_BASE_ALLOCATION = "base:allocation";
+
+    /**
+     * Private: selecting this context opens the control space of an export, {@link #CONTROL_LENGTH}
+     * bytes beside the disk's own, which reads and writes with {@link #CMD_FLAG_CONTROL} address.
+     * It has no extents: a block status says nothing of it.
+     */
+    public static final String CONTEXT_CONTROL = "x-lockstep:control";
+
+    /** Length of the control space in bytes. */
+    public static final int CONTROL_LENGTH = 64;
 
     /** A string on the wire is never longer, in bytes of UTF-8 (section "Conventions"). */
     public static final int STRING_LENGTH_MAX = 4096;

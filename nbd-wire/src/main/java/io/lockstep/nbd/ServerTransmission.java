@@ -66,6 +66,7 @@ public final class ServerTransmission {
     private final int payloadLengthMax;
     private final int skippablePayloadMax;
     private final long alignmentMask;
+    private final boolean hasControl;
     private final int allContexts;
     private final Request request = new Request();
 
@@ -94,7 +95,11 @@ public final class ServerTransmission {
                         ? payloadLengthMax
                         : Math.max(payloadLengthMax, Nbd.PAYLOAD_LENGTH_DEFAULT_MAX);
         alignmentMask = negotiated.export().blockSizeMin() - 1L;
-        allContexts = (int) ((1L << negotiated.metaContexts().size()) - 1);
+        final int control = negotiated.metaContexts().indexOf(Nbd.CONTEXT_CONTROL);
+        hasControl = control >= 0;
+        allContexts =
+                (int) ((1L << negotiated.metaContexts().size()) - 1)
+                        & ~(hasControl ? 1 << control : 0);
         wanted = headerLength;
     }
 
@@ -206,7 +211,9 @@ public final class ServerTransmission {
     }
 
     private boolean isPayloadAhead(final long available) {
-        return available == headerLength && request.command == Nbd.CMD_WRITE;
+        return available == headerLength
+                && request.command == Nbd.CMD_WRITE
+                && !request.has(Nbd.CMD_FLAG_CONTROL);
     }
 
     private boolean decode(final MemorySegment memory, final long position) {
@@ -256,7 +263,7 @@ public final class ServerTransmission {
         request.contexts = 0;
         for (long at = BLOCK_STATUS_PAYLOAD_HEADER; at < payload; at += Integer.BYTES) {
             final int id = Wire.getInt(memory, position + at);
-            final int bit = id >= 0 && id < negotiated.metaContexts().size() ? 1 << id : 0;
+            final int bit = id >= 0 && id < Integer.SIZE ? allContexts & 1 << id : 0;
             if (bit == 0 || (request.contexts & bit) != 0) {
                 reject(Nbd.EINVAL, "unknown or repeated metadata context");
                 return;
@@ -268,6 +275,10 @@ public final class ServerTransmission {
 
     private void check() {
         error = 0;
+        if (hasControl && request.has(Nbd.CMD_FLAG_CONTROL)) {
+            checkControl();
+            return;
+        }
         switch (request.command) {
             case Nbd.CMD_READ -> {
                 allowFlags(negotiated.has(Nbd.FLAG_SEND_DF) ? Nbd.CMD_FLAG_DF : 0);
@@ -318,6 +329,16 @@ public final class ServerTransmission {
             }
             case Nbd.CMD_BLOCK_STATUS -> checkBlockStatus();
             default -> reject(Nbd.EINVAL, "unknown command");
+        }
+    }
+
+    private void checkControl() {
+        allowFlags(Nbd.CMD_FLAG_CONTROL | (extended ? Nbd.CMD_FLAG_PAYLOAD_LEN : 0));
+        if (request.command != Nbd.CMD_READ && request.command != Nbd.CMD_WRITE) {
+            reject(Nbd.EINVAL, "the control space is only read and written");
+        }
+        if (!isWithin(request.offset, request.length, Nbd.CONTROL_LENGTH)) {
+            reject(Nbd.EINVAL, "request lies beyond the end of the control space");
         }
     }
 

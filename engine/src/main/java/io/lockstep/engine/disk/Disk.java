@@ -92,8 +92,7 @@ public interface Disk {
 
     /**
      * Memory in which the disk's own bytes of a range lie, for those who would otherwise copy them:
-     * what is sent from there is read, and what is received there and then submitted as a {@link
-     * #write} from there is written. Only for system calls, see {@link IoBuffer#map}.
+     * what is sent from there is read. Only for system calls, see {@link IoBuffer#map}.
      *
      * @return the memory, in which the range begins at {@link #windowPosition}; null where the disk
      *     has none for the whole of this range now
@@ -102,7 +101,15 @@ public interface Disk {
         return null;
     }
 
-    /** Where an offset of the disk lies in its {@link #window}. */
+    /**
+     * Like {@link #window}, for writes: what is received there, and then submitted as a {@link
+     * #write} from there, is written.
+     */
+    default IoBuffer writeWindow(final long offset, final int length) {
+        return null;
+    }
+
+    /** Where an offset of the disk lies in its windows. */
     default int windowPosition(final long offset) {
         return 0;
     }

@@ -179,6 +179,11 @@ public final class FileDisk implements Disk, AutoCloseable {
     }
 
     @Override
+    public IoBuffer writeWindow(final long offset, final int length) {
+        return windows.find(offset, length);
+    }
+
+    @Override
     public int windowPosition(final long offset) {
         return FileWindows.position(offset);
     }
@@ -484,59 +489,6 @@ public final class FileDisk implements Disk, AutoCloseable {
                         case DISCARD -> discardRange(offset, length);
                         case FLUSH -> file.flush();
                     };
-        }
-    }
-
-    /**
-     * Completions that wait for their delivery, in the order in which they came. Grows, never
-     * shrinks.
-     */
-    private static final class CompletionRing {
-        private Completion[] completions = new Completion[OPERATION_CHUNK];
-        private long[] tokens = new long[OPERATION_CHUNK];
-        private int[] errnos = new int[OPERATION_CHUNK];
-        private int head;
-        private int tail;
-
-        void add(final Completion completion, final long token, final int errno) {
-            if (tail - head == completions.length) {
-                grow();
-            }
-            final int index = tail & completions.length - 1;
-            completions[index] = completion;
-            tokens[index] = token;
-            errnos[index] = errno;
-            tail++;
-        }
-
-        boolean deliver() {
-            if (head == tail) {
-                return false;
-            }
-            final int index = head & completions.length - 1;
-            final Completion completion = completions[index];
-            completions[index] = null;
-            head++;
-            completion.onComplete(tokens[index], errnos[index]);
-            return true;
-        }
-
-        private void grow() {
-            final int length = completions.length;
-            final Completion[] grownCompletions = new Completion[length * 2];
-            final long[] grownTokens = new long[length * 2];
-            final int[] grownErrnos = new int[length * 2];
-            for (int i = 0; i < length; i++) {
-                final int from = head + i & length - 1;
-                grownCompletions[i] = completions[from];
-                grownTokens[i] = tokens[from];
-                grownErrnos[i] = errnos[from];
-            }
-            completions = grownCompletions;
-            tokens = grownTokens;
-            errnos = grownErrnos;
-            head = 0;
-            tail = length;
         }
     }
 }

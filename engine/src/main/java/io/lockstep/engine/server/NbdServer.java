@@ -1,6 +1,5 @@
 package io.lockstep.engine.server;
 
-import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.loop.ConnectionHandler;
 import io.lockstep.engine.loop.IoLoop;
@@ -175,8 +174,8 @@ public final class NbdServer implements ExportCatalog {
         return connectionsMax;
     }
 
-    Disk disk(final String exportName) {
-        return exports.get(exportName).disk();
+    ServedExport served(final String exportName) {
+        return exports.get(exportName);
     }
 
     ServerEvents events() {

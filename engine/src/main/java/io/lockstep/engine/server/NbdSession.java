@@ -228,7 +228,7 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
     private void enterTransmission(final Negotiated negotiated) {
         runner =
                 new RequestRunner(
-                        server.disk(negotiated.export().name()),
+                        server.served(negotiated.export().name()),
                         negotiated.replyStyle(),
                         received,
                         replies,

@@ -44,6 +44,7 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
     }
 
     private final Disk disk;
+    private final Disk control;
     private final ReplyEncoder encoder;
     private final ReceiveBuffer received;
     private final ReplyRing replies;
@@ -62,13 +63,14 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
     private boolean abandoned;
 
     RequestRunner(
-            final Disk disk,
+            final ServedExport served,
             final ReplyStyle style,
             final ReceiveBuffer received,
             final ReplyRing replies,
             final ServerEvents events,
             final Owner owner) {
-        this.disk = disk;
+        disk = served.disk();
+        control = served.control();
         this.received = received;
         this.replies = replies;
         this.events = events;
@@ -129,7 +131,10 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
         if (refusing) {
             return onRejected(request, Nbd.ESHUTDOWN, "server is shutting down");
         }
-        final IoBuffer window = request.command() == Nbd.CMD_READ ? window(request) : null;
+        final IoBuffer window =
+                request.command() == Nbd.CMD_READ && request.length() >= DIRECT_LENGTH_MIN
+                        ? disk.window(request.offset(), (int) request.length())
+                        : null;
         if (window != null) {
             return replyFrom(window, request);
         }
@@ -144,9 +149,9 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
         return true;
     }
 
-    private IoBuffer window(final Request request) {
+    private IoBuffer writeWindow(final Request request) {
         return request.length() >= DIRECT_LENGTH_MIN
-                ? disk.window(request.offset(), (int) request.length())
+                ? disk.writeWindow(request.offset(), (int) request.length())
                 : null;
     }
 
@@ -174,7 +179,7 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
 
     @Override
     public boolean onPayloadAhead(final Request request) {
-        final IoBuffer window = refusing || requests.isFull() ? null : window(request);
+        final IoBuffer window = refusing || requests.isFull() ? null : writeWindow(request);
         final int slot = window == null ? -1 : replies.reserve(encoder.doneLength());
         if (slot < 0) {
             return false; // it comes by way of the receive buffer
@@ -213,20 +218,25 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
         final long length = request.length();
         switch (request.command()) {
             case Nbd.CMD_READ ->
-                    submitRead(index, offset, (int) length, request.has(Nbd.CMD_FLAG_DF));
+                    submitRead(
+                            index,
+                            offset,
+                            (int) length,
+                            request.has(Nbd.CMD_FLAG_DF | Nbd.CMD_FLAG_CONTROL));
             case Nbd.CMD_WRITE -> {
                 lastMessageLength =
-                        window(request) != null
+                        writeWindow(request) != null
                                 ? 0
                                 : encoder.style().requestHeaderLength() + (int) length;
                 received.pin();
-                disk.write(
-                        offset,
-                        (int) length,
-                        received.memory(),
-                        request.payloadPosition(),
-                        this,
-                        index);
+                target(request.has(Nbd.CMD_FLAG_CONTROL))
+                        .write(
+                                offset,
+                                (int) length,
+                                received.memory(),
+                                request.payloadPosition(),
+                                this,
+                                index);
                 return;
             }
             case Nbd.CMD_FLUSH -> {
@@ -242,6 +252,10 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
             default -> throw new IllegalStateException("command " + request.command());
         }
         lastMessageLength = encoder.style().requestHeaderLength();
+    }
+
+    private Disk target(final boolean isControl) {
+        return isControl ? control : disk;
     }
 
     private static int zeroFlags(final Request request) {
@@ -284,7 +298,8 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
                                 last);
         requests.replyLength(
                 index, position - replies.position(requests.slot(index)) + header + length);
-        disk.read(offset, length, replies.memory(), position + header, this, index);
+        target(requests.has(index, Nbd.CMD_FLAG_CONTROL))
+                .read(offset, length, replies.memory(), position + header, this, index);
         return position + header + length;
     }
 

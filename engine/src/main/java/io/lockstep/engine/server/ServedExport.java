@@ -11,12 +11,19 @@ import java.util.List;
  *
  * @param export what clients are told
  * @param disk the loop's own view of the disk
+ * @param control what {@link Nbd#CMD_FLAG_CONTROL} reaches; null where the export does not offer
+ *     {@link Nbd#CONTEXT_CONTROL}. Its completions come with the disk's {@link Disk#poll}
  */
-public record ServedExport(Export export, Disk disk) {
+public record ServedExport(Export export, Disk disk, Disk control) {
     private static final int BLOCK_SIZE_PREFERRED = 4096;
 
     /** The export of a disk with all that a server of this project offers. */
     public static ServedExport of(final Disk disk, final String description) {
+        return of(disk, description, null);
+    }
+
+    /** The same, with a control space. */
+    public static ServedExport of(final Disk disk, final String description, final Disk control) {
         final int flags =
                 Nbd.FLAG_HAS_FLAGS
                         | Nbd.FLAG_SEND_FLUSH
@@ -37,7 +44,9 @@ public record ServedExport(Export export, Disk disk) {
                         1,
                         BLOCK_SIZE_PREFERRED,
                         Nbd.PAYLOAD_LENGTH_DEFAULT_MAX,
-                        List.of(Nbd.CONTEXT_BASE_ALLOCATION));
-        return new ServedExport(export, disk);
+                        control == null
+                                ? List.of(Nbd.CONTEXT_BASE_ALLOCATION)
+                                : List.of(Nbd.CONTEXT_BASE_ALLOCATION, Nbd.CONTEXT_CONTROL));
+        return new ServedExport(export, disk, control);
     }
 }

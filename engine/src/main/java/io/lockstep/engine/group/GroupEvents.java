@@ -1,0 +1,35 @@
+package io.lockstep.engine.group;
+
+/** Hears what a manager of a group may want to know. Called on the group's loop; must not block. */
+public interface GroupEvents {
+    /** What happened. */
+    enum Event {
+        /** Failure 1 or 5: a guest got an error from its disk. */
+        GUEST_IO_ERROR,
+        /** Failures 2, 3, 4 and 6: replication no longer holds; see {@link ReplicationError}. */
+        REPLICATION_ERROR,
+        /** The peer is connected. */
+        LINK_UP,
+        /** The peer is not connected any more. */
+        LINK_DOWN,
+        /** The log was full, and the policy says to go on without the secondary. */
+        DETACHED,
+        /** An epoch was committed. */
+        CHECKPOINT,
+        /** Failover is done: the guest is served from the last checkpoint. */
+        FAILOVER,
+        /** The merge came to its end: the disks are plain files again. */
+        MERGE_COMPLETED,
+        /** Failure 7: the merge met an error; it will be tried again. */
+        MERGE_FAILED
+    }
+
+    /**
+     * Something happened.
+     *
+     * @param disk the disk's name; empty where it is none of one disk
+     * @param epoch the committed epoch
+     * @param sentence for people
+     */
+    void onEvent(Event event, String disk, long epoch, String sentence);
+}

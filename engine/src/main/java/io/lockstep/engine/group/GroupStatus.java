@@ -1,0 +1,74 @@
+package io.lockstep.engine.group;
+
+import java.util.List;
+
+/**
+ * What there is to know of a group at a moment: an immutable value. Lengths are in bytes, times in
+ * nanoseconds.
+ *
+ * @param role which side
+ * @param state where it stands
+ * @param peer of a primary: where the secondary is; of a secondary: which primary is attached;
+ *     empty for none
+ * @param linked whether the peer is connected
+ * @param openEpoch the epoch that writes belong to now
+ * @param sealedEpoch the last one that is sealed on every disk
+ * @param committedEpoch the last committed one; 0 for the state in which replication started
+ * @param lagBytes forwarded and not yet answered
+ * @param lagNanos age of the oldest of them
+ * @param bufferUsed of a primary: bytes in the forward log; of a secondary: in the arenas
+ * @param bufferLimit how many there may be
+ * @param mergeDone of a failover's merge: bytes that are settled
+ * @param mergeTotal of a failover's merge: bytes that were to be
+ * @param disks a line each
+ */
+public record GroupStatus(
+        ReplicationGroup.Role role,
+        State state,
+        String peer,
+        boolean linked,
+        long openEpoch,
+        long sealedEpoch,
+        long committedEpoch,
+        long lagBytes,
+        long lagNanos,
+        long bufferUsed,
+        long bufferLimit,
+        long mergeDone,
+        long mergeTotal,
+        List<DiskStatus> disks) {
+    /** Where a group stands. */
+    public enum State {
+        /** Not started. */
+        IDLE,
+        /** Replicating, as far as is known. */
+        RUNNING,
+        /** Replication has met an error: see get-error. */
+        BROKEN,
+        /** Failed over; the merge goes on. */
+        MERGING,
+        /** Stopped: the disks are plain ones again. */
+        ALONE
+    }
+
+    /**
+     * One disk.
+     *
+     * @param hiddenUsed of a secondary: bytes of pre-images of uncommitted epochs
+     * @param activeUsed of a secondary: bytes of the guest's own writes since the checkpoint
+     * @param dirty of a primary that has detached: bytes that the secondary does not have
+     */
+    public record DiskStatus(
+            String name,
+            long length,
+            long writes,
+            long writtenBytes,
+            long hiddenUsed,
+            long activeUsed,
+            long dirty) {}
+
+    /** Copies the list. */
+    public GroupStatus {
+        disks = List.copyOf(disks);
+    }
+}

@@ -1,0 +1,68 @@
+package io.lockstep.engine.group;
+
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * One side of a replicated disk group, with the four operations of block replication: start,
+ * checkpoint, get-error and stop; and a checkpoint's two halves, for managers that use them apart.
+ *
+ * <p>All methods are called on the group's loop, and so are the stages that hang on a future. A
+ * future fails with a {@link GroupException} whose message is for the manager. Source: QEMU's
+ * {@code docs/block-replication.txt}, "New block driver interface".
+ */
+public interface ReplicationGroup {
+    /** Which side it is. */
+    Role role();
+
+    /**
+     * Starts replication.
+     *
+     * @return fails where it has been started, or where the pair can't be (a primary waits for its
+     *     peer's word)
+     */
+    CompletableFuture<Void> start();
+
+    /**
+     * Ends the open epoch of every disk.
+     *
+     * @return the epoch that was sealed
+     */
+    CompletableFuture<Long> seal();
+
+    /**
+     * Makes a sealed epoch, and all before it, the state that failover returns to.
+     *
+     * @return done when it is so on the secondary
+     */
+    CompletableFuture<Void> commit(long epoch);
+
+    /**
+     * Seals, and commits what it sealed. On a secondary whose primary seals for itself: commits
+     * what is sealed on every disk.
+     *
+     * @return the epoch that is now the last committed one
+     */
+    CompletableFuture<Long> checkpoint();
+
+    /**
+     * Stops replication.
+     *
+     * @param failover of a secondary: return to the last checkpoint, overlaid with its guest's
+     *     writes, and go on alone, with the merge behind; of a primary: go on alone
+     * @return done when the guest is served that way; the merge may go on
+     */
+    CompletableFuture<Void> stop(boolean failover);
+
+    /** The first error since replication was started; empty where there was none. */
+    Optional<ReplicationError> error();
+
+    /** What there is to know now. */
+    GroupStatus status();
+
+    /** The side of a pair. */
+    enum Role {
+        PRIMARY,
+        SECONDARY
+    }
+}

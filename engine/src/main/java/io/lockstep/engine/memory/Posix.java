@@ -124,6 +124,7 @@ public final class Posix {
     private static final MemorySegment FSTATFS = function("fstatfs");
     private static final MemorySegment MMAP = function("mmap");
     private static final MemorySegment MUNMAP = function("munmap");
+    private static final MemorySegment FTRUNCATE = function("ftruncate");
     private static final MemorySegment MADVISE = function("madvise");
     private static final MemorySegment MINCORE = function("mincore");
 
@@ -180,6 +181,11 @@ public final class Posix {
     public static int fallocate(
             final int fd, final int mode, final long offset, final long length) {
         return callInt(FALLOCATE, fd, mode, offset, length);
+    }
+
+    /** Makes a file that many bytes long. */
+    public static int ftruncate(final int fd, final long length) {
+        return callInt(FTRUNCATE, fd, length, 0, 0);
     }
 
     /**

@@ -375,7 +375,8 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
      * Closes at once. What is in flight ends unanswered; the buffers go when the disk is done with
      * them.
      */
-    void close() {
+    @Override
+    public void close() {
         if (phase == Phase.CLOSED) {
             return;
         }

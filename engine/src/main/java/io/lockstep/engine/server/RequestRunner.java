@@ -20,7 +20,8 @@ import java.io.IOException;
  * disk to where it will be sent, behind its header. The disk may complete in any order, at once or
  * later. All on the session's loop; in steady state nothing is allocated.
  */
-final class RequestRunner implements ServerTransmission.Handler, Disk.Completion {
+final class RequestRunner
+        implements ServerTransmission.Handler, Disk.Completion, ControlSpace.Client {
     /** Requests of one client that are in flight at most. */
     static final int IN_FLIGHT_MAX = 256;
 
@@ -41,10 +42,13 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
     /** Hears that a request has ended: there may be a reply to send, and room for more requests. */
     interface Owner {
         void onProgress();
+
+        /** The connection is to be closed. */
+        void close();
     }
 
     private final Disk disk;
-    private final Disk control;
+    private final ControlSpace control;
     private final ReplyEncoder encoder;
     private final ReceiveBuffer received;
     private final ReplyRing replies;
@@ -100,6 +104,9 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
     /** From now on nobody wants replies: the client is gone. What is in flight still ends. */
     void abandon() {
         abandoned = true;
+        if (control != null) {
+            control.onGone(this);
+        }
         dropIncoming();
     }
 
@@ -131,8 +138,18 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
         if (refusing) {
             return onRejected(request, Nbd.ESHUTDOWN, "server is shutting down");
         }
+        final boolean isControl = request.has(Nbd.CMD_FLAG_CONTROL);
+        if (control != null
+                && !isControl
+                && isChange(request.command())
+                && !control.mayChange(this)) {
+            return onRejected(
+                    request, Nbd.EPERM, "another primary replicates to this disk; stop that one");
+        }
         final IoBuffer window =
-                request.command() == Nbd.CMD_READ && request.length() >= DIRECT_LENGTH_MIN
+                request.command() == Nbd.CMD_READ
+                                && !isControl
+                                && request.length() >= DIRECT_LENGTH_MIN
                         ? disk.window(request.offset(), (int) request.length())
                         : null;
         if (window != null) {
@@ -144,7 +161,11 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
             return false;
         }
         final int index = requests.add(request, slot);
-        submit(request, index);
+        if (isControl) {
+            submitControl(request, index);
+        } else {
+            submit(request, index);
+        }
         disk.poll();
         return true;
     }
@@ -218,25 +239,20 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
         final long length = request.length();
         switch (request.command()) {
             case Nbd.CMD_READ ->
-                    submitRead(
-                            index,
-                            offset,
-                            (int) length,
-                            request.has(Nbd.CMD_FLAG_DF | Nbd.CMD_FLAG_CONTROL));
+                    submitRead(index, offset, (int) length, request.has(Nbd.CMD_FLAG_DF));
             case Nbd.CMD_WRITE -> {
                 lastMessageLength =
                         writeWindow(request) != null
                                 ? 0
                                 : encoder.style().requestHeaderLength() + (int) length;
                 received.pin();
-                target(request.has(Nbd.CMD_FLAG_CONTROL))
-                        .write(
-                                offset,
-                                (int) length,
-                                received.memory(),
-                                request.payloadPosition(),
-                                this,
-                                index);
+                disk.write(
+                        offset,
+                        (int) length,
+                        received.memory(),
+                        request.payloadPosition(),
+                        this,
+                        index);
                 return;
             }
             case Nbd.CMD_FLUSH -> {
@@ -254,8 +270,40 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
         lastMessageLength = encoder.style().requestHeaderLength();
     }
 
-    private Disk target(final boolean isControl) {
-        return isControl ? control : disk;
+    private void submitControl(final Request request, final int index) {
+        final int offset = (int) request.offset();
+        final int length = (int) request.length();
+        lastMessageLength = encoder.style().requestHeaderLength();
+        if (request.command() == Nbd.CMD_WRITE) {
+            received.pin();
+            final long payload = request.payloadPosition();
+            control.write(this, offset, length, received.memory(), payload, this, index);
+            return;
+        }
+        requests.reading(index, 1);
+        final int start = replies.position(requests.slot(index));
+        final int header =
+                encoder.dataHeader(
+                        replies.memory(),
+                        start,
+                        requests.cookie(index),
+                        offset,
+                        offset,
+                        length,
+                        true);
+        requests.replyLength(index, header + length);
+        onComplete(index, control.read(offset, length, replies.memory(), start + header));
+    }
+
+    private static boolean isChange(final int command) {
+        return command == Nbd.CMD_WRITE
+                || command == Nbd.CMD_WRITE_ZEROES
+                || command == Nbd.CMD_TRIM;
+    }
+
+    @Override
+    public void evict() {
+        owner.close();
     }
 
     private static int zeroFlags(final Request request) {
@@ -298,8 +346,7 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
                                 last);
         requests.replyLength(
                 index, position - replies.position(requests.slot(index)) + header + length);
-        target(requests.has(index, Nbd.CMD_FLAG_CONTROL))
-                .read(offset, length, replies.memory(), position + header, this, index);
+        disk.read(offset, length, replies.memory(), position + header, this, index);
         return position + header + length;
     }
 
@@ -481,6 +528,15 @@ final class RequestRunner implements ServerTransmission.Handler, Disk.Completion
 
     private void commitFailure(final int index) {
         final int errno = requests.errno(index);
+        if (requests.has(index, Nbd.CMD_FLAG_CONTROL)) {
+            writeError(
+                    requests.slot(index),
+                    requests.cookie(index),
+                    requests.offset(index),
+                    errno,
+                    control.reason());
+            return;
+        }
         final String reason =
                 "disk "
                         + disk.name()

@@ -12,9 +12,9 @@ import java.util.List;
  * @param export what clients are told
  * @param disk the loop's own view of the disk
  * @param control what {@link Nbd#CMD_FLAG_CONTROL} reaches; null where the export does not offer
- *     {@link Nbd#CONTEXT_CONTROL}. Its completions come with the disk's {@link Disk#poll}
+ *     {@link Nbd#CONTEXT_CONTROL}
  */
-public record ServedExport(Export export, Disk disk, Disk control) {
+public record ServedExport(Export export, Disk disk, ControlSpace control) {
     private static final int BLOCK_SIZE_PREFERRED = 4096;
 
     /** The export of a disk with all that a server of this project offers. */
@@ -23,7 +23,8 @@ public record ServedExport(Export export, Disk disk, Disk control) {
     }
 
     /** The same, with a control space. */
-    public static ServedExport of(final Disk disk, final String description, final Disk control) {
+    public static ServedExport of(
+            final Disk disk, final String description, final ControlSpace control) {
         final int flags =
                 Nbd.FLAG_HAS_FLAGS
                         | Nbd.FLAG_SEND_FLUSH

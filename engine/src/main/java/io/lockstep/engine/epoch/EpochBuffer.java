@@ -1,0 +1,356 @@
+package io.lockstep.engine.epoch;
+
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.SparseFile;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.file.Path;
+
+/**
+ * The blocks that one epoch keeps of a disk, to be dropped all at once by entering another epoch:
+ * nothing is ever cleared. Three mapped files:
+ *
+ * <ul>
+ *   <li>the <em>map</em>, 8 bytes a block: in the upper half the tag of the epoch that wrote the
+ *       entry, in the lower half the slot with the block's content, or {@link #ZERO}. An entry with
+ *       another epoch's tag counts as absent;
+ *   <li>the <em>arena</em>, slots of a block each, taken one behind the other;
+ *   <li>the <em>extents</em>: a page with the header, then 16 bytes for each run of blocks that was
+ *       published, in the order of their publication, by which the merge walks what is there.
+ * </ul>
+ *
+ * <p>What a kill leaves: a run's content is stored before its extent, its extent before the count,
+ * the count before the map's entries. So an entry that is there is whole, and has an extent.
+ *
+ * <p>Tags are the epoch modulo 2<sup>32</sup>-1, plus one, so that zeroed memory has none. When
+ * they are used up, after 2<sup>32</sup>-1 epochs (nearly seven years at 20 a second), the map is
+ * cleared once. Slots are counted with 31 bits: 8 TiB of arena.
+ *
+ * <p>On its group's loop only; allocates no object after it is opened. Lengths are in blocks unless
+ * said otherwise.
+ */
+public final class EpochBuffer implements AutoCloseable {
+    /** The unit of the buffers, in bytes. */
+    public static final int BLOCK_LENGTH = 4096;
+
+    /** Of {@link #find}: the epoch has nothing of this block. */
+    public static final int ABSENT = -1;
+
+    /** In place of a slot: the block is zero, and takes no slot. */
+    public static final int ZERO = -2;
+
+    private static final long TAGS = 0xffff_ffffL;
+    private static final int SLOT_ZERO = -1;
+    private static final int BLOCK_BITS = 12;
+
+    private static final int MAP_CHUNK = 64 << 10;
+    private static final int ARENA_CHUNK = 1 << 20;
+    private static final int EXTENTS_CHUNK = 64 << 10;
+
+    private static final long HEADER_LENGTH = 4096;
+    private static final long EXTENT_LENGTH = 16;
+    private static final long MAGIC = 0x4c4f_434b_4550_4f31L; // "LOCKEPO1"
+    private static final long AT_DISK_LENGTH = 8;
+    private static final long AT_ERA = 16;
+
+    /** Tag and count of extents, and of slots: a count with another epoch's tag is zero. */
+    private static final long AT_EXTENTS = 64;
+
+    private static final long AT_SLOTS = 128;
+
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+    private static final VarHandle COUNT = LONG.varHandle();
+
+    private final SparseFile map;
+    private final SparseFile arena;
+    private final SparseFile extents;
+    private final long slotsMax;
+    private final long extentsMax;
+    private long epoch;
+    private long tag;
+
+    /** Runs that were reserved and may still be published. */
+    private long extentsReserved;
+
+    private EpochBuffer(
+            final SparseFile map,
+            final SparseFile arena,
+            final SparseFile extents,
+            final long slotsMax) {
+        this.map = map;
+        this.arena = arena;
+        this.extents = extents;
+        this.slotsMax = slotsMax;
+        extentsMax = (extents.segment().byteSize() - HEADER_LENGTH) / EXTENT_LENGTH;
+    }
+
+    /**
+     * Opens a buffer's files, made where there are none, as a killed process left them.
+     *
+     * @param directory where they lie
+     * @param name they begin with it
+     * @param diskLength in bytes
+     * @param arenaLimit bytes that the arena may take
+     * @throws IOException where there is no space, or they belong to a disk of another length
+     */
+    public static EpochBuffer open(
+            final Path directory, final String name, final long diskLength, final long arenaLimit)
+            throws IOException {
+        final long blocks = (diskLength + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
+        final long slotsMax =
+                Math.min(Integer.MAX_VALUE, Math.min(blocks, arenaLimit / BLOCK_LENGTH));
+        SparseFile map = null;
+        SparseFile arena = null;
+        SparseFile extents = null;
+        boolean opened = false;
+        try {
+            extents =
+                    SparseFile.open(
+                            directory.resolve(name + ".extents"),
+                            HEADER_LENGTH + 2 * blocks * EXTENT_LENGTH,
+                            EXTENTS_CHUNK);
+            requireHeader(extents, diskLength);
+            map = SparseFile.open(directory.resolve(name + ".map"), blocks * Long.BYTES, MAP_CHUNK);
+            arena =
+                    SparseFile.open(
+                            directory.resolve(name + ".arena"),
+                            Math.max(1, slotsMax) * BLOCK_LENGTH,
+                            ARENA_CHUNK);
+            opened = true;
+            return new EpochBuffer(map, arena, extents, slotsMax);
+        } finally {
+            if (!opened) {
+                closeAll(map, arena, extents);
+            }
+        }
+    }
+
+    private static void requireHeader(final SparseFile extents, final long diskLength)
+            throws IOException {
+        final int errno = extents.allocate(0, HEADER_LENGTH);
+        if (errno != 0) {
+            throw new IOException(
+                    "cannot allocate space for " + extents.path() + ": " + Errno.meaning(errno));
+        }
+        final MemorySegment header = extents.segment();
+        final long magic = header.get(LONG, 0);
+        if (magic == 0) {
+            header.set(LONG, AT_DISK_LENGTH, diskLength);
+            VarHandle.releaseFence();
+            header.set(LONG, 0, MAGIC);
+        } else if (magic != MAGIC) {
+            throw new IOException(
+                    extents.path()
+                            + " is no buffer of this version of lockstep; remove the directory if"
+                            + " nothing of it is needed, or choose another");
+        } else if (header.get(LONG, AT_DISK_LENGTH) != diskLength) {
+            throw new IOException(
+                    extents.path()
+                            + " belongs to a disk of "
+                            + header.get(LONG, AT_DISK_LENGTH)
+                            + " bytes, not of "
+                            + diskLength);
+        }
+    }
+
+    private static void closeAll(final SparseFile... files) {
+        for (final SparseFile file : files) {
+            if (file != null) {
+                file.close();
+            }
+        }
+    }
+
+    /**
+     * From now on it keeps the blocks of that epoch. What it has of this epoch already, it keeps;
+     * what it has of any other is gone.
+     */
+    public void enter(final long newEpoch) {
+        if (newEpoch == epoch && tag != 0) {
+            return;
+        }
+        final long era = newEpoch / TAGS;
+        final MemorySegment header = extents.segment();
+        if (header.get(LONG, AT_ERA) != era) {
+            map.release(0); // before the era: a kill in between clears it again
+            VarHandle.releaseFence();
+            header.set(LONG, AT_ERA, era);
+        }
+        epoch = newEpoch;
+        tag = tagOf(newEpoch);
+        extentsReserved = 0;
+    }
+
+    private static long tagOf(final long epoch) {
+        return epoch % TAGS + 1;
+    }
+
+    /** The epoch whose blocks it keeps. */
+    public long epoch() {
+        return epoch;
+    }
+
+    /** What an epoch has of a block: a slot, {@link #ZERO} or {@link #ABSENT}. */
+    public int find(final long block, final long ofEpoch) {
+        final long at = block * Long.BYTES;
+        if (!map.isAllocated(at)) {
+            return ABSENT;
+        }
+        final long entry = map.segment().get(LONG, at);
+        if (entry >>> Integer.SIZE != tagOf(ofEpoch)) {
+            return ABSENT;
+        }
+        return (int) entry == SLOT_ZERO ? ZERO : (int) entry;
+    }
+
+    /** What the present epoch has of a block. */
+    public int find(final long block) {
+        return find(block, epoch);
+    }
+
+    /**
+     * Sees to it that a run of blocks can be published, and takes slots for it.
+     *
+     * @param isZero whether it will be published as {@link #ZERO}, without slots
+     * @return the first slot ({@link #ZERO} where none is needed); a negative error number below
+     *     {@link #ZERO} where there is no room: {@code -ENOSPC}
+     */
+    public int reserve(final long block, final int count, final boolean isZero) {
+        final long extentCount = extentCount() + extentsReserved;
+        int errno = map.allocate(block * Long.BYTES, (long) count * Long.BYTES);
+        if (errno == 0 && extentCount == extentsMax) {
+            errno = Errno.ENOSPC;
+        }
+        if (errno == 0) {
+            errno = extents.allocate(HEADER_LENGTH + extentCount * EXTENT_LENGTH, EXTENT_LENGTH);
+        }
+        if (errno != 0) {
+            return -errno;
+        }
+        if (isZero) {
+            extentsReserved++;
+            return ZERO;
+        }
+        final long slot = slotCount();
+        if (slot + count > slotsMax) {
+            return -Errno.ENOSPC;
+        }
+        errno = arena.allocate(slot * BLOCK_LENGTH, (long) count * BLOCK_LENGTH);
+        if (errno != 0) {
+            return -errno;
+        }
+        setCount(AT_SLOTS, slot + count);
+        extentsReserved++;
+        return (int) slot;
+    }
+
+    /**
+     * Makes a run of blocks known that was reserved, and whose slots hold its content.
+     *
+     * @param slot as {@link #reserve} answered
+     */
+    public void publish(final long block, final int count, final int slot) {
+        final long index = extentCount();
+        final long at = HEADER_LENGTH + index * EXTENT_LENGTH;
+        extentsReserved--;
+        final MemorySegment list = extents.segment();
+        list.set(LONG, at, block);
+        list.set(INT, at + 8, count);
+        list.set(INT, at + 12, slot);
+        setCount(AT_EXTENTS, index + 1);
+        long entry = tag << Integer.SIZE | (slot == ZERO ? SLOT_ZERO & TAGS : slot);
+        final long step = slot == ZERO ? 0 : 1;
+        VarHandle.releaseFence();
+        for (long i = block; i < block + count; i++) {
+            map.segment().set(LONG, i * Long.BYTES, entry);
+            entry += step;
+        }
+        VarHandle.releaseFence();
+    }
+
+    /** Forgets a block of an epoch: its content has become the disk's. */
+    public void forget(final long block, final long ofEpoch) {
+        if (find(block, ofEpoch) != ABSENT) {
+            map.segment().set(LONG, block * Long.BYTES, 0);
+            VarHandle.releaseFence();
+        }
+    }
+
+    /** The memory of the slots. */
+    public MemorySegment arena() {
+        return arena.segment();
+    }
+
+    /** Where a slot lies in the {@link #arena}, in bytes. */
+    public static long position(final int slot) {
+        return (long) slot << BLOCK_BITS;
+    }
+
+    // ---- What it has, run by run.
+
+    /** How many runs were published in this epoch. */
+    public long extentCount() {
+        return count(AT_EXTENTS);
+    }
+
+    /** The first block of a run. */
+    public long extentBlock(final long index) {
+        return extents.segment().get(LONG, HEADER_LENGTH + index * EXTENT_LENGTH);
+    }
+
+    /** How many blocks a run has. */
+    public int extentLength(final long index) {
+        return extents.segment().get(INT, HEADER_LENGTH + index * EXTENT_LENGTH + 8);
+    }
+
+    /** Slots that are taken. */
+    public long slotCount() {
+        return count(AT_SLOTS);
+    }
+
+    private long count(final long at) {
+        final long value = extents.segment().get(LONG, at);
+        return value >>> Integer.SIZE == tag ? value & TAGS : 0;
+    }
+
+    private void setCount(final long at, final long count) {
+        COUNT.setRelease(extents.segment(), at, tag << Integer.SIZE | count);
+    }
+
+    // ---- Its space.
+
+    /** Bytes of arena that the present epoch uses. */
+    public long usedLength() {
+        return slotCount() * BLOCK_LENGTH;
+    }
+
+    /** Bytes of arena that may be used. */
+    public long limitLength() {
+        return slotsMax * BLOCK_LENGTH;
+    }
+
+    /** Gives back arena space beyond a mark, in bytes, and beyond what is in use. */
+    public void trim(final long highWater) {
+        final long keep = Math.max(highWater, usedLength());
+        if (arena.allocatedLength() > keep + ARENA_CHUNK) {
+            arena.release(keep);
+        }
+    }
+
+    /** Unmaps the files, and keeps them. */
+    @Override
+    public void close() {
+        closeAll(map, arena, extents);
+    }
+
+    /** Unmaps and removes the files. */
+    public void delete() throws IOException {
+        map.delete();
+        arena.delete();
+        extents.delete();
+    }
+}

@@ -1,0 +1,202 @@
+package io.lockstep.engine.secondary;
+
+import static io.lockstep.engine.epoch.EpochBuffer.ABSENT;
+import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
+import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
+
+import io.lockstep.engine.epoch.EpochBuffer;
+import io.lockstep.engine.epoch.GroupPage;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+
+/**
+ * The buffers of one secondary disk: the hidden disk, which is one buffer for each of the two
+ * epochs that may be uncommitted, taken in turn, and the active disk. Who looks for a block as the
+ * guest sees it looks in the active disk, then in the older uncommitted epoch's pre-images, then in
+ * the younger's, then in the secondary disk. On the group's loop.
+ */
+final class DiskBuffers implements AutoCloseable {
+    private final GroupPage page;
+    private final EpochBuffer active;
+    private final EpochBuffer evenHidden;
+    private final EpochBuffer oddHidden;
+
+    /** What the last {@link #find} found in the buffer that it answered. */
+    private int slot;
+
+    private DiskBuffers(
+            final GroupPage page,
+            final EpochBuffer active,
+            final EpochBuffer evenHidden,
+            final EpochBuffer oddHidden) {
+        this.page = page;
+        this.active = active;
+        this.evenHidden = evenHidden;
+        this.oddHidden = oddHidden;
+    }
+
+    /**
+     * Opens the buffers of a disk.
+     *
+     * @param prefix their files' names begin with it
+     * @param arenaLimit bytes that each may keep
+     * @throws IOException where there is no space, or they belong to another disk
+     */
+    static DiskBuffers open(
+            final Path directory,
+            final String prefix,
+            final long diskLength,
+            final long arenaLimit,
+            final GroupPage page)
+            throws IOException {
+        EpochBuffer active = null;
+        EpochBuffer even = null;
+        EpochBuffer odd = null;
+        try {
+            active = EpochBuffer.open(directory, prefix + ".active", diskLength, arenaLimit);
+            even = EpochBuffer.open(directory, prefix + ".hidden-even", diskLength, arenaLimit);
+            odd = EpochBuffer.open(directory, prefix + ".hidden-odd", diskLength, arenaLimit);
+        } catch (final IOException e) {
+            close(active);
+            close(even);
+            close(odd);
+            throw e;
+        }
+        final DiskBuffers buffers = new DiskBuffers(page, active, even, odd);
+        final long committed = page.committedEpoch();
+        active.enter(committed);
+        buffers.hidden(committed + 1);
+        buffers.hidden(committed + 2);
+        return buffers;
+    }
+
+    private static void close(final EpochBuffer buffer) {
+        if (buffer != null) {
+            buffer.close();
+        }
+    }
+
+    /** The pre-images of an uncommitted epoch. */
+    EpochBuffer hidden(final long epoch) {
+        final EpochBuffer buffer = (epoch & 1) == 0 ? evenHidden : oddHidden;
+        buffer.enter(epoch);
+        return buffer;
+    }
+
+    /** The guest's own writes since the last checkpoint. */
+    EpochBuffer active() {
+        active.enter(page.committedEpoch());
+        return active;
+    }
+
+    /** Who has a block as the guest sees it; null for the secondary disk. */
+    EpochBuffer find(final long block) {
+        final long committed = page.committedEpoch();
+        slot = active.find(block, committed);
+        return slot != ABSENT ? active : findHidden(block);
+    }
+
+    /** Where the block that was found last lies in its buffer: a slot, or zero. */
+    int slot() {
+        return slot;
+    }
+
+    /** Who has a block's pre-image; null where the secondary disk has the block as it was. */
+    EpochBuffer findHidden(final long block) {
+        final long committed = page.committedEpoch();
+        final EpochBuffer older = (committed & 1) == 0 ? oddHidden : evenHidden;
+        slot = older.find(block, committed + 1);
+        if (slot != ABSENT) {
+            return older;
+        }
+        final EpochBuffer younger = older == oddHidden ? evenHidden : oddHidden;
+        slot = younger.find(block, committed + 2);
+        return slot != ABSENT ? younger : null;
+    }
+
+    /**
+     * Copies a part of the block that was found last.
+     *
+     * @param from first byte of the part, within the block
+     */
+    void copy(
+            final EpochBuffer buffer,
+            final int from,
+            final int length,
+            final MemorySegment target,
+            final long position) {
+        copy(buffer, slot, from, length, target, position);
+    }
+
+    static void copy(
+            final EpochBuffer buffer,
+            final int slot,
+            final int from,
+            final int length,
+            final MemorySegment target,
+            final long position) {
+        if (slot == ZERO) {
+            target.asSlice(position, length).fill((byte) 0);
+        } else {
+            MemorySegment.copy(
+                    buffer.arena(), EpochBuffer.position(slot) + from, target, position, length);
+        }
+    }
+
+    /** The block is in the disk as the guest sees it: every buffer forgets it. */
+    void forget(final long block) {
+        final long committed = page.committedEpoch();
+        // The lowest first: killed in between, what is seen stays the same.
+        hidden(committed + 2).forget(block, committed + 2);
+        hidden(committed + 1).forget(block, committed + 1);
+        active.forget(block, committed);
+    }
+
+    /** Bytes of pre-images that uncommitted epochs have. */
+    long hiddenUsed() {
+        final long committed = page.committedEpoch();
+        return hidden(committed + 1).usedLength() + hidden(committed + 2).usedLength();
+    }
+
+    /** Bytes of the guest's own writes. */
+    long activeUsed() {
+        return active().usedLength();
+    }
+
+    /** Bytes that all may have. */
+    long limit() {
+        return active.limitLength() + evenHidden.limitLength() + oddHidden.limitLength();
+    }
+
+    /** Gives back memory beyond a mark, in bytes a buffer. */
+    void trim(final long highWater) {
+        active().trim(highWater);
+        evenHidden.trim(highWater);
+        oddHidden.trim(highWater);
+    }
+
+    /** Blocks to whole blocks: the block of a byte. */
+    static long blockOf(final long offset) {
+        return offset / BLOCK_LENGTH;
+    }
+
+    /** The first block that begins at or behind a byte. */
+    static long blockFrom(final long offset) {
+        return (offset + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
+    }
+
+    @Override
+    public void close() {
+        active.close();
+        evenHidden.close();
+        oddHidden.close();
+    }
+
+    void delete() throws IOException {
+        active.delete();
+        evenHidden.delete();
+        oddHidden.delete();
+    }
+}

@@ -1,0 +1,417 @@
+package io.lockstep.engine.secondary;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.server.ControlSpace;
+import io.lockstep.engine.server.ServedExport;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * One disk of a secondary group: its two faces, towards the primary and towards the guest, and what
+ * the primary says in the control space. On the group's loop.
+ */
+final class SecondaryDisk
+        implements StreamDisk.Owner, GuestDisk.Owner, Merge.Owner, ControlSpace, AutoCloseable {
+    private static final int SCAN_EXTENTS = 4;
+
+    private final SecondaryGroup group;
+    private final int index;
+    private final Disk local;
+    private final IoLoop loop;
+    private final GroupPage page;
+    private final DiskBuffers buffers;
+    private final StreamDisk stream;
+    private final GuestDisk guest;
+    private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, Long.BYTES);
+
+    /** The connection of the primary; null for none. */
+    private Client attached;
+
+    private boolean isEmpty;
+    private String reason = "";
+
+    /** A seal that waits for the writes before it. */
+    private Disk.Completion sealCompletion;
+
+    private long sealToken;
+
+    /** Somebody who waits for the epoch to be sealed, or for the stream to end. */
+    private CompletableFuture<Void> drained;
+
+    private CompletableFuture<Void> quiet;
+    private Merge merge;
+
+    SecondaryDisk(
+            final SecondaryGroup group,
+            final int index,
+            final Disk local,
+            final IoLoop loop,
+            final GroupPage page,
+            final SecondaryGroup.Options options)
+            throws IOException {
+        this.group = group;
+        this.index = index;
+        this.local = local;
+        this.loop = loop;
+        this.page = page;
+        buffers =
+                DiskBuffers.open(
+                        options.buffers(),
+                        "disk" + index,
+                        local.length(),
+                        options.bufferLimit(),
+                        page);
+        stream = new StreamDisk(local, buffers, page.sealedEpoch(index) + 1, this);
+        final GuestDisk.Mode mode =
+                page.state() == GroupPage.RUNNING
+                        ? GuestDisk.Mode.BUFFERED
+                        : page.state() == GroupPage.FAILED_OVER
+                                ? GuestDisk.Mode.MERGING
+                                : GuestDisk.Mode.CLOSED;
+        guest = new GuestDisk(local, loop, page, buffers, mode, this);
+    }
+
+    String name() {
+        return local.name();
+    }
+
+    ServedExport streamExport() {
+        return ServedExport.of(stream, "replication of " + local.name(), this);
+    }
+
+    ServedExport guestExport() {
+        return ServedExport.of(guest, "guest's view of " + local.name());
+    }
+
+    // ---- Start, seal, failover.
+
+    /** Looks whether there is anything in the disk, and lets the guest in. */
+    CompletableFuture<Void> start() {
+        final CompletableFuture<Void> scanned = new CompletableFuture<>();
+        final ExtentList extents = new ExtentList(SCAN_EXTENTS);
+        local.extents(
+                0,
+                local.length(),
+                extents,
+                (token, errno) -> {
+                    isEmpty =
+                            errno == 0
+                                    && extents.size() == 1
+                                    && extents.totalLength() == local.length()
+                                    && extents.state(0) == ExtentList.HOLE;
+                    scanned.complete(null);
+                },
+                0);
+        local.poll();
+        return scanned;
+    }
+
+    void openToGuest() {
+        guest.mode(GuestDisk.Mode.BUFFERED);
+    }
+
+    long openEpoch() {
+        return stream.openEpoch();
+    }
+
+    /** Ends the open epoch; done when all of its writes are in the disk. */
+    CompletableFuture<Void> seal() {
+        stream.seal();
+        if (stream.isDrained()) {
+            onDrained();
+            return CompletableFuture.completedFuture(null);
+        }
+        drained = drained == null ? new CompletableFuture<>() : drained;
+        return drained;
+    }
+
+    @Override
+    public void onDrained() {
+        page.seal(index, stream.openEpoch() - 1);
+        if (drained != null) {
+            final CompletableFuture<Void> waiting = drained;
+            drained = null;
+            waiting.complete(null);
+        }
+        if (sealCompletion != null) {
+            final Disk.Completion completion = sealCompletion;
+            sealCompletion = null;
+            completion.onComplete(sealToken, 0);
+        }
+    }
+
+    /** Cuts the primary's connection; done when nothing of its writes is under way. */
+    CompletableFuture<Void> endStream() {
+        if (attached != null) {
+            attached.evict();
+        }
+        if (stream.isQuiet()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        quiet = new CompletableFuture<>();
+        return quiet;
+    }
+
+    @Override
+    public void onQuiet() {
+        if (quiet != null) {
+            final CompletableFuture<Void> waiting = quiet;
+            quiet = null;
+            waiting.complete(null);
+        }
+    }
+
+    void startMerge() {
+        guest.mode(GuestDisk.Mode.MERGING);
+        merge = new Merge(loop, local, page, buffers, guest, this);
+        merge.start();
+    }
+
+    /** The disk stands alone as it is. */
+    void standAlone() {
+        guest.mode(GuestDisk.Mode.DIRECT);
+    }
+
+    boolean isMerged() {
+        return guest.mode() == GuestDisk.Mode.DIRECT;
+    }
+
+    @Override
+    public void onMerged() {
+        group.onMerged();
+    }
+
+    @Override
+    public void onMergeFailed(final String disk, final long offset, final int errno) {
+        group.onMergeFailed(disk, offset, errno);
+    }
+
+    @Override
+    public void onGuestError(final String disk, final long offset, final int errno) {
+        group.onGuestError(disk, offset, errno);
+    }
+
+    // ---- What the stream asks.
+
+    @Override
+    public boolean isReplicating() {
+        return group.isReplicating();
+    }
+
+    @Override
+    public int refusal() {
+        return group.refusal();
+    }
+
+    @Override
+    public void onBroken(
+            final ReplicationError.Kind kind,
+            final String disk,
+            final long offset,
+            final int errno) {
+        group.onBroken(kind, disk, offset, errno);
+    }
+
+    // ---- The control space.
+
+    @Override
+    public int read(
+            final int offset, final int length, final MemorySegment into, final long position) {
+        ControlRecord.write(
+                record,
+                0,
+                ControlRecord.STATE,
+                stream.openEpoch() - 1,
+                group.committedEpoch(),
+                group.sessionHigh(),
+                group.sessionLow(),
+                group.stateFlags());
+        MemorySegment.copy(record, offset, into, position, length);
+        return 0;
+    }
+
+    @Override
+    public void write(
+            final Client client,
+            final int offset,
+            final int length,
+            final MemorySegment from,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        final int errno;
+        if (offset != 0
+                || length != ControlRecord.LENGTH
+                || !ControlRecord.isValid(from, position)) {
+            errno = refuse(Errno.EINVAL, "this is no control record of version 1");
+        } else {
+            final long epoch = ControlRecord.epoch(from, position);
+            switch (ControlRecord.kind(from, position)) {
+                case ControlRecord.ATTACH -> errno = attach(client, from, position);
+                case ControlRecord.COMMIT ->
+                        errno = client == attached ? commit(epoch) : refuseStranger();
+                case ControlRecord.SEAL -> {
+                    errno = client == attached ? seal(epoch) : refuseStranger();
+                    if (errno == 0 && epoch == stream.openEpoch() - 1 && !stream.isDrained()) {
+                        sealCompletion = completion;
+                        sealToken = token;
+                        return;
+                    }
+                }
+                default -> errno = refuse(Errno.EINVAL, "unknown kind of control record");
+            }
+        }
+        completion.onComplete(token, errno);
+    }
+
+    private int refuse(final int errno, final String sentence) {
+        reason = "disk " + local.name() + ": " + sentence;
+        return errno;
+    }
+
+    private int refuseStranger() {
+        return refuse(Errno.EPERM, "no primary is attached on this connection");
+    }
+
+    private int attach(final Client client, final MemorySegment from, final long position) {
+        final long high = ControlRecord.sessionHigh(from, position);
+        final long low = ControlRecord.sessionLow(from, position);
+        final String refusal = group.refuseSession(high, low);
+        if (refusal != null) {
+            return refuse(Errno.EPERM, refusal);
+        }
+        if (!page.isAttached(index)) {
+            final int flags = ControlRecord.flags(from, position);
+            final boolean isEqual =
+                    (flags & ControlRecord.ASSUME_IDENTICAL) != 0
+                            || ((flags & ControlRecord.EMPTY) != 0 && isEmpty);
+            if (!isEqual) {
+                return refuse(
+                        Errno.EPERM,
+                        "primary and secondary disk are not known to be equal; copy the primary's"
+                                + " disk to the secondary first, and then start the primary with"
+                                + " --assume-identical");
+            }
+            page.attach(index);
+            group.adopt(high, low);
+        }
+        if (attached != null && attached != client) {
+            attached.evict(); // what an old connection still has in its buffers must not come late
+        }
+        attached = client;
+        group.onLink();
+        return 0;
+    }
+
+    private int seal(final long epoch) {
+        final long open = stream.openEpoch();
+        if (epoch < open) {
+            return 0;
+        }
+        if (epoch > open) {
+            return refuse(
+                    Errno.EINVAL, "epoch " + epoch + " can't be sealed: the open one is " + open);
+        }
+        if (epoch + 1 > group.committedEpoch() + SecondaryGroup.UNCOMMITTED_MAX) {
+            return refuse(
+                    Errno.EINVAL,
+                    "epoch "
+                            + epoch
+                            + " can't be sealed before epoch "
+                            + (epoch - 1)
+                            + " is committed");
+        }
+        stream.seal();
+        if (stream.isDrained()) {
+            onDrained();
+        }
+        return 0;
+    }
+
+    private int commit(final long epoch) {
+        final String refusal = group.commitUnlessRefused(epoch);
+        return refusal == null ? 0 : refuse(Errno.EINVAL, refusal);
+    }
+
+    @Override
+    public String reason() {
+        return reason;
+    }
+
+    @Override
+    public boolean mayChange(final Client client) {
+        return client == attached || group.takesAnyone();
+    }
+
+    @Override
+    public void onGone(final Client client) {
+        if (client == attached) {
+            attached = null;
+            sealCompletion = null;
+            group.onLink();
+        }
+    }
+
+    boolean isLinked() {
+        return attached != null;
+    }
+
+    // ---- Status and end.
+
+    GroupStatus.DiskStatus status(final boolean hasBuffers) {
+        return new GroupStatus.DiskStatus(
+                local.name(),
+                local.length(),
+                stream.writeCount(),
+                stream.writtenLength(),
+                hasBuffers ? buffers.hiddenUsed() : 0,
+                hasBuffers ? buffers.activeUsed() : 0,
+                0);
+    }
+
+    long sealedEpoch() {
+        return page.sealedEpoch(index);
+    }
+
+    long bufferUsed() {
+        return buffers.hiddenUsed() + buffers.activeUsed();
+    }
+
+    long bufferLimit() {
+        return buffers.limit();
+    }
+
+    long mergeDone() {
+        return merge == null ? 0 : merge.doneLength();
+    }
+
+    long mergeTotal() {
+        return merge == null ? 0 : merge.totalLength();
+    }
+
+    void trim(final long highWater) {
+        buffers.trim(highWater);
+    }
+
+    @Override
+    public void close() {
+        if (merge != null) {
+            merge.stop();
+        }
+        buffers.close();
+    }
+
+    void deleteBuffers() throws IOException {
+        buffers.delete();
+    }
+}

@@ -1,0 +1,548 @@
+package io.lockstep.engine.secondary;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.server.ServedExport;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.function.ToLongFunction;
+
+/**
+ * The secondary side of a disk group: takes the primary's stream, keeps what is needed to return to
+ * the last checkpoint, and serves the guest from there.
+ *
+ * <p>What it knows is in mapped files in its buffer directory: opened again after a kill, it goes
+ * on where it was, be that in the midst of an epoch, a commit or a merge (I9). A commit is one
+ * store in {@link GroupPage} (I4). Everything is called on the group's loop.
+ */
+public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
+    /** Epochs that may be uncommitted at a time, the open one included. */
+    static final int UNCOMMITTED_MAX = 2;
+
+    /** A buffer keeps so much memory for the next epochs, in bytes. */
+    private static final long HIGH_WATER = 256L << 20;
+
+    private static final long TRIM_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    /**
+     * What a group is made of.
+     *
+     * @param buffers a directory of the group's own, made if there is none; best on tmpfs
+     * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
+     *     fails with ENOSPC
+     */
+    public record Options(Path buffers, long bufferLimit) {}
+
+    private final IoLoop loop;
+    private final Options options;
+    private final GroupEvents events;
+    private final GroupPage page;
+    private final List<SecondaryDisk> disks = new ArrayList<>();
+    private ReplicationError error;
+    private boolean isLinked;
+    private boolean isClosed;
+    private boolean hasBuffers = true;
+    private long lastCommitted;
+
+    private SecondaryGroup(
+            final IoLoop loop,
+            final List<Disk> locals,
+            final Options options,
+            final GroupEvents events)
+            throws IOException {
+        this.loop = loop;
+        this.options = options;
+        this.events = events;
+        page = GroupPage.open(options.buffers(), locals);
+        boolean opened = false;
+        try {
+            if (page.state() == GroupPage.ALONE) {
+                throw new IOException(
+                        "the buffers in "
+                                + options.buffers()
+                                + " belong to a replication that has ended; remove that directory");
+            }
+            for (int i = 0; i < locals.size(); i++) {
+                disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
+            }
+            opened = true;
+        } finally {
+            if (!opened) {
+                disks.forEach(SecondaryDisk::close);
+                page.close();
+            }
+        }
+    }
+
+    /**
+     * Opens a group, fresh or as a killed process left it: then replication, or the merge of a
+     * failover, goes on at once.
+     *
+     * @param disks writable
+     * @throws IOException where the buffers can't be had, or belong to other disks
+     */
+    public static SecondaryGroup open(
+            final IoLoop loop,
+            final List<Disk> disks,
+            final Options options,
+            final GroupEvents events)
+            throws IOException {
+        for (final Disk disk : disks) {
+            if (disk.isReadOnly()) {
+                throw new IOException(
+                        "disk " + disk.name() + " is read-only; a secondary writes it");
+            }
+        }
+        Files.createDirectories(options.buffers());
+        final SecondaryGroup group = new SecondaryGroup(loop, disks, options, events);
+        group.resume();
+        return group;
+    }
+
+    private void resume() {
+        lastCommitted = page.committedEpoch();
+        if (page.isBroken()) {
+            error =
+                    new ReplicationError(
+                            ReplicationError.Kind.PRE_IMAGE,
+                            "",
+                            -1,
+                            "",
+                            "replication had met an error before this process started");
+        }
+        if (page.state() == GroupPage.FAILED_OVER) {
+            disks.forEach(SecondaryDisk::startMerge);
+        }
+        loop.schedule(TRIM_NANOS, this::trim);
+    }
+
+    private void trim() {
+        if (!isClosed && hasBuffers) {
+            disks.forEach(disk -> disk.trim(HIGH_WATER));
+            loop.schedule(TRIM_NANOS, this::trim);
+        }
+    }
+
+    /** What the primary writes to; a disk's export has its name. */
+    public List<ServedExport> streamExports() {
+        return disks.stream().map(SecondaryDisk::streamExport).toList();
+    }
+
+    /** What the secondary's guest uses; a disk's export has its name. */
+    public List<ServedExport> guestExports() {
+        return disks.stream().map(SecondaryDisk::guestExport).toList();
+    }
+
+    // ---- The four operations, and the halves of the second.
+
+    @Override
+    public Role role() {
+        return Role.SECONDARY;
+    }
+
+    @Override
+    public CompletableFuture<Void> start() {
+        if (!hasBuffers || page.state() == GroupPage.FAILED_OVER) {
+            return CompletableFuture.completedFuture(null);
+        }
+        if (page.state() == GroupPage.RUNNING) {
+            return fail("replication is already running");
+        }
+        final CompletableFuture<?>[] scans =
+                disks.stream().map(SecondaryDisk::start).toArray(CompletableFuture[]::new);
+        return CompletableFuture.allOf(scans)
+                .thenRun(
+                        () -> {
+                            error = null;
+                            page.broken(false);
+                            page.state(GroupPage.RUNNING);
+                            disks.forEach(SecondaryDisk::openToGuest);
+                        });
+    }
+
+    @Override
+    public CompletableFuture<Long> seal() {
+        final String refusal = refuseOperation();
+        if (refusal != null) {
+            return fail(refusal);
+        }
+        if (!takesAnyone()) {
+            return fail("the primary seals; ask it");
+        }
+        final long epoch = disks.getFirst().openEpoch();
+        if (epoch + 1 > committedEpoch() + UNCOMMITTED_MAX) {
+            return fail("commit epoch " + (epoch - 1) + " first");
+        }
+        final CompletableFuture<?>[] seals =
+                disks.stream().map(SecondaryDisk::seal).toArray(CompletableFuture[]::new);
+        return CompletableFuture.allOf(seals).thenApply(done -> epoch);
+    }
+
+    @Override
+    public CompletableFuture<Void> commit(final long epoch) {
+        final String refusal = refuseOperation();
+        final String reason = refusal == null ? commitUnlessRefused(epoch) : refusal;
+        return reason == null ? CompletableFuture.completedFuture(null) : fail(reason);
+    }
+
+    @Override
+    public CompletableFuture<Long> checkpoint() {
+        if (isOver()) {
+            return CompletableFuture.completedFuture(lastCommitted);
+        }
+        final String refusal = refuseOperation();
+        if (refusal != null) {
+            return fail(refusal);
+        }
+        if (!takesAnyone() || sealedEpoch() > committedEpoch()) {
+            final String reason = commitUnlessRefused(sealedEpoch());
+            return reason == null
+                    ? CompletableFuture.completedFuture(committedEpoch())
+                    : fail(reason);
+        }
+        return seal().thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
+    }
+
+    private boolean isOver() {
+        return !hasBuffers || page.state() == GroupPage.FAILED_OVER;
+    }
+
+    private String refuseOperation() {
+        if (isOver()) {
+            return "replication has ended: the secondary has failed over";
+        }
+        if (page.state() != GroupPage.RUNNING) {
+            return "replication is not running";
+        }
+        return error == null ? null : error.sentence();
+    }
+
+    private static <T> CompletableFuture<T> fail(final String sentence) {
+        return CompletableFuture.failedFuture(new GroupException(sentence));
+    }
+
+    /** Commits; answers why it can't be, or null. */
+    String commitUnlessRefused(final long epoch) {
+        if (epoch <= committedEpoch()) {
+            return null;
+        }
+        if (page.state() != GroupPage.RUNNING) {
+            return "replication is not running";
+        }
+        if (epoch > sealedEpoch()) {
+            return "epoch "
+                    + epoch
+                    + " can't be committed: the last one that is sealed on every disk is "
+                    + sealedEpoch();
+        }
+        page.commit(epoch);
+        lastCommitted = epoch;
+        events.onEvent(GroupEvents.Event.CHECKPOINT, "", epoch, "epoch " + epoch + " is committed");
+        return null;
+    }
+
+    @Override
+    public CompletableFuture<Void> stop(final boolean failover) {
+        if (isOver()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        if (page.state() != GroupPage.RUNNING) {
+            return fail("replication is not running");
+        }
+        return failover ? failOver() : endReplication();
+    }
+
+    private CompletableFuture<Void> failOver() {
+        page.state(GroupPage.FAILED_OVER);
+        events.onEvent(
+                GroupEvents.Event.FAILOVER,
+                "",
+                lastCommitted,
+                "failed over to epoch " + lastCommitted + "; the guest is served");
+        for (final SecondaryDisk disk : disks) {
+            disk.endStream()
+                    .thenRun(
+                            () -> {
+                                if (!isClosed) {
+                                    disk.startMerge();
+                                }
+                            });
+        }
+        return CompletableFuture.completedFuture(null);
+    }
+
+    /** The primary's latest state is what the disks have; the buffers are dropped. */
+    private CompletableFuture<Void> endReplication() {
+        page.state(GroupPage.ALONE);
+        final CompletableFuture<?>[] ends =
+                disks.stream().map(SecondaryDisk::endStream).toArray(CompletableFuture[]::new);
+        return CompletableFuture.allOf(ends)
+                .thenRun(
+                        () -> {
+                            disks.forEach(SecondaryDisk::standAlone);
+                            standAlone();
+                        });
+    }
+
+    void onMerged() {
+        if (disks.stream().allMatch(SecondaryDisk::isMerged)) {
+            page.state(GroupPage.ALONE);
+            standAlone();
+            events.onEvent(
+                    GroupEvents.Event.MERGE_COMPLETED,
+                    "",
+                    lastCommitted,
+                    "the merge is done; the disks are plain ones again");
+        }
+    }
+
+    /** The buffers go; what is left of the directory is the user's. */
+    private void standAlone() {
+        hasBuffers = false;
+        try {
+            for (final SecondaryDisk disk : disks) {
+                disk.deleteBuffers();
+            }
+            page.delete();
+            Files.deleteIfExists(options.buffers());
+        } catch (final IOException e) {
+            events.onEvent(
+                    GroupEvents.Event.MERGE_FAILED,
+                    "",
+                    lastCommitted,
+                    "the buffers are not needed any more, and can't be removed: " + e.getMessage());
+        }
+    }
+
+    // ---- What the disks ask and tell.
+
+    /** Whether pre-images are saved. */
+    boolean isReplicating() {
+        return hasBuffers && page.state() == GroupPage.RUNNING;
+    }
+
+    /** 0, or the error with which the stream is refused. */
+    int refusal() {
+        if (isOver() || page.state() == GroupPage.ALONE) {
+            return Errno.ESHUTDOWN;
+        }
+        return error != null ? Errno.EIO : 0;
+    }
+
+    long committedEpoch() {
+        return lastCommitted;
+    }
+
+    private long sealedEpoch() {
+        return hasBuffers ? minimum(disk -> disk.sealedEpoch()) : lastCommitted;
+    }
+
+    private long minimum(final ToLongFunction<SecondaryDisk> value) {
+        return disks.stream().mapToLong(value).min().orElse(0);
+    }
+
+    private long sum(final ToLongFunction<SecondaryDisk> value) {
+        return disks.stream().mapToLong(value).sum();
+    }
+
+    long sessionHigh() {
+        return hasBuffers ? page.sessionHigh() : 0;
+    }
+
+    long sessionLow() {
+        return hasBuffers ? page.sessionLow() : 0;
+    }
+
+    int stateFlags() {
+        return (isReplicating() ? ControlRecord.STARTED : 0)
+                | (isOver() ? ControlRecord.FAILED_OVER : 0)
+                | (error != null ? ControlRecord.BROKEN : 0);
+    }
+
+    /** Whether no primary of our own kind has presented itself: any client may write. */
+    boolean takesAnyone() {
+        return !hasBuffers || page.sessionHigh() == 0;
+    }
+
+    /** Why a primary may not attach; null where it may. */
+    String refuseSession(final long high, final long low) {
+        if (isOver()) {
+            return "the secondary has failed over to epoch "
+                    + lastCommitted
+                    + "; set replication up anew";
+        }
+        if (!isReplicating()) {
+            return "replication is not started on the secondary";
+        }
+        if (high == 0) {
+            return "a session's name must not be zero";
+        }
+        if (!takesAnyone() && (page.sessionHigh() != high || page.sessionLow() != low)) {
+            return "another primary replicates to this secondary, or did; set replication up anew:"
+                    + " copy the disks, and start the secondary with fresh buffers";
+        }
+        return null;
+    }
+
+    void adopt(final long high, final long low) {
+        page.session(high, low);
+    }
+
+    void onLink() {
+        final boolean nowLinked = disks.stream().allMatch(SecondaryDisk::isLinked);
+        if (nowLinked != isLinked) {
+            isLinked = nowLinked;
+            events.onEvent(
+                    nowLinked ? GroupEvents.Event.LINK_UP : GroupEvents.Event.LINK_DOWN,
+                    "",
+                    lastCommitted,
+                    nowLinked ? "the primary is attached" : "the primary's connection has ended");
+        }
+    }
+
+    void onBroken(
+            final ReplicationError.Kind kind,
+            final String disk,
+            final long offset,
+            final int errno) {
+        if (error != null) {
+            return;
+        }
+        page.broken(true);
+        error = describe(kind, disk, offset, errno);
+        events.onEvent(GroupEvents.Event.REPLICATION_ERROR, disk, lastCommitted, error.sentence());
+    }
+
+    private ReplicationError describe(
+            final ReplicationError.Kind kind,
+            final String disk,
+            final long offset,
+            final int errno) {
+        final Function<String, String> sentence =
+                what ->
+                        "disk "
+                                + disk
+                                + ": "
+                                + what
+                                + " at "
+                                + offset
+                                + " failed: "
+                                + Errno.meaning(errno)
+                                + " ("
+                                + Errno.name(errno)
+                                + "); the stream has stopped, and failover returns to epoch "
+                                + lastCommitted;
+        final String text =
+                kind == ReplicationError.Kind.PRE_IMAGE
+                        ? sentence.apply("saving the pre-image of a block")
+                                + (errno == Errno.ENOSPC
+                                        ? "; give the buffers more room, or checkpoint more often"
+                                        : "")
+                        : sentence.apply("writing the secondary disk");
+        return new ReplicationError(kind, disk, offset, Errno.name(errno), text);
+    }
+
+    void onGuestError(final String disk, final long offset, final int errno) {
+        events.onEvent(
+                GroupEvents.Event.GUEST_IO_ERROR,
+                disk,
+                lastCommitted,
+                "disk "
+                        + disk
+                        + ": a request of the guest at "
+                        + offset
+                        + " failed: "
+                        + Errno.meaning(errno)
+                        + " ("
+                        + Errno.name(errno)
+                        + ")");
+    }
+
+    void onMergeFailed(final String disk, final long offset, final int errno) {
+        events.onEvent(
+                GroupEvents.Event.MERGE_FAILED,
+                disk,
+                lastCommitted,
+                "disk "
+                        + disk
+                        + ": the merge failed at "
+                        + offset
+                        + ": "
+                        + Errno.meaning(errno)
+                        + " ("
+                        + Errno.name(errno)
+                        + "); it is tried again, and the guest goes on out of the buffers");
+    }
+
+    // ---- Status and end.
+
+    @Override
+    public Optional<ReplicationError> error() {
+        return Optional.ofNullable(error);
+    }
+
+    @Override
+    public GroupStatus status() {
+        return new GroupStatus(
+                Role.SECONDARY,
+                state(),
+                isLinked ? session() : "",
+                isLinked,
+                hasBuffers ? minimum(SecondaryDisk::openEpoch) : lastCommitted,
+                sealedEpoch(),
+                lastCommitted,
+                0,
+                0,
+                hasBuffers ? sum(SecondaryDisk::bufferUsed) : 0,
+                hasBuffers ? sum(SecondaryDisk::bufferLimit) : 0,
+                sum(SecondaryDisk::mergeDone),
+                sum(SecondaryDisk::mergeTotal),
+                disks.stream().map(disk -> disk.status(hasBuffers)).toList());
+    }
+
+    private String session() {
+        return "session " + Long.toHexString(sessionHigh()) + Long.toHexString(sessionLow());
+    }
+
+    private GroupStatus.State state() {
+        if (!hasBuffers || page.state() == GroupPage.ALONE) {
+            return GroupStatus.State.ALONE;
+        }
+        if (page.state() == GroupPage.FAILED_OVER) {
+            return GroupStatus.State.MERGING;
+        }
+        if (page.state() == GroupPage.IDLE) {
+            return GroupStatus.State.IDLE;
+        }
+        return error == null ? GroupStatus.State.RUNNING : GroupStatus.State.BROKEN;
+    }
+
+    /** Lets go of the buffers, and keeps them. Nothing of the exports may be under way. */
+    @Override
+    public void close() {
+        if (isClosed) {
+            return;
+        }
+        isClosed = true;
+        if (hasBuffers) {
+            disks.forEach(SecondaryDisk::close);
+            page.close();
+        }
+    }
+}

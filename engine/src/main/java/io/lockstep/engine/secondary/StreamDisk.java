@@ -1,0 +1,462 @@
+package io.lockstep.engine.secondary;
+
+import static io.lockstep.engine.epoch.EpochBuffer.ABSENT;
+import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
+import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.epoch.EpochBuffer;
+import io.lockstep.engine.group.RangeOrder;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.IoBuffer;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The secondary disk as the primary's stream writes it: before a block is overwritten its old
+ * content is published in the hidden disk, unless this epoch has it already (I3). Reads see the
+ * disk itself.
+ *
+ * <p>Operations that touch the same block run in the order in which they came (I2); each belongs to
+ * the epoch that was open when it came. An error stops the stream before anything is overwritten
+ * that was not saved. On the group's loop; in steady state nothing is allocated.
+ */
+final class StreamDisk extends LayeredDisk {
+    /** What the stream tells its group. */
+    interface Owner {
+        /** Whether pre-images are to be saved; otherwise the disk is written as it is. */
+        boolean isReplicating();
+
+        /** 0, or the number of the error with which changes are refused. */
+        int refusal();
+
+        /** The stream can't go on. */
+        void onBroken(ReplicationError.Kind kind, String disk, long offset, int errno);
+
+        /** The last operation of an epoch that is sealed has ended. */
+        void onDrained();
+
+        /** No operation is under way any more. */
+        void onQuiet();
+    }
+
+    /** A zero longer than this is done piece by piece, in bytes: so much is saved at a time. */
+    private static final long PIECE_LENGTH = 32L << 20;
+
+    private static final int EXTENTS_MAX = 64;
+
+    private final DiskBuffers buffers;
+    private final Owner owner;
+    private final RangeOrder order = new RangeOrder(this::begin);
+    private final List<Operation> operations = new ArrayList<>();
+    private Operation free;
+
+    private long openEpoch;
+
+    /** Operations under way of the open epoch, and of the one before it. */
+    private int openCount;
+
+    private int sealedCount;
+
+    private long writeCount;
+    private long writtenLength;
+
+    StreamDisk(
+            final Disk local, final DiskBuffers buffers, final long openEpoch, final Owner owner) {
+        super(local);
+        this.buffers = buffers;
+        this.openEpoch = openEpoch;
+        this.owner = owner;
+    }
+
+    // ---- Epochs.
+
+    long openEpoch() {
+        return openEpoch;
+    }
+
+    /** Ends the open epoch: what comes from now on belongs to the next. */
+    void seal() {
+        assert sealedCount == 0 : "the epoch before has not drained";
+        openEpoch++;
+        sealedCount = openCount;
+        openCount = 0;
+    }
+
+    /** Whether every operation of the sealed epochs has ended. */
+    boolean isDrained() {
+        return sealedCount == 0;
+    }
+
+    /** Whether nothing is under way at all. */
+    boolean isQuiet() {
+        return order.size() == 0;
+    }
+
+    long writeCount() {
+        return writeCount;
+    }
+
+    long writtenLength() {
+        return writtenLength;
+    }
+
+    // ---- The disk.
+
+    @Override
+    public void read(
+            final long offset,
+            final int length,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        local.read(offset, length, memory, position, completion, token);
+    }
+
+    @Override
+    public void write(
+            final long offset,
+            final int length,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        final Operation operation = take(offset, length, completion, token);
+        operation.memory = memory;
+        operation.position = position;
+        submit(operation);
+    }
+
+    @Override
+    public void zero(
+            final long offset,
+            final long length,
+            final int flags,
+            final Completion completion,
+            final long token) {
+        if ((flags & ZERO_FAST) != 0) {
+            enterSubmit();
+            complete(completion, token, Errno.EOPNOTSUPP); // saving pre-images is not fast
+            leaveSubmit();
+            return;
+        }
+        final Operation operation = take(offset, length, completion, token);
+        operation.flags = flags;
+        submit(operation);
+    }
+
+    /** Zeroes, so that it leaves on both hosts what the primary's leaves there. */
+    @Override
+    public void discard(
+            final long offset, final long length, final Completion completion, final long token) {
+        zero(offset, length, 0, completion, token);
+    }
+
+    @Override
+    public void flush(final Completion completion, final long token) {
+        local.flush(completion, token);
+    }
+
+    @Override
+    public IoBuffer window(final long offset, final int length) {
+        return local.window(offset, length);
+    }
+
+    @Override
+    public int windowPosition(final long offset) {
+        return local.windowPosition(offset);
+    }
+
+    // ---- An operation's way.
+
+    private void submit(final Operation operation) {
+        enterSubmit();
+        operation.epoch = openEpoch;
+        openCount++;
+        writeCount++;
+        writtenLength += operation.end - operation.offset;
+        final long start = DiskBuffers.blockOf(operation.offset);
+        final long end = DiskBuffers.blockFrom(operation.end);
+        if (order.admit(start, end, operation.index)) {
+            begin(operation.index);
+        }
+        leaveSubmit();
+    }
+
+    private void begin(final long index) {
+        final Operation operation = operations.get((int) index);
+        operation.isSaved = !owner.isReplicating();
+        operation.cursor = operation.offset;
+        nextPiece(operation);
+    }
+
+    private void nextPiece(final Operation operation) {
+        if (operation.cursor == operation.end) {
+            finish(operation, 0);
+            return;
+        }
+        final int refusal = owner.refusal();
+        if (refusal != 0) {
+            finish(operation, refusal);
+            return;
+        }
+        operation.pieceEnd = Math.min(operation.end, operation.cursor + PIECE_LENGTH);
+        operation.block = DiskBuffers.blockOf(operation.cursor);
+        savePreImages(operation);
+    }
+
+    /** Finds the next run of the piece that this epoch has not saved; then overwrites the piece. */
+    private void savePreImages(final Operation operation) {
+        final long last = DiskBuffers.blockFrom(operation.pieceEnd);
+        if (!operation.isSaved) {
+            final EpochBuffer hidden = buffers.hidden(operation.epoch);
+            long block = operation.block;
+            while (block < last && hidden.find(block) != ABSENT) {
+                block++;
+            }
+            long end = block;
+            while (end < last && hidden.find(end) == ABSENT) {
+                end++;
+            }
+            if (block < end) {
+                operation.block = block;
+                operation.runEnd = end;
+                final long start = block * BLOCK_LENGTH;
+                local.extents(
+                        start,
+                        byteEnd(end) - start,
+                        operation.extents,
+                        operation.onExtents,
+                        operation.index);
+                return;
+            }
+        }
+        overwrite(operation);
+    }
+
+    private long byteEnd(final long block) {
+        return Math.min(block * BLOCK_LENGTH, local.length());
+    }
+
+    private void onExtents(final Operation operation, final int errno) {
+        if (errno != 0) {
+            fail(operation, errno);
+            return;
+        }
+        operation.divide(local.length());
+        operation.pending = 1;
+        operation.errno = 0;
+        final EpochBuffer hidden = buffers.hidden(operation.epoch);
+        for (int i = 0; i < operation.runs && operation.errno == 0; i++) {
+            final long block = operation.runBlocks[i];
+            final int count = operation.runCounts[i];
+            final int slot = hidden.reserve(block, count, operation.runSlots[i] == ZERO);
+            operation.runSlots[i] = slot;
+            if (slot >= 0) {
+                operation.pending++;
+                final long start = block * BLOCK_LENGTH;
+                local.read(
+                        start,
+                        (int) (byteEnd(block + count) - start),
+                        hidden.arena(),
+                        EpochBuffer.position(slot),
+                        operation.onRead,
+                        operation.index);
+            } else if (slot != ZERO) {
+                operation.errno = -slot;
+            }
+        }
+        onRead(operation, 0);
+    }
+
+    private void onRead(final Operation operation, final int errno) {
+        if (errno != 0) {
+            operation.errno = errno;
+        }
+        if (--operation.pending > 0) {
+            return;
+        }
+        if (operation.errno != 0) {
+            fail(operation, operation.errno);
+            return;
+        }
+        final EpochBuffer hidden = buffers.hidden(operation.epoch);
+        for (int i = 0; i < operation.runs; i++) {
+            hidden.publish(operation.runBlocks[i], operation.runCounts[i], operation.runSlots[i]);
+        }
+        operation.block = operation.runEnd;
+        savePreImages(operation);
+    }
+
+    private void fail(final Operation operation, final int errno) {
+        owner.onBroken(
+                ReplicationError.Kind.PRE_IMAGE,
+                local.name(),
+                operation.block * BLOCK_LENGTH,
+                errno);
+        finish(operation, errno);
+    }
+
+    private void overwrite(final Operation operation) {
+        // Another operation may have broken the stream while this one's pre-images were read.
+        final int refusal = owner.refusal();
+        if (refusal != 0) {
+            finish(operation, refusal);
+            return;
+        }
+        final long length = operation.pieceEnd - operation.cursor;
+        if (operation.memory == null) {
+            local.zero(
+                    operation.cursor,
+                    length,
+                    operation.flags,
+                    operation.onOverwritten,
+                    operation.index);
+        } else {
+            local.write(
+                    operation.cursor,
+                    (int) length,
+                    operation.memory,
+                    operation.position + operation.cursor - operation.offset,
+                    operation.onOverwritten,
+                    operation.index);
+        }
+    }
+
+    private void onOverwritten(final Operation operation, final int errno) {
+        if (errno != 0) {
+            owner.onBroken(
+                    ReplicationError.Kind.SECONDARY_DISK, local.name(), operation.cursor, errno);
+            finish(operation, errno);
+            return;
+        }
+        operation.cursor = operation.pieceEnd;
+        nextPiece(operation);
+    }
+
+    private void finish(final Operation operation, final int errno) {
+        final Completion completion = operation.completion;
+        final long token = operation.token;
+        final boolean isOpen = operation.epoch == openEpoch;
+        final int index = operation.index;
+        order.finish(index);
+        give(operation);
+        if (isOpen) {
+            openCount--;
+        } else {
+            sealedCount--;
+        }
+        complete(completion, token, errno);
+        if (!isOpen && sealedCount == 0) {
+            owner.onDrained();
+        }
+        if (order.size() == 0) {
+            owner.onQuiet();
+        }
+    }
+
+    private Operation take(
+            final long offset, final long length, final Completion completion, final long token) {
+        Operation operation = free;
+        if (operation == null) {
+            operation = new Operation(operations.size());
+            operations.add(operation);
+        } else {
+            free = operation.next;
+        }
+        operation.offset = offset;
+        operation.end = offset + length;
+        operation.flags = 0;
+        operation.completion = completion;
+        operation.token = token;
+        return operation;
+    }
+
+    private void give(final Operation operation) {
+        operation.completion = null;
+        operation.memory = null;
+        operation.next = free;
+        free = operation;
+    }
+
+    /** A write or a zero on its way; used again and again. */
+    private final class Operation {
+        private final int index;
+        private final Completion onExtents = (token, errno) -> onExtents(this, errno);
+        private final Completion onRead = (token, errno) -> onRead(this, errno);
+        private final Completion onOverwritten = (token, errno) -> onOverwritten(this, errno);
+        private final ExtentList extents = new ExtentList(EXTENTS_MAX);
+
+        // What it is.
+        private long offset;
+        private long end;
+        private MemorySegment memory;
+        private long position;
+        private int flags;
+        private Completion completion;
+        private long token;
+        private long epoch;
+        private boolean isSaved;
+
+        // Where it stands.
+        private long cursor;
+        private long pieceEnd;
+        private long block;
+        private long runEnd;
+        private int pending;
+        private int errno;
+
+        /** The run that is being saved, divided into what holds data and what is zero. */
+        private final long[] runBlocks = new long[2 * EXTENTS_MAX + 1];
+
+        private final int[] runCounts = new int[2 * EXTENTS_MAX + 1];
+        private final int[] runSlots = new int[2 * EXTENTS_MAX + 1];
+        private int runs;
+
+        private Operation next;
+
+        Operation(final int index) {
+            this.index = index;
+        }
+
+        /** Whole blocks within a hole take no slot; what is not known of is data. */
+        void divide(final long diskLength) {
+            runs = 0;
+            long done = block;
+            long at = block * BLOCK_LENGTH;
+            for (int i = 0; i < extents.size(); i++) {
+                final long from = at;
+                at += extents.length(i);
+                if (extents.state(i) != ExtentList.DATA) {
+                    final long first = Math.max(done, DiskBuffers.blockFrom(from));
+                    final long behind =
+                            Math.min(
+                                    runEnd,
+                                    at >= diskLength
+                                            ? DiskBuffers.blockFrom(at)
+                                            : DiskBuffers.blockOf(at));
+                    if (behind > first) {
+                        add(done, first, 0);
+                        add(first, behind, ZERO);
+                        done = behind;
+                    }
+                }
+            }
+            add(done, runEnd, 0);
+        }
+
+        private void add(final long from, final long to, final int kind) {
+            if (to > from) {
+                runBlocks[runs] = from;
+                runCounts[runs] = (int) (to - from);
+                runSlots[runs] = kind;
+                runs++;
+            }
+        }
+    }
+}

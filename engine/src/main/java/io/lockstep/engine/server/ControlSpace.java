@@ -1,0 +1,39 @@
+package io.lockstep.engine.server;
+
+import io.lockstep.engine.disk.Disk;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The control space of an export: what requests with {@link io.lockstep.nbd.Nbd#CMD_FLAG_CONTROL}
+ * reach, and who may change the export. All on the loop of the export's disk.
+ */
+public interface ControlSpace {
+    /** One client of the export. */
+    interface Client {
+        /** Closes its connection at once. */
+        void evict();
+    }
+
+    /** Reads a part of the space. Answers 0 or an error number. */
+    int read(int offset, int length, MemorySegment into, long position);
+
+    /** Writes a part of the space; completes as a {@link Disk}'s operation does, with its poll. */
+    void write(
+            Client client,
+            int offset,
+            int length,
+            MemorySegment from,
+            long position,
+            Disk.Completion completion,
+            long token);
+
+    /** Why the write failed that is just being completed. */
+    String reason();
+
+    /** Whether a client may change the export now. */
+    boolean mayChange(Client client);
+
+    /** A client has gone. */
+    void onGone(Client client);
+}

@@ -197,20 +197,31 @@ final class GuestDisk extends LayeredDisk {
     // ---- Reads.
 
     private void lookUp(final Operation operation) {
-        operation.epoch = page.committedEpoch();
+        operation.mode = mode;
         operation.pending = 1;
         operation.errno = 0;
+        if (mode == Mode.DIRECT) {
+            readDisk(operation, operation.offset, operation.end);
+        } else {
+            operation.epoch = page.committedEpoch();
+            lookUpBlocks(operation);
+        }
+        onRead(operation, 0);
+    }
+
+    private void lookUpBlocks(final Operation operation) {
         long at = operation.offset;
         while (at < operation.end) {
             final long block = DiskBuffers.blockOf(at);
             final EpochBuffer buffer = buffers.find(block);
             if (buffer == null) {
-                at = readDisk(operation, at);
+                final long runEnd = endOfRun(operation, block);
+                readDisk(operation, at, runEnd);
+                at = runEnd;
             } else {
                 at = copy(operation, buffer, block, at);
             }
         }
-        onRead(operation, 0);
     }
 
     private long copy(
@@ -225,22 +236,24 @@ final class GuestDisk extends LayeredDisk {
         return blockEnd;
     }
 
-    /** Reads a run that no buffer has. Answers where it ends. */
-    private long readDisk(final Operation operation, final long at) {
-        long block = DiskBuffers.blockOf(at) + 1;
+    /** Where a run of blocks ends that no buffer has. */
+    private long endOfRun(final Operation operation, final long first) {
+        long block = first + 1;
         while (block * BLOCK_LENGTH < operation.end && buffers.find(block) == null) {
             block++;
         }
-        final long runEnd = Math.min(block * BLOCK_LENGTH, operation.end);
+        return Math.min(block * BLOCK_LENGTH, operation.end);
+    }
+
+    private void readDisk(final Operation operation, final long from, final long to) {
         operation.pending++;
         local.read(
-                at,
-                (int) (runEnd - at),
+                from,
+                (int) (to - from),
                 operation.memory,
-                operation.position + at - operation.offset,
+                operation.position + from - operation.offset,
                 operation.onRead,
                 operation.index);
-        return runEnd;
     }
 
     private void onRead(final Operation operation, final int errno) {
@@ -248,6 +261,12 @@ final class GuestDisk extends LayeredDisk {
             operation.errno = errno;
         }
         if (--operation.pending > 0) {
+            return;
+        }
+        if (operation.mode != mode) {
+            // A failover came in between, or the end of its merge: what was overwritten, and is
+            // no pre-image any more, can't be told.
+            lookUp(operation);
             return;
         }
         if (mode != Mode.DIRECT && page.committedEpoch() != operation.epoch) {
@@ -560,6 +579,7 @@ final class GuestDisk extends LayeredDisk {
         private Runnable merge;
 
         // Where it stands.
+        private Mode mode;
         private long epoch;
         private long cursor;
         private long pieceEnd;

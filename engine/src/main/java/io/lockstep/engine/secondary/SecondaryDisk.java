@@ -40,11 +40,6 @@ final class SecondaryDisk
     private boolean isEmpty;
     private String reason = "";
 
-    /** A seal that waits for the writes before it. */
-    private Disk.Completion sealCompletion;
-
-    private long sealToken;
-
     /** Somebody who waits for the epoch to be sealed, or for the stream to end. */
     private CompletableFuture<Void> drained;
 
@@ -129,6 +124,12 @@ final class SecondaryDisk
         stream.seal();
         if (stream.isDrained()) {
             onDrained();
+        }
+        return whenDrained();
+    }
+
+    private CompletableFuture<Void> whenDrained() {
+        if (stream.isDrained()) {
             return CompletableFuture.completedFuture(null);
         }
         drained = drained == null ? new CompletableFuture<>() : drained;
@@ -142,11 +143,6 @@ final class SecondaryDisk
             final CompletableFuture<Void> waiting = drained;
             drained = null;
             waiting.complete(null);
-        }
-        if (sealCompletion != null) {
-            final Disk.Completion completion = sealCompletion;
-            sealCompletion = null;
-            completion.onComplete(sealToken, 0);
         }
     }
 
@@ -263,8 +259,7 @@ final class SecondaryDisk
                 case ControlRecord.SEAL -> {
                     errno = client == attached ? seal(epoch) : refuseStranger();
                     if (errno == 0 && epoch == stream.openEpoch() - 1 && !stream.isDrained()) {
-                        sealCompletion = completion;
-                        sealToken = token;
+                        whenDrained().thenRun(() -> completion.onComplete(token, 0));
                         return;
                     }
                 }
@@ -357,7 +352,6 @@ final class SecondaryDisk
     public void onGone(final Client client) {
         if (client == attached) {
             attached = null;
-            sealCompletion = null;
             group.onLink();
         }
     }

@@ -72,12 +72,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         page = GroupPage.open(options.buffers(), locals);
         boolean opened = false;
         try {
-            if (page.state() == GroupPage.ALONE) {
-                throw new IOException(
-                        "the buffers in "
-                                + options.buffers()
-                                + " belong to a replication that has ended; remove that directory");
-            }
             for (int i = 0; i < locals.size(); i++) {
                 disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
             }
@@ -116,6 +110,11 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     private void resume() {
+        if (page.state() == GroupPage.ALONE) {
+            disks.forEach(SecondaryDisk::standAlone); // killed while it was tidying up
+            standAlone();
+            return;
+        }
         lastCommitted = page.committedEpoch();
         if (page.isBroken()) {
             error =

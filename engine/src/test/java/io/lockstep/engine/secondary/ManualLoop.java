@@ -1,0 +1,49 @@
+package io.lockstep.engine.secondary;
+
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.IoLoop;
+
+import java.util.concurrent.ConcurrentLinkedQueue;
+
+/** A loop without sockets whose tasks run when the test says so; its timers never do. */
+final class ManualLoop implements IoLoop {
+    private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+
+    /** Runs one task; answers false where there is none. */
+    boolean runNext() {
+        final Runnable task = tasks.poll();
+        if (task != null) {
+            task.run();
+        }
+        return task != null;
+    }
+
+    void runAll() {
+        while (runNext()) {}
+    }
+
+    @Override
+    public void execute(final Runnable action) {
+        tasks.add(action);
+    }
+
+    @Override
+    public Listener listen(final Endpoint endpoint, final AcceptHandler handler) {
+        throw new AssertionError("no sockets here");
+    }
+
+    @Override
+    public void connect(final Endpoint endpoint, final ConnectHandler handler) {
+        throw new AssertionError("no sockets here");
+    }
+
+    @Override
+    public Timer schedule(final long delayNanos, final Runnable action) {
+        return () -> {};
+    }
+
+    @Override
+    public long nanoTime() {
+        return 0;
+    }
+}

@@ -1,0 +1,324 @@
+package io.lockstep.engine.secondary;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.FileDisk;
+import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+
+/** A secondary over a file, whose disk completes at once; the simulator has disks that don't. */
+final class SecondaryGroupTest {
+    private static final int LENGTH = (1 << 20) + 1000;
+    private static final long BUFFER_LIMIT = 64 << 20;
+
+    @TempDir private Path folder;
+
+    private final ManualLoop loop = new ManualLoop();
+    private final HelperThreads helpers = new HelperThreads();
+    private DiskFile file;
+    private FileDisk local;
+    private SecondaryGroup group;
+    private Disk stream;
+    private Disk guest;
+    private int errno;
+
+    @BeforeEach
+    void makeDisk() throws IOException {
+        try (RandomAccessFile image = new RandomAccessFile(imagePath().toFile(), "rw")) {
+            image.setLength(LENGTH);
+        }
+    }
+
+    @AfterEach
+    void close() {
+        closeGroup();
+        helpers.close();
+    }
+
+    private Path imagePath() {
+        return folder.resolve("image");
+    }
+
+    private Path buffers() {
+        return folder.resolve("buffers");
+    }
+
+    private void open(final long bufferLimit) throws IOException {
+        file = DiskFile.open("vda", imagePath(), false);
+        local = new FileDisk(file, loop, helpers);
+        group =
+                SecondaryGroup.open(
+                        loop,
+                        List.of(local),
+                        new SecondaryGroup.Options(buffers(), bufferLimit),
+                        (event, disk, epoch, sentence) -> {});
+        stream = group.streamExports().getFirst().disk();
+        guest = group.guestExports().getFirst().disk();
+    }
+
+    private void start() throws IOException {
+        open(BUFFER_LIMIT);
+        finish(group.start());
+    }
+
+    private void closeGroup() {
+        if (group != null) {
+            group.close();
+            local.close();
+            file.close();
+            group = null;
+        }
+    }
+
+    @Test
+    void secondaryGuestSeesTheCheckpointAndItsOwnWrites() throws IOException {
+        start();
+        write(stream, 0, fill(LENGTH, 0x11));
+        finish(group.checkpoint());
+        write(stream, 100_000, fill(50_000, 0x22));
+        write(stream, 200_000, fill(50_000, 0x44));
+        write(guest, 200_000, fill(1_000, 0x33));
+        assertEquals(0x11, read(guest, 100_000, 1)[0]);
+        assertEquals(0x33, read(guest, 200_000, 1)[0]);
+        assertEquals(0x11, read(guest, 201_000, 1)[0]);
+        assertEquals(0x44, read(stream, 200_000, 1)[0]);
+
+        finish(group.stop(true));
+        assertEquals(0x33, read(guest, 200_999, 1)[0]);
+        settle();
+        final byte[] expected = fill(LENGTH, 0x11);
+        Arrays.fill(expected, 200_000, 201_000, (byte) 0x33);
+        assertArrayEquals(expected, Files.readAllBytes(imagePath()));
+        assertFalse(Files.exists(buffers()), "the buffers are left behind");
+        assertEquals(GroupStatus.State.ALONE, group.status().state());
+    }
+
+    @Test
+    void aSealedEpochIsUndoneUntilItIsCommitted() throws IOException {
+        start();
+        write(stream, 0, fill(8192, 1));
+        assertEquals(1L, (long) finish(group.seal()));
+        write(stream, 0, fill(4096, 2));
+        assertEquals(0, read(guest, 0, 1)[0]);
+        finish(group.commit(1));
+        assertEquals(1, read(guest, 0, 1)[0]);
+        assertEquals(1, read(guest, 4096, 1)[0]);
+        finish(group.stop(true));
+        settle();
+        assertArrayEquals(fill(8192, 1), Arrays.copyOf(Files.readAllBytes(imagePath()), 8192));
+    }
+
+    @Test
+    void refusesAThirdUncommittedEpochAndACommitOfNone() throws IOException {
+        start();
+        finish(group.seal());
+        assertThrows(IllegalStateException.class, () -> finish(group.seal()));
+        assertThrows(IllegalStateException.class, () -> finish(group.commit(2)));
+        assertThrows(IllegalStateException.class, () -> finish(group.start()));
+        finish(group.commit(1));
+        finish(group.seal());
+    }
+
+    @Test
+    void aFullBufferStopsTheStreamBeforeItOverwrites() throws IOException {
+        open(8192);
+        finish(group.start());
+        write(stream, 0, fill(8192, 1)); // over holes, whose pre-images take no room
+        finish(group.checkpoint());
+        write(stream, 0, fill(8192, 2));
+        finish(group.checkpoint());
+        final byte[] before = read(guest, 0, 20_000);
+        write(stream, 8192, fill(4096, 1));
+        finish(group.checkpoint());
+        errno = -1;
+        submitWrite(stream, 0, fill(12_288, 3));
+        assertTrue(errno > 0, "there is no room for three pre-images");
+        assertEquals(ReplicationError.Kind.PRE_IMAGE, group.error().orElseThrow().kind());
+        assertEquals(2, read(stream, 0, 1)[0]);
+        assertArrayEquals(Arrays.copyOf(before, 8192), read(guest, 0, 8192));
+    }
+
+    @Test
+    void refusesBuffersOfAnotherDisk() throws IOException {
+        start();
+        closeGroup();
+        try (RandomAccessFile image = new RandomAccessFile(imagePath().toFile(), "rw")) {
+            image.setLength(LENGTH + 4096);
+        }
+        final IOException refused = assertThrows(IOException.class, () -> open(BUFFER_LIMIT));
+        assertTrue(refused.getMessage().contains("other names or lengths"), refused.getMessage());
+        local.close();
+        file.close();
+        group = null;
+    }
+
+    /** Random work against a model in plain arrays; reopened now and then as after a kill. */
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
+    void agreesWithAModel(final long seed) throws IOException {
+        final Random random = new Random(seed);
+        start();
+        final byte[] disk = new byte[LENGTH];
+        byte[] view = new byte[LENGTH];
+        byte[] sealed = null;
+        for (int i = 0; i < 400; i++) {
+            final int offset = random.nextInt(LENGTH);
+            final int length = Math.min(LENGTH - offset, 1 + random.nextInt(20_000));
+            final byte[] bytes = new byte[length];
+            switch (random.nextInt(10)) {
+                case 0, 1, 2 -> {
+                    random.nextBytes(bytes);
+                    write(stream, offset, bytes);
+                    System.arraycopy(bytes, 0, disk, offset, length);
+                }
+                case 3 -> {
+                    zero(stream, offset, length);
+                    Arrays.fill(disk, offset, offset + length, (byte) 0);
+                }
+                case 4, 5 -> {
+                    random.nextBytes(bytes);
+                    write(guest, offset, bytes);
+                    System.arraycopy(bytes, 0, view, offset, length);
+                }
+                case 6 -> {
+                    zero(guest, offset, length);
+                    Arrays.fill(view, offset, offset + length, (byte) 0);
+                }
+                case 7 -> {
+                    if (sealed == null) {
+                        sealed = disk.clone();
+                        finish(group.seal());
+                    } else {
+                        finish(group.commit(group.status().sealedEpoch()));
+                        view = sealed;
+                        sealed = null;
+                    }
+                }
+                case 8 -> {
+                    closeGroup();
+                    open(BUFFER_LIMIT);
+                }
+                default -> {}
+            }
+            assertArrayEquals(
+                    Arrays.copyOfRange(view, offset, offset + length), read(guest, offset, length));
+        }
+        assertArrayEquals(disk, read(stream, 0, LENGTH));
+        assertArrayEquals(view, read(guest, 0, LENGTH));
+        finish(group.stop(true));
+        for (int i = 0; i < 50; i++) {
+            final int offset = random.nextInt(LENGTH);
+            final byte[] bytes = new byte[Math.min(LENGTH - offset, random.nextInt(9_000))];
+            random.nextBytes(bytes);
+            write(guest, offset, bytes);
+            System.arraycopy(bytes, 0, view, offset, bytes.length);
+            loop.runNext();
+            assertArrayEquals(view, read(guest, 0, LENGTH));
+            if (random.nextInt(20) == 0 && group.status().state() == GroupStatus.State.MERGING) {
+                closeGroup();
+                open(BUFFER_LIMIT);
+            }
+        }
+        settle();
+        assertArrayEquals(view, Files.readAllBytes(imagePath()));
+        assertFalse(Files.exists(buffers()), "the buffers are left behind");
+    }
+
+    // ---- The little that a test needs of a disk.
+
+    private static byte[] fill(final int length, final int value) {
+        final byte[] bytes = new byte[length];
+        Arrays.fill(bytes, (byte) value);
+        return bytes;
+    }
+
+    private void submitWrite(final Disk disk, final long offset, final byte[] bytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment memory = arena.allocate(Math.max(1, bytes.length));
+            MemorySegment.copy(bytes, 0, memory, ValueLayout.JAVA_BYTE, 0, bytes.length);
+            disk.write(offset, bytes.length, memory, 0, (token, result) -> errno = result, 0);
+            awaitHelpers(disk);
+        }
+    }
+
+    private void write(final Disk disk, final long offset, final byte[] bytes) {
+        errno = -1;
+        submitWrite(disk, offset, bytes);
+        assertEquals(0, errno);
+    }
+
+    private void zero(final Disk disk, final long offset, final long length) {
+        errno = -1;
+        disk.zero(offset, length, 0, (token, result) -> errno = result, 0);
+        awaitHelpers(disk);
+        assertEquals(0, errno);
+    }
+
+    /** Where the folder is on a device, a helper does it. */
+    private void awaitHelpers(final Disk disk) {
+        disk.poll();
+        while (errno == -1) {
+            if (!loop.runNext()) {
+                Thread.onSpinWait();
+            }
+        }
+    }
+
+    private byte[] read(final Disk disk, final long offset, final int length) {
+        errno = -1;
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment memory = arena.allocate(length);
+            disk.read(offset, length, memory, 0, (token, result) -> errno = result, 0);
+            awaitHelpers(disk);
+            assertEquals(0, errno);
+            return memory.toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
+    private <T> T finish(final CompletableFuture<T> future) {
+        while (!future.isDone()) {
+            if (!loop.runNext()) {
+                Thread.onSpinWait();
+            }
+        }
+        if (future.isCompletedExceptionally()) {
+            throw new IllegalStateException(future.exceptionNow());
+        }
+        return future.join();
+    }
+
+    private void settle() {
+        while (group.status().state() == GroupStatus.State.MERGING) {
+            if (!loop.runNext()) {
+                Thread.onSpinWait();
+            }
+        }
+        loop.runAll();
+    }
+}

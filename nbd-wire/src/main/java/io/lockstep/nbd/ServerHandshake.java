@@ -78,7 +78,10 @@ public final class ServerHandshake {
         return negotiated;
     }
 
-    /** Why the session ends, once the state is {@link State#CLOSING}; for the log. */
+    /**
+     * Why the session ends, once the state is {@link State#CLOSING}, for the log; empty where the
+     * client has ended it as the protocol wants.
+     */
     public String closeReason() {
         return closeReason;
     }
@@ -216,7 +219,7 @@ public final class ServerHandshake {
 
     private void onAbort() {
         ack(Nbd.OPT_ABORT);
-        close("client ended the handshake");
+        close("");
     }
 
     private void onList(final MessageReader data) throws MalformedMessageException {

@@ -334,13 +334,32 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     }
 
     /**
-     * Ends the loop's thread, waiting for it, and closes every socket. Not from the loop's thread.
+     * Ends the loop's thread, waiting some seconds for it, and closes every socket. Not from the
+     * loop's thread.
      */
     @Override
     public void close() {
         stopping = true;
         selector.wakeup();
-        runner.close(CLOSE_TIMEOUT_MS, thread -> {});
+        try {
+            runner.close(CLOSE_TIMEOUT_MS, NioLoop::giveUp);
+        } catch (final StuckException e) {
+            errorHandler.onError(e); // the process goes on to its end without it
+        }
+    }
+
+    /** The runner would wait for ever. */
+    private static void giveUp(final Thread thread) {
+        throw new StuckException(thread.getName());
+    }
+
+    /** A handler does not return: its loop is left behind. */
+    private static final class StuckException extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        StuckException(final String loop) {
+            super("loop " + loop + " does not end: one of its handlers does not return");
+        }
     }
 
     @Override

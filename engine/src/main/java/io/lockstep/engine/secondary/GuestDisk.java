@@ -563,7 +563,7 @@ final class GuestDisk extends LayeredDisk {
         private final Completion onRead = (token, errno) -> onRead(this, errno);
         private final Completion onFetched = (token, errno) -> onFetched(this, errno);
         private final Completion onChanged = (token, errno) -> onChanged(this, errno);
-        private final Runnable proceed = () -> nextPiece(this);
+        private final Runnable proceed = this::proceed;
 
         /** The blocks at both ends of the piece, where only a part of them is written. */
         private final MemorySegment ends = Arena.ofAuto().allocate(2 * BLOCK_LENGTH, 8);
@@ -592,6 +592,10 @@ final class GuestDisk extends LayeredDisk {
 
         Operation(final int index) {
             this.index = index;
+        }
+
+        private void proceed() {
+            nextPiece(this);
         }
 
         boolean isMerge() {

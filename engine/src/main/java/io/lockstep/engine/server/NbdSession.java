@@ -179,7 +179,9 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
                 serve();
             }
             case CLOSING -> {
-                server.events().onClientProblem(connection.peer(), handshake.closeReason());
+                if (!handshake.closeReason().isEmpty()) {
+                    server.events().onClientProblem(connection.peer(), handshake.closeReason());
+                }
                 startLingering();
             }
         }

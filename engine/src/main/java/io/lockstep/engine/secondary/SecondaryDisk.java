@@ -14,6 +14,8 @@ import io.lockstep.engine.server.ServedExport;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -40,10 +42,10 @@ final class SecondaryDisk
     private boolean isEmpty;
     private String reason = "";
 
-    /** Somebody who waits for the epoch to be sealed, or for the stream to end. */
-    private CompletableFuture<Void> drained;
+    /** What waits for the writes of the sealed epoch, and for all writes, to end. */
+    private final List<Runnable> onDrained = new ArrayList<>();
 
-    private CompletableFuture<Void> quiet;
+    private final List<Runnable> onQuiet = new ArrayList<>();
     private Merge merge;
 
     SecondaryDisk(
@@ -119,52 +121,52 @@ final class SecondaryDisk
         return stream.openEpoch();
     }
 
-    /** Ends the open epoch; done when all of its writes are in the disk. */
-    CompletableFuture<Void> seal() {
+    /** Ends the open epoch; the action runs when all of its writes are in the disk. */
+    void seal(final Runnable whenSealed) {
         stream.seal();
         if (stream.isDrained()) {
             onDrained();
         }
-        return whenDrained();
+        whenDrained(whenSealed);
     }
 
-    private CompletableFuture<Void> whenDrained() {
+    private void whenDrained(final Runnable action) {
         if (stream.isDrained()) {
-            return CompletableFuture.completedFuture(null);
+            action.run();
+        } else {
+            onDrained.add(action);
         }
-        drained = drained == null ? new CompletableFuture<>() : drained;
-        return drained;
     }
 
     @Override
     public void onDrained() {
         page.seal(index, stream.openEpoch() - 1);
-        if (drained != null) {
-            final CompletableFuture<Void> waiting = drained;
-            drained = null;
-            waiting.complete(null);
+        runAll(onDrained);
+    }
+
+    private static void runAll(final List<Runnable> actions) {
+        if (!actions.isEmpty()) {
+            final List<Runnable> all = List.copyOf(actions);
+            actions.clear();
+            all.forEach(Runnable::run);
         }
     }
 
-    /** Cuts the primary's connection; done when nothing of its writes is under way. */
-    CompletableFuture<Void> endStream() {
+    /** Cuts the primary's connection; the action runs when none of its writes is under way. */
+    void endStream(final Runnable whenEnded) {
         if (attached != null) {
             attached.evict();
         }
         if (stream.isQuiet()) {
-            return CompletableFuture.completedFuture(null);
+            whenEnded.run();
+        } else {
+            onQuiet.add(whenEnded);
         }
-        quiet = new CompletableFuture<>();
-        return quiet;
     }
 
     @Override
     public void onQuiet() {
-        if (quiet != null) {
-            final CompletableFuture<Void> waiting = quiet;
-            quiet = null;
-            waiting.complete(null);
-        }
+        runAll(onQuiet);
     }
 
     void startMerge() {
@@ -255,11 +257,11 @@ final class SecondaryDisk
             switch (ControlRecord.kind(from, position)) {
                 case ControlRecord.ATTACH -> errno = attach(client, from, position);
                 case ControlRecord.COMMIT ->
-                        errno = client == attached ? commit(epoch) : refuseStranger();
+                        errno = isAttached(client) ? commit(epoch) : refuseStranger();
                 case ControlRecord.SEAL -> {
-                    errno = client == attached ? seal(epoch) : refuseStranger();
+                    errno = isAttached(client) ? seal(epoch) : refuseStranger();
                     if (errno == 0 && epoch == stream.openEpoch() - 1 && !stream.isDrained()) {
-                        whenDrained().thenRun(() -> completion.onComplete(token, 0));
+                        whenDrained(() -> completion.onComplete(token, 0));
                         return;
                     }
                 }
@@ -300,7 +302,7 @@ final class SecondaryDisk
             page.attach(index);
             group.adopt(high, low);
         }
-        if (attached != null && attached != client) {
+        if (attached != null && !isAttached(client)) {
             attached.evict(); // what an old connection still has in its buffers must not come late
         }
         attached = client;
@@ -345,15 +347,20 @@ final class SecondaryDisk
 
     @Override
     public boolean mayChange(final Client client) {
-        return client == attached || group.takesAnyone();
+        return isAttached(client) || group.takesAnyone();
     }
 
     @Override
     public void onGone(final Client client) {
-        if (client == attached) {
+        if (isAttached(client)) {
             attached = null;
             group.onLink();
         }
+    }
+
+    @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
+    private boolean isAttached(final Client client) {
+        return attached == client;
     }
 
     boolean isLinked() {

@@ -20,6 +20,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
 
@@ -188,9 +190,9 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         if (epoch + 1 > committedEpoch() + UNCOMMITTED_MAX) {
             return fail("commit epoch " + (epoch - 1) + " first");
         }
-        final CompletableFuture<?>[] seals =
-                disks.stream().map(SecondaryDisk::seal).toArray(CompletableFuture[]::new);
-        return CompletableFuture.allOf(seals).thenApply(done -> epoch);
+        final CompletableFuture<Long> sealed = new CompletableFuture<>();
+        forEachDisk(SecondaryDisk::seal, () -> sealed.complete(epoch));
+        return sealed;
     }
 
     @Override
@@ -275,13 +277,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 lastCommitted,
                 "failed over to epoch " + lastCommitted + "; the guest is served");
         for (final SecondaryDisk disk : disks) {
-            disk.endStream()
-                    .thenRun(
-                            () -> {
-                                if (!isClosed) {
-                                    disk.startMerge();
-                                }
-                            });
+            disk.endStream(
+                    () -> {
+                        if (!isClosed) {
+                            disk.startMerge();
+                        }
+                    });
         }
         return CompletableFuture.completedFuture(null);
     }
@@ -289,14 +290,30 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /** The primary's latest state is what the disks have; the buffers are dropped. */
     private CompletableFuture<Void> endReplication() {
         page.state(GroupPage.ALONE);
-        final CompletableFuture<?>[] ends =
-                disks.stream().map(SecondaryDisk::endStream).toArray(CompletableFuture[]::new);
-        return CompletableFuture.allOf(ends)
-                .thenRun(
-                        () -> {
-                            disks.forEach(SecondaryDisk::standAlone);
-                            standAlone();
-                        });
+        final CompletableFuture<Void> ended = new CompletableFuture<>();
+        forEachDisk(
+                SecondaryDisk::endStream,
+                () -> {
+                    disks.forEach(SecondaryDisk::standAlone);
+                    standAlone();
+                    ended.complete(null);
+                });
+        return ended;
+    }
+
+    /** Has all disks do something; the action runs when the last has. */
+    private void forEachDisk(
+            final BiConsumer<SecondaryDisk, Runnable> operation, final Runnable whenAllHave) {
+        final AtomicInteger left = new AtomicInteger(disks.size());
+        for (final SecondaryDisk disk : disks) {
+            operation.accept(
+                    disk,
+                    () -> {
+                        if (left.decrementAndGet() == 0) {
+                            whenAllHave.run();
+                        }
+                    });
+        }
     }
 
     void onMerged() {

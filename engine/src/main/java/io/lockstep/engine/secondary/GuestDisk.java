@@ -274,22 +274,24 @@ final class GuestDisk extends LayeredDisk {
             return;
         }
         if (operation.errno == 0 && mode == Mode.BUFFERED) {
-            takePreImages(operation);
+            takeBuffered(operation);
         }
         end(operation, operation.errno);
     }
 
-    /** What the stream overwrote, or may have, while the disk was read. */
-    private void takePreImages(final Operation operation) {
+    /**
+     * What the stream overwrote, or may have, while the disk was read: its pre-image, or what the
+     * guest itself has written since.
+     */
+    private void takeBuffered(final Operation operation) {
         long at = operation.offset;
         while (at < operation.end) {
             final long block = DiskBuffers.blockOf(at);
-            final EpochBuffer hidden =
-                    buffers.active().find(block) == ABSENT ? buffers.findHidden(block) : null;
+            final EpochBuffer buffer = buffers.find(block);
             at =
-                    hidden == null
+                    buffer == null
                             ? Math.min((block + 1) * BLOCK_LENGTH, operation.end)
-                            : copy(operation, hidden, block, at);
+                            : copy(operation, buffer, block, at);
         }
     }
 
@@ -499,7 +501,7 @@ final class GuestDisk extends LayeredDisk {
     private void end(final Operation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
-        if (errno != 0 && mode != Mode.CLOSED) {
+        if (errno != 0 && errno != Errno.EOPNOTSUPP && mode != Mode.CLOSED) {
             owner.onGuestError(local.name(), operation.offset, errno);
         }
         give(operation);

@@ -255,6 +255,70 @@ public final class NbdClient {
         return true;
     }
 
+    /**
+     * Writes from a frame: a payload with the room for its header right before it. The header is
+     * put there, and frames that lie side by side go out in one send, from where they lie.
+     *
+     * @param position of the payload
+     * @param flags {@link Nbd#CMD_FLAG_FUA} or 0
+     */
+    public boolean writeFrame(
+            final long offset,
+            final int length,
+            final IoBuffer from,
+            final int position,
+            final int flags,
+            final Disk.Completion completion,
+            final long token) {
+        assert position >= frameHeaderLength() && length <= from.length() - position;
+        checkPayload(length);
+        if (phase != Phase.READY || pending.isFull() || sendQueue.isFull()) {
+            return false;
+        }
+        final PendingRequest request = add(Nbd.CMD_WRITE, flags, offset, length, completion, token);
+        final int start = position - encoder.headerLength();
+        encoder.encode(
+                from.segment(), start, Nbd.CMD_WRITE, flags, request.cookie(), offset, length);
+        sendQueue.append(from, start, position + length - start);
+        return true;
+    }
+
+    /** How much room a frame needs before its payload, in bytes; known once it is ready. */
+    public int frameHeaderLength() {
+        return encoder.headerLength();
+    }
+
+    /** Writes a part of the control space; it is copied at once. */
+    public boolean writeControl(
+            final MemorySegment from,
+            final int length,
+            final Disk.Completion completion,
+            final long token) {
+        final PendingRequest request =
+                start(Nbd.CMD_WRITE, Nbd.CMD_FLAG_CONTROL, 0, length, length, completion, token);
+        if (request == null) {
+            return false;
+        }
+        final int at = sendQueue.stage(length);
+        MemorySegment.copy(from, 0, sendQueue.memory(), at, length);
+        return true;
+    }
+
+    /** Reads a part of the control space. */
+    public boolean readControl(
+            final MemorySegment into,
+            final int length,
+            final Disk.Completion completion,
+            final long token) {
+        final PendingRequest request =
+                start(Nbd.CMD_READ, Nbd.CMD_FLAG_CONTROL, 0, length, 0, completion, token);
+        if (request == null) {
+            return false;
+        }
+        targets[request.index()] = into;
+        return true;
+    }
+
     /** Puts on stable storage all writes that completed before this call. */
     public boolean flush(final Disk.Completion completion, final long token) {
         requireOffered(Nbd.FLAG_SEND_FLUSH, "flush");
@@ -371,7 +435,7 @@ public final class NbdClient {
         assert offset >= 0 && length >= 0 && length <= negotiated.export().size() - offset;
         assert (flags & Nbd.CMD_FLAG_FUA) == 0 || negotiated.has(Nbd.FLAG_SEND_FUA);
         assert (flags & Nbd.CMD_FLAG_FAST_ZERO) == 0 || negotiated.has(Nbd.FLAG_SEND_FAST_ZERO);
-        final PendingRequest request = pending.add(command, flags, offset, length);
+        final PendingRequest request = add(command, flags, offset, length, completion, token);
         encoder.encode(
                 sendQueue.memory(),
                 sendQueue.stage(headerLength),
@@ -380,8 +444,20 @@ public final class NbdClient {
                 request.cookie(),
                 offset,
                 length);
+        return request;
+    }
+
+    private PendingRequest add(
+            final int command,
+            final int flags,
+            final long offset,
+            final long length,
+            final Disk.Completion completion,
+            final long token) {
+        final PendingRequest request = pending.add(command, flags, offset, length);
         completions[request.index()] = completion;
         tokens[request.index()] = token;
+        targetPositions[request.index()] = 0;
         return request;
     }
 

@@ -13,6 +13,9 @@ import java.lang.foreign.MemorySegment;
  * <p>Single threaded; allocates nothing after it is made.
  */
 final class SendQueue implements AutoCloseable {
+    /** What is joined for one send is not made longer than this, in bytes. */
+    private static final int JOINED_LENGTH_MAX = 1 << 20;
+
     private final IoBuffer staging;
 
     // Counts of bytes that were ever staged; position 0 of the buffer holds the byte 'base'.
@@ -65,9 +68,27 @@ final class SendQueue implements AutoCloseable {
         return position;
     }
 
-    /** Queues bytes that stay where they are until they are sent. */
+    /** Whether no payload can be appended. */
+    boolean isFull() {
+        return payloadCount == payloads.length;
+    }
+
+    /**
+     * Queues bytes that stay where they are until they are sent; they are joined with the last ones
+     * where they lie behind those.
+     */
     void append(final IoBuffer payload, final int position, final int length) {
         assert payloadCount < payloads.length;
+        if (payloadCount > 0) {
+            final int last = (payloadHead + payloadCount - 1) % payloads.length;
+            if (payloadAfter[last] == staged
+                    && payloads[last] == payload
+                    && payloadPositions[last] + payloadLengths[last] == position
+                    && payloadLengths[last] < JOINED_LENGTH_MAX) {
+                payloadLengths[last] += length;
+                return;
+            }
+        }
         final int at = (payloadHead + payloadCount++) % payloads.length;
         payloads[at] = payload;
         payloadPositions[at] = position;

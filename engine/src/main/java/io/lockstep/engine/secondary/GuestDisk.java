@@ -6,6 +6,7 @@ import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.RangeOrder;

@@ -1,21 +1,18 @@
-package io.lockstep.engine.secondary;
-
-import io.lockstep.engine.disk.CompletionRing;
-import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.disk.ExtentList;
+package io.lockstep.engine.disk;
 
 /**
- * A disk laid over the secondary disk: what the stream's export and the guest's have in common. On
- * the group's loop.
+ * A disk laid over another, which does its work in several steps of that one. Keeps the promise of
+ * {@link Disk} that no operation ends in the call that submits it. On the loop of the disk below.
  */
-abstract class LayeredDisk implements Disk {
-    /** The secondary disk itself. */
-    final Disk local;
+public abstract class LayeredDisk implements Disk {
+    /** The disk below. */
+    protected final Disk local;
 
     private final CompletionRing completed = new CompletionRing();
     private boolean submitting;
 
-    LayeredDisk(final Disk local) {
+    /** Over that disk. */
+    protected LayeredDisk(final Disk local) {
         this.local = local;
     }
 
@@ -56,17 +53,17 @@ abstract class LayeredDisk implements Disk {
     }
 
     /** Begins a call that submits; what ends in it is delivered by {@link #poll}. */
-    final void enterSubmit() {
+    protected final void enterSubmit() {
         submitting = true;
     }
 
     /** Ends it. */
-    final void leaveSubmit() {
+    protected final void leaveSubmit() {
         submitting = false;
     }
 
     /** An operation has ended. */
-    final void complete(final Completion completion, final long token, final int errno) {
+    protected final void complete(final Completion completion, final long token, final int errno) {
         if (submitting) {
             completed.add(completion, token, errno);
         } else {

@@ -1,0 +1,293 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.LayeredDisk;
+import io.lockstep.engine.group.RangeOrder;
+import io.lockstep.engine.memory.IoBuffer;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A disk of the primary's guest: reads are the local disk's; what changes it is put into the
+ * forward log, done on the local disk from there, answered, and forwarded. Operations that overlap
+ * reach the local disk in the log's order (I2).
+ *
+ * <p>A discard is done, and forwarded, as a zero: both disks must agree on what it leaves. Without
+ * a log, since the secondary was given up, changes go to the local disk and into a bitmap.
+ *
+ * <p>On the guest's loop; in steady state nothing is allocated.
+ */
+final class PrimaryDisk extends LayeredDisk {
+    /**
+     * A zero is forwarded in pieces of this length, in bytes: its length has 32 bits on the wire.
+     */
+    private static final long ZERO_LENGTH_MAX = 1L << 30;
+
+    private final PrimaryGroup group;
+    private final int number;
+    private final ForwardLog log;
+    private final DirtyBitmap dirty;
+    private final RangeOrder order = new RangeOrder(this::begin);
+    private final List<Operation> operations = new ArrayList<>();
+    private Operation free;
+    private long writeCount;
+    private long writtenLength;
+
+    PrimaryDisk(
+            final Disk local, final PrimaryGroup group, final int number, final ForwardLog log) {
+        super(local);
+        this.group = group;
+        this.number = number;
+        this.log = log;
+        dirty = new DirtyBitmap(local.length());
+    }
+
+    Disk local() {
+        return local;
+    }
+
+    DirtyBitmap dirty() {
+        return dirty;
+    }
+
+    long writeCount() {
+        return writeCount;
+    }
+
+    long writtenLength() {
+        return writtenLength;
+    }
+
+    // ---- The disk.
+
+    @Override
+    public void read(
+            final long offset,
+            final int length,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        local.read(offset, length, memory, position, completion, token);
+    }
+
+    @Override
+    public IoBuffer window(final long offset, final int length) {
+        return local.window(offset, length);
+    }
+
+    @Override
+    public int windowPosition(final long offset) {
+        return local.windowPosition(offset);
+    }
+
+    @Override
+    public void write(
+            final long offset,
+            final int length,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        final Operation operation = take(ForwardLog.Kind.WRITE, offset, length, completion, token);
+        operation.memory = memory;
+        operation.position = position;
+        submit(operation);
+    }
+
+    @Override
+    public void zero(
+            final long offset,
+            final long length,
+            final int flags,
+            final Completion completion,
+            final long token) {
+        final Operation operation = take(ForwardLog.Kind.ZERO, offset, length, completion, token);
+        operation.flags = flags;
+        submit(operation);
+    }
+
+    @Override
+    public void discard(
+            final long offset, final long length, final Completion completion, final long token) {
+        zero(offset, length, 0, completion, token);
+    }
+
+    /** The guest waits for its own disk's flush, and not for the secondary's. */
+    @Override
+    public void flush(final Completion completion, final long token) {
+        submit(take(ForwardLog.Kind.FLUSH, 0, 0, completion, token));
+    }
+
+    // ---- An operation's way.
+
+    private void submit(final Operation operation) {
+        enterSubmit();
+        writeCount += operation.kind == ForwardLog.Kind.FLUSH ? 0 : 1;
+        writtenLength += operation.end - operation.offset;
+        operation.cursor = operation.offset;
+        enter(operation);
+        leaveSubmit();
+    }
+
+    /** Takes the operation's next piece into the log, or has it wait for room. */
+    private void enter(final Operation operation) {
+        if (!group.mayEnter() || !claim(operation)) {
+            group.waitForRoom(operation.enterAgain);
+            return;
+        }
+        if (operation.kind == ForwardLog.Kind.FLUSH
+                || order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
+            begin(operation.index);
+        }
+    }
+
+    private boolean enterAgain(final Operation operation) {
+        if (!claim(operation)) {
+            return false;
+        }
+        if (operation.kind == ForwardLog.Kind.FLUSH
+                || order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
+            begin(operation.index);
+            local.poll();
+        }
+        return true;
+    }
+
+    private boolean claim(final Operation operation) {
+        final boolean isWrite = operation.kind == ForwardLog.Kind.WRITE;
+        final long lengthMax = isWrite ? log.payloadLengthMax() : ZERO_LENGTH_MAX;
+        operation.pieceEnd = Math.min(operation.end, operation.cursor + lengthMax);
+        final long length = operation.pieceEnd - operation.cursor;
+        if (group.isDetached()) {
+            operation.frame = -1;
+            dirty.mark(operation.cursor, length);
+            return true;
+        }
+        operation.frame =
+                log.claim(
+                        operation.kind,
+                        number,
+                        operation.cursor,
+                        length,
+                        operation.flags,
+                        group.nanoTime());
+        if (operation.frame < 0) {
+            return false;
+        }
+        if (isWrite) {
+            MemorySegment.copy(
+                    operation.memory,
+                    operation.position + operation.cursor - operation.offset,
+                    log.memory().segment(),
+                    log.payloadPosition(operation.frame),
+                    length);
+        }
+        return true;
+    }
+
+    private void begin(final long index) {
+        final Operation operation = operations.get((int) index);
+        final long length = operation.pieceEnd - operation.cursor;
+        switch (operation.kind) {
+            case WRITE -> {
+                final boolean isLogged = operation.frame >= 0;
+                local.write(
+                        operation.cursor,
+                        (int) length,
+                        isLogged ? log.memory().segment() : operation.memory,
+                        isLogged
+                                ? log.payloadPosition(operation.frame)
+                                : operation.position + operation.cursor - operation.offset,
+                        operation.onDone,
+                        index);
+            }
+            case ZERO ->
+                    local.zero(operation.cursor, length, operation.flags, operation.onDone, index);
+            case FLUSH -> local.flush(operation.onDone, index);
+            case SEAL -> throw new IllegalStateException("a seal is no operation of a disk");
+        }
+    }
+
+    private void onDone(final Operation operation, final int errno) {
+        if (operation.kind != ForwardLog.Kind.FLUSH) {
+            order.finish(operation.index);
+        }
+        if (operation.frame >= 0) {
+            log.decide(operation.frame, errno == 0);
+            group.onDecided();
+        }
+        if (errno != 0) {
+            group.onGuestError(local.name(), operation.cursor, errno);
+        } else if (operation.pieceEnd < operation.end) {
+            operation.cursor = operation.pieceEnd;
+            enter(operation);
+            local.poll();
+            return;
+        }
+        final Completion completion = operation.completion;
+        final long token = operation.token;
+        give(operation);
+        complete(completion, token, errno);
+    }
+
+    private Operation take(
+            final ForwardLog.Kind kind,
+            final long offset,
+            final long length,
+            final Completion completion,
+            final long token) {
+        Operation operation = free;
+        if (operation == null) {
+            operation = new Operation(operations.size());
+            operations.add(operation);
+        } else {
+            free = operation.next;
+        }
+        operation.kind = kind;
+        operation.offset = offset;
+        operation.end = offset + length;
+        operation.flags = 0;
+        operation.completion = completion;
+        operation.token = token;
+        return operation;
+    }
+
+    private void give(final Operation operation) {
+        operation.completion = null;
+        operation.memory = null;
+        operation.next = free;
+        free = operation;
+    }
+
+    /** A request of the guest on its way; used again and again. */
+    private final class Operation {
+        private final int index;
+        private final Completion onDone = (token, errno) -> onDone(this, errno);
+        private final PrimaryGroup.Waiting enterAgain = this::enterAgain;
+
+        private ForwardLog.Kind kind;
+        private long offset;
+        private long end;
+        private MemorySegment memory;
+        private long position;
+        private int flags;
+        private Completion completion;
+        private long token;
+
+        private long cursor;
+        private long pieceEnd;
+        private long frame;
+        private Operation next;
+
+        Operation(final int index) {
+            this.index = index;
+        }
+
+        private boolean enterAgain() {
+            return PrimaryDisk.this.enterAgain(this);
+        }
+    }
+}

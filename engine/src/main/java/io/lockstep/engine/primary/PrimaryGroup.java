@@ -1,0 +1,570 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.server.ServedExport;
+
+import java.io.IOException;
+import java.security.SecureRandom;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * The primary side of a disk group: serves the guest from the local disks, and forwards what
+ * changes them. The guest never waits for the link, unless the forward log is full and the policy
+ * says so (I6).
+ *
+ * <p>Two loops work here: the guest's, which owns the group, and the link's. They meet in the
+ * positions of the {@link ForwardLog}, and tell each other of the rest by {@link IoLoop#execute}.
+ */
+public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
+    /** Epochs that may be uncommitted at a time, the open one included. */
+    private static final int UNCOMMITTED_MAX = 2;
+
+    private static final int SCAN_EXTENTS = 4;
+
+    /**
+     * What a primary is made of.
+     *
+     * @param logLength bytes of the forward log; a power of two of at least 64 KiB
+     * @param fullLog what to do when it is full
+     * @param assumeIdentical whether the user says that the disks are equal
+     */
+    public record Options(int logLength, FullLogPolicy fullLog, boolean assumeIdentical) {}
+
+    /** Something that waits for room in the log. */
+    interface Waiting {
+        /** Tries again; answers whether it went in. */
+        boolean enterAgain();
+    }
+
+    private final IoLoop guestLoop;
+    private final IoLoop linkLoop;
+    private final Endpoint peer;
+    private final Options options;
+    private final GroupEvents events;
+    private final ForwardLog log;
+    private final List<PrimaryDisk> disks = new ArrayList<>();
+    private final boolean[] emptyDisks;
+    private final Link link;
+
+    /** What waits for room, in order; and whether the link's loop should say when there is some. */
+    private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
+
+    /** What waits for the secondary's answers. */
+    private final List<Waiting> drains = new ArrayList<>();
+
+    private volatile boolean isWaiting;
+    private final AtomicBoolean roomTold = new AtomicBoolean();
+    private final AtomicBoolean workTold = new AtomicBoolean();
+    private final Runnable roomTask = this::useRoom;
+    private final Runnable workTask = this::work;
+
+    private GroupStatus.State state = GroupStatus.State.IDLE;
+    private boolean isDetached;
+    private boolean isLinked;
+    private boolean isForeign;
+    private ReplicationError error;
+    private long openEpoch = 1;
+    private long sealedEpoch;
+    private long committedEpoch;
+    private CompletableFuture<Void> started;
+    private final NavigableMap<Long, CompletableFuture<Long>> seals = new TreeMap<>();
+    private final NavigableMap<Long, CompletableFuture<Void>> commits = new TreeMap<>();
+
+    private PrimaryGroup(
+            final IoLoop guestLoop,
+            final IoLoop linkLoop,
+            final List<Disk> locals,
+            final Endpoint peer,
+            final Options options,
+            final GroupEvents events) {
+        this.guestLoop = guestLoop;
+        this.linkLoop = linkLoop;
+        this.peer = peer;
+        this.options = options;
+        this.events = events;
+        log = new ForwardLog(options.logLength());
+        emptyDisks = new boolean[locals.size()];
+        for (final Disk local : locals) {
+            disks.add(new PrimaryDisk(local, this, disks.size(), log));
+        }
+        final SecureRandom random = new SecureRandom();
+        final Link.Session session =
+                new Link.Session(
+                        random.nextLong() | 1, random.nextLong(), options.assumeIdentical());
+        link =
+                new Link(
+                        linkLoop,
+                        peer,
+                        disks.toArray(PrimaryDisk[]::new),
+                        emptyDisks,
+                        log,
+                        session,
+                        new LinkEvents());
+    }
+
+    /**
+     * Opens a group; on the guest's loop. Guests may write at once: the log keeps it.
+     *
+     * @param guestLoop owns the group and the disks
+     * @param linkLoop owns the link; may be the same
+     * @param disks writable
+     * @param peer where the secondary's replication exports are
+     * @throws IOException where a disk can't be a primary's
+     */
+    public static PrimaryGroup open(
+            final IoLoop guestLoop,
+            final IoLoop linkLoop,
+            final List<Disk> disks,
+            final Endpoint peer,
+            final Options options,
+            final GroupEvents events)
+            throws IOException {
+        for (final Disk disk : disks) {
+            if (disk.isReadOnly()) {
+                throw new IOException("disk " + disk.name() + " is read-only; a primary writes it");
+            }
+        }
+        final PrimaryGroup group =
+                new PrimaryGroup(guestLoop, linkLoop, disks, peer, options, events);
+        for (int i = 0; i < disks.size(); i++) {
+            group.scan(i, disks.get(i));
+        }
+        return group;
+    }
+
+    /** A disk without any data equals another one of that kind. */
+    private void scan(final int number, final Disk disk) {
+        final ExtentList extents = new ExtentList(SCAN_EXTENTS);
+        disk.extents(
+                0,
+                disk.length(),
+                extents,
+                (token, errno) ->
+                        emptyDisks[number] =
+                                errno == 0
+                                        && extents.size() == 1
+                                        && extents.totalLength() == disk.length()
+                                        && extents.state(0) == ExtentList.HOLE,
+                0);
+        disk.poll();
+    }
+
+    /** What the guest uses; a disk's export has its name. */
+    public List<ServedExport> guestExports() {
+        return disks.stream()
+                .map(disk -> ServedExport.of(disk, "primary disk " + disk.name()))
+                .toList();
+    }
+
+    // ---- The four operations, and the halves of the second.
+
+    @Override
+    public Role role() {
+        return Role.PRIMARY;
+    }
+
+    @Override
+    public CompletableFuture<Void> start() {
+        if (state == GroupStatus.State.ALONE) {
+            return CompletableFuture.completedFuture(null);
+        }
+        if (state != GroupStatus.State.IDLE) {
+            return fail("replication is already running");
+        }
+        state = GroupStatus.State.RUNNING;
+        started = new CompletableFuture<>();
+        linkLoop.execute(link::start);
+        return started;
+    }
+
+    @Override
+    public CompletableFuture<Long> seal() {
+        final String refusal = refuseOperation();
+        if (refusal != null) {
+            return fail(refusal);
+        }
+        if (openEpoch + 1 > committedEpoch + UNCOMMITTED_MAX) {
+            return fail("epoch " + (openEpoch - 1) + " is not committed yet; commit it first");
+        }
+        final long epoch = openEpoch++;
+        final CompletableFuture<Long> sealed = new CompletableFuture<>();
+        seals.put(epoch, sealed);
+        final Waiting entry = () -> enterSeals(epoch);
+        if (!mayEnter() || !entry.enterAgain()) {
+            waitForRoom(entry);
+        }
+        return sealed;
+    }
+
+    /** All disks' at one place of the log: what is before belongs to the epoch. */
+    private boolean enterSeals(final long epoch) {
+        if (isDetached) {
+            return true; // whoever waited has been told
+        }
+        if (!log.hasFrames(disks.size())) {
+            return false;
+        }
+        for (int i = 0; i < disks.size(); i++) {
+            log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, 0, nanoTime()), true);
+        }
+        onDecided();
+        return true;
+    }
+
+    @Override
+    public CompletableFuture<Void> commit(final long epoch) {
+        final String refusal = refuseOperation();
+        if (refusal != null) {
+            return fail(refusal);
+        }
+        if (epoch <= committedEpoch) {
+            return CompletableFuture.completedFuture(null);
+        }
+        if (epoch > sealedEpoch) {
+            return fail(
+                    "epoch "
+                            + epoch
+                            + " can't be committed: the last one that is sealed is "
+                            + sealedEpoch);
+        }
+        linkLoop.execute(() -> link.commit(epoch));
+        return commits.computeIfAbsent(epoch, absent -> new CompletableFuture<>());
+    }
+
+    @Override
+    public CompletableFuture<Long> checkpoint() {
+        if (state == GroupStatus.State.ALONE) {
+            return CompletableFuture.completedFuture(committedEpoch);
+        }
+        return seal().thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
+    }
+
+    private String refuseOperation() {
+        if (error != null) {
+            return error.sentence();
+        }
+        return state == GroupStatus.State.RUNNING ? null : "replication is not running";
+    }
+
+    private static <T> CompletableFuture<T> fail(final String sentence) {
+        return CompletableFuture.failedFuture(new GroupException(sentence));
+    }
+
+    @Override
+    public CompletableFuture<Void> stop(final boolean failover) {
+        if (state == GroupStatus.State.IDLE) {
+            return fail("replication is not running");
+        }
+        if (state != GroupStatus.State.ALONE) {
+            state = GroupStatus.State.ALONE;
+            goAlone("replication was stopped");
+        }
+        return CompletableFuture.completedFuture(null);
+    }
+
+    /** Done when the secondary has answered all that is in the log now, or replication ends. */
+    public CompletableFuture<Void> drain() {
+        final CompletableFuture<Void> drained = new CompletableFuture<>();
+        final long end = log.appended();
+        final Waiting entry =
+                () -> {
+                    final boolean isOver = isDetached || log.released() >= end;
+                    if (isOver) {
+                        drained.complete(null);
+                    }
+                    return isOver;
+                };
+        if (!entry.enterAgain()) {
+            drains.add(entry);
+            askForRoom();
+        }
+        return drained;
+    }
+
+    // ---- What the disks ask and tell, on the guest's loop.
+
+    long nanoTime() {
+        return guestLoop.nanoTime();
+    }
+
+    boolean isDetached() {
+        return isDetached;
+    }
+
+    /** Whether nobody waits for room before whoever asks. */
+    boolean mayEnter() {
+        return waiting.isEmpty();
+    }
+
+    /** The log is full. */
+    void waitForRoom(final Waiting entry) {
+        if (waiting.isEmpty() && options.fullLog() == FullLogPolicy.DETACH && !isDetached) {
+            giveUp(
+                    GroupEvents.Event.DETACHED,
+                    new ReplicationError(
+                            ReplicationError.Kind.FORWARD,
+                            "",
+                            -1,
+                            "ENOSPC",
+                            "the forward log is full: the secondary was given up, and the guest"
+                                    + " goes on; set replication up anew"));
+        }
+        waiting.add(entry);
+        askForRoom();
+    }
+
+    private void askForRoom() {
+        isWaiting = true;
+        tellRoom(); // there may be some by now: the link tells only those whom it knows of
+    }
+
+    private void tellRoom() {
+        if (!roomTold.get() && roomTold.compareAndSet(false, true)) {
+            guestLoop.execute(roomTask);
+        }
+    }
+
+    private void useRoom() {
+        roomTold.set(false);
+        while (!waiting.isEmpty() && waiting.peekFirst().enterAgain()) {
+            waiting.removeFirst();
+        }
+        drains.removeIf(Waiting::enterAgain);
+        isWaiting = !waiting.isEmpty() || !drains.isEmpty();
+    }
+
+    void onDecided() {
+        if (!workTold.get() && workTold.compareAndSet(false, true)) {
+            linkLoop.execute(workTask);
+        }
+    }
+
+    private void work() {
+        workTold.set(false);
+        link.work();
+    }
+
+    void onGuestError(final String disk, final long offset, final int errno) {
+        events.onEvent(
+                GroupEvents.Event.GUEST_IO_ERROR,
+                disk,
+                committedEpoch,
+                "disk "
+                        + disk
+                        + ": a request of the guest at "
+                        + offset
+                        + " failed: "
+                        + Errno.meaning(errno)
+                        + " ("
+                        + Errno.name(errno)
+                        + ")");
+    }
+
+    // ---- The link, told on the guest's loop.
+
+    private void onUp(final boolean nowForeign, final long sealed, final long committed) {
+        if (state != GroupStatus.State.RUNNING) {
+            return;
+        }
+        isLinked = true;
+        isForeign = nowForeign;
+        if (openEpoch == 1) {
+            openEpoch = sealed + 1;
+            sealedEpoch = sealed;
+        }
+        onCommitted(committed);
+        events.onEvent(
+                GroupEvents.Event.LINK_UP,
+                "",
+                committedEpoch,
+                "linked to the secondary at " + peer);
+        started.complete(null);
+        commits.keySet().forEach(epoch -> linkLoop.execute(() -> link.commit(epoch)));
+    }
+
+    private void onDown(final String reason) {
+        isLinked = false;
+        events.onEvent(
+                GroupEvents.Event.LINK_DOWN,
+                "",
+                committedEpoch,
+                "the link to the secondary at " + peer + " is cut, and tried again: " + reason);
+    }
+
+    private void onRefused(
+            final String disk, final long offset, final int errno, final String reason) {
+        if (state != GroupStatus.State.RUNNING) {
+            return;
+        }
+        giveUp(
+                GroupEvents.Event.REPLICATION_ERROR,
+                new ReplicationError(
+                        ReplicationError.Kind.FORWARD,
+                        disk,
+                        offset,
+                        Errno.name(errno),
+                        "the secondary at " + peer + " refused: " + reason));
+    }
+
+    private void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
+        error = cause;
+        state = GroupStatus.State.BROKEN;
+        events.onEvent(event, cause.disk(), committedEpoch, cause.sentence());
+        goAlone(cause.sentence());
+    }
+
+    /** From now on changes go to the local disk, and what the secondary lacks is noted. */
+    private void goAlone(final String reason) {
+        isDetached = true;
+        isLinked = false;
+        for (long frame = log.released(); frame < log.appended(); frame++) {
+            if (log.kind(frame) != ForwardLog.Kind.SEAL) {
+                disks.get(log.disk(frame)).dirty().mark(log.offset(frame), log.length(frame));
+            }
+        }
+        linkLoop.execute(link::end);
+        failAll(seals, reason);
+        failAll(commits, reason);
+        if (started != null && !started.isDone()) {
+            started.completeExceptionally(new GroupException(reason));
+        }
+        tellRoom();
+    }
+
+    private static <T> void failAll(
+            final Map<Long, CompletableFuture<T>> futures, final String reason) {
+        final List<CompletableFuture<T>> all = List.copyOf(futures.values());
+        futures.clear();
+        all.forEach(future -> future.completeExceptionally(new GroupException(reason)));
+    }
+
+    private void onSealed(final long epoch) {
+        sealedEpoch = Math.max(sealedEpoch, epoch);
+        final CompletableFuture<Long> sealed = seals.remove(epoch);
+        if (sealed != null) {
+            sealed.complete(epoch);
+        }
+    }
+
+    private void onCommitted(final long epoch) {
+        if (epoch <= committedEpoch) {
+            return;
+        }
+        committedEpoch = epoch;
+        events.onEvent(GroupEvents.Event.CHECKPOINT, "", epoch, "epoch " + epoch + " is committed");
+        final NavigableMap<Long, CompletableFuture<Void>> done = commits.headMap(epoch, true);
+        final List<CompletableFuture<Void>> all = List.copyOf(done.values());
+        done.clear();
+        all.forEach(future -> future.complete(null));
+    }
+
+    /** Brings what the link tells to the guest's loop. */
+    private final class LinkEvents implements Link.Owner {
+        @Override
+        public void onUp(final boolean nowForeign, final long sealed, final long committed) {
+            guestLoop.execute(() -> PrimaryGroup.this.onUp(nowForeign, sealed, committed));
+        }
+
+        @Override
+        public void onDown(final String reason) {
+            guestLoop.execute(() -> PrimaryGroup.this.onDown(reason));
+        }
+
+        @Override
+        public void onUnreachable(final String reason) {
+            // The first attempts of a pair that is being started, or the next ones after a cut:
+            // the status says that there is no link.
+        }
+
+        @Override
+        public void onRefused(
+                final String disk, final long offset, final int errno, final String reason) {
+            guestLoop.execute(() -> PrimaryGroup.this.onRefused(disk, offset, errno, reason));
+        }
+
+        @Override
+        public void onSealed(final long epoch) {
+            guestLoop.execute(() -> PrimaryGroup.this.onSealed(epoch));
+        }
+
+        @Override
+        public void onCommitted(final long epoch) {
+            guestLoop.execute(() -> PrimaryGroup.this.onCommitted(epoch));
+        }
+
+        @Override
+        public void onReleased() {
+            if (isWaiting) {
+                tellRoom();
+            }
+        }
+    }
+
+    // ---- Status and end.
+
+    @Override
+    public Optional<ReplicationError> error() {
+        return Optional.ofNullable(error);
+    }
+
+    @Override
+    public GroupStatus status() {
+        final long released = log.released();
+        final boolean isBehind = !isDetached && released < log.appended();
+        return new GroupStatus(
+                Role.PRIMARY,
+                state,
+                peer + (isForeign ? " (not a lockstep)" : ""),
+                isLinked,
+                openEpoch,
+                sealedEpoch,
+                committedEpoch,
+                isDetached ? 0 : log.usedLength(),
+                isBehind ? Math.max(0, nanoTime() - log.timeNanos(released)) : 0,
+                isDetached ? 0 : log.usedLength(),
+                log.capacity(),
+                0,
+                0,
+                disks.stream().map(PrimaryGroup::status).toList());
+    }
+
+    private static GroupStatus.DiskStatus status(final PrimaryDisk disk) {
+        return new GroupStatus.DiskStatus(
+                disk.name(),
+                disk.length(),
+                disk.writeCount(),
+                disk.writtenLength(),
+                0,
+                0,
+                disk.dirty().markedLength());
+    }
+
+    /** Gives the log's memory back. The guests have gone, and the link's loop has ended. */
+    @Override
+    public void close() {
+        log.close();
+    }
+
+    @Override
+    public String toString() {
+        return "primary of " + Arrays.toString(disks.stream().map(PrimaryDisk::name).toArray());
+    }
+}

@@ -10,10 +10,13 @@ import picocli.CommandLine.HelpCommand;
         description = "Measures Lockstep, beside its peers where there are some.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {ServeComparison.class, HelpCommand.class})
+        subcommands = {ServeComparison.class, ReplicationComparison.class, HelpCommand.class})
 public final class Bench {
     /** Starts the command line of this process and ends the process with its exit code. */
     public static void main(final String[] arguments) {
-        System.exit(new CommandLine(new Bench()).execute(arguments));
+        System.exit(
+                new CommandLine(new Bench())
+                        .setCaseInsensitiveEnumValuesAllowed(true)
+                        .execute(arguments));
     }
 }

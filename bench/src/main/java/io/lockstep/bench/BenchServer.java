@@ -2,8 +2,6 @@ package io.lockstep.bench;
 
 import java.io.IOException;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,7 +35,7 @@ final class BenchServer implements AutoCloseable {
 
         /** Says why it is left out, or nothing where it can run. */
         String missing() {
-            return this == LOCKSTEP || isOnPath(program)
+            return this == LOCKSTEP || ChildProcess.isOnPath(program)
                     ? ""
                     : title
                             + " is left out: no "
@@ -49,19 +47,15 @@ final class BenchServer implements AutoCloseable {
     }
 
     private static final long START_SECONDS = 30;
-    private static final double CLOCK_TICKS_PER_SECOND =
-            100; // USER_HZ, on every Linux that runs Java
 
     private final Kind kind;
-    private final Process process;
+    private final ChildProcess process;
     private final String uri;
-    private final Path log;
 
-    private BenchServer(final Kind kind, final Process process, final String uri, final Path log) {
+    private BenchServer(final Kind kind, final ChildProcess process, final String uri) {
         this.kind = kind;
         this.process = process;
         this.uri = uri;
-        this.log = log;
     }
 
     /** Starts a server in a folder of its own, on a Unix socket or a free TCP port. */
@@ -105,38 +99,14 @@ final class BenchServer implements AutoCloseable {
                                     ? List.of("-k", socket.toString())
                                     : List.of("-p", "" + port, "-b", "127.0.0.1"));
         }
-        final Path log = folder.resolve(kind + ".log");
-        final Process process =
-                new ProcessBuilder(command)
-                        .redirectErrorStream(true)
-                        .redirectOutput(log.toFile())
-                        .start();
-        // A comparison that is interrupted leaves no server behind.
-        Runtime.getRuntime().addShutdownHook(new Thread(process::destroy));
-        final BenchServer server = new BenchServer(kind, process, uri, log);
+        final ChildProcess process = ChildProcess.start(kind.toString(), folder, command);
+        final BenchServer server = new BenchServer(kind, process, uri);
         server.awaitReady();
         return server;
     }
 
     private static List<String> lockstep(final Path disk, final String address) {
-        final List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(
-                List.of(
-                        "--enable-native-access=ALL-UNNAMED",
-                        "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
-                        "--sun-misc-unsafe-memory-access=allow",
-                        "-XX:+UseSerialGC",
-                        "-Xmx256m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "io.lockstep.cli.Lockstep",
-                        "serve",
-                        "--disk",
-                        "d=" + disk,
-                        "--listen",
-                        address));
-        return command;
+        return ChildProcess.lockstep(List.of("serve", "--disk", "d=" + disk, "--listen", address));
     }
 
     private static List<String> qemu(final Path disk, final String aio) {
@@ -154,25 +124,16 @@ final class BenchServer implements AutoCloseable {
                 disk + "");
     }
 
-    private static int freePort() throws IOException {
+    static int freePort() throws IOException {
         try (ServerSocket socket = new ServerSocket(0)) {
             return socket.getLocalPort();
         }
     }
 
-    private static boolean isOnPath(final String program) {
-        for (final String folder : System.getenv("PATH").split(":", -1)) {
-            if (Files.isExecutable(Path.of(folder, program))) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     /** All servers answer the handshake of nbdinfo; that is the common sign that they are there. */
     private void awaitReady() throws IOException, InterruptedException {
         final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
-        while (System.nanoTime() < deadline && process.isAlive()) {
+        while (System.nanoTime() < deadline && process.isRunning()) {
             final Process probe =
                     new ProcessBuilder("nbdinfo", "--size", uri)
                             .redirectErrorStream(true)
@@ -184,10 +145,7 @@ final class BenchServer implements AutoCloseable {
             Thread.sleep(50);
         }
         close();
-        throw new IOException(
-                kind.title()
-                        + " did not start: "
-                        + Files.readString(log, StandardCharsets.UTF_8).strip());
+        throw process.failure("did not start");
     }
 
     Kind kind() {
@@ -200,22 +158,11 @@ final class BenchServer implements AutoCloseable {
 
     /** Processor time that the process has taken since it started, in microseconds. */
     double cpuMicros() throws IOException {
-        final String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
-        final String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
-        final long ticks = Long.parseLong(fields[11]) + Long.parseLong(fields[12]); // utime, stime
-        return ticks * 1e6 / CLOCK_TICKS_PER_SECOND;
+        return process.cpuMicros();
     }
 
     @Override
     public void close() {
-        process.destroy();
-        try {
-            if (!process.waitFor(10, TimeUnit.SECONDS)) {
-                process.destroyForcibly();
-            }
-        } catch (final InterruptedException e) {
-            process.destroyForcibly();
-            Thread.currentThread().interrupt();
-        }
+        process.close();
     }
 }

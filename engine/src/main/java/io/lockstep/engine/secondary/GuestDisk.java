@@ -1,6 +1,5 @@
 package io.lockstep.engine.secondary;
 
-import static io.lockstep.engine.epoch.EpochBuffer.ABSENT;
 import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
 import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 

@@ -1,0 +1,117 @@
+package io.lockstep.bench;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** A program under comparison in a process of its own, ended when this closes. */
+final class ChildProcess implements AutoCloseable {
+    private static final double CLOCK_TICKS_PER_SECOND =
+            100; // USER_HZ, on every Linux that runs Java
+    private static final int END_SECONDS = 10;
+
+    private final String name;
+    private final Process process;
+    private final Path log;
+    private final Thread hook;
+
+    private ChildProcess(final String name, final Process process, final Path log) {
+        this.name = name;
+        this.process = process;
+        this.log = log;
+        hook = new Thread(process::destroy);
+        // A comparison that is interrupted leaves no process behind.
+        Runtime.getRuntime().addShutdownHook(hook);
+    }
+
+    /** Starts it; what it prints goes to a file beside the others of the comparison. */
+    static ChildProcess start(final String name, final Path folder, final List<String> command)
+            throws IOException {
+        final Path log = folder.resolve(name.replace(' ', '-') + ".log");
+        final Process process =
+                new ProcessBuilder(command)
+                        .redirectErrorStream(true)
+                        .redirectOutput(log.toFile())
+                        .start();
+        return new ChildProcess(name, process, log);
+    }
+
+    /** The command line of {@code lockstep}: these classes on this JVM, as the launcher does it. */
+    static List<String> lockstep(final List<String> arguments) {
+        final List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(
+                List.of(
+                        "--enable-native-access=ALL-UNNAMED",
+                        "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
+                        "--sun-misc-unsafe-memory-access=allow",
+                        "-XX:+UseSerialGC",
+                        "-Xmx256m",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        "io.lockstep.cli.Lockstep"));
+        command.addAll(arguments);
+        return command;
+    }
+
+    /** Runs a program to its end, which must be a success. */
+    static void run(final List<String> command) throws IOException, InterruptedException {
+        final Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        final String output =
+                new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        if (process.waitFor() != 0) {
+            throw new IOException(String.join(" ", command) + " failed: " + output.strip());
+        }
+    }
+
+    /** Whether the shell would find a program. */
+    static boolean isOnPath(final String program) {
+        for (final String folder : System.getenv("PATH").split(":", -1)) {
+            if (Files.isExecutable(Path.of(folder, program))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    boolean isRunning() {
+        return process.isAlive();
+    }
+
+    /** An exception that says what it printed last. */
+    IOException failure(final String what) throws IOException {
+        return new IOException(
+                name + " " + what + ": " + Files.readString(log, StandardCharsets.UTF_8).strip());
+    }
+
+    /** Processor time that it has taken since it started, in microseconds. */
+    double cpuMicros() throws IOException {
+        final String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
+        final String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
+        final long ticks = Long.parseLong(fields[11]) + Long.parseLong(fields[12]); // utime, stime
+        return ticks * 1e6 / CLOCK_TICKS_PER_SECOND;
+    }
+
+    /** SIGKILL; waits until it is dead. */
+    void kill() throws InterruptedException {
+        process.destroyForcibly().waitFor();
+    }
+
+    @Override
+    public void close() {
+        process.destroy();
+        try {
+            if (!process.waitFor(END_SECONDS, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
+        } catch (final InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+        Runtime.getRuntime().removeShutdownHook(hook);
+    }
+}

@@ -1,0 +1,98 @@
+package io.lockstep.bench;
+
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/** A table with a column a pair, and one more for each of ours with its ratio to QEMU's better. */
+final class ReplicationTable {
+    private final Set<ReplicationPair.Kind> kinds;
+    private final boolean largerIsBetter;
+    private final StringBuilder text = new StringBuilder();
+    private final Map<ReplicationPair.Kind, String> figures =
+            new EnumMap<>(ReplicationPair.Kind.class);
+    private final Map<ReplicationPair.Kind, Rounds> values =
+            new EnumMap<>(ReplicationPair.Kind.class);
+
+    /**
+     * An empty table.
+     *
+     * @param what is in the first column
+     * @param largerIsBetter which of QEMU's links is the better one, and which way the ratio is
+     */
+    ReplicationTable(
+            final String what,
+            final Set<ReplicationPair.Kind> kinds,
+            final boolean largerIsBetter) {
+        this.kinds = kinds;
+        this.largerIsBetter = largerIsBetter;
+        text.append("| ").append(what).append(" |");
+        final StringBuilder rule = new StringBuilder("| --- |");
+        for (final ReplicationPair.Kind kind : kinds) {
+            text.append(' ').append(kind.title()).append(" |");
+            rule.append(" --- |");
+            if (kind.isOurs()) {
+                text.append(largerIsBetter ? " it / QEMU's best |" : " QEMU's best / it |");
+                rule.append(" --- |");
+            }
+        }
+        text.append('\n').append(rule).append('\n');
+    }
+
+    /** What the next row says of a pair, and the values that its ratio is taken of. */
+    void put(final ReplicationPair.Kind kind, final String figure, final Rounds rounds) {
+        figures.put(kind, figure);
+        values.put(kind, rounds);
+    }
+
+    /** Ends a row; answers it as lines for a terminal. */
+    List<String> row(final String name) {
+        final List<String> lines = new ArrayList<>(List.of(name));
+        text.append("| ").append(name).append(" |");
+        for (final ReplicationPair.Kind kind : kinds) {
+            final String ratio = kind.isOurs() ? ratio(kind) : "";
+            text.append(' ').append(figures.get(kind)).append(" |");
+            if (kind.isOurs()) {
+                text.append(' ').append(ratio).append(" |");
+            }
+            lines.add(
+                    String.format(
+                            Locale.ROOT,
+                            "  %-15s %s%s",
+                            kind.title(),
+                            figures.get(kind),
+                            ratio.isEmpty() ? "" : "  x" + ratio));
+        }
+        text.append('\n');
+        figures.clear();
+        values.clear();
+        return lines;
+    }
+
+    private String ratio(final ReplicationPair.Kind kind) {
+        Rounds best = null;
+        for (final ReplicationPair.Kind other : kinds) {
+            if (!other.isOurs()) {
+                final Rounds theirs = values.get(other);
+                if (best == null) {
+                    best = theirs;
+                } else {
+                    best = largerIsBetter ? best.max(theirs) : best.min(theirs);
+                }
+            }
+        }
+        if (best == null) {
+            return "";
+        }
+        final Rounds ours = values.get(kind);
+        return (largerIsBetter ? ours.over(best) : best.over(ours)).spread("%.2f");
+    }
+
+    /** The table as Markdown. */
+    String end() {
+        return text.toString();
+    }
+}

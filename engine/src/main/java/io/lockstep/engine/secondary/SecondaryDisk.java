@@ -295,9 +295,8 @@ final class SecondaryDisk
             if (!isEqual) {
                 return refuse(
                         Errno.EPERM,
-                        "primary and secondary disk are not known to be equal; copy the primary's"
-                                + " disk to the secondary first, and then start the primary with"
-                                + " --assume-identical");
+                        "the pair is not known to be equal; copy the primary's disk to the"
+                                + " secondary, and start the primary with --assume-identical");
             }
             page.attach(index);
             group.adopt(high, low);

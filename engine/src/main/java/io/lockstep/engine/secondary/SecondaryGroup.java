@@ -410,8 +410,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             return "a session's name must not be zero";
         }
         if (!takesAnyone() && (page.sessionHigh() != high || page.sessionLow() != low)) {
-            return "another primary replicates to this secondary, or did; set replication up anew:"
-                    + " copy the disks, and start the secondary with fresh buffers";
+            return "another primary replicates to this secondary, or did; set the pair up anew,"
+                       + " with copied disks and fresh buffers";
         }
         return null;
     }

@@ -40,7 +40,7 @@ final class SecondaryGroupTest {
     @TempDir private Path folder;
 
     private final ManualLoop loop = new ManualLoop();
-    private final HelperThreads helpers = new HelperThreads();
+    private HelperThreads helpers;
     private DiskFile file;
     private FileDisk local;
     private SecondaryGroup group;
@@ -58,7 +58,6 @@ final class SecondaryGroupTest {
     @AfterEach
     void close() {
         closeGroup();
-        helpers.close();
     }
 
     private Path imagePath() {
@@ -71,6 +70,7 @@ final class SecondaryGroupTest {
 
     private void open(final long bufferLimit) throws IOException {
         file = DiskFile.open("vda", imagePath(), false);
+        helpers = new HelperThreads();
         local = new FileDisk(file, loop, helpers);
         group =
                 SecondaryGroup.open(
@@ -89,6 +89,7 @@ final class SecondaryGroupTest {
 
     private void closeGroup() {
         if (group != null) {
+            helpers.close(); // a call that is still under way holds the file, and its lock
             group.close();
             local.close();
             file.close();
@@ -173,6 +174,7 @@ final class SecondaryGroupTest {
         }
         final IOException refused = assertThrows(IOException.class, () -> open(BUFFER_LIMIT));
         assertTrue(refused.getMessage().contains("other names or lengths"), refused.getMessage());
+        helpers.close();
         local.close();
         file.close();
         group = null;

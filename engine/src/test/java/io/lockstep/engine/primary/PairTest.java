@@ -1,0 +1,313 @@
+package io.lockstep.engine.primary;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.FileDisk;
+import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.loop.NioLoop;
+import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.server.NbdServer;
+import io.lockstep.engine.server.ServerEvents;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** A primary and a secondary on loops of their own, over a real socket. */
+final class PairTest {
+    private static final int LENGTH = (4 << 20) + 1000;
+    private static final int LOG_LENGTH = 1 << 20;
+
+    @TempDir private Path folder;
+
+    private final HelperThreads helpers = new HelperThreads();
+    private final List<NioLoop> loops = new ArrayList<>();
+    private final List<AutoCloseable> opened = new ArrayList<>();
+    private final List<Throwable> errors = new ArrayList<>();
+    private NioLoop secondaryLoop;
+    private NioLoop guestLoop;
+    private NioLoop linkLoop;
+    private SecondaryGroup secondary;
+    private PrimaryGroup primary;
+    private NbdServer server;
+    private IoLoop.Listener listener;
+
+    @AfterEach
+    void close() throws Exception {
+        loops.forEach(NioLoop::close);
+        helpers.close();
+        for (final AutoCloseable one : opened.reversed()) {
+            one.close();
+        }
+        assertEquals(List.of(), errors);
+    }
+
+    @Test
+    void whatThePrimaryWritesReachesTheSecondaryAndFailoverReturnsToTheCheckpoint()
+            throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        final Random random = new Random(1);
+        final byte[] content = new byte[LENGTH];
+        writeRandomly(random, content, 300);
+        final byte[] checkpoint = content.clone();
+        assertEquals(1L, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        writeRandomly(random, content, 300);
+        onLoop(guestLoop, () -> primary.drain());
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
+
+        onLoop(secondaryLoop, () -> secondary.stop(true));
+        while (call(secondaryLoop, () -> secondary.status().state()) == GroupStatus.State.MERGING) {
+            Thread.onSpinWait();
+        }
+        assertArrayEquals(checkpoint, Files.readAllBytes(folder.resolve("secondary")));
+        assertFalse(Files.exists(folder.resolve("buffers")));
+    }
+
+    @Test
+    void manyCheckpointsRunWhileTheGuestWrites() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        final Random random = new Random(2);
+        final byte[] content = new byte[LENGTH];
+        for (long epoch = 1; epoch <= 50; epoch++) {
+            writeRandomly(random, content, 20);
+            assertEquals(epoch, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        }
+        assertEquals(50L, (long) call(secondaryLoop, () -> secondary.status().committedEpoch()));
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
+    }
+
+    @Test
+    void theLinkComesBackAfterACut() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        final Random random = new Random(3);
+        final byte[] content = new byte[LENGTH];
+        for (int cut = 0; cut < 5; cut++) {
+            final CompletableFuture<Void> cutting = new CompletableFuture<>();
+            secondaryLoop.execute(
+                    () -> {
+                        server.abort();
+                        cutting.complete(null);
+                    });
+            writeRandomly(random, content, 100);
+            cutting.get(30, TimeUnit.SECONDS);
+            onLoop(guestLoop, () -> primary.checkpoint());
+        }
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
+    }
+
+    @Test
+    void aFullLogDetachesWhereThePolicySaysSo() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(1 << 16, FullLogPolicy.DETACH, false));
+        onLoop(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    server.abort();
+                    return CompletableFuture.completedFuture(null);
+                });
+        final byte[] content = new byte[LENGTH];
+        writeRandomly(new Random(4), content, 100);
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
+        final GroupStatus status = call(guestLoop, () -> primary.status());
+        assertEquals(GroupStatus.State.BROKEN, status.state());
+        assertTrue(status.disks().getFirst().dirty() > 0);
+    }
+
+    @Test
+    void disksThatAreNotKnownToBeEqualAreRefused() throws Exception {
+        Files.write(folder.resolve("secondary"), new byte[] {1});
+        startSecondary();
+        final ExecutionException refused =
+                assertThrows(
+                        ExecutionException.class,
+                        () ->
+                                startPrimary(
+                                        new PrimaryGroup.Options(
+                                                LOG_LENGTH, FullLogPolicy.BLOCK, false)));
+        assertTrue(refused.getMessage().contains("--assume-identical"), refused.getMessage());
+    }
+
+    // ---- The pair.
+
+    private NioLoop startLoop(final String name) throws IOException {
+        final NioLoop loop = new NioLoop(name, 20_000, errors::add);
+        loops.add(loop);
+        loop.start();
+        return loop;
+    }
+
+    private FileDisk open(final String name, final NioLoop loop) throws IOException {
+        final Path path = folder.resolve(name);
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.setLength(LENGTH);
+        }
+        final DiskFile file = DiskFile.open("vda", path, false);
+        opened.add(file);
+        final FileDisk disk = new FileDisk(file, loop, helpers);
+        opened.add(disk);
+        return disk;
+    }
+
+    private Endpoint endpoint() {
+        return new Endpoint.Unix(folder.resolve("socket"));
+    }
+
+    private void startSecondary() throws Exception {
+        secondaryLoop = startLoop("secondary");
+        final FileDisk disk = open("secondary", secondaryLoop);
+        onLoop(
+                secondaryLoop,
+                () -> {
+                    secondary =
+                            SecondaryGroup.open(
+                                    secondaryLoop,
+                                    List.of(disk),
+                                    new SecondaryGroup.Options(folder.resolve("buffers"), 64 << 20),
+                                    (event, name, epoch, sentence) -> {});
+                    opened.add(secondary);
+                    server =
+                            new NbdServer(
+                                    secondaryLoop,
+                                    secondary.streamExports(),
+                                    16,
+                                    new AtomicInteger(),
+                                    new Silence());
+                    listener =
+                            secondaryLoop.listen(
+                                    endpoint(),
+                                    accepted -> accepted.open(secondaryLoop, server::connect));
+                    return secondary.start();
+                });
+    }
+
+    private void startPrimary(final PrimaryGroup.Options options) throws Exception {
+        guestLoop = startLoop("guest");
+        linkLoop = startLoop("link");
+        final FileDisk disk = open("primary", guestLoop);
+        onLoop(
+                guestLoop,
+                () -> {
+                    primary =
+                            PrimaryGroup.open(
+                                    guestLoop,
+                                    linkLoop,
+                                    List.of(disk),
+                                    endpoint(),
+                                    options,
+                                    (event, name, epoch, sentence) -> {});
+                    opened.add(primary);
+                    return primary.start();
+                });
+    }
+
+    /**
+     * Writes from the guest's loop, up to sixteen at a time, none overlapping another under way.
+     */
+    private void writeRandomly(final Random random, final byte[] content, final int count)
+            throws Exception {
+        final Disk guest = primary.guestExports().getFirst().disk();
+        for (int done = 0; done < count; done += 10) {
+            final List<CompletableFuture<Integer>> writes = new ArrayList<>();
+            for (int i = 0; i < 10; i++) {
+                final int slice = LENGTH / 10;
+                final int offset = i * slice + random.nextInt(slice - 1);
+                final int length = 1 + random.nextInt(Math.min(30_000, (i + 1) * slice - offset));
+                final byte[] bytes = new byte[length];
+                random.nextBytes(bytes);
+                System.arraycopy(bytes, 0, content, offset, length);
+                writes.add(write(guest, offset, bytes));
+            }
+            for (final CompletableFuture<Integer> write : writes) {
+                assertEquals(0, write.get(30, TimeUnit.SECONDS));
+            }
+        }
+    }
+
+    private CompletableFuture<Integer> write(
+            final Disk guest, final long offset, final byte[] bytes) {
+        final CompletableFuture<Integer> written = new CompletableFuture<>();
+        final MemorySegment memory = Arena.ofAuto().allocate(bytes.length);
+        MemorySegment.copy(bytes, 0, memory, ValueLayout.JAVA_BYTE, 0, bytes.length);
+        guestLoop.execute(
+                () -> {
+                    guest.write(
+                            offset,
+                            bytes.length,
+                            memory,
+                            0,
+                            (token, errno) -> written.complete(errno),
+                            0);
+                    guest.poll();
+                });
+        return written;
+    }
+
+    private static <T> T onLoop(final NioLoop loop, final Callable<CompletableFuture<T>> operation)
+            throws InterruptedException, ExecutionException, TimeoutException {
+        final CompletableFuture<T> result = new CompletableFuture<>();
+        loop.execute(
+                () -> {
+                    try {
+                        final CompletableFuture<T> answer = operation.call();
+                        final CompletableFuture<?> told =
+                                answer.whenComplete(
+                                        (value, thrown) -> {
+                                            if (thrown != null) {
+                                                result.completeExceptionally(thrown);
+                                            } else {
+                                                result.complete(value);
+                                            }
+                                        });
+                        assert told != null;
+                    } catch (final Exception e) {
+                        result.completeExceptionally(e);
+                    }
+                });
+        return result.get(30, TimeUnit.SECONDS);
+    }
+
+    private static <T> T call(final NioLoop loop, final Callable<T> operation) throws Exception {
+        return onLoop(loop, () -> CompletableFuture.completedFuture(operation.call()));
+    }
+
+    private static final class Silence implements ServerEvents {
+        @Override
+        public void onDiskError(final String sentence) {
+            throw new AssertionError(sentence);
+        }
+
+        @Override
+        public void onClientProblem(final String peer, final String sentence) {}
+    }
+}

@@ -280,15 +280,17 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return CompletableFuture.completedFuture(null);
     }
 
-    /** Done when the secondary has answered all that is in the log now, or replication ends. */
-    public CompletableFuture<Void> drain() {
-        final CompletableFuture<Void> drained = new CompletableFuture<>();
+    /**
+     * Runs an action when the secondary has answered all that is in the log now, or when
+     * replication has ended.
+     */
+    public void drain(final Runnable whenDrained) {
         final long end = log.appended();
         final Waiting entry =
                 () -> {
                     final boolean isOver = isDetached || log.released() >= end;
                     if (isOver) {
-                        drained.complete(null);
+                        whenDrained.run();
                     }
                     return isOver;
                 };
@@ -296,7 +298,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             drains.add(entry);
             askForRoom();
         }
-        return drained;
     }
 
     // ---- What the disks ask and tell, on the guest's loop.

@@ -411,7 +411,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         }
         if (!takesAnyone() && (page.sessionHigh() != high || page.sessionLow() != low)) {
             return "another primary replicates to this secondary, or did; set the pair up anew,"
-                       + " with copied disks and fresh buffers";
+                    + " with copied disks and fresh buffers";
         }
         return null;
     }

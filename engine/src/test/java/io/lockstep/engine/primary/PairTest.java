@@ -79,7 +79,13 @@ final class PairTest {
         final byte[] checkpoint = content.clone();
         assertEquals(1L, (long) onLoop(guestLoop, () -> primary.checkpoint()));
         writeRandomly(random, content, 300);
-        onLoop(guestLoop, () -> primary.drain());
+        onLoop(
+                guestLoop,
+                () -> {
+                    final CompletableFuture<Void> drained = new CompletableFuture<>();
+                    primary.drain(() -> drained.complete(null));
+                    return drained;
+                });
         assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
         assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
 

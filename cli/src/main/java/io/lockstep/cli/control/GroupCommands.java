@@ -1,0 +1,286 @@
+package io.lockstep.cli.control;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.group.ReplicationGroup.Role;
+import io.lockstep.engine.loop.IoLoop;
+
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+
+/**
+ * The commands on a group, QEMU's and our own. They are run on the control server's loop, do their
+ * work on the group's, and answer from there. Source of QEMU's: {@code qapi/migration.json}, {@code
+ * qapi/block-core.json}, {@code migration/colo.c}.
+ */
+final class GroupCommands {
+    /** What query-block-jobs calls the merge after a failover. */
+    static final String MERGE_JOB = "merge";
+
+    /** The answer to quit should be read before the process is gone. */
+    private static final long QUIT_DELAY_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+
+    private final QmpServer server;
+    private final IoLoop serverLoop;
+    private final ControlledGroup controlled;
+    private final ReplicationGroup group;
+    private final Checkpoints checkpoints;
+
+    private GroupCommands(
+            final QmpServer server,
+            final IoLoop serverLoop,
+            final ControlledGroup controlled,
+            final Checkpoints checkpoints) {
+        this.server = server;
+        this.serverLoop = serverLoop;
+        this.controlled = controlled;
+        this.checkpoints = checkpoints;
+        group = controlled.group();
+    }
+
+    /** Adds them to a server. */
+    static void addTo(
+            final QmpServer server,
+            final IoLoop serverLoop,
+            final ControlledGroup controlled,
+            final Checkpoints checkpoints) {
+        final GroupCommands commands =
+                new GroupCommands(server, serverLoop, controlled, checkpoints);
+        commands.addThoseOfQemu();
+        commands.addOwn();
+    }
+
+    private void addThoseOfQemu() {
+        server.add("xen-set-replication", this::setReplication);
+        add("xen-colo-do-checkpoint", () -> empty(checkpoints.make()));
+        add("query-xen-replication-status", () -> done(replicationStatus()));
+        add("x-colo-lost-heartbeat", () -> empty(group.stop(true)));
+        add("query-block", () -> done(blockDevices()));
+        add("query-block-jobs", () -> done(blockJobs()));
+        add("query-status", () -> done(runState()));
+        server.add("quit", this::quit);
+    }
+
+    private void addOwn() {
+        add("x-lockstep-seal", () -> group.seal().thenApply(GroupCommands::epoch));
+        server.add("x-lockstep-commit", this::commit);
+        add("x-lockstep-checkpoint", () -> checkpoints.make().thenApply(GroupCommands::made));
+        add("x-lockstep-status", () -> done(StatusReport.of(group, checkpoints)));
+        add("x-lockstep-failover", this::failOver);
+        add("x-lockstep-stop", () -> empty(group.stop(false)));
+    }
+
+    /** A command without arguments, which is run on the group's loop. */
+    private void add(final String name, final Supplier<CompletableFuture<JsonElement>> action) {
+        server.add(
+                name,
+                arguments -> {
+                    arguments.end();
+                    return onGroup(action);
+                });
+    }
+
+    private CompletableFuture<JsonElement> onGroup(
+            final Supplier<CompletableFuture<JsonElement>> action) {
+        final CompletableFuture<JsonElement> answer = new CompletableFuture<>();
+        controlled
+                .loop()
+                .execute(
+                        () -> {
+                            try {
+                                action.get()
+                                        .whenComplete(
+                                                (value, thrown) -> settle(answer, value, thrown));
+                            } catch (final RuntimeException | Error e) {
+                                answer.completeExceptionally(e);
+                                throw e; // the loop reports what should not happen
+                            }
+                        });
+        return answer;
+    }
+
+    private static void settle(
+            final CompletableFuture<JsonElement> answer,
+            final JsonElement value,
+            final Throwable thrown) {
+        if (thrown == null) {
+            answer.complete(value);
+        } else {
+            answer.completeExceptionally(thrown);
+        }
+    }
+
+    private static CompletableFuture<JsonElement> done(final JsonElement value) {
+        return CompletableFuture.completedFuture(value);
+    }
+
+    private static CompletableFuture<JsonElement> refuse(final String sentence) {
+        return CompletableFuture.failedFuture(QmpException.generic(sentence));
+    }
+
+    private static CompletableFuture<JsonElement> empty(final CompletableFuture<?> operation) {
+        return operation.thenApply(ignored -> new JsonObject());
+    }
+
+    // ---- Replication, in QEMU's words.
+
+    private CompletableFuture<JsonElement> setReplication(final QmpArguments arguments) {
+        final boolean enable = arguments.requireBoolean("enable");
+        final boolean primary = arguments.requireBoolean("primary");
+        final Optional<Boolean> failover = arguments.optionalBoolean("failover");
+        arguments.end();
+        if (enable && failover.isPresent()) {
+            throw QmpException.generic("Parameter 'failover' is only for stopping replication");
+        }
+        if (!enable) {
+            return onGroup(() -> empty(group.stop(failover.orElse(false))));
+        }
+        return onGroup(
+                () -> {
+                    final Role wanted = primary ? Role.PRIMARY : Role.SECONDARY;
+                    return wanted == group.role()
+                            ? empty(group.start())
+                            : refuse(
+                                    "The parameter mode's value is invalid, needs "
+                                            + name(group.role())
+                                            + ", but got "
+                                            + name(wanted));
+                });
+    }
+
+    private static String name(final Role role) {
+        return role == Role.PRIMARY ? "primary" : "secondary";
+    }
+
+    private JsonObject replicationStatus() {
+        final JsonObject status = new JsonObject();
+        final Optional<ReplicationError> error = group.error();
+        status.addProperty("error", error.isPresent());
+        error.ifPresent(found -> status.addProperty("desc", found.sentence()));
+        return status;
+    }
+
+    private CompletableFuture<JsonElement> failOver() {
+        if (group.role() != Role.SECONDARY) {
+            return refuse(
+                    "this is the primary, whose guest is running; failover is for the secondary");
+        }
+        return group.stop(true).thenApply(ignored -> epoch(group.status().committedEpoch()));
+    }
+
+    private CompletableFuture<JsonElement> commit(final QmpArguments arguments) {
+        final long epoch = arguments.requireInteger("epoch");
+        arguments.end();
+        return onGroup(() -> empty(group.commit(epoch)));
+    }
+
+    private static JsonObject epoch(final long epoch) {
+        final JsonObject object = new JsonObject();
+        object.addProperty("epoch", epoch);
+        return object;
+    }
+
+    private static JsonObject made(final Checkpoints.Checkpoint checkpoint) {
+        final JsonObject object = epoch(checkpoint.epoch());
+        object.addProperty("duration-ns", checkpoint.nanos());
+        return object;
+    }
+
+    // ---- What there is.
+
+    private JsonArray blockDevices() {
+        final JsonArray devices = new JsonArray();
+        for (final ControlledGroup.ControlledDisk disk : controlled.disks()) {
+            final JsonObject device = new JsonObject();
+            device.addProperty("device", disk.name());
+            device.addProperty("type", "unknown");
+            device.addProperty("locked", false);
+            device.addProperty("removable", false);
+            device.add("inserted", inserted(disk));
+            devices.add(device);
+        }
+        return devices;
+    }
+
+    private static JsonObject inserted(final ControlledGroup.ControlledDisk disk) {
+        final JsonObject image = new JsonObject();
+        image.addProperty("filename", disk.file().toString());
+        image.addProperty("format", "raw");
+        image.addProperty("virtual-size", disk.length());
+        final JsonObject cache = new JsonObject();
+        cache.addProperty("writeback", true);
+        cache.addProperty("direct", false);
+        cache.addProperty("no-flush", false);
+        final JsonObject inserted = new JsonObject();
+        inserted.addProperty("file", disk.file().toString());
+        inserted.addProperty("node-name", disk.name());
+        inserted.addProperty("drv", "raw");
+        inserted.addProperty("ro", false);
+        inserted.addProperty("encrypted", false);
+        inserted.addProperty("detect_zeroes", "off");
+        for (final String limit :
+                new String[] {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"}) {
+            inserted.addProperty(limit, 0);
+        }
+        inserted.addProperty("write_threshold", 0);
+        inserted.addProperty("backing_file_depth", 0);
+        inserted.add("image", image);
+        inserted.add("cache", cache);
+        return inserted;
+    }
+
+    private JsonArray blockJobs() {
+        final JsonArray jobs = new JsonArray();
+        final GroupStatus status = group.status();
+        if (status.state() == GroupStatus.State.MERGING) {
+            final JsonObject job = mergeJob(status);
+            job.addProperty("busy", true);
+            job.addProperty("paused", false);
+            job.addProperty("ready", false);
+            job.addProperty("status", "running");
+            job.addProperty("io-status", "ok");
+            job.addProperty("auto-finalize", true);
+            job.addProperty("auto-dismiss", true);
+            jobs.add(job);
+        }
+        return jobs;
+    }
+
+    /** What the job's events say of it, too. */
+    static JsonObject mergeJob(final GroupStatus status) {
+        final JsonObject job = new JsonObject();
+        job.addProperty("type", "commit");
+        job.addProperty("device", MERGE_JOB);
+        job.addProperty("len", status.mergeTotal());
+        job.addProperty("offset", status.mergeDone());
+        job.addProperty("speed", 0);
+        return job;
+    }
+
+    private static JsonObject runState() {
+        final JsonObject status = new JsonObject();
+        status.addProperty("status", "running");
+        status.addProperty("singlestep", false);
+        status.addProperty("running", true);
+        return status;
+    }
+
+    // ---- The end.
+
+    private CompletableFuture<JsonElement> quit(final QmpArguments arguments) {
+        arguments.end();
+        final JsonObject data = new JsonObject();
+        data.addProperty("guest", false);
+        data.addProperty("reason", "host-qmp-quit");
+        server.sendEvent("SHUTDOWN", data);
+        serverLoop.schedule(QUIT_DELAY_NANOS, controlled.quit());
+        return done(new JsonObject());
+    }
+}

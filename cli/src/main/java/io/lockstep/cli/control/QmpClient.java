@@ -1,0 +1,202 @@
+package io.lockstep.cli.control;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * A client of a control socket, or of QEMU's: one command at a time, waiting for each answer.
+ * Events are passed over. Used by one thread.
+ */
+public final class QmpClient implements AutoCloseable {
+    private static final int BUFFER_LENGTH = 16 << 10;
+
+    private final Path socket;
+    private final SocketChannel channel;
+    private final Selector selector;
+    private final SelectionKey key;
+    private final QmpFramer framer = new QmpFramer();
+    private final ByteBuffer received = ByteBuffer.allocate(BUFFER_LENGTH).limit(0);
+
+    /** The other side took the command and refused it. */
+    public static final class RefusedException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        /** With the server's sentence. */
+        RefusedException(final String sentence) {
+            super(sentence);
+        }
+    }
+
+    /** There is nobody who answers. */
+    public static final class NoAnswerException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        /** With a sentence that names the socket. */
+        NoAnswerException(final String sentence) {
+            super(sentence);
+        }
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // open as long as the client
+    private QmpClient(final Path socket, final SocketChannel channel) throws IOException {
+        this.socket = socket;
+        this.channel = channel;
+        channel.configureBlocking(false);
+        selector = Selector.open();
+        key = channel.register(selector, SelectionKey.OP_READ);
+    }
+
+    /**
+     * Connects, and negotiates.
+     *
+     * @throws NoAnswerException where nobody listens, or nobody answers in time
+     * @throws IOException where it refuses us, or doesn't speak QMP
+     */
+    @SuppressWarnings("MustBeClosedChecker") // closed with the client
+    public static QmpClient connect(final Path socket, final Duration timeout) throws IOException {
+        SocketChannel channel = null;
+        QmpClient client = null;
+        try {
+            channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+            channel.connect(UnixDomainSocketAddress.of(socket));
+            client = new QmpClient(socket, channel);
+            client.negotiate(timeout);
+            return client;
+        } catch (final IOException e) {
+            if (client != null) {
+                client.close();
+            } else if (channel != null) {
+                channel.close();
+            }
+            if (client == null) {
+                throw new NoAnswerException(
+                        "cannot connect to the control socket "
+                                + socket
+                                + ": "
+                                + e.getMessage()
+                                + "; is the engine running?");
+            }
+            throw e;
+        }
+    }
+
+    private void negotiate(final Duration timeout) throws IOException {
+        final long deadline = System.nanoTime() + timeout.toNanos();
+        final JsonObject greeting = receive(deadline);
+        if (!greeting.has("QMP")) {
+            throw refusalOf(greeting, "it does not speak QMP");
+        }
+        execute("qmp_capabilities", new JsonObject(), timeout);
+    }
+
+    /**
+     * Runs a command.
+     *
+     * @return what it answers
+     * @throws RefusedException where it was refused; the message is the server's
+     * @throws NoAnswerException where no answer came in time
+     */
+    public JsonElement execute(
+            final String command, final JsonObject arguments, final Duration timeout)
+            throws IOException {
+        final long deadline = System.nanoTime() + timeout.toNanos();
+        final JsonObject request = new JsonObject();
+        request.addProperty("execute", command);
+        if (!arguments.isEmpty()) {
+            request.add("arguments", arguments);
+        }
+        send(ByteBuffer.wrap(QmpServer.encode(request)), deadline);
+        JsonObject message = receive(deadline);
+        while (message.has("event")) {
+            message = receive(deadline);
+        }
+        final JsonElement value = message.get("return");
+        if (value == null) {
+            throw refusalOf(message, "its answer to " + command + " makes no sense");
+        }
+        return value;
+    }
+
+    /** The same for a command that has no arguments and answers an object. */
+    public JsonObject execute(final String command, final Duration timeout) throws IOException {
+        return execute(command, new JsonObject(), timeout).getAsJsonObject();
+    }
+
+    private IOException refusalOf(final JsonObject message, final String otherwise) {
+        return message.get("error") instanceof final JsonObject error && error.has("desc")
+                ? new RefusedException(error.get("desc").getAsString())
+                : new IOException("control socket " + socket + ": " + otherwise);
+    }
+
+    private void send(final ByteBuffer bytes, final long deadline) throws IOException {
+        while (bytes.hasRemaining()) {
+            if (channel.write(bytes) == 0) {
+                await(SelectionKey.OP_WRITE, deadline);
+            }
+        }
+    }
+
+    private JsonObject receive(final long deadline) throws IOException {
+        while (true) {
+            switch (framer.next(received)) {
+                case MESSAGE -> {
+                    final JsonElement message;
+                    try {
+                        message = QmpRequest.parse(framer.text());
+                    } catch (final QmpException e) {
+                        throw new IOException(
+                                "control socket " + socket + ": it does not speak QMP", e);
+                    }
+                    if (message.isJsonObject()) {
+                        return message.getAsJsonObject();
+                    }
+                }
+                case ERROR ->
+                        throw new IOException(
+                                "control socket " + socket + ": it does not speak QMP");
+                case NEED_MORE -> fill(deadline);
+            }
+        }
+    }
+
+    private void fill(final long deadline) throws IOException {
+        received.clear();
+        int count = channel.read(received);
+        while (count == 0) {
+            await(SelectionKey.OP_READ, deadline);
+            count = channel.read(received);
+        }
+        received.flip();
+        if (count < 0) {
+            throw new NoAnswerException(
+                    "control socket " + socket + ": the engine has closed the connection");
+        }
+    }
+
+    private void await(final int operation, final long deadline) throws IOException {
+        final long milliseconds = (deadline - System.nanoTime()) / 1_000_000;
+        if (milliseconds <= 0) {
+            throw new NoAnswerException(
+                    "control socket " + socket + ": the engine does not answer in time");
+        }
+        key.interestOps(operation);
+        selector.select(milliseconds);
+        selector.selectedKeys().clear();
+    }
+
+    @Override
+    public void close() throws IOException {
+        selector.close();
+        channel.close();
+    }
+}

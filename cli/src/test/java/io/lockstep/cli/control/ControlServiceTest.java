@@ -1,0 +1,538 @@
+package io.lockstep.cli.control;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.group.ReplicationGroup.Role;
+import io.lockstep.engine.loop.NioLoop;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/** The control socket over a real one, with a group that only counts. */
+final class ControlServiceTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final String HELLO = "{'execute':'qmp_capabilities'}";
+
+    private final Queue<Throwable> problems = new ConcurrentLinkedQueue<>();
+    private final CountDownLatch quit = new CountDownLatch(1);
+    private Path directory;
+    private Path socket;
+    private NioLoop groupLoop;
+    private FakeGroup group;
+    private ControlService service;
+
+    @BeforeEach
+    void start() throws IOException {
+        directory = Files.createTempDirectory("ls"); // a Unix socket's path must be short
+        socket = directory.resolve("control");
+        start(Role.SECONDARY);
+    }
+
+    private void start(final Role role) throws IOException {
+        groupLoop = new NioLoop("group", 0, problems::add);
+        groupLoop.start();
+        group = new FakeGroup(role);
+        service =
+                ControlService.start(
+                        socket,
+                        new ControlledGroup(
+                                group,
+                                groupLoop,
+                                List.of(
+                                        new ControlledGroup.ControlledDisk(
+                                                "vda", Path.of("/images/vda.img"), 4096)),
+                                quit::countDown),
+                        problems::add);
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        end();
+        assertFalse(Files.exists(socket));
+        assertFalse(Files.exists(ControlService.countersPath(socket)));
+        Files.delete(directory);
+        assertEquals(List.of(), List.copyOf(problems));
+    }
+
+    private void end() {
+        service.close();
+        groupLoop.close();
+    }
+
+    private void restartAs(final Role role) throws IOException {
+        end();
+        start(role);
+    }
+
+    /** A client that sends what it is told, and reads whole lines. */
+    private final class Client implements AutoCloseable {
+        private final SocketChannel channel;
+        private final StringBuilder received = new StringBuilder();
+
+        Client() throws IOException {
+            channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+            channel.connect(UnixDomainSocketAddress.of(socket));
+        }
+
+        void send(final String text) throws IOException {
+            final ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+        }
+
+        /** The next line; null where there is none any more. */
+        JsonObject read() throws IOException {
+            final ByteBuffer bytes = ByteBuffer.allocate(65536);
+            int end = received.indexOf("\r\n");
+            while (end < 0) {
+                if (channel.read(bytes.clear()) < 0) {
+                    return null;
+                }
+                received.append(StandardCharsets.UTF_8.decode(bytes.flip()));
+                end = received.indexOf("\r\n");
+            }
+            final String line = received.substring(0, end);
+            received.delete(0, end + 2);
+            return JsonParser.parseString(line).getAsJsonObject();
+        }
+
+        String ask(final String request) throws IOException {
+            send(request);
+            return read().toString();
+        }
+
+        Client greeted() throws IOException {
+            assertTrue(read().has("QMP"));
+            assertEquals("{\"return\":{}}", ask(HELLO));
+            return this;
+        }
+
+        @Override
+        public void close() throws IOException {
+            channel.close();
+        }
+    }
+
+    private static String refusal(final String sentence) {
+        return "{\"error\":{\"class\":\"GenericError\",\"desc\":\"" + sentence + "\"}}";
+    }
+
+    // ---- The protocol
+
+    @Test
+    void itGreetsWithAVersionAndNoCapabilities() throws IOException {
+        try (Client client = new Client()) {
+            final JsonObject about = client.read().getAsJsonObject("QMP");
+            assertTrue(about.getAsJsonObject("version").getAsJsonObject("qemu").has("major"));
+            assertTrue(about.getAsJsonArray("capabilities").isEmpty());
+        }
+    }
+
+    @Test
+    void beforeTheNegotiationThereAreNoCommandsAndAfterItNoNegotiation() throws IOException {
+        try (Client client = new Client()) {
+            client.read();
+            assertEquals(
+                    "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"Expecting capabilities"
+                            + " negotiation with 'qmp_capabilities'\"},\"id\":7}",
+                    client.ask("{'execute':'query-version','id':7}"));
+            assertEquals(
+                    refusal("Capability oob not available"),
+                    client.ask("{'execute':'qmp_capabilities','arguments':{'enable':['oob']}}"));
+            assertEquals("{\"return\":{}}", client.ask(HELLO));
+            assertEquals(
+                    "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"Capabilities negotiation"
+                            + " is already complete, command ignored\"}}",
+                    client.ask(HELLO));
+        }
+    }
+
+    @Test
+    void anIdOfAnyKindComesBack() throws IOException {
+        try (Client client = new Client().greeted()) {
+            assertEquals(
+                    "{\"return\":{\"epoch\":1},\"id\":{\"a\":[1.50,\"é\"]}}",
+                    client.ask("{'execute':'x-lockstep-seal','id':{'a':[1.50,'é']}}"));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "[]|QMP input must be a JSON object",
+                "42 |QMP input must be a JSON object",
+                "{}|QMP input lacks member 'execute'",
+                "{\"execute\":1}|QMP input member 'execute' must be a string",
+                "{\"execute\":\"a\",\"b\":1}|QMP input member 'b' is unexpected",
+                "{\"execute\":\"a\",\"arguments\":[]}"
+                        + "|QMP input member 'arguments' must be an object",
+                "{\"execute\":\"query-status\",\"arguments\":{\"x\":1}}"
+                        + "|Parameter 'x' is unexpected",
+                "{\"execute\":\"x-lockstep-commit\"}|Parameter 'epoch' is missing",
+                "{\"execute\":\"x-lockstep-commit\",\"arguments\":{\"epoch\":\"1\"}}"
+                        + "|Invalid parameter type for 'epoch', expected: integer",
+                "{\"execute\":\"x-lockstep-commit\",\"arguments\":{\"epoch\":1.5}}"
+                        + "|Invalid parameter type for 'epoch', expected: integer",
+                "{\"execute\":\"xen-set-replication\",\"arguments\":{\"enable\":1}}"
+                        + "|Invalid parameter type for 'enable', expected: boolean",
+                "{\"execute\":\"xen-set-replication\",\"arguments\":{\"enable\":true}}"
+                        + "|Parameter 'primary' is missing",
+                "{\"execute\":\"x-lockstep-commit\",\"arguments\":{\"epoch\":9}}"
+                        + "|epoch is not sealed",
+            })
+    void wrongRequestsAreRefusedInQemusWords(final String request, final String sentence)
+            throws IOException {
+        try (Client client = new Client().greeted()) {
+            assertEquals(refusal(sentence), client.ask(request + "\n"));
+        }
+    }
+
+    @Test
+    void anUnknownCommandHasAClassOfItsOwn() throws IOException {
+        try (Client client = new Client().greeted()) {
+            assertEquals(
+                    "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"The command nonsense has"
+                            + " not been found\"}}",
+                    client.ask("{'execute':'nonsense'}"));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {"{\"a\":}", "{execute}", "{\"a\" 1}", "{\"a\":1,}", "[1 2]", "nul ", "]\n"})
+    void whatIsNoJsonIsToldAndTheConnectionGoesOn(final String garbage) throws IOException {
+        try (Client client = new Client().greeted()) {
+            final String answer = client.ask(garbage + "\n");
+            assertTrue(
+                    answer.startsWith(
+                            "{\"error\":{\"class\":\"GenericError\",\"desc\":\"JSON parse error"),
+                    answer);
+            assertEquals("{\"return\":{\"epoch\":1}}", client.ask("{'execute':'x-lockstep-seal'}"));
+        }
+    }
+
+    @Test
+    void aMessageOverTheLimitIsToldAndTheConnectionGoesOn() throws IOException {
+        try (Client client = new Client().greeted()) {
+            client.send("{'execute':'" + "a".repeat(2 << 20) + "'}");
+            assertEquals(refusal("JSON message size limit exceeded"), client.read().toString());
+            assertEquals("{\"return\":{\"epoch\":1}}", client.ask("{'execute':'x-lockstep-seal'}"));
+        }
+    }
+
+    @Test
+    void halfAMessageHoldsNobodyUp() throws IOException {
+        try (Client half = new Client().greeted();
+                Client other = new Client().greeted()) {
+            half.send("{'execute':'x-lockstep-se");
+            assertEquals("{\"return\":{\"epoch\":1}}", other.ask("{'execute':'x-lockstep-seal'}"));
+            assertEquals("{\"return\":{\"epoch\":2}}", half.ask("al'}"));
+        }
+    }
+
+    @Test
+    void aCommandThatTakesLongHoldsUpItsClientOnly() throws IOException {
+        final CompletableFuture<Long> held = new CompletableFuture<>();
+        groupLoop.execute(() -> group.hold(held));
+        try (Client waiting = new Client().greeted();
+                Client other = new Client().greeted()) {
+            waiting.send("{'execute':'xen-colo-do-checkpoint','id':1}");
+            waiting.send("{'execute':'x-lockstep-seal','id':2}".repeat(3));
+            assertEquals(
+                    "{\"return\":{\"error\":false}}",
+                    other.ask("{'execute':'query-xen-replication-status'}"));
+            groupLoop.execute(() -> held.complete(5L));
+            assertEquals("{\"return\":{},\"id\":1}", waiting.read().toString());
+            for (int i = 1; i <= 3; i++) {
+                assertEquals(
+                        "{\"return\":{\"epoch\":" + i + "},\"id\":2}", waiting.read().toString());
+            }
+        }
+    }
+
+    /** Many times what a session may hold, and only then does the client read. */
+    @Test
+    void aHundredThousandRequestsInOneGoAreAllAnswered() throws Exception {
+        final int count = 100_000;
+        try (Client client = new Client().greeted()) {
+            final Thread sender =
+                    Thread.ofPlatform()
+                            .start(
+                                    () -> {
+                                        try {
+                                            final String hundred =
+                                                    "{'execute':'x-lockstep-seal'}".repeat(100);
+                                            for (int i = 0; i < count / 100; i++) {
+                                                client.send(hundred);
+                                            }
+                                        } catch (final IOException e) {
+                                            problems.add(e);
+                                        }
+                                    });
+            for (int i = 1; i <= count; i++) {
+                assertEquals(i, client.read().getAsJsonObject("return").get("epoch").getAsInt());
+            }
+            sender.join();
+        }
+    }
+
+    @Test
+    void aClientThatReadsNoEventsIsCut() throws IOException {
+        try (Client idle = new Client().greeted();
+                Client reading = new Client().greeted()) {
+            final String sentence = "x".repeat(10_000);
+            for (int i = 0; i < 1000; i++) {
+                groupLoop.execute(
+                        () -> service.onEvent(GroupEvents.Event.LINK_UP, "", 1, sentence));
+                assertEquals("X_LOCKSTEP_LINK_UP", reading.read().get("event").getAsString());
+            }
+            JsonObject last = idle.read();
+            int count = 0;
+            while (last != null) {
+                last = idle.read();
+                count++;
+            }
+            assertTrue(count < 1000, () -> "it got all events");
+        }
+    }
+
+    @Test
+    void oneClientTooManyIsToldSo() throws IOException {
+        final List<Client> clients = new ArrayList<>();
+        try {
+            for (int i = 0; i < QmpServer.CLIENTS_MAX; i++) {
+                clients.add(new Client().greeted());
+            }
+            try (Client extra = new Client()) {
+                assertEquals(refusal("too many clients: 16 are served"), extra.read().toString());
+                assertEquals(null, extra.read());
+            }
+            clients.removeFirst().close();
+            boolean served = false;
+            while (!served) {
+                try (Client next = new Client()) {
+                    served = next.read().has("QMP");
+                }
+            }
+        } finally {
+            for (final Client client : clients) {
+                client.close();
+            }
+        }
+    }
+
+    @Test
+    void aClientThatStopsSendingStillGetsItsAnswers() throws IOException {
+        try (Client client = new Client()) {
+            client.send(HELLO + "{'execute':'x-lockstep-seal'}".repeat(2));
+            client.channel.shutdownOutput();
+            assertTrue(client.read().has("QMP"));
+            assertEquals("{\"return\":{}}", client.read().toString());
+            assertEquals("{\"return\":{\"epoch\":1}}", client.read().toString());
+            assertEquals("{\"return\":{\"epoch\":2}}", client.read().toString());
+            assertEquals(null, client.read());
+        }
+    }
+
+    // ---- The commands
+
+    @Test
+    void replicationInQemusWords() throws IOException {
+        try (Client client = new Client().greeted()) {
+            assertEquals(
+                    refusal("replication is already running"),
+                    client.ask(
+                            "{'execute':'xen-set-replication',"
+                                    + "'arguments':{'enable':true,'primary':false}}"));
+            assertEquals(
+                    refusal(
+                            "The parameter mode's value is invalid, needs secondary, but got"
+                                    + " primary"),
+                    client.ask(
+                            "{'execute':'xen-set-replication',"
+                                    + "'arguments':{'enable':true,'primary':true}}"));
+            assertEquals(
+                    refusal("Parameter 'failover' is only for stopping replication"),
+                    client.ask(
+                            "{'execute':'xen-set-replication','arguments':"
+                                    + "{'enable':true,'primary':false,'failover':true}}"));
+            assertEquals("{\"return\":{}}", client.ask("{'execute':'xen-colo-do-checkpoint'}"));
+            assertEquals(
+                    "{\"return\":{}}",
+                    client.ask(
+                            "{'execute':'xen-set-replication','arguments':"
+                                    + "{'enable':false,'primary':false,'failover':true}}"));
+            assertEquals(List.of("start", "checkpoint", "stop true"), group.calls());
+        }
+    }
+
+    @Test
+    void anErrorOfReplicationIsReported() throws IOException {
+        groupLoop.execute(
+                () ->
+                        group.breakWith(
+                                new ReplicationError(
+                                        ReplicationError.Kind.FORWARD, "vda", 0, "EIO", "broken")));
+        try (Client client = new Client().greeted()) {
+            assertEquals(
+                    "{\"return\":{\"error\":true,\"desc\":\"broken\"}}",
+                    client.ask("{'execute':'query-xen-replication-status'}"));
+        }
+    }
+
+    @Test
+    void failoverIsForTheSecondary() throws IOException {
+        restartAs(Role.PRIMARY);
+        try (Client client = new Client().greeted()) {
+            assertTrue(
+                    client.ask("{'execute':'x-lockstep-failover'}")
+                            .contains("this is the primary"));
+            assertEquals("{\"return\":{}}", client.ask("{'execute':'x-lockstep-stop'}"));
+            assertEquals(List.of("stop false"), group.calls());
+        }
+    }
+
+    @Test
+    void theMergeIsAJob() throws IOException {
+        try (Client client = new Client().greeted()) {
+            assertEquals("{\"return\":[]}", client.ask("{'execute':'query-block-jobs'}"));
+            assertEquals(
+                    "{\"return\":{\"epoch\":0}}", client.ask("{'execute':'x-lockstep-failover'}"));
+            client.send("{'execute':'query-block-jobs'}");
+            final JsonObject job = client.read().getAsJsonArray("return").get(0).getAsJsonObject();
+            assertEquals("commit", job.get("type").getAsString());
+            assertEquals(50, job.get("offset").getAsLong());
+            assertEquals(60, job.get("len").getAsLong());
+        }
+    }
+
+    @Test
+    void disksAndCommandsAreListed() throws IOException {
+        try (Client client = new Client().greeted()) {
+            final String block = client.ask("{'execute':'query-block'}");
+            assertTrue(block.contains("\"device\":\"vda\""), block);
+            assertTrue(block.contains("\"file\":\"/images/vda.img\""), block);
+            final String commands = client.ask("{'execute':'query-commands'}");
+            assertTrue(commands.contains("{\"name\":\"x-lockstep-status\"}"), commands);
+            assertTrue(client.ask("{'execute':'query-status'}").contains("running"));
+        }
+    }
+
+    @Test
+    void quitAnswersFirst() throws Exception {
+        try (Client client = new Client().greeted()) {
+            client.send("{'execute':'quit'}");
+            assertEquals("SHUTDOWN", client.read().get("event").getAsString());
+            assertEquals("{\"return\":{}}", client.read().toString());
+            assertTrue(quit.await(PATIENCE.toSeconds(), TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
+    void eventsGoToThoseWhoHaveNegotiated() throws IOException {
+        try (Client quiet = new Client();
+                Client client = new Client().greeted()) {
+            groupLoop.execute(
+                    () -> service.onEvent(GroupEvents.Event.GUEST_IO_ERROR, "vda", 3, "it failed"));
+            final JsonObject first = client.read();
+            assertEquals("BLOCK_IO_ERROR", first.get("event").getAsString());
+            assertTrue(first.getAsJsonObject("timestamp").has("microseconds"));
+            final JsonObject second = client.read();
+            assertEquals("X_LOCKSTEP_GUEST_IO_ERROR", second.get("event").getAsString());
+            assertEquals(
+                    "{\"device\":\"vda\",\"epoch\":3,\"reason\":\"it failed\"}",
+                    second.get("data").toString());
+            quiet.greeted(); // whose first answer is not an event
+        }
+    }
+
+    // ---- Our own client, and the counters
+
+    @Test
+    void theClientPassesEventsOverAndTellsRefusals() throws IOException {
+        try (QmpClient client = QmpClient.connect(socket, PATIENCE)) {
+            groupLoop.execute(
+                    () -> service.onEvent(GroupEvents.Event.CHECKPOINT, "", 1, "committed"));
+            final JsonObject made = client.execute("x-lockstep-checkpoint", PATIENCE);
+            assertEquals(1, made.get("epoch").getAsLong());
+            assertTrue(made.get("duration-ns").getAsLong() >= 0);
+            final QmpClient.RefusedException refused =
+                    assertThrows(
+                            QmpClient.RefusedException.class,
+                            () -> client.execute("nonsense", PATIENCE));
+            assertEquals("The command nonsense has not been found", refused.getMessage());
+            final JsonObject status = client.execute("x-lockstep-status", PATIENCE);
+            assertEquals(
+                    1,
+                    status.getAsJsonObject("checkpoints").get("count").getAsLong(),
+                    status::toString);
+        }
+    }
+
+    @Test
+    void theClientDoesNotWaitForEver() throws IOException {
+        final CompletableFuture<Long> held = new CompletableFuture<>();
+        groupLoop.execute(() -> group.hold(held));
+        try (QmpClient client = QmpClient.connect(socket, PATIENCE)) {
+            assertThrows(
+                    QmpClient.NoAnswerException.class,
+                    () -> client.execute("x-lockstep-checkpoint", Duration.ofMillis(50)));
+        }
+        assertThrows(
+                QmpClient.NoAnswerException.class,
+                () -> QmpClient.connect(directory.resolve("missing"), PATIENCE));
+    }
+
+    @Test
+    void theCountersHoldTheLatestStatus() throws Exception {
+        String status = "";
+        while (!status.contains("\"committed-epoch\":1,")) {
+            try {
+                final CounterFile.LastWords words = CounterFile.read(socket);
+                assertTrue(words.isRunning());
+                assertEquals(ProcessHandle.current().pid(), words.process());
+                status = words.status();
+            } catch (final IOException e) {
+                status = ""; // nothing was written yet
+            }
+            groupLoop.execute(
+                    () -> {
+                        if (group.calls().isEmpty()) {
+                            group.checkpoint();
+                        }
+                    });
+            TimeUnit.MILLISECONDS.sleep(10);
+        }
+    }
+}

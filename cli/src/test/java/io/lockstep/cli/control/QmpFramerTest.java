@@ -1,0 +1,125 @@
+package io.lockstep.cli.control;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Where the framer finds messages and errors in a stream, however it is cut into pieces. */
+final class QmpFramerTest {
+    private static List<String> frame(final String stream, final int pieceLength) {
+        final byte[] bytes = stream.getBytes(StandardCharsets.UTF_8);
+        final QmpFramer framer = new QmpFramer();
+        final List<String> found = new ArrayList<>();
+        for (int start = 0; start < bytes.length; start += pieceLength) {
+            final ByteBuffer piece =
+                    ByteBuffer.wrap(bytes, start, Math.min(pieceLength, bytes.length - start));
+            QmpFramer.Outcome outcome = framer.next(piece);
+            while (outcome != QmpFramer.Outcome.NEED_MORE) {
+                found.add(
+                        outcome == QmpFramer.Outcome.MESSAGE
+                                ? framer.text()
+                                : "! " + framer.text());
+                outcome = framer.next(piece);
+            }
+        }
+        return found;
+    }
+
+    private static void assertFramed(final String stream, final String... expected) {
+        for (final int pieceLength : new int[] {1, 2, 3, 7, 1 << 20}) {
+            assertEquals(List.of(expected), frame(stream, pieceLength), "pieces " + pieceLength);
+        }
+    }
+
+    @Test
+    void valuesFollowOneAnotherWithOrWithoutSpace() {
+        assertFramed("{}{} \r\n[{}]\t{\"a\":[1]}", "{}", "{}", "[{}]", "{\"a\":[1]}");
+    }
+
+    @Test
+    void bracesAndQuotesInStringsAreText() {
+        assertFramed("{\"a\":\"}{\\\"]'\"}", "{\"a\":\"}{\\\"]'\"}");
+        assertFramed("{\"a\":\"\\\\\"}{}", "{\"a\":\"\\\\\"}", "{}");
+    }
+
+    @Test
+    void singleQuotesAreMadeDouble() {
+        assertFramed("{ 'execute': 'a\\'b\"c' }", "{ \"execute\": \"a'b\\\"c\" }");
+    }
+
+    @Test
+    void valuesThatStandAloneAreMessages() {
+        assertFramed("42 true{}", "42", "true", "{}");
+        assertFramed("\"text\"{}", "\"text\"", "{}");
+        assertFramed("12{}", "12", "{}");
+    }
+
+    @Test
+    void halfAMessageIsNone() {
+        assertFramed("{\"execute\":\"query");
+        assertFramed("{}{\"a\":{}", "{}");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"}", "]", ",", ":", "\u0001", "é"})
+    void whatBeginsNoValueIsAnErrorAndTheNextObjectIsNot(final String stray) {
+        for (final int pieceLength : new int[] {1, 100}) {
+            final List<String> found = frame(stray + stray + " x {\"a\":1}", pieceLength);
+            assertEquals(2, found.size(), found::toString);
+            assertTrue(found.get(0).startsWith("! JSON parse error"), found::toString);
+            assertEquals("{\"a\":1}", found.get(1));
+        }
+    }
+
+    @Test
+    void aStringEndsWithItsLine() {
+        assertFramed("{\"a\":\"\n{}", "! JSON parse error, control character in a string", "{}");
+    }
+
+    @Test
+    void whatClosesTheWrongThingIsAnError() {
+        assertFramed("{]\n{}", "! JSON parse error, ']' closes what is not open", "{}");
+    }
+
+    @Test
+    void aMessageThatIsTooLongIsToldOnceAndTheStreamGoesOnBehindIt() {
+        final String text = "a".repeat(QmpFramer.MESSAGE_LENGTH_MAX + 1);
+        assertEquals(
+                List.of("! JSON message size limit exceeded", "{}"),
+                frame("{\"a\":\"" + text + "}" + text + "\"}{}", 4096));
+        assertEquals(
+                List.of("! JSON message size limit exceeded", "{}"), frame(text + " {}", 4096));
+    }
+
+    @Test
+    void theLongestMessageIsTaken() {
+        final String longest = "[" + "1".repeat(QmpFramer.MESSAGE_LENGTH_MAX - 2) + "]";
+        assertEquals(List.of(longest, "{}"), frame(longest + "{}", 1 << 16));
+    }
+
+    @Test
+    void whatIsTooDeepIsToldOnceAndTheStreamGoesOnBehindIt() {
+        final String deep = "[".repeat(1000) + "]".repeat(1000);
+        assertFramed(deep + "{}", "! JSON nesting depth limit exceeded", "{}");
+        final String deepest =
+                "[".repeat(QmpFramer.NESTING_MAX) + "]".repeat(QmpFramer.NESTING_MAX);
+        assertFramed(deepest + "{}", deepest, "{}");
+    }
+
+    @Test
+    void bytesThatAreNoTextAreAnError() {
+        final QmpFramer framer = new QmpFramer();
+        final ByteBuffer bytes = ByteBuffer.wrap(new byte[] {'"', (byte) 0xc3, '"', '{', '}'});
+        assertEquals(QmpFramer.Outcome.ERROR, framer.next(bytes));
+        assertEquals(QmpFramer.Outcome.MESSAGE, framer.next(bytes));
+        assertEquals("{}", framer.text());
+    }
+}

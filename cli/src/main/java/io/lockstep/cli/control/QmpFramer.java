@@ -73,13 +73,15 @@ final class QmpFramer {
     Outcome next(final ByteBuffer input) {
         while (input.hasRemaining()) {
             final char character = (char) (input.get() & 0xff);
-            final Outcome outcome = take(character);
-            if (outcome != Outcome.NEED_MORE) {
-                return outcome;
-            }
+            final Outcome outcome;
             if (state == State.WORD && isEndOfWord(character)) {
                 input.position(input.position() - 1); // it begins what comes next
-                return finish();
+                outcome = finish();
+            } else {
+                outcome = take(character);
+            }
+            if (outcome != Outcome.NEED_MORE) {
+                return outcome;
             }
         }
         return Outcome.NEED_MORE;
@@ -90,7 +92,7 @@ final class QmpFramer {
             case BETWEEN -> takeBetween(character);
             case NESTED -> takeNested(character);
             case STRING -> takeInString(character);
-            case WORD -> isEndOfWord(character) ? Outcome.NEED_MORE : append(character);
+            case WORD -> append(character);
             case LOST -> takeLost(character);
         };
     }

@@ -220,6 +220,10 @@ final class PrimaryDisk extends LayeredDisk {
             group.onDecided();
         }
         if (errno != 0) {
+            if (operation.kind != ForwardLog.Kind.FLUSH) {
+                // Any part of it may be in the local disk, and none is forwarded.
+                dirty.mark(operation.cursor, operation.pieceEnd - operation.cursor);
+            }
             group.onGuestError(local.name(), operation.cursor, errno);
         } else if (operation.pieceEnd < operation.end) {
             operation.cursor = operation.pieceEnd;

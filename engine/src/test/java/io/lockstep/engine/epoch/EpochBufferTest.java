@@ -1,0 +1,163 @@
+package io.lockstep.engine.epoch;
+
+import static io.lockstep.engine.epoch.EpochBuffer.ABSENT;
+import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
+import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lockstep.engine.memory.Errno;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** What a buffer keeps, and what it forgets by entering another epoch. */
+final class EpochBufferTest {
+    private static final long BLOCKS = 10_000;
+    private static final long LENGTH = BLOCKS * BLOCK_LENGTH;
+    private static final long TAGS = 0xffff_ffffL;
+
+    @TempDir private Path folder;
+
+    private EpochBuffer open(final long arenaLimit) throws IOException {
+        return EpochBuffer.open(folder, "buffer", LENGTH, arenaLimit);
+    }
+
+    private static int put(
+            final EpochBuffer buffer, final long block, final int count, final int value) {
+        final int slot = buffer.reserve(block, count, false);
+        assertTrue(slot >= 0);
+        buffer.arena()
+                .asSlice(EpochBuffer.position(slot), (long) count * BLOCK_LENGTH)
+                .fill((byte) value);
+        buffer.publish(block, count, slot);
+        return slot;
+    }
+
+    @Test
+    void anotherEpochHasNothingOfThis() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(1);
+            assertEquals(ABSENT, buffer.find(7));
+            final int slot = put(buffer, 7, 3, 5);
+            assertEquals(slot + 2, buffer.find(9));
+            assertEquals(ABSENT, buffer.find(10));
+            buffer.enter(3);
+            assertEquals(ABSENT, buffer.find(7));
+            assertEquals(0, buffer.slotCount());
+            assertEquals(0, buffer.extentCount());
+            assertEquals(slot, put(buffer, 8, 1, 6), "the arena starts at its first slot again");
+        }
+    }
+
+    @Test
+    void aZeroTakesNoSlot() throws IOException {
+        try (EpochBuffer buffer = open(BLOCK_LENGTH)) {
+            buffer.enter(1);
+            assertEquals(ZERO, buffer.reserve(0, (int) BLOCKS, true));
+            buffer.publish(0, (int) BLOCKS, ZERO);
+            assertEquals(ZERO, buffer.find(BLOCKS - 1));
+            assertEquals(0, buffer.usedLength());
+            assertEquals(1, buffer.extentCount());
+        }
+    }
+
+    @Test
+    void aFullArenaIsAnErrorWithAName() throws IOException {
+        try (EpochBuffer buffer = open(2 * BLOCK_LENGTH)) {
+            buffer.enter(1);
+            put(buffer, 0, 2, 1);
+            assertEquals(-Errno.ENOSPC, buffer.reserve(5, 1, false));
+            assertEquals(ABSENT, buffer.find(5));
+            buffer.enter(2);
+            put(buffer, 5, 2, 1);
+        }
+    }
+
+    @Test
+    void isFoundAsItWasLeft() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(4);
+            put(buffer, 100, 2, 1);
+            put(buffer, 5000, 1, 2);
+        }
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(4);
+            assertEquals(2, buffer.extentCount());
+            assertEquals(100, buffer.extentBlock(0));
+            assertEquals(2, buffer.extentLength(0));
+            final int slot = buffer.find(5000);
+            final long at = EpochBuffer.position(slot);
+            assertEquals(2, buffer.arena().get(ValueLayout.JAVA_BYTE, at + BLOCK_LENGTH - 1));
+            assertEquals(3, put(buffer, 0, 1, 3), "slots that are taken stay taken");
+            buffer.forget(100, 4);
+            assertEquals(ABSENT, buffer.find(100));
+            assertEquals(1, buffer.find(101));
+        }
+    }
+
+    @Test
+    void tagsThatAreUsedUpDontComeToLifeAgain() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(1);
+            put(buffer, 1, 1, 1);
+            buffer.enter(TAGS - 1);
+            put(buffer, 2, 1, 1);
+            buffer.enter(TAGS + 1); // the tag of epoch 1
+            assertEquals(ABSENT, buffer.find(1));
+            assertEquals(ABSENT, buffer.find(2));
+            put(buffer, 3, 1, 1);
+        }
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(TAGS + 1);
+            assertEquals(0, buffer.find(3));
+        }
+    }
+
+    @Test
+    void memoryBeyondTheMarkIsGivenBack() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(1);
+            put(buffer, 0, 4096, 1);
+            buffer.enter(2);
+            put(buffer, 0, 1, 7);
+            buffer.trim(1 << 20);
+            assertEquals(7, buffer.arena().get(ValueLayout.JAVA_BYTE, 0));
+            put(buffer, 1, 4096, 1);
+        }
+    }
+
+    @Test
+    void filesOfAnotherKindOrDiskAreRefused() throws IOException {
+        open(LENGTH).close();
+        final IOException length =
+                assertThrows(
+                        IOException.class,
+                        () -> EpochBuffer.open(folder, "buffer", LENGTH + 1, LENGTH));
+        assertTrue(length.getMessage().contains("belongs to a disk"), length.getMessage());
+        Files.write(
+                folder.resolve("other.extents"),
+                "something else".getBytes(StandardCharsets.US_ASCII));
+        final IOException kind =
+                assertThrows(
+                        IOException.class, () -> EpochBuffer.open(folder, "other", LENGTH, LENGTH));
+        assertTrue(kind.getMessage().contains("no buffer"), kind.getMessage());
+    }
+
+    @Test
+    void isGoneWhenDeleted() throws IOException {
+        open(LENGTH).delete();
+        try (var files = Files.list(folder)) {
+            assertFalse(files.findAny().isPresent());
+        }
+    }
+}

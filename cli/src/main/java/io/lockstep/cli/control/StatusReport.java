@@ -7,6 +7,8 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 
+import org.HdrHistogram.Histogram;
+
 import java.util.Locale;
 import java.util.Optional;
 
@@ -32,6 +34,7 @@ final class StatusReport {
         report.addProperty("merge-done", status.mergeDone());
         report.addProperty("merge-total", status.mergeTotal());
         report.add("checkpoints", durations(checkpoints.durations()));
+        group.commitDurations().ifPresent(commits -> report.add("commits", durations(commits)));
         final Optional<ReplicationError> error = group.error();
         error.ifPresent(found -> report.add("error", error(found)));
         final JsonArray disks = new JsonArray();
@@ -47,6 +50,16 @@ final class StatusReport {
         object.addProperty("p50-ns", durations.p50());
         object.addProperty("p99-ns", durations.p99());
         object.addProperty("max-ns", durations.max());
+        return object;
+    }
+
+    private static JsonObject durations(final Histogram durations) {
+        final JsonObject object = new JsonObject();
+        object.addProperty("count", durations.getTotalCount());
+        object.addProperty("p50-ns", durations.getValueAtPercentile(50));
+        object.addProperty("p99-ns", durations.getValueAtPercentile(99));
+        object.addProperty("p999-ns", durations.getValueAtPercentile(99.9));
+        object.addProperty("max-ns", durations.getMaxValue());
         return object;
     }
 

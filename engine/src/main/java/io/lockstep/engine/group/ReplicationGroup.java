@@ -1,5 +1,7 @@
 package io.lockstep.engine.group;
 
+import org.HdrHistogram.Histogram;
+
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
@@ -56,6 +58,15 @@ public interface ReplicationGroup {
 
     /** The first error since replication was started; empty where there was none. */
     Optional<ReplicationError> error();
+
+    /**
+     * How long commits took in here, from the command to the moment from which every reader sees
+     * the new epoch, in nanoseconds; empty on the side that does not commit. The group goes on
+     * counting in it.
+     */
+    default Optional<Histogram> commitDurations() {
+        return Optional.empty();
+    }
 
     /** What there is to know now. */
     GroupStatus status();

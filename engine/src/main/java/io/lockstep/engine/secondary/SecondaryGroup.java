@@ -12,6 +12,8 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.server.ServedExport;
 
+import org.HdrHistogram.Histogram;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,6 +42,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /** A buffer keeps so much memory for the next epochs, in bytes. */
     private static final long HIGH_WATER = 256L << 20;
 
+    private static final long COMMIT_NANOS_MAX = TimeUnit.MINUTES.toNanos(1);
     private static final long TRIM_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     /**
@@ -56,6 +59,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final GroupEvents events;
     private final GroupPage page;
     private final List<SecondaryDisk> disks = new ArrayList<>();
+    private final Histogram commits = new Histogram(COMMIT_NANOS_MAX, 3);
     private ReplicationError error;
     private boolean isLinked;
     private boolean isClosed;
@@ -252,8 +256,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                     + " can't be committed: the last one that is sealed on every disk is "
                     + sealedEpoch();
         }
+        final long start = loop.nanoTime();
         page.commit(epoch);
         lastCommitted = epoch;
+        commits.recordValue(Math.min(loop.nanoTime() - start, COMMIT_NANOS_MAX));
         events.onEvent(GroupEvents.Event.CHECKPOINT, "", epoch, "epoch " + epoch + " is committed");
         return null;
     }
@@ -511,6 +517,11 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     @Override
     public Optional<ReplicationError> error() {
         return Optional.ofNullable(error);
+    }
+
+    @Override
+    public Optional<Histogram> commitDurations() {
+        return Optional.of(commits);
     }
 
     @Override

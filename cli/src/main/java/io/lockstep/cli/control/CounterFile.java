@@ -132,12 +132,13 @@ final class CounterFile implements AutoCloseable {
     }
 
     private static LastWords decode(final ByteBuffer bytes) {
-        final int length = bytes.getInt(AT_LENGTH);
+        final byte[] text = new byte[bytes.getInt(AT_LENGTH)];
+        bytes.get(AT_TEXT, text);
         final long process = bytes.getLong((int) AT_PROCESS);
         return new LastWords(
                 process,
                 Math.max(0, System.currentTimeMillis() - bytes.getLong((int) AT_WRITTEN)),
                 ProcessHandle.of(process).isPresent(),
-                new String(bytes.array(), AT_TEXT, length, StandardCharsets.UTF_8));
+                new String(text, StandardCharsets.UTF_8));
     }
 }

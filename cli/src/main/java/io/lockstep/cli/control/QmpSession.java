@@ -123,6 +123,7 @@ final class QmpSession implements ConnectionHandler {
         return true;
     }
 
+    @SuppressWarnings("ReferenceEquality") // what is kept already need not be copied
     private void keep(final ByteBuffer bytes) {
         if (!bytes.hasRemaining()) {
             left = NOTHING;

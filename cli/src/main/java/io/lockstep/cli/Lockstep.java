@@ -20,7 +20,15 @@ import java.util.concurrent.Callable;
                 "Serves disks over NBD; the ground for replicating a virtual machine's disks.",
         mixinStandardHelpOptions = true,
         versionProvider = Lockstep.Version.class,
-        subcommands = ServeCommand.class,
+        subcommands = {
+            ServeCommand.class,
+            SecondaryCommand.class,
+            PrimaryCommand.class,
+            CheckpointCommand.class,
+            StatusCommand.class,
+            FailoverCommand.class,
+            StopCommand.class
+        },
         synopsisSubcommandLabel = "COMMAND",
         footerHeading = "%nExamples:%n",
         footer = {

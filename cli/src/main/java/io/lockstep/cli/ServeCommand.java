@@ -3,9 +3,6 @@ package io.lockstep.cli;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.server.DiskService;
-import io.lockstep.engine.server.ServerEvents;
-import io.lockstep.nbd.Nbd;
-import io.lockstep.nbd.NbdUri;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -14,15 +11,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 
 /** {@code lockstep serve}: a plain NBD server over disks, until SIGTERM or SIGINT. */
 @Command(
@@ -48,7 +38,6 @@ import java.util.concurrent.CountDownLatch;
                     + " wrong usage."
         })
 final class ServeCommand implements Callable<Integer> {
-    private static final int CONNECTIONS_DEFAULT = 256;
     private static final int LOOPS_MAX = 16;
 
     /**
@@ -56,9 +45,6 @@ final class ServeCommand implements Callable<Integer> {
      * them would leave the loops too small a share.
      */
     private static final int LOOPS_PER_CORE = 2;
-
-    /** A loop looks for work so long before it sleeps: about what waking it would cost. */
-    private static final long SPIN_NANOS = 20_000;
 
     @Spec private CommandSpec spec;
 
@@ -86,7 +72,7 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--max-connections",
             paramLabel = "N",
-            defaultValue = "" + CONNECTIONS_DEFAULT,
+            defaultValue = "" + ServerRun.CONNECTIONS_DEFAULT,
             description =
                     "Clients served at a time; one more is told so and refused (default:"
                             + " ${DEFAULT-VALUE}).")
@@ -99,40 +85,34 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        final List<Endpoint> endpoints = endpoints();
-        final List<DiskArgument> arguments = diskArguments();
+        final List<Endpoint> endpoints = EndpointArguments.parse(spec, "--listen", listen);
+        final DiskArguments arguments = DiskArguments.parse(spec, disks);
         if (connectionsMax < 1) {
-            throw usage("--max-connections must be at least 1, not " + connectionsMax);
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--max-connections must be at least 1, not " + connectionsMax);
         }
+        final Console console = new Console(spec, verbose);
         final DiskService service;
         try {
-            service = start(endpoints, arguments);
+            service = start(endpoints, arguments.open(readOnly), console);
         } catch (final IOException e) {
-            error().println("lockstep serve: " + e.getMessage());
+            console.say(e.getMessage());
             return 1;
         }
-        stopOnSignal(service);
-        final PrintWriter out = spec.commandLine().getOut();
-        out.println("ready: serving " + diskNames(arguments) + " on " + uris(service.endpoints()));
-        out.flush();
-        new CountDownLatch(1).await(); // the signal's hook ends the process
+        ServerRun.stopOnSignal(service::stop);
+        console.ready(
+                "serving "
+                        + arguments.names()
+                        + " on "
+                        + EndpointArguments.uris(service.endpoints()));
+        ServerRun.awaitSignal();
         return 0;
     }
 
-    private DiskService start(final List<Endpoint> endpoints, final List<DiskArgument> arguments)
+    private DiskService start(
+            final List<Endpoint> endpoints, final List<DiskFile> files, final Console console)
             throws IOException {
-        final List<DiskFile> files = new ArrayList<>();
-        boolean opened = false;
-        try {
-            for (final DiskArgument disk : arguments) {
-                files.add(DiskFile.open(disk.name(), disk.file(), readOnly));
-            }
-            opened = true;
-        } finally {
-            if (!opened) {
-                files.forEach(DiskFile::close);
-            }
-        }
         final int loopCount =
                 Math.min(LOOPS_MAX, LOOPS_PER_CORE * Runtime.getRuntime().availableProcessors());
         return DiskService.start(
@@ -141,119 +121,8 @@ final class ServeCommand implements Callable<Integer> {
                         endpoints,
                         loopCount,
                         connectionsMax,
-                        SPIN_NANOS,
-                        new Events(),
-                        error -> error().println("lockstep serve: internal error: " + error)));
-    }
-
-    /**
-     * Java ends a process on a signal by running its hooks; this one ends it with 0 when all is
-     * done.
-     */
-    private static void stopOnSignal(final DiskService service) {
-        Runtime.getRuntime()
-                .addShutdownHook(
-                        new Thread(
-                                () -> {
-                                    Runtime.getRuntime().halt(service.stop() ? 0 : 1);
-                                },
-                                "lockstep-stop"));
-    }
-
-    private List<Endpoint> endpoints() {
-        final List<Endpoint> endpoints = new ArrayList<>();
-        for (final String text : listen) {
-            final NbdUri uri;
-            try {
-                uri = NbdUri.parse(text);
-            } catch (final IllegalArgumentException e) {
-                throw usage("--listen: " + e.getMessage());
-            }
-            if (uri.tls()) {
-                throw usage(
-                        "--listen: TLS is not supported yet; write nbd: instead of nbds: in "
-                                + text);
-            }
-            if (!uri.exportName().isEmpty()) {
-                throw usage(
-                        "--listen: leave the export out of "
-                                + text
-                                + "; --disk gives exports their names");
-            }
-            endpoints.add(
-                    uri.isUnix()
-                            ? new Endpoint.Unix(Path.of(uri.socket()))
-                            : new Endpoint.Tcp(uri.host(), uri.port()));
-        }
-        return endpoints;
-    }
-
-    private List<DiskArgument> diskArguments() {
-        final List<DiskArgument> arguments = new ArrayList<>();
-        final Set<String> names = new LinkedHashSet<>();
-        for (final String text : disks) {
-            final int equals = text.indexOf('=');
-            if (equals < 1 || equals == text.length() - 1) {
-                throw usage(
-                        "--disk takes NAME=FILE, for example vda=/var/lib/images/vda.img; not "
-                                + text);
-            }
-            final String name = text.substring(0, equals);
-            if (name.getBytes(StandardCharsets.UTF_8).length > Nbd.STRING_LENGTH_MAX) {
-                throw usage(
-                        "--disk: the export name is longer than "
-                                + Nbd.STRING_LENGTH_MAX
-                                + " bytes");
-            }
-            if (!names.add(name)) {
-                throw usage(
-                        "--disk: export name " + name + " is given twice; give each disk its own");
-            }
-            arguments.add(new DiskArgument(name, Path.of(text.substring(equals + 1))));
-        }
-        return arguments;
-    }
-
-    private static String diskNames(final List<DiskArgument> arguments) {
-        return String.join(", ", arguments.stream().map(DiskArgument::name).toList());
-    }
-
-    private static String uris(final List<Endpoint> endpoints) {
-        return String.join(
-                ", ", endpoints.stream().map(ServeCommand::uri).map(NbdUri::toString).toList());
-    }
-
-    private static NbdUri uri(final Endpoint endpoint) {
-        return endpoint instanceof Endpoint.Tcp(String host, int port)
-                ? new NbdUri(false, host, port, null, "")
-                : new NbdUri(false, null, -1, ((Endpoint.Unix) endpoint).path().toString(), "");
-    }
-
-    private ParameterException usage(final String message) {
-        return new ParameterException(spec.commandLine(), message);
-    }
-
-    private PrintWriter error() {
-        return spec.commandLine().getErr();
-    }
-
-    /** A disk as the command line names it. */
-    private record DiskArgument(String name, Path file) {}
-
-    /** Prints what goes wrong. Called by the service's loops. */
-    private final class Events implements ServerEvents {
-        @Override
-        public void onDiskError(final String sentence) {
-            error().println("lockstep serve: " + sentence);
-            error().flush();
-        }
-
-        @Override
-        public void onClientProblem(final String peer, final String sentence) {
-            if (verbose) {
-                error().println("lockstep serve: client " + peer + ": " + sentence);
-                error().flush();
-            }
-        }
+                        ServerRun.SPIN_NANOS,
+                        console,
+                        console));
     }
 }

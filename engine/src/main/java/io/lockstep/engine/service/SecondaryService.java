@@ -25,27 +25,19 @@ public final class SecondaryService implements AutoCloseable {
     }
 
     /**
-     * Opens the group, fresh or as a killed process left it, and serves it. It is not started: that
-     * is for the caller, where the group's status says that it is idle.
+     * Opens the group, fresh or as a killed process left it. It is not started: that is for the
+     * caller, where the group's status says that it is idle, and before {@link #serve}, since a
+     * primary that attaches earlier is refused.
      *
-     * @param listen where the primary's stream comes in
-     * @param guest where the secondary's guest comes in
      * @throws IOException where something can't be had; nothing is left running or open then
      */
     public static SecondaryService start(
-            final ServiceOptions options,
-            final SecondaryGroup.Options groupOptions,
-            final List<Endpoint> listen,
-            final List<Endpoint> guest)
+            final ServiceOptions options, final SecondaryGroup.Options groupOptions)
             throws IOException {
         final SecondaryService service = new SecondaryService(options);
         boolean started = false;
         try {
             service.open(options, groupOptions);
-            service.streamEndpoints =
-                    service.parts.serve(service.loop, service.group.streamExports(), listen);
-            service.guestEndpoints =
-                    service.parts.serve(service.loop, service.group.guestExports(), guest);
             started = true;
             return service;
         } finally {
@@ -65,6 +57,18 @@ public final class SecondaryService implements AutoCloseable {
                         () ->
                                 SecondaryGroup.open(
                                         loop, disks, groupOptions, options.groupEvents()));
+    }
+
+    /**
+     * Lets primary and guest in.
+     *
+     * @param listen where the primary's stream comes in
+     * @param guest where the secondary's guest comes in
+     * @throws IOException where an endpoint can't be had
+     */
+    public void serve(final List<Endpoint> listen, final List<Endpoint> guest) throws IOException {
+        streamEndpoints = parts.serve(loop, group.streamExports(), listen);
+        guestEndpoints = parts.serve(loop, group.guestExports(), guest);
     }
 
     /** The group; to be used on its {@link #loop}. */

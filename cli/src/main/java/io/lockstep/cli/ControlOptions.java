@@ -1,0 +1,41 @@
+package io.lockstep.cli;
+
+import io.lockstep.cli.control.QmpClient;
+
+import picocli.CommandLine.Option;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/** The options of the commands that talk to a running engine. */
+final class ControlOptions {
+    @Option(
+            names = "--control",
+            required = true,
+            paramLabel = "PATH",
+            description = "The engine's control socket.")
+    private Path control;
+
+    @Option(
+            names = "--timeout",
+            paramLabel = "TIME",
+            defaultValue = "10s",
+            converter = DurationConverter.class,
+            description = "How long to wait for an answer (default: ${DEFAULT-VALUE}).")
+    private Duration timeout;
+
+    Path control() {
+        return control;
+    }
+
+    Duration timeout() {
+        return timeout;
+    }
+
+    /** Connects. */
+    @SuppressWarnings("MustBeClosedChecker") // the caller's
+    QmpClient connect() throws IOException {
+        return QmpClient.connect(control, timeout);
+    }
+}

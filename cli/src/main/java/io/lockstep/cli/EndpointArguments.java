@@ -1,0 +1,78 @@
+package io.lockstep.cli;
+
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.nbd.NbdUri;
+
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/** Endpoints as the command line writes them: NBD URIs without an export. Stateless. */
+final class EndpointArguments {
+    private EndpointArguments() {}
+
+    /**
+     * Reads all values of an option.
+     *
+     * @throws ParameterException where one is no URI that can be used
+     */
+    static List<Endpoint> parse(
+            final CommandSpec spec, final String option, final List<String> texts) {
+        return texts.stream().map(text -> parse(spec, option, text)).toList();
+    }
+
+    /** The same for one that is connected to, which needs a host. */
+    static Endpoint parsePeer(final CommandSpec spec, final String option, final String text) {
+        final Endpoint endpoint = parse(spec, option, text);
+        if (endpoint instanceof Endpoint.Tcp(String host, int port)
+                && (host.isEmpty() || port == 0)) {
+            throw usage(spec, option + ": host or port is missing in " + text);
+        }
+        return endpoint;
+    }
+
+    private static Endpoint parse(final CommandSpec spec, final String option, final String text) {
+        final NbdUri uri;
+        try {
+            uri = NbdUri.parse(text);
+        } catch (final IllegalArgumentException e) {
+            throw usage(spec, option + ": " + e.getMessage());
+        }
+        if (uri.tls()) {
+            throw usage(
+                    spec,
+                    option + ": TLS is not supported yet; write nbd: instead of nbds: in " + text);
+        }
+        if (!uri.exportName().isEmpty()) {
+            throw usage(
+                    spec,
+                    option
+                            + ": leave the export out of "
+                            + text
+                            + "; --disk gives exports their names");
+        }
+        return uri.isUnix()
+                ? new Endpoint.Unix(Path.of(uri.socket()))
+                : new Endpoint.Tcp(uri.host(), uri.port());
+    }
+
+    private static ParameterException usage(final CommandSpec spec, final String message) {
+        return new ParameterException(spec.commandLine(), message);
+    }
+
+    /** Endpoints as URIs, for a sentence. */
+    static String uris(final List<Endpoint> endpoints) {
+        return String.join(", ", endpoints.stream().map(EndpointArguments::uri).toList());
+    }
+
+    static String uri(final Endpoint endpoint) {
+        final NbdUri uri =
+                endpoint instanceof Endpoint.Tcp(String host, int port)
+                        ? new NbdUri(false, host, port, null, "")
+                        : new NbdUri(
+                                false, null, -1, ((Endpoint.Unix) endpoint).path().toString(), "");
+        return uri.toString();
+    }
+}

@@ -1,0 +1,93 @@
+package io.lockstep.cli;
+
+import com.google.gson.JsonObject;
+
+import io.lockstep.cli.control.QmpClient;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+
+/** {@code lockstep failover}: the secondary takes over. */
+@Command(
+        name = "failover",
+        description =
+                "Has the secondary take over at the last checkpoint. Make sure first that the"
+                        + " primary's guest runs no more.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  On the secondary's host, when the primary is lost:",
+            "    lockstep failover --control /run/secondary.ctl",
+            "",
+            "  The guest is served at once; then the buffers are merged into the disks, which this"
+                    + " waits for.",
+            "",
+            "Exit codes: 0 done; 1 refused, or no answer; 2 wrong usage."
+        })
+final class FailoverCommand implements Callable<Integer> {
+    private static final long POLL_MS = 100;
+    private static final int PERCENT_STEP = 10;
+
+    @Spec private CommandSpec spec;
+    @Mixin private ControlOptions options;
+
+    @Option(
+            names = "--no-wait",
+            description = "Return as soon as the guest is served; the merge goes on.")
+    private boolean noWait;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        final PrintWriter out = spec.commandLine().getOut();
+        try (QmpClient client = options.connect()) {
+            final long start = System.nanoTime();
+            final JsonObject done = client.execute("x-lockstep-failover", options.timeout());
+            out.println(
+                    "failed over to epoch "
+                            + done.get("epoch").getAsLong()
+                            + " in "
+                            + Quantity.nanos(System.nanoTime() - start)
+                            + "; the guest is served");
+            out.flush();
+            if (!noWait) {
+                awaitMerge(client, new Screen(out));
+                out.println("merged in " + Quantity.nanos(System.nanoTime() - start));
+            }
+            return 0;
+        } catch (final IOException e) {
+            spec.commandLine().getErr().println("lockstep failover: " + e.getMessage());
+            return 1;
+        }
+    }
+
+    private void awaitMerge(final QmpClient client, final Screen screen)
+            throws IOException, InterruptedException {
+        int shown = -1;
+        JsonObject status = client.execute("x-lockstep-status", options.timeout());
+        while (status.get("state").getAsString().equals("merging")) {
+            final long done = status.get("merge-done").getAsLong();
+            final long total = status.get("merge-total").getAsLong();
+            final int percent = total == 0 ? 0 : (int) (100 * (double) done / total);
+            if (screen.isTerminal() || percent / PERCENT_STEP != shown / PERCENT_STEP) {
+                screen.show(
+                        "merging: "
+                                + percent
+                                + "% of "
+                                + Quantity.bytes(total)
+                                + System.lineSeparator());
+                shown = percent;
+            }
+            TimeUnit.MILLISECONDS.sleep(POLL_MS);
+            status = client.execute("x-lockstep-status", options.timeout());
+        }
+    }
+}

@@ -1,0 +1,277 @@
+package io.lockstep.cli;
+
+import io.lockstep.cli.control.ControlService;
+import io.lockstep.cli.control.ControlledGroup;
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.primary.FullLogPolicy;
+import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.service.LoopCall;
+import io.lockstep.engine.service.PrimaryService;
+import io.lockstep.engine.service.ServiceOptions;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** {@code lockstep primary}: serves a guest and forwards its writes, until SIGTERM or SIGINT. */
+@Command(
+        name = "primary",
+        description =
+                "Serves a virtual machine's disks, and forwards what it writes to the secondary.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  The primary of two hosts, whose disks are equal; a checkpoint every second:",
+            "    lockstep primary --disk vda=vda.img --guest nbd+unix:///?socket=/run/guest.sock"
+                    + " \\",
+            "        --peer nbd://SECONDARY:10809 --control /run/primary.ctl \\",
+            "        --assume-identical --checkpoint-every 1s",
+            "",
+            "  The virtual machine finds its disk at nbd+unix:///vda?socket=/run/guest.sock.",
+            "  Disks without any data on both sides are known to be equal; of others you say so"
+                    + " with",
+            "  --assume-identical, after copying them (docs/operations.md).",
+            "",
+            "  It prints one line that begins with \"ready\" when the guest may come.",
+            "",
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address or the control"
+                    + " socket can't",
+            "be had, or the secondary refuses; 2 wrong usage."
+        })
+final class PrimaryCommand implements Callable<Integer> {
+    private static final int LOG_LENGTH_MIN = 64 << 10;
+    private static final int LOG_LENGTH_MAX = 1 << 30;
+
+    /** A secondary that is there answers sooner. */
+    private static final long FIRST_ATTACH_MS = 2000;
+
+    @Spec private CommandSpec spec;
+
+    @Option(
+            names = "--disk",
+            required = true,
+            paramLabel = "NAME=FILE",
+            description =
+                    "A regular file or block device, and its name, which is the same on the"
+                            + " secondary. Repeatable: all disks of one virtual machine.")
+    private List<String> disks;
+
+    @Option(
+            names = "--guest",
+            required = true,
+            paramLabel = "URI",
+            description =
+                    "Where the virtual machine finds its disks: nbd://HOST:PORT (no host: every"
+                            + " address; port 0: a free one) or nbd+unix:///?socket=PATH."
+                            + " Repeatable.")
+    private List<String> guest;
+
+    @Option(
+            names = "--peer",
+            required = true,
+            paramLabel = "URI",
+            description = "Where the secondary listens (its --listen).")
+    private String peer;
+
+    @Option(
+            names = "--control",
+            required = true,
+            paramLabel = "PATH",
+            description = "The control socket (QMP). Counters lie beside it, at PATH.counters.")
+    private Path control;
+
+    @Option(
+            names = "--assume-identical",
+            description =
+                    "The disks hold the same data on both sides: you have copied them. Without"
+                            + " it only disks without any data are taken for equal.")
+    private boolean assumeIdentical;
+
+    @Option(
+            names = "--checkpoint-every",
+            paramLabel = "TIME",
+            converter = DurationConverter.class,
+            description =
+                    "Make a checkpoint each time so much has passed, such as 50ms or 1s (default:"
+                            + " only when told to).")
+    private Duration checkpointEvery;
+
+    @Option(
+            names = "--log-size",
+            paramLabel = "SIZE",
+            defaultValue = "128M",
+            converter = SizeConverter.class,
+            description =
+                    "How much the secondary may lag behind, in memory: a power of two, 64K to 1G"
+                            + " (default: ${DEFAULT-VALUE}).")
+    private long logSize;
+
+    @Option(
+            names = "--on-full-log",
+            paramLabel = "block|detach",
+            defaultValue = "block",
+            description =
+                    "When the log is full: block the guest's writes until there is room, or"
+                            + " detach from the secondary and go on alone (default:"
+                            + " ${DEFAULT-VALUE}).")
+    private String onFullLog;
+
+    @Option(
+            names = "--max-connections",
+            paramLabel = "N",
+            defaultValue = "" + ServerRun.CONNECTIONS_DEFAULT,
+            description = "Clients served at a time (default: ${DEFAULT-VALUE}).")
+    private int connectionsMax;
+
+    @Option(
+            names = "--verbose",
+            description =
+                    "Tell of checkpoints, and of clients that break the protocol or their"
+                            + " connection.")
+    private boolean verbose;
+
+    private PrimaryService service;
+    private ControlService controlService;
+    private Console console;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        final List<Endpoint> guestAt = EndpointArguments.parse(spec, "--guest", guest);
+        final Endpoint peerAt = EndpointArguments.parsePeer(spec, "--peer", peer);
+        final DiskArguments arguments = DiskArguments.parse(spec, disks);
+        final PrimaryGroup.Options options = groupOptions();
+        console = new Console(spec, verbose);
+        try {
+            start(arguments.open(false), options, peerAt);
+            if (!attach(peerAt, arguments.nameList())) {
+                stop();
+                return 1;
+            }
+            service.serve(guestAt);
+        } catch (final IOException e) {
+            stop();
+            console.say(e.getMessage());
+            return 1;
+        }
+        ServerRun.stopOnSignal(this::stop);
+        console.ready(
+                "primary of "
+                        + arguments.names()
+                        + " serves the guest on "
+                        + EndpointArguments.uris(service.guestEndpoints())
+                        + " and forwards to "
+                        + EndpointArguments.uri(peerAt)
+                        + "; control socket "
+                        + control);
+        if (checkpointEvery != null) {
+            service.loop().execute(this::makeCheckpoints);
+        }
+        ServerRun.awaitSignal();
+        return 0;
+    }
+
+    private PrimaryGroup.Options groupOptions() {
+        if (logSize < LOG_LENGTH_MIN || logSize > LOG_LENGTH_MAX || Long.bitCount(logSize) != 1) {
+            throw usage("--log-size must be a power of two from 64K to 1G, not " + logSize);
+        }
+        if (checkpointEvery != null && checkpointEvery.isZero()) {
+            throw usage("--checkpoint-every must be more than 0");
+        }
+        if (connectionsMax < 1) {
+            throw usage("--max-connections must be at least 1, not " + connectionsMax);
+        }
+        final FullLogPolicy policy =
+                switch (onFullLog.toLowerCase(Locale.ROOT)) {
+                    case "block" -> FullLogPolicy.BLOCK;
+                    case "detach" -> FullLogPolicy.DETACH;
+                    default ->
+                            throw usage("--on-full-log must be block or detach, not " + onFullLog);
+                };
+        return new PrimaryGroup.Options((int) logSize, policy, assumeIdentical);
+    }
+
+    private ParameterException usage(final String message) {
+        return new ParameterException(spec.commandLine(), message);
+    }
+
+    private void start(
+            final List<DiskFile> files, final PrimaryGroup.Options options, final Endpoint peerAt)
+            throws IOException {
+        service =
+                PrimaryService.start(
+                        new ServiceOptions(
+                                files,
+                                connectionsMax,
+                                ServerRun.SPIN_NANOS,
+                                console,
+                                console,
+                                console),
+                        options,
+                        peerAt);
+        controlService =
+                ControlService.start(
+                        control,
+                        new ControlledGroup(
+                                service.group(),
+                                service.loop(),
+                                DiskArguments.controlled(files),
+                                ServerRun::quit),
+                        console);
+        console.forwardTo(controlService);
+    }
+
+    /**
+     * Starts replication. A secondary that isn't there yet is waited for in the background, with
+     * the guest served: one that refuses is told of.
+     *
+     * @return whether it did not refuse; otherwise the console has been told why
+     */
+    private boolean attach(final Endpoint peerAt, final List<String> names)
+            throws IOException, InterruptedException {
+        final CompletableFuture<Void> started =
+                LoopCall.call(service.loop(), () -> service.group().start());
+        try {
+            started.get(FIRST_ATTACH_MS, TimeUnit.MILLISECONDS);
+            return true;
+        } catch (final ExecutionException e) {
+            return false; // the group's event has said why
+        } catch (final TimeoutException e) {
+            final PeerCheck.Finding finding = PeerCheck.ask(peerAt, names, console);
+            console.say(
+                    (finding.isRefusal() ? "" : "waiting for the secondary: ")
+                            + finding.sentence());
+            return !finding.isRefusal();
+        }
+    }
+
+    private void makeCheckpoints() {
+        controlService
+                .checkpoints()
+                .makeEvery(
+                        checkpointEvery.toNanos(),
+                        reason -> console.say("no checkpoint could be made: " + reason));
+    }
+
+    /** Answers whether the disks could be flushed. */
+    private boolean stop() {
+        if (controlService != null) {
+            controlService.close();
+        }
+        return service == null || service.stop();
+    }
+}

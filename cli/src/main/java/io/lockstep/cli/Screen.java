@@ -1,0 +1,35 @@
+package io.lockstep.cli;
+
+import java.io.PrintWriter;
+
+/**
+ * A part of a terminal that is written again and again in place; where the output is no terminal,
+ * one text after the other. One thread's.
+ */
+final class Screen {
+    private static final String ESCAPE = "\u001b[";
+
+    private final PrintWriter out;
+    private final boolean isTerminal;
+    private long linesShown;
+
+    Screen(final PrintWriter out) {
+        this.out = out;
+        isTerminal = System.console() != null && System.console().isTerminal();
+    }
+
+    /** Whether what is shown replaces what was. */
+    boolean isTerminal() {
+        return isTerminal;
+    }
+
+    /** Shows a text of whole lines in place of the last one. */
+    void show(final String text) {
+        if (isTerminal && linesShown > 0) {
+            out.print(ESCAPE + linesShown + "A" + ESCAPE + "J");
+        }
+        out.print(text);
+        out.flush();
+        linesShown = text.lines().count();
+    }
+}

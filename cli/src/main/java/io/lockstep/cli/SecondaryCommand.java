@@ -1,0 +1,239 @@
+package io.lockstep.cli;
+
+import io.lockstep.cli.control.ControlService;
+import io.lockstep.cli.control.ControlledGroup;
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.service.LoopCall;
+import io.lockstep.engine.service.SecondaryService;
+import io.lockstep.engine.service.ServiceOptions;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+
+/** {@code lockstep secondary}: takes a primary's stream, until SIGTERM or SIGINT. */
+@Command(
+        name = "secondary",
+        description =
+                "Takes a primary's writes, and can take over at its last checkpoint. Start it"
+                        + " before the primary.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  One disk, whose content is a copy of the primary's:",
+            "    lockstep secondary --disk vda=vda.img --listen nbd://:10809 \\",
+            "        --guest nbd+unix:///?socket=/run/guest.sock --control /run/secondary.ctl",
+            "",
+            "  and on the primary's host",
+            "    lockstep primary --disk vda=vda.img --guest nbd+unix:///?socket=/run/guest.sock"
+                    + " \\",
+            "        --peer nbd://SECONDARY:10809 --control /run/primary.ctl --assume-identical",
+            "",
+            "  It prints one line that begins with \"ready\" when a primary may come. A process"
+                    + " that was",
+            "  stopped or killed goes on where it was when it is started with the same"
+                    + " --buffers.",
+            "",
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address, the control socket"
+                    + " or the",
+            "buffers can't be had; 2 wrong usage."
+        })
+final class SecondaryCommand implements Callable<Integer> {
+    private static final int BUFFERS_PER_DISK = 3;
+    private static final int NAME_LENGTH_MAX = 200;
+    private static final Path MEMORY = Path.of("/dev/shm");
+
+    @Spec private CommandSpec spec;
+
+    @Option(
+            names = "--disk",
+            required = true,
+            paramLabel = "NAME=FILE",
+            description =
+                    "A regular file or block device, and its name, which is the same on the"
+                            + " primary. Repeatable: all disks of one virtual machine.")
+    private List<String> disks;
+
+    @Option(
+            names = "--listen",
+            required = true,
+            paramLabel = "URI",
+            description =
+                    "Where the primary's stream comes in: nbd://HOST:PORT (no host: every address;"
+                            + " port 0: a free one) or nbd+unix:///?socket=PATH. Repeatable.")
+    private List<String> listen;
+
+    @Option(
+            names = "--guest",
+            required = true,
+            paramLabel = "URI",
+            description =
+                    "Where the secondary's virtual machine finds its disks: the last checkpoint,"
+                            + " overlaid with its own writes. Repeatable.")
+    private List<String> guest;
+
+    @Option(
+            names = "--control",
+            required = true,
+            paramLabel = "PATH",
+            description = "The control socket (QMP). Counters lie beside it, at PATH.counters.")
+    private Path control;
+
+    @Option(
+            names = "--buffers",
+            paramLabel = "DIR",
+            description =
+                    "A directory of this group's own for hidden and active disks, best in memory"
+                        + " (default: one under /dev/shm that is named after the control socket).")
+    private Path buffers;
+
+    @Option(
+            names = "--buffer-limit",
+            paramLabel = "SIZE",
+            converter = SizeConverter.class,
+            description =
+                    "How much each of the three buffers of a disk may take, such as 512M; beyond"
+                            + " it replication stops with an error (default: as much as the longest"
+                            + " disk, and all together at most half of the buffers' file system).")
+    private Long bufferLimit;
+
+    @Option(
+            names = "--max-connections",
+            paramLabel = "N",
+            defaultValue = "" + ServerRun.CONNECTIONS_DEFAULT,
+            description =
+                    "Clients served at a time, of the primary and of the guest each (default:"
+                            + " ${DEFAULT-VALUE}).")
+    private int connectionsMax;
+
+    @Option(
+            names = "--verbose",
+            description =
+                    "Tell of checkpoints, and of clients that break the protocol or their"
+                            + " connection.")
+    private boolean verbose;
+
+    private SecondaryService service;
+    private ControlService controlService;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        final List<Endpoint> listenAt = EndpointArguments.parse(spec, "--listen", listen);
+        final List<Endpoint> guestAt = EndpointArguments.parse(spec, "--guest", guest);
+        final DiskArguments arguments = DiskArguments.parse(spec, disks);
+        requireAtLeastOne("--max-connections", connectionsMax);
+        requireAtLeastOne("--buffer-limit", bufferLimit == null ? 1 : bufferLimit);
+        final Console console = new Console(spec, verbose);
+        final Path directory = buffers == null ? defaultBuffers(control) : buffers;
+        try {
+            start(arguments.open(false), directory, console);
+            service.serve(listenAt, guestAt);
+        } catch (final IOException e) {
+            stop();
+            console.say(e.getMessage());
+            return 1;
+        }
+        ServerRun.stopOnSignal(this::stop);
+        console.ready(
+                "secondary of "
+                        + arguments.names()
+                        + " takes the stream on "
+                        + EndpointArguments.uris(service.streamEndpoints())
+                        + ", the guest on "
+                        + EndpointArguments.uris(service.guestEndpoints())
+                        + "; control socket "
+                        + control
+                        + ", buffers in "
+                        + directory);
+        ServerRun.awaitSignal();
+        return 0;
+    }
+
+    private void requireAtLeastOne(final String option, final long value) {
+        if (value < 1) {
+            throw new ParameterException(
+                    spec.commandLine(), option + " must be at least 1, not " + value);
+        }
+    }
+
+    /** The same for the same control socket, so that a restart finds it. */
+    static Path defaultBuffers(final Path control) {
+        final Path parent =
+                Files.isWritable(MEMORY) ? MEMORY : Path.of(System.getProperty("java.io.tmpdir"));
+        final String path = control.toAbsolutePath().normalize().toString();
+        final String name = path.substring(1).replaceAll("[^A-Za-z0-9._-]", "-");
+        return parent.resolve(
+                "lockstep-"
+                        + (name.length() <= NAME_LENGTH_MAX
+                                ? name
+                                : name.substring(name.length() - NAME_LENGTH_MAX)));
+    }
+
+    private void start(final List<DiskFile> files, final Path directory, final Console console)
+            throws IOException {
+        service =
+                SecondaryService.start(
+                        new ServiceOptions(
+                                files,
+                                connectionsMax,
+                                ServerRun.SPIN_NANOS,
+                                console,
+                                console,
+                                console),
+                        new SecondaryGroup.Options(directory, bufferLimit(files, directory)));
+        controlService =
+                ControlService.start(
+                        control,
+                        new ControlledGroup(
+                                service.group(),
+                                service.loop(),
+                                DiskArguments.controlled(files),
+                                ServerRun::quit),
+                        console);
+        console.forwardTo(controlService);
+        final CompletableFuture<Void> started =
+                LoopCall.call(service.loop(), this::startUnlessStarted);
+        LoopCall.call(service.loop(), () -> null); // what the disks answer at once has come
+        started.join();
+    }
+
+    private CompletableFuture<Void> startUnlessStarted() {
+        return service.group().status().state() == GroupStatus.State.IDLE
+                ? service.group().start()
+                : CompletableFuture.completedFuture(null);
+    }
+
+    private long bufferLimit(final List<DiskFile> files, final Path directory) throws IOException {
+        if (bufferLimit != null) {
+            return bufferLimit;
+        }
+        Path existing = directory.toAbsolutePath();
+        while (!Files.exists(existing)) {
+            existing = existing.getParent();
+        }
+        final long total = Files.getFileStore(existing).getTotalSpace();
+        final long longest = files.stream().mapToLong(DiskFile::length).max().orElse(0);
+        return Math.min(longest + (1 << 20), total / 2 / BUFFERS_PER_DISK / files.size());
+    }
+
+    /** Answers whether the disks could be flushed. */
+    private boolean stop() {
+        if (controlService != null) {
+            controlService.close();
+        }
+        return service == null || service.stop();
+    }
+}

@@ -1,0 +1,143 @@
+package io.lockstep.invariants;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+
+import io.lockstep.bench.OwnLoad;
+import io.lockstep.bench.ServeComparison;
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.primary.FullLogPolicy;
+import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.server.ServerEvents;
+import io.lockstep.engine.service.PrimaryService;
+import io.lockstep.engine.service.SecondaryService;
+import io.lockstep.engine.service.ServiceOptions;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Invariant I8 for a pair: half a million replicated writes allocate nothing, by the JVM's own
+ * count for each thread, on the primary's loops and on the secondary's.
+ */
+final class QuietReplicationTest {
+    private static final long REQUESTS = 500_000;
+    private static final long WARM_UP_REQUESTS = 300_000;
+
+    /** As in {@link QuietSteadyStateTest}: for connections, and for the JIT. */
+    private static final long ALLOCATED_MAX = REQUESTS / 2;
+
+    private static final int LOG_LENGTH = 16 << 20;
+    private static final long BUFFER_LIMIT = 2L << 30;
+
+    @TempDir private Path directory;
+
+    private final Queue<String> problems = new ConcurrentLinkedQueue<>();
+
+    @Test
+    @Timeout(value = 5, unit = TimeUnit.MINUTES)
+    void halfAMillionReplicatedWritesAllocateNothing() throws Exception {
+        final Endpoint link = new Endpoint.Unix(directory.resolve("link"));
+        final Endpoint guest = new Endpoint.Unix(directory.resolve("guest"));
+        try (SecondaryService secondary =
+                        SecondaryService.start(
+                                options("secondary"),
+                                new SecondaryGroup.Options(
+                                        directory.resolve("buffers"), BUFFER_LIMIT),
+                                List.of(link),
+                                List.of());
+                PrimaryService primary =
+                        PrimaryService.start(
+                                options("primary"),
+                                new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false),
+                                link)) {
+            final CompletableFuture<Void> linked = new CompletableFuture<>();
+            secondary.loop().execute(() -> secondary.group().start());
+            primary.serve(List.of(guest));
+            primary.loop()
+                    .execute(
+                            () ->
+                                    primary.group()
+                                            .start()
+                                            .whenComplete((none, thrown) -> end(linked, thrown)));
+            linked.get(30, TimeUnit.SECONDS);
+            final String uri = "nbd+unix:///d?socket=" + directory.resolve("guest");
+            OwnLoad.requests(uri, true, 16, 4, WARM_UP_REQUESTS);
+            final long before = allocated();
+            OwnLoad.requests(uri, true, 16, 4, REQUESTS);
+            final long allocated = allocated() - before;
+            System.out.printf(
+                    "%d replicated writes allocated %d bytes in the loops of both sides%n",
+                    REQUESTS, allocated);
+            assertTrue(allocated < ALLOCATED_MAX, () -> allocated + " bytes were allocated");
+        }
+        assertTrue(problems.isEmpty(), problems::toString);
+    }
+
+    private static void end(final CompletableFuture<Void> future, final Throwable thrown) {
+        if (thrown == null) {
+            future.complete(null);
+        } else {
+            future.completeExceptionally(thrown);
+        }
+    }
+
+    private ServiceOptions options(final String name) throws IOException {
+        final Path image = directory.resolve(name);
+        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(ServeComparison.DISK_LENGTH);
+        }
+        final GroupEvents groupEvents =
+                (event, disk, epoch, sentence) -> {
+                    if (event == GroupEvents.Event.REPLICATION_ERROR) {
+                        problems.add(sentence);
+                    }
+                };
+        return new ServiceOptions(
+                List.of(DiskFile.open("d", image, false)),
+                16,
+                20_000,
+                groupEvents,
+                new Problems(),
+                thrown -> problems.add(thrown.toString()));
+    }
+
+    private static long allocated() {
+        final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long allocated = 0;
+        for (final Thread thread : Thread.getAllStackTraces().keySet()) {
+            if (List.of("lockstep-primary", "lockstep-link", "lockstep-secondary")
+                    .contains(thread.getName())) {
+                allocated += threads.getThreadAllocatedBytes(thread.threadId());
+            }
+        }
+        return allocated;
+    }
+
+    private final class Problems implements ServerEvents {
+        @Override
+        public void onDiskError(final String sentence) {
+            problems.add(sentence);
+        }
+
+        @Override
+        public void onClientProblem(final String peer, final String sentence) {
+            // A stop cuts the link: that is none.
+        }
+    }
+}

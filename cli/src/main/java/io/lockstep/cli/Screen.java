@@ -13,6 +13,7 @@ final class Screen {
     private final boolean isTerminal;
     private long linesShown;
 
+    @SuppressWarnings("SystemConsoleNull") // it is, where the JVM was told to have none
     Screen(final PrintWriter out) {
         this.out = out;
         isTerminal = System.console() != null && System.console().isTerminal();

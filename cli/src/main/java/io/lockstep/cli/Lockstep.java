@@ -1,5 +1,7 @@
 package io.lockstep.cli;
 
+import io.lockstep.cli.demo.DemoCommand;
+
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -17,7 +19,8 @@ import java.util.concurrent.Callable;
 @Command(
         name = "lockstep",
         description =
-                "Serves disks over NBD; the ground for replicating a virtual machine's disks.",
+                "Replicates the disks of a virtual machine to a second host, which can take over at"
+                        + " the last checkpoint.",
         mixinStandardHelpOptions = true,
         versionProvider = Lockstep.Version.class,
         subcommands = {
@@ -27,13 +30,21 @@ import java.util.concurrent.Callable;
             CheckpointCommand.class,
             StatusCommand.class,
             FailoverCommand.class,
-            StopCommand.class
+            StopCommand.class,
+            DemoCommand.class
         },
         synopsisSubcommandLabel = "COMMAND",
         footerHeading = "%nExamples:%n",
         footer = {
+            "  lockstep demo                   all of it on this machine, in under a minute",
+            "",
+            "  lockstep secondary --disk vda=vda.img --listen nbd://:10809 \\",
+            "      --guest nbd+unix:///?socket=/run/guest.sock --control /run/secondary.ctl",
+            "  lockstep primary --disk vda=vda.img --guest nbd+unix:///?socket=/run/guest.sock \\",
+            "      --peer nbd://SECONDARY --control /run/primary.ctl --checkpoint-every 1s",
+            "  lockstep failover --control /run/secondary.ctl",
+            "",
             "  lockstep serve --disk vda=vda.img --listen nbd://localhost",
-            "  lockstep serve --help",
             "",
             "  lockstep bench serve            measures it beside other NBD servers; built when"
                     + " first used",

@@ -3,13 +3,13 @@ package io.lockstep.cli;
 import java.util.Locale;
 
 /** Lengths and times as people read them. Stateless. */
-final class Quantity {
+public final class Quantity {
     private static final String[] LENGTH_UNITS = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
     private Quantity() {}
 
     /** Bytes, such as {@code 1.5 MiB}. */
-    static String bytes(final long length) {
+    public static String bytes(final long length) {
         double number = length;
         int unit = 0;
         while (number >= 1024 && unit < LENGTH_UNITS.length - 1) {
@@ -22,7 +22,7 @@ final class Quantity {
     }
 
     /** Nanoseconds, such as {@code 1.52 ms}. */
-    static String nanos(final long nanos) {
+    public static String nanos(final long nanos) {
         if (nanos < 1_000_000) {
             return String.format(Locale.ROOT, "%.0f µs", nanos / 1e3);
         }

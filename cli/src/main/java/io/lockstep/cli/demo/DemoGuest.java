@@ -1,0 +1,224 @@
+package io.lockstep.cli.demo;
+
+import io.lockstep.engine.client.ClientLimits;
+import io.lockstep.engine.client.NbdClient;
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.NioLoop;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.IoBuffer;
+import io.lockstep.nbd.ClientOptions;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * A guest of one disk: an NBD client that waits for each of its calls, and can have a load of
+ * random writes go on beside. Used by one thread.
+ */
+final class DemoGuest implements AutoCloseable {
+    /** What one read or write moves at most, in bytes. */
+    static final int CHUNK_LENGTH = 1 << 20;
+
+    /** Of the load's writes, in bytes. */
+    static final int BLOCK_LENGTH = 4096;
+
+    private static final int LOAD_DEPTH = 16;
+    private static final long SECONDS_MAX = 30;
+
+    private final NioLoop loop;
+    private final IoBuffer chunk = IoBuffer.reserve(CHUNK_LENGTH);
+    private final IoBuffer blocks = IoBuffer.reserve(LOAD_DEPTH * BLOCK_LENGTH);
+    private final Disk.Completion onLoadWritten = this::onLoadWritten;
+
+    // The loop's.
+    private NbdClient client;
+    private SplittableRandom random;
+    private boolean loading;
+    private int loadInFlight;
+    private long loadWrites;
+    private CompletableFuture<Long> loadEnded = new CompletableFuture<>();
+
+    private interface Request {
+        boolean make(Disk.Completion completion);
+    }
+
+    private DemoGuest(final NioLoop loop) {
+        this.loop = loop;
+    }
+
+    /** Connects to a disk. */
+    static DemoGuest connect(final Path socket, final String disk)
+            throws IOException, InterruptedException {
+        final NioLoop loop =
+                new NioLoop(
+                        "lockstep-demo-" + disk,
+                        0,
+                        error -> System.err.println("lockstep demo: " + error));
+        loop.start();
+        final DemoGuest guest = new DemoGuest(loop);
+        boolean connected = false;
+        try {
+            guest.connect(new Endpoint.Unix(socket), disk);
+            connected = true;
+            return guest;
+        } finally {
+            if (!connected) {
+                guest.close();
+            }
+        }
+    }
+
+    private void connect(final Endpoint endpoint, final String disk)
+            throws IOException, InterruptedException {
+        final CompletableFuture<Void> ready = new CompletableFuture<>();
+        loop.execute(
+                () ->
+                        client =
+                                NbdClient.connect(
+                                        loop,
+                                        endpoint,
+                                        ClientOptions.use(disk),
+                                        ClientLimits.DEFAULT,
+                                        new NbdClient.Listener() {
+                                            @Override
+                                            public void onReady(final NbdClient nbd) {
+                                                ready.complete(null);
+                                            }
+
+                                            @Override
+                                            public void onClosed(
+                                                    final NbdClient nbd, final String reason) {
+                                                ready.completeExceptionally(
+                                                        new IOException(reason));
+                                            }
+                                        }));
+        await(ready);
+    }
+
+    private static <T> T await(final CompletableFuture<T> future)
+            throws IOException, InterruptedException {
+        try {
+            return future.get(SECONDS_MAX, TimeUnit.SECONDS);
+        } catch (final ExecutionException e) {
+            throw new IOException("guest: " + e.getCause().getMessage(), e.getCause());
+        } catch (final TimeoutException e) {
+            throw new IOException("guest: no answer in " + SECONDS_MAX + " seconds", e);
+        }
+    }
+
+    private void call(final String what, final Request request)
+            throws IOException, InterruptedException {
+        final CompletableFuture<Void> done = new CompletableFuture<>();
+        loop.execute(
+                () -> {
+                    final boolean taken =
+                            request.make(
+                                    (token, errno) -> {
+                                        if (errno == 0) {
+                                            done.complete(null);
+                                        } else {
+                                            done.completeExceptionally(
+                                                    new IOException(
+                                                            what
+                                                                    + " failed: "
+                                                                    + Errno.meaning(errno)));
+                                        }
+                                    });
+                    if (taken) {
+                        client.send();
+                    } else {
+                        done.completeExceptionally(new IOException(what + " was not taken"));
+                    }
+                });
+        await(done);
+    }
+
+    /** Writes what remains in a buffer, at most a chunk. */
+    void write(final long offset, final ByteBuffer bytes) throws IOException, InterruptedException {
+        final int length = bytes.remaining();
+        MemorySegment.copy(MemorySegment.ofBuffer(bytes), 0, chunk.segment(), 0, length);
+        call("a write", completion -> client.write(offset, length, chunk, 0, 0, completion, 0));
+    }
+
+    /** Reads so many bytes, at most a chunk. */
+    byte[] read(final long offset, final int length) throws IOException, InterruptedException {
+        call("a read", completion -> client.read(offset, length, chunk, 0, completion, 0));
+        return chunk.segment().asSlice(0, length).toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    void flush() throws IOException, InterruptedException {
+        call("a flush", completion -> client.flush(completion, 0));
+    }
+
+    // ---- The load.
+
+    /**
+     * Writes random blocks at random places until {@link #endLoad}, or until the server is gone.
+     */
+    void startLoad(final long seed) {
+        loop.execute(
+                () -> {
+                    random = new SplittableRandom(seed);
+                    loading = true;
+                    loadWrites = 0;
+                    loadEnded = new CompletableFuture<>();
+                    for (int slot = 0; slot < LOAD_DEPTH; slot++) {
+                        writeBlock(slot);
+                    }
+                    client.send();
+                });
+    }
+
+    private void writeBlock(final int slot) {
+        final int start = slot * BLOCK_LENGTH;
+        for (int i = 0; i < BLOCK_LENGTH; i += Long.BYTES) {
+            blocks.segment().set(ValueLayout.JAVA_LONG, start + i, random.nextLong());
+        }
+        final long blockCount = client.negotiated().export().size() / BLOCK_LENGTH;
+        final long offset = random.nextLong(blockCount) * BLOCK_LENGTH;
+        if (client.write(offset, BLOCK_LENGTH, blocks, start, 0, onLoadWritten, slot)) {
+            loadInFlight++;
+        }
+    }
+
+    private void onLoadWritten(final long slot, final int errno) {
+        loadInFlight--;
+        loadWrites += errno == 0 ? 1 : 0;
+        if (loading && errno == 0) {
+            writeBlock((int) slot);
+        } else if (loadInFlight == 0) {
+            loadEnded.complete(loadWrites);
+        }
+    }
+
+    /**
+     * Ends the load: when this returns every write of it has been answered.
+     *
+     * @return how many were written
+     */
+    long endLoad() throws IOException, InterruptedException {
+        final CompletableFuture<CompletableFuture<Long>> ended = new CompletableFuture<>();
+        loop.execute(
+                () -> {
+                    loading = false;
+                    ended.complete(loadEnded);
+                });
+        return await(await(ended));
+    }
+
+    @Override
+    public void close() {
+        loop.close();
+        chunk.close();
+        blocks.close();
+    }
+}

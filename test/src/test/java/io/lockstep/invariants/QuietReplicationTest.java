@@ -58,9 +58,7 @@ final class QuietReplicationTest {
                         SecondaryService.start(
                                 options("secondary"),
                                 new SecondaryGroup.Options(
-                                        directory.resolve("buffers"), BUFFER_LIMIT),
-                                List.of(link),
-                                List.of());
+                                        directory.resolve("buffers"), BUFFER_LIMIT));
                 PrimaryService primary =
                         PrimaryService.start(
                                 options("primary"),
@@ -68,6 +66,7 @@ final class QuietReplicationTest {
                                 link)) {
             final CompletableFuture<Void> linked = new CompletableFuture<>();
             secondary.loop().execute(() -> secondary.group().start());
+            secondary.serve(List.of(link), List.of());
             primary.serve(List.of(guest));
             primary.loop()
                     .execute(

@@ -2,129 +2,37 @@ package io.lockstep.interop;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 
-import java.io.BufferedReader;
+import io.lockstep.cli.control.QmpClient;
+
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
-import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Predicate;
 
-/**
- * A manager at a control socket: speaks QMP, one command at a time, with a deadline. Used by one
- * thread.
- */
+/** A manager at a control socket. Every wait has a deadline. Used by one thread. */
 final class Control implements AutoCloseable {
-    private final SocketChannel channel;
-    private final BufferedReader reader;
+    private final QmpClient client;
 
-    private Control(final SocketChannel channel) {
-        this.channel = channel;
-        reader =
-                new BufferedReader(
-                        new InputStreamReader(
-                                Channels.newInputStream(channel), StandardCharsets.UTF_8));
+    private Control(final QmpClient client) {
+        this.client = client;
     }
 
-    /** Connects, and leaves the negotiation behind. */
+    /** Connects to a process that is ready. */
     static Control connect(final Path socket) {
         try {
-            final SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-            channel.connect(UnixDomainSocketAddress.of(socket));
-            final Control control = new Control(channel);
-            control.within(control::receive); // the greeting
-            control.execute("qmp_capabilities");
-            return control;
+            return new Control(QmpClient.connect(socket, Program.DEADLINE));
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
     /** Executes a command; its failure is the test's. */
-    JsonElement execute(final String command, final String... argumentsText) {
-        final JsonObject answer = send(command, argumentsText);
-        if (!answer.has("return")) {
-            throw new AssertionError(command + " failed: " + answer);
-        }
-        return answer.get("return");
-    }
-
-    /** Executes a command that is to fail; answers its description. */
-    String executeInVain(final String command, final String... argumentsText) {
-        final JsonObject answer = send(command, argumentsText);
-        if (!answer.has("error")) {
-            throw new AssertionError(command + " should have failed: " + answer);
-        }
-        return answer.getAsJsonObject("error").get("desc").getAsString();
-    }
-
-    private JsonObject send(final String command, final String... argumentsText) {
-        final JsonObject message = new JsonObject();
-        message.addProperty("execute", command);
-        if (argumentsText.length > 0) {
-            message.add("arguments", JsonParser.parseString(argumentsText[0]));
-        }
-        return within(
-                () -> {
-                    final ByteBuffer bytes =
-                            ByteBuffer.wrap((message + "\n").getBytes(StandardCharsets.UTF_8));
-                    while (bytes.hasRemaining()) {
-                        channel.write(bytes);
-                    }
-                    JsonObject answer = receive();
-                    while (answer.has("event")) {
-                        answer = receive();
-                    }
-                    return answer;
-                });
-    }
-
-    private JsonObject receive() throws IOException {
-        final String line = reader.readLine();
-        if (line == null) {
-            throw new IOException("the control socket was closed");
-        }
-        return JsonParser.parseString(line).getAsJsonObject();
-    }
-
-    private interface Exchange {
-        JsonObject run() throws IOException;
-    }
-
-    /** Java can't wait for a channel only so long: a thread of its own does, and is cut off. */
-    private JsonObject within(final Exchange exchange) {
-        final CompletableFuture<JsonObject> answer = new CompletableFuture<>();
-        Thread.ofPlatform()
-                .daemon()
-                .start(
-                        () -> {
-                            try {
-                                answer.complete(exchange.run());
-                            } catch (final IOException | RuntimeException e) {
-                                answer.completeExceptionally(e);
-                            }
-                        });
+    JsonElement execute(final String command) {
         try {
-            return answer.get(Program.DEADLINE.toNanos(), TimeUnit.NANOSECONDS);
-        } catch (final TimeoutException e) {
-            close();
-            throw new AssertionError("the control socket did not answer in time", e);
-        } catch (final ExecutionException e) {
-            throw new AssertionError("the control socket: " + e.getCause(), e);
-        } catch (final InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new AssertionError(e);
+            return client.execute(command, new JsonObject(), Program.DEADLINE);
+        } catch (final IOException e) {
+            throw new AssertionError(command + " failed: " + e.getMessage(), e);
         }
     }
 
@@ -178,7 +86,7 @@ final class Control implements AutoCloseable {
     @Override
     public void close() {
         try {
-            channel.close();
+            client.close();
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }

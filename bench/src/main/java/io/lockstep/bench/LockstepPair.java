@@ -16,16 +16,16 @@ final class LockstepPair implements ReplicationPair {
 
     private final ChildProcess secondary;
     private final ChildProcess primary;
-    private final QmpClient secondaryControl;
-    private final QmpClient primaryControl;
+    private final ControlSocket secondaryControl;
+    private final ControlSocket primaryControl;
     private final String guestUri;
     private final String secondaryGuestUri;
 
     private LockstepPair(
             final ChildProcess secondary,
             final ChildProcess primary,
-            final QmpClient secondaryControl,
-            final QmpClient primaryControl,
+            final ControlSocket secondaryControl,
+            final ControlSocket primaryControl,
             final Path folder) {
         this.secondary = secondary;
         this.primary = primary;
@@ -51,13 +51,13 @@ final class LockstepPair implements ReplicationPair {
         try {
             final ChildProcess secondary = startSecondary(folder, link, diskLength);
             made.add(secondary);
-            final QmpClient secondaryControl =
-                    QmpClient.connect(folder.resolve("secondary.control"), secondary);
+            final ControlSocket secondaryControl =
+                    ControlSocket.connect(folder.resolve("secondary.control"), secondary);
             made.add(secondaryControl);
             final ChildProcess primary = startPrimary(folder, link, diskLength);
             made.add(primary);
-            final QmpClient primaryControl =
-                    QmpClient.connect(folder.resolve("primary.control"), primary);
+            final ControlSocket primaryControl =
+                    ControlSocket.connect(folder.resolve("primary.control"), primary);
             made.add(primaryControl);
             final LockstepPair pair =
                     new LockstepPair(secondary, primary, secondaryControl, primaryControl, folder);
@@ -123,7 +123,7 @@ final class LockstepPair implements ReplicationPair {
         }
     }
 
-    private static JsonObject status(final QmpClient control) throws IOException {
+    private static JsonObject status(final ControlSocket control) throws IOException {
         return control.execute("x-lockstep-status").getAsJsonObject();
     }
 
@@ -160,7 +160,7 @@ final class LockstepPair implements ReplicationPair {
 
     @Override
     public double commitMicros() throws IOException {
-        return Double.NaN;
+        return status(secondaryControl).getAsJsonObject("commits").get("last-ns").getAsLong() / 1e3;
     }
 
     @Override

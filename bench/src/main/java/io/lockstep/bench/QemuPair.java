@@ -14,16 +14,16 @@ final class QemuPair implements ReplicationPair {
 
     private final ChildProcess secondary;
     private final ChildProcess primary;
-    private final QmpClient secondaryQmp;
-    private final QmpClient primaryQmp;
+    private final ControlSocket secondaryQmp;
+    private final ControlSocket primaryQmp;
     private final String guestUri;
     private final String secondaryGuestUri;
 
     private QemuPair(
             final ChildProcess secondary,
             final ChildProcess primary,
-            final QmpClient secondaryQmp,
-            final QmpClient primaryQmp,
+            final ControlSocket secondaryQmp,
+            final ControlSocket primaryQmp,
             final String guestUri,
             final String secondaryGuestUri) {
         this.secondary = secondary;
@@ -47,10 +47,11 @@ final class QemuPair implements ReplicationPair {
             made.add(secondary);
             final ChildProcess primary = startPrimary(folder, diskLength);
             made.add(primary);
-            final QmpClient secondaryQmp =
-                    QmpClient.connect(folder.resolve("secondary.qmp"), secondary);
+            final ControlSocket secondaryQmp =
+                    ControlSocket.connect(folder.resolve("secondary.qmp"), secondary);
             made.add(secondaryQmp);
-            final QmpClient primaryQmp = QmpClient.connect(folder.resolve("primary.qmp"), primary);
+            final ControlSocket primaryQmp =
+                    ControlSocket.connect(folder.resolve("primary.qmp"), primary);
             made.add(primaryQmp);
             listen(secondaryQmp, linkSocket, port);
             export(secondaryQmp, "parent0");
@@ -138,7 +139,7 @@ final class QemuPair implements ReplicationPair {
     }
 
     /** Listens on a Unix socket; on a TCP port if that isn't 0. */
-    private static void listen(final QmpClient qmp, final Path socket, final int port)
+    private static void listen(final ControlSocket qmp, final Path socket, final int port)
             throws IOException {
         final String address =
                 port == 0
@@ -147,11 +148,11 @@ final class QemuPair implements ReplicationPair {
         qmp.execute("nbd-server-start", "{'addr': " + address + "}");
     }
 
-    private static void export(final QmpClient qmp, final String device) throws IOException {
+    private static void export(final ControlSocket qmp, final String device) throws IOException {
         qmp.execute("nbd-server-add", "{'device': '" + device + "', 'writable': true}");
     }
 
-    private static void attach(final QmpClient qmp, final Path socket, final int port)
+    private static void attach(final ControlSocket qmp, final Path socket, final int port)
             throws IOException {
         final String server =
                 port == 0 ? "file.path=" + socket : "file.host=127.0.0.1,file.port=" + port;

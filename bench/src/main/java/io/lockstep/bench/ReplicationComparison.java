@@ -301,7 +301,6 @@ final class ReplicationComparison implements Callable<Integer> {
                 for (final ReplicationPair.Kind kind : turn(pairs, round)) {
                     final ReplicationPair pair = pairs.get(kind);
                     dirty(pair, mebibytes, round);
-                    pair.commitMicros();
                     whole.computeIfAbsent(kind, key -> new ArrayList<>()).add(timeCheckpoint(pair));
                     commits.computeIfAbsent(kind, key -> new ArrayList<>())
                             .add(pair.commitMicros());

@@ -79,10 +79,7 @@ interface ReplicationPair extends AutoCloseable {
     /** Whether the guest must not write while {@link #checkpoint} runs. */
     boolean pausesItsGuest();
 
-    /**
-     * What the commits since the last call cost inside of the engine: the median, in microseconds;
-     * not a number where it does not tell.
-     */
+    /** What the last commit took inside of the engine; not a number where it doesn't tell. */
     double commitMicros() throws IOException;
 
     /** Processor time that both sides have taken since they started, in microseconds. */

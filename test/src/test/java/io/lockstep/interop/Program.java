@@ -106,9 +106,12 @@ final class Program implements Rig.Ending {
         }
     }
 
-    /** Asks it to go: SIGTERM. */
+    /**
+     * Asks it to go: SIGTERM. What it still has to say is heard: a process's own method closes
+     * that.
+     */
     void terminate() {
-        process.destroy();
+        process.toHandle().destroy();
     }
 
     /** SIGKILL. */

@@ -193,8 +193,12 @@ final class Rig implements AutoCloseable {
      * @return the message
      */
     String serveInVain(final String... arguments) {
-        try (LockstepProcess lockstep =
-                LockstepProcess.start(directory, serveArguments(arguments))) {
+        return serverInVain(serveArguments(arguments));
+    }
+
+    /** The same with any of {@code lockstep}'s servers. */
+    String serverInVain(final List<String> arguments) {
+        try (LockstepProcess lockstep = LockstepProcess.start(directory, arguments)) {
             if (lockstep.awaitReady()) {
                 throw new AssertionError("it should not have come up\n" + lockstep);
             }
@@ -213,6 +217,11 @@ final class Rig implements AutoCloseable {
             final int exitCode = lockstep.awaitExit();
             return new Tool.Output("lockstep " + all, exitCode, lockstep.out(), lockstep.err());
         }
+    }
+
+    /** Starts any of {@code lockstep}'s servers, until the test ends. */
+    LockstepProcess server(final List<String> arguments) {
+        return keep(LockstepProcess.startServer(directory, arguments));
     }
 
     private static List<String> serveArguments(final String... arguments) {
@@ -248,6 +257,11 @@ final class Rig implements AutoCloseable {
         return Program.start(tool.program(), command, directory);
     }
 
+    /** Waits a little before something is looked at again. */
+    static void pause() {
+        LockSupport.parkNanos(POLL_NANOS);
+    }
+
     /** Waits until there is a file that has something in it, or a socket. */
     static void awaitFile(final Path path, final BooleanSupplier canStillCome) {
         final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
@@ -255,7 +269,7 @@ final class Rig implements AutoCloseable {
             if (!canStillCome.getAsBoolean() || System.nanoTime() > deadline) {
                 throw new AssertionError("no " + path);
             }
-            LockSupport.parkNanos(POLL_NANOS);
+            pause();
         }
     }
 

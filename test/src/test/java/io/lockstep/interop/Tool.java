@@ -14,8 +14,11 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /** A program of somebody else's that tests run against Lockstep, and the package that has it. */
 enum Tool {
+    E2FSCK("e2fsck", "e2fsprogs"),
     FIO("fio", "fio"),
     LOSETUP("losetup", "mount"),
+    MKE2FS("mke2fs", "e2fsprogs"),
+    MOUNT("mount", "mount"),
     NBD_CLIENT("nbd-client", "nbd-client"),
     NBD_SERVER("nbd-server", "nbd-server"),
     NBDCOPY("nbdcopy", "libnbd-bin"),
@@ -34,7 +37,8 @@ enum Tool {
     QEMU_IMG("qemu-img", "qemu-utils"),
     QEMU_IO("qemu-io", "qemu-utils"),
     QEMU_NBD("qemu-nbd", "qemu-utils"),
-    STAT("stat", "coreutils");
+    STAT("stat", "coreutils"),
+    UMOUNT("umount", "mount");
 
     private static final boolean REQUIRED =
             System.getProperty("lockstep.interop", "auto").equals("required");

@@ -1,0 +1,94 @@
+package io.lockstep.interop;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+
+import io.lockstep.cli.control.QmpClient;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.function.Predicate;
+
+/** A manager at a control socket. Every wait has a deadline. Used by one thread. */
+final class Control implements AutoCloseable {
+    private final QmpClient client;
+
+    private Control(final QmpClient client) {
+        this.client = client;
+    }
+
+    /** Connects to a process that is ready. */
+    static Control connect(final Path socket) {
+        try {
+            return new Control(QmpClient.connect(socket, Program.DEADLINE));
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Executes a command; its failure is the test's. */
+    JsonElement execute(final String command) {
+        try {
+            return client.execute(command, new JsonObject(), Program.DEADLINE);
+        } catch (final IOException e) {
+            throw new AssertionError(command + " failed: " + e.getMessage(), e);
+        }
+    }
+
+    /** Seals and commits; answers the epoch. */
+    long checkpoint() {
+        return execute("x-lockstep-checkpoint").getAsJsonObject().get("epoch").getAsLong();
+    }
+
+    JsonObject status() {
+        return execute("x-lockstep-status").getAsJsonObject();
+    }
+
+    /** Where the group stands. */
+    String state() {
+        return status().get("state").getAsString();
+    }
+
+    /** Waits until the status is as wanted; answers it. */
+    JsonObject await(final String what, final Predicate<JsonObject> wanted) {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        JsonObject status = status();
+        while (!wanted.test(status)) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError("not " + what + " in time: " + status);
+            }
+            Rig.pause();
+            status = status();
+        }
+        return status;
+    }
+
+    /** Waits until the primary is linked with its secondary. */
+    void awaitLink() {
+        await("linked", status -> status.get("linked").getAsBoolean());
+    }
+
+    /** Waits until the secondary has all that the primary's guest was told is written. */
+    void awaitDrained() {
+        await(
+                "drained",
+                status ->
+                        status.get("linked").getAsBoolean()
+                                && status.get("lag-bytes").getAsLong() == 0);
+    }
+
+    /** Waits until a failed over secondary has plain disks again. */
+    void awaitMerged() {
+        await("merged", status -> status.get("state").getAsString().equals("alone"));
+    }
+
+    @Override
+    public void close() {
+        try {
+            client.close();
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

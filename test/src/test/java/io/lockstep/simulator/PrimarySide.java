@@ -3,6 +3,7 @@ package io.lockstep.simulator;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.PrimaryGroup;
@@ -14,6 +15,7 @@ import java.io.UncheckedIOException;
 import java.util.EnumSet;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -77,6 +79,11 @@ final class PrimarySide implements ServerEvents {
 
     GroupStatus status() {
         return group.status();
+    }
+
+    /** Why replication does not hold; empty where it does. */
+    Optional<ReplicationError> error() {
+        return group.error();
     }
 
     /** Starts a process, which does not replicate yet. */

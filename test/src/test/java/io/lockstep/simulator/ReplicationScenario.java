@@ -22,8 +22,8 @@ import java.util.concurrent.CompletableFuture;
  */
 final class ReplicationScenario implements AutoCloseable {
     private static final long WHILE_NANOS = 600 * Simulation.SECOND;
-    private static final long LOG_LENGTH = 8 << 20;
-    private static final long SMALL_LOG_LENGTH = 256 << 10;
+    private static final int LOG_LENGTH = 8 << 20;
+    private static final int SMALL_LOG_LENGTH = 128 << 10;
     private static final long BUFFER_LIMIT = 4 << 20;
     private static final long SMALL_BUFFER_LIMIT = 64 << 10;
     private static final int LENGTH_MAX = 64 << 10;
@@ -193,13 +193,15 @@ final class ReplicationScenario implements AutoCloseable {
                 () -> primaryGuests.stream().allMatch(NbdGuest::isGone));
         isManaged = false;
         heal();
+        final boolean[] isDrained = new boolean[1];
+        primary.execute(group -> group.drain().thenRun(() -> isDrained[0] = true));
         simulation.runUntil(
                 "the stream has drained",
                 WHILE_NANOS,
-                () -> secondary.isUp() && (hasGivenUp() || isDrained()));
+                () -> secondary.isUp() && (hasGivenUp() || isDrained[0]));
         if (hasGivenUp()) {
             if (trouble.isCalmForReplication()) {
-                throw new AssertionError("replication has met an error: " + primary.status());
+                throw new AssertionError("replication has met an error: " + primary.error() + secondary.status());
             }
             return;
         }
@@ -228,11 +230,6 @@ final class ReplicationScenario implements AutoCloseable {
         return primary.hasHeard(GroupEvents.Event.DETACHED)
                 || primary.status().state() == GroupStatus.State.BROKEN
                 || secondary.status().state() == GroupStatus.State.BROKEN;
-    }
-
-    private boolean isDrained() {
-        final GroupStatus status = primary.status();
-        return status.linked() && status.lagBytes() == 0 && status.bufferUsed() == 0;
     }
 
     /** Something happens to the primary at a random moment. */

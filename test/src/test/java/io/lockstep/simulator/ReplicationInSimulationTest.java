@@ -20,7 +20,7 @@ final class ReplicationInSimulationTest {
     }
 
     static LongStream someSeeds() {
-        return Seeds.usually(20);
+        return Seeds.usually(3);
     }
 
     @ParameterizedTest

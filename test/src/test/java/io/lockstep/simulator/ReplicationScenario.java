@@ -194,7 +194,7 @@ final class ReplicationScenario implements AutoCloseable {
         isManaged = false;
         heal();
         final boolean[] isDrained = new boolean[1];
-        primary.execute(group -> group.drain().thenRun(() -> isDrained[0] = true));
+        primary.execute(group -> group.drain(() -> isDrained[0] = true));
         simulation.runUntil(
                 "the stream has drained",
                 WHILE_NANOS,
@@ -257,11 +257,25 @@ final class ReplicationScenario implements AutoCloseable {
             case PARTED -> part();
         }
         if (!primary.isUp()) {
-            simulation.schedule(dice.between(0, 300 * Simulation.MILLISECOND), primary::start);
+            simulation.schedule(
+                    dice.between(0, 300 * Simulation.MILLISECOND), this::startPrimaryAgain);
         }
         if (dice.chance(0.5)) {
             simulation.runFor(dice.between(0, 20 * Simulation.MILLISECOND));
         }
+    }
+
+    /** Its disks may hold what the secondary never got: it is not to be taken back. */
+    private void startPrimaryAgain() {
+        primary.start();
+        primary.execute(
+                group ->
+                        group.start()
+                                .thenRun(
+                                        () ->
+                                                simulation.fail(
+                                                        new AssertionError(
+                                                                "another session was taken"))));
     }
 
     /** The secondary takes over; it may be killed in the midst of that (I1, I9). */

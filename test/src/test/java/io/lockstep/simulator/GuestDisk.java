@@ -26,8 +26,7 @@ final class GuestDisk extends JudgedDisk {
     }
 
     /** A disk that has some content, or holes alone. */
-    GuestDisk(
-            final Simulation simulation, final SimulatedMedium medium, final boolean hasContent) {
+    GuestDisk(final Simulation simulation, final SimulatedMedium medium, final boolean hasContent) {
         this.medium = medium;
         this.dice = simulation.dice().split();
         final byte[] content = new byte[(int) medium.length() / 2];

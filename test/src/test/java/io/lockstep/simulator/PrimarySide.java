@@ -12,8 +12,8 @@ import io.lockstep.engine.server.ServerEvents;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.util.EnumSet;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -114,16 +114,11 @@ final class PrimarySide implements ServerEvents {
                             });
             final NbdServer server =
                     new NbdServer(
-                            own,
-                            group.guestExports(),
-                            CONNECTIONS_MAX,
-                            new AtomicInteger(),
-                            this);
+                            own, group.guestExports(), CONNECTIONS_MAX, new AtomicInteger(), this);
             host.onStop(server::abort);
             listener =
                     own.listen(
-                            guestEndpoint(),
-                            connection -> connection.open(own, server::connect));
+                            guestEndpoint(), connection -> connection.open(own, server::connect));
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -187,7 +182,10 @@ final class PrimarySide implements ServerEvents {
     }
 
     private void onEvent(
-            final GroupEvents.Event event, final String disk, final long epoch, final String sentence) {
+            final GroupEvents.Event event,
+            final String disk,
+            final long epoch,
+            final String sentence) {
         heard.add(event);
         simulation.trace(host.name(), event.name(), epoch, 0);
         if (isCalm

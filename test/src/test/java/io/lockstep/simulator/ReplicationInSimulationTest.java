@@ -55,8 +55,7 @@ final class ReplicationInSimulationTest {
 
     private static void play(final Simulation simulation) {
         try (ReplicationScenario scenario =
-                new ReplicationScenario(
-                        simulation, ReplicationTrouble.choose(simulation.dice()))) {
+                new ReplicationScenario(simulation, ReplicationTrouble.choose(simulation.dice()))) {
             scenario.play();
         }
     }

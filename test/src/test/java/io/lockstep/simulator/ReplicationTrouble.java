@@ -26,8 +26,7 @@ record ReplicationTrouble(
         boolean smallBuffers,
         boolean rival) {
     static final ReplicationTrouble NONE =
-            new ReplicationTrouble(
-                    0, 0, 0, false, false, false, false, false, false, false);
+            new ReplicationTrouble(0, 0, 0, false, false, false, false, false, false, false);
 
     static ReplicationTrouble choose(final Dice dice) {
         return dice.chance(0.2)

@@ -23,7 +23,9 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** The secondary host's processes, one after the other: a group, the stream's server, the guest's. */
+/**
+ * The secondary host's processes, one after the other: a group, the stream's server, the guest's.
+ */
 final class SecondarySide implements ServerEvents {
     static final Endpoint STREAM = new Endpoint.Tcp("secondary", 10810);
     static final Endpoint GUEST = new Endpoint.Tcp("secondary", 10811);
@@ -204,7 +206,9 @@ final class SecondarySide implements ServerEvents {
         }
         final long now = group.status().committedEpoch();
         if (now < committed) {
-            if (now == 0 && wantsFailover && !group.status().state().equals(GroupStatus.State.MERGING)) {
+            if (now == 0
+                    && wantsFailover
+                    && !group.status().state().equals(GroupStatus.State.MERGING)) {
                 return; // the disks are plain ones, and another process knows nothing of epochs
             }
             throw new AssertionError("epoch " + committed + " was committed; now it is " + now);
@@ -291,7 +295,10 @@ final class SecondarySide implements ServerEvents {
     }
 
     private void onEvent(
-            final GroupEvents.Event event, final String disk, final long epoch, final String sentence) {
+            final GroupEvents.Event event,
+            final String disk,
+            final long epoch,
+            final String sentence) {
         heard.add(event);
         simulation.trace("secondary", event.name(), epoch, 0);
         if (isCalm
@@ -317,10 +324,7 @@ final class SecondarySide implements ServerEvents {
     private record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpace {
         @Override
         public int read(
-                final int offset,
-                final int length,
-                final MemorySegment into,
-                final long position) {
+                final int offset, final int length, final MemorySegment into, final long position) {
             return control.read(offset, length, into, position);
         }
 

@@ -14,7 +14,7 @@ import java.util.TreeSet;
  * <p>It judges a disk after a crash in the same way, where only those changes replace others that
  * were promised to be durable. Single threaded.
  */
-public final class DiskModel {
+public final class DiskModel implements DiskOracle {
     private static final long NEVER = Long.MAX_VALUE;
 
     private final String name;
@@ -50,6 +50,13 @@ public final class DiskModel {
             this.asked = asked;
         }
 
+        private Change(final Change other) {
+            this(other.what, other.offset, other.end, other.bytes, other.asked);
+            answered = other.answered;
+            certain = other.certain;
+            durable = other.durable;
+        }
+
         /** How many of some bytes that were read, the first at an offset, it may have left. */
         private int match(final byte[] read, final int from, final int count, final long at) {
             if (bytes == null) {
@@ -82,6 +89,34 @@ public final class DiskModel {
         restart(image);
     }
 
+    /**
+     * A model of a disk with some content, whose moments come after another's.
+     *
+     * @param since a moment
+     */
+    public DiskModel(final String name, final byte[] content, final long since) {
+        this.name = name;
+        this.length = content.length;
+        moment = since;
+        succeeded(add("content", 0, length, content), true);
+    }
+
+    private DiskModel(final DiskModel other) {
+        name = other.name;
+        length = other.length;
+        moment = other.moment;
+        changeCount = other.changeCount;
+        other.changes.forEach(change -> changes.add(new Change(change)));
+    }
+
+    /**
+     * What may be there at this moment, for later questions: what is asked for or answered from now
+     * on does not count.
+     */
+    public DiskModel snapshot() {
+        return new DiskModel(this);
+    }
+
     /** All that was is forgotten: the disk, durably, reads as the image does now. */
     public void restart(final DiskImage image) {
         changes.clear();
@@ -90,6 +125,7 @@ public final class DiskModel {
     }
 
     /** A point in time, for {@link #checkRead} and {@link #flushed}: when a client asks. */
+    @Override
     public long now() {
         return ++moment;
     }
@@ -97,18 +133,26 @@ public final class DiskModel {
     // ---- What clients ask for, and are answered.
 
     /** A client asks for a write. */
+    @Override
     public Change write(final long offset, final byte[] bytes) {
         return add("write", offset, offset + bytes.length, bytes);
     }
 
     /** A client asks for zeroes. */
+    @Override
     public Change zero(final long offset, final long count) {
         return add("zero", offset, offset + count, new byte[(int) count]);
     }
 
     /** A client lets go of a range. */
+    @Override
     public Change discard(final long offset, final long count) {
         return add("discard", offset, offset + count, null);
+    }
+
+    /** A change that another model knows may come to pass here too. */
+    public Change repeat(final Change other) {
+        return add(other.what, other.offset, other.end, other.bytes);
     }
 
     private Change add(final String what, final long offset, final long end, final byte[] bytes) {
@@ -122,6 +166,7 @@ public final class DiskModel {
      *
      * @param durable whether the answer also says that it is durable (FUA)
      */
+    @Override
     public void succeeded(final Change change, final boolean durable) {
         change.answered = now();
         change.certain = true;
@@ -129,6 +174,7 @@ public final class DiskModel {
     }
 
     /** A change was answered with an error: any part of it may have come to pass by now. */
+    @Override
     public void failed(final Change change) {
         change.answered = now();
     }
@@ -136,11 +182,13 @@ public final class DiskModel {
     /**
      * A change was answered with an error that says that nothing of it came, or will come, to pass.
      */
+    @Override
     public void refused(final Change change) {
         changes.remove(change);
     }
 
     /** A flush was answered that was asked for at that moment. */
+    @Override
     public void flushed(final long askedAt) {
         for (final Change change : changes) {
             change.durable |= change.certain && change.answered < askedAt;
@@ -163,6 +211,7 @@ public final class DiskModel {
      * @param askedAt when it asked
      * @throws AssertionError where that can't be
      */
+    @Override
     public void checkRead(final long askedAt, final long offset, final byte[] bytes) {
         check("reads", offset, bytes, askedAt, false);
     }
@@ -170,6 +219,11 @@ public final class DiskModel {
     /** Judges what the disk reads as while nobody asks for anything. */
     public void checkCurrent(final DiskImage image) {
         check("reads", 0, image.read(0, (int) length), now(), false);
+    }
+
+    /** Judges some content of the whole disk while nobody asks for anything. */
+    public void checkContent(final byte[] content) {
+        check("reads", 0, content, now(), false);
     }
 
     /** Judges what a crash left. */

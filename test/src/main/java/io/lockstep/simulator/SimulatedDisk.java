@@ -273,6 +273,7 @@ final class SimulatedDisk implements Disk {
         if (detached) {
             return;
         }
+        medium.submitting();
         simulation.trace(name(), kind.name(), offset, affected);
         final Operation operation =
                 new Operation(kind, offset, affected, completion, token, effect, errno);

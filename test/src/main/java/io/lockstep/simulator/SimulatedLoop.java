@@ -24,6 +24,7 @@ public final class SimulatedLoop implements IoLoop {
     private final ArrayDeque<Runnable> tasks = new ArrayDeque<>();
     private final Set<SimulatedConnection> connections = new LinkedHashSet<>();
     private final Set<Listener> listeners = new LinkedHashSet<>();
+    private long turnCount;
     private boolean tasksDue;
     private boolean alive = true;
 
@@ -75,6 +76,11 @@ public final class SimulatedLoop implements IoLoop {
         return host.nanoTime();
     }
 
+    /** Counts what has run on it. */
+    public long turnCount() {
+        return turnCount;
+    }
+
     /** Whose loop it is. */
     public SimulatedHost host() {
         return host;
@@ -97,6 +103,7 @@ public final class SimulatedLoop implements IoLoop {
         }
         final SimulatedLoop previous = simulation.current();
         simulation.current(this);
+        turnCount++;
         try {
             action.run();
         } catch (final Exception | Error thrown) {

@@ -31,7 +31,9 @@ public final class SimulatedMedium {
     private DiskImage durable = new DiskImage();
     private DiskFaults faults;
     private FaultRule rule = (kind, offset, count) -> 0;
+    private Runnable submitAction = () -> {};
     private long completionCount;
+    private long changeCount;
 
     /** Decides which operations fail. */
     public interface FaultRule {
@@ -127,6 +129,14 @@ public final class SimulatedMedium {
         this.faults = faults;
     }
 
+    /** A medium of another world that reads, durably, as this one does now. */
+    public SimulatedMedium copy(final Simulation other, final DiskFaults otherFaults) {
+        final SimulatedMedium copy = new SimulatedMedium(other, name, length, otherFaults);
+        copy.current = new DiskImage(current);
+        copy.durable = new DiskImage(current);
+        return copy;
+    }
+
     /** The name of the disk. */
     public String name() {
         return name;
@@ -168,6 +178,19 @@ public final class SimulatedMedium {
         flush(completionMark());
     }
 
+    /**
+     * Has something done whenever an operation is submitted, before it has any effect: in the midst
+     * of what its owner does.
+     */
+    public void onSubmit(final Runnable action) {
+        submitAction = action;
+    }
+
+    /** Counts what has changed the medium. */
+    public long changeCount() {
+        return changeCount;
+    }
+
     /** Lets operations that are stuck go on. */
     public void release() {
         for (int count = stuck.size(); count > 0; count--) {
@@ -187,6 +210,10 @@ public final class SimulatedMedium {
 
     int ruledErrno(final DiskOperation kind, final long offset, final long count) {
         return rule.errno(kind, offset, count);
+    }
+
+    void submitting() {
+        submitAction.run();
     }
 
     void stick(final Runnable operation) {
@@ -254,6 +281,7 @@ public final class SimulatedMedium {
     }
 
     private Change add(final Change change) {
+        changeCount++;
         changes.add(change);
         return change;
     }

@@ -42,6 +42,7 @@ public final class Simulation {
     private long scheduledCount;
     private long now;
     private SimulatedLoop current;
+    private Runnable observer = () -> {};
     private Throwable failure;
 
     /** An action at its time. */
@@ -131,6 +132,11 @@ public final class Simulation {
         moments.add(new Event(eventCount + count, scheduledCount++, action));
     }
 
+    /** Has somebody look at the world after every event. */
+    public void observe(final Runnable newObserver) {
+        observer = newObserver;
+    }
+
     /** Ends the run with a failure when the present event is over; only the first one counts. */
     public void fail(final Throwable cause) {
         if (failure == null) {
@@ -218,6 +224,7 @@ public final class Simulation {
                     "more than " + eventsMax + " events: it goes round in circles");
         }
         event.action.run();
+        observer.run();
         while (!moments.isEmpty() && moments.peek().time <= eventCount) {
             moments.remove().action.run();
         }

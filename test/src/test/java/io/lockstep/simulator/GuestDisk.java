@@ -9,24 +9,31 @@ import java.util.List;
 /**
  * A disk as all guests see it: what it may hold, which ranges are in use, and how often it failed.
  */
-final class GuestDisk {
+final class GuestDisk extends JudgedDisk {
     private final SimulatedMedium medium;
     private final DiskModel model;
     private final Dice dice;
-    private final List<long[]> claims = new ArrayList<>();
     private int era;
     private int changesFailed;
     private int changeErrors;
     private int readsFailed;
     private int readErrors;
+    private final List<long[]> failedRanges = new ArrayList<>();
 
     /** A disk that has some content. */
     GuestDisk(final Simulation simulation, final SimulatedMedium medium) {
+        this(simulation, medium, true);
+    }
+
+    /** A disk that has some content, or holes alone. */
+    GuestDisk(final Simulation simulation, final SimulatedMedium medium, final boolean hasContent) {
         this.medium = medium;
         this.dice = simulation.dice().split();
         final byte[] content = new byte[(int) medium.length() / 2];
         dice.fill(content);
-        medium.fill(0, content);
+        if (hasContent) {
+            medium.fill(0, content);
+        }
         model = new DiskModel(medium.name(), medium.length(), medium.current());
     }
 
@@ -34,11 +41,23 @@ final class GuestDisk {
         return medium;
     }
 
+    @Override
+    String name() {
+        return medium.name();
+    }
+
+    @Override
+    long length() {
+        return medium.length();
+    }
+
+    @Override
     DiskModel model() {
         return model;
     }
 
     /** Counts crashes: what was asked for in another era is not judged. */
+    @Override
     int era() {
         return era;
     }
@@ -54,26 +73,25 @@ final class GuestDisk {
                             kind == DiskOperation.READ || kind == DiskOperation.EXTENTS;
                     readsFailed += isRead ? 1 : 0;
                     changesFailed += isRead ? 0 : 1;
+                    if (!isRead && length > 0) {
+                        failedRanges.add(new long[] {offset, offset + length});
+                    }
                     return isRead ? Errno.EIO : dice.oneOf(Errno.EIO, Errno.ENOSPC);
                 });
     }
 
-    /** Reserves a range for one request, where no other has a part of it. */
-    boolean claim(final long from, final long end) {
-        for (final long[] claim : claims) {
-            if (from < claim[1] && claim[0] < end) {
-                return false;
-            }
-        }
-        claims.add(new long[] {from, end});
-        return true;
+    /** Nothing fails by the rule of {@link #fail} any more. */
+    void heal() {
+        medium.failWhen((kind, offset, length) -> 0);
     }
 
-    void release(final long from, final long end) {
-        claims.removeIf(claim -> claim[0] == from && claim[1] == end);
+    /** Ranges of changes that failed: no guest knows what they hold. */
+    List<long[]> failedRanges() {
+        return failedRanges;
     }
 
     /** A guest was told that a change succeeded, which it asked for with those flags. */
+    @Override
     void succeeded(final int flags) {
         if ((flags & Nbd.CMD_FLAG_FAST_ZERO) != 0 && !medium.faults().fastZero()) {
             throw new AssertionError("a fast zero succeeded on a disk that has none");
@@ -81,6 +99,7 @@ final class GuestDisk {
     }
 
     /** A guest was told of an error. */
+    @Override
     void failed(final int command, final int errno) {
         if (errno == Errno.EOPNOTSUPP && command == Nbd.CMD_WRITE_ZEROES) {
             return;

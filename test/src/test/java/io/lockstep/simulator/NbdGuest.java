@@ -30,16 +30,31 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
      * @param lengthMax longest range
      * @param lengthUsual longest range of most requests
      * @param mayOverlap whether a range may have a part of that of another request in flight
+     * @param onlyReads whether it changes nothing
      */
     record Habits(
-            int requests, int inFlightMax, int lengthMax, int lengthUsual, boolean mayOverlap) {}
+            int requests,
+            int inFlightMax,
+            int lengthMax,
+            int lengthUsual,
+            boolean mayOverlap,
+            boolean onlyReads) {
+        Habits(
+                final int requests,
+                final int inFlightMax,
+                final int lengthMax,
+                final int lengthUsual,
+                final boolean mayOverlap) {
+            this(requests, inFlightMax, lengthMax, lengthUsual, mayOverlap, false);
+        }
+    }
 
     private final Simulation simulation;
     private final Dice dice;
     private final Habits habits;
     private final SimulatedLoop loop;
     private final Endpoint endpoint;
-    private final GuestDisk disk;
+    private final JudgedDisk disk;
     private final ReplyStyle style;
     private final boolean wantsStatus;
     private final IoBuffer memory;
@@ -91,7 +106,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
     NbdGuest(
             final SimulatedLoop loop,
             final Endpoint endpoint,
-            final GuestDisk disk,
+            final JudgedDisk disk,
             final Habits habits) {
         this.simulation = loop.host().simulation();
         this.dice = simulation.dice().split();
@@ -123,7 +138,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
     }
 
     private void connect() {
-        final ClientOptions options = ClientOptions.use(disk.medium().name()).withReplyStyle(style);
+        final ClientOptions options = ClientOptions.use(disk.name()).withReplyStyle(style);
         client =
                 NbdClient.connect(
                         loop,
@@ -232,7 +247,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
 
     /** Where it begins and where it ends: anywhere, on sectors or blocks, or just beside blocks. */
     private long[] chooseRange() {
-        final long diskLength = disk.medium().length();
+        final long diskLength = disk.length();
         final int longest =
                 (int)
                         Math.min(
@@ -251,7 +266,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
     }
 
     private int chooseCommand() {
-        final int choice = dice.between(0, 99);
+        final int choice = dice.between(habits.onlyReads ? 35 : 0, habits.onlyReads ? 69 : 99);
         if (choice < 35) {
             return Nbd.CMD_WRITE;
         }
@@ -288,7 +303,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
         final int length = request.length;
         final int flags = request.flags;
         final int position = position(slot);
-        final DiskModel model = disk.model();
+        final DiskOracle model = disk.model();
         return switch (request.command) {
             case Nbd.CMD_READ -> {
                 spoil(slot, length);

@@ -432,7 +432,8 @@ public final class NbdClient {
         if (!sendQueue.hasRoom(headerLength + stagedLength)) {
             return null;
         }
-        assert offset >= 0 && length >= 0 && length <= negotiated.export().size() - offset;
+        assert offset >= 0 && length >= 0;
+        assert (flags & Nbd.CMD_FLAG_CONTROL) != 0 || length <= negotiated.export().size() - offset;
         assert (flags & Nbd.CMD_FLAG_FUA) == 0 || negotiated.has(Nbd.FLAG_SEND_FUA);
         assert (flags & Nbd.CMD_FLAG_FAST_ZERO) == 0 || negotiated.has(Nbd.FLAG_SEND_FAST_ZERO);
         final PendingRequest request = add(command, flags, offset, length, completion, token);

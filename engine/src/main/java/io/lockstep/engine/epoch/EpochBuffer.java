@@ -101,8 +101,9 @@ public final class EpochBuffer implements AutoCloseable {
             final Path directory, final String name, final long diskLength, final long arenaLimit)
             throws IOException {
         final long blocks = (diskLength + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
+        // A block takes one; a kill may leave some taken for nothing, see dropUnpublished.
         final long slotsMax =
-                Math.min(Integer.MAX_VALUE, Math.min(blocks, arenaLimit / BLOCK_LENGTH));
+                Math.min(Integer.MAX_VALUE, Math.min(2 * blocks, arenaLimit / BLOCK_LENGTH));
         SparseFile map = null;
         SparseFile arena = null;
         SparseFile extents = null;
@@ -180,9 +181,26 @@ public final class EpochBuffer implements AutoCloseable {
             VarHandle.releaseFence();
             header.set(LONG, AT_ERA, era);
         }
+        final boolean isOpening = tag == 0;
         epoch = newEpoch;
         tag = tagOf(newEpoch);
         extentsReserved = 0;
+        if (isOpening) {
+            dropUnpublished();
+        }
+    }
+
+    /** Slots that a process had taken for runs that it did not live to publish are free again. */
+    private void dropUnpublished() {
+        long slots = 0;
+        for (long i = 0; i < extentCount(); i++) {
+            final long at = HEADER_LENGTH + i * EXTENT_LENGTH;
+            final int slot = extents.segment().get(INT, at + 12);
+            slots = slot == ZERO ? slots : Math.max(slots, (long) slot + extentLength(i));
+        }
+        if (slots < slotCount()) {
+            setCount(AT_SLOTS, slots);
+        }
     }
 
     private static long tagOf(final long epoch) {

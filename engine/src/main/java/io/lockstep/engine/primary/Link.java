@@ -62,6 +62,10 @@ final class Link {
     private static final int FRAMES_PER_TURN = 256;
     private static final long BACKOFF_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
     private static final long BACKOFF_MAX_NANOS = TimeUnit.SECONDS.toNanos(5);
+
+    /** A peer that owes an answer, and gives none at all for so long, is gone. */
+    private static final long SILENCE_MAX_NANOS = TimeUnit.SECONDS.toNanos(10);
+
     private static final ClientLimits LIMITS =
             new ClientLimits(IN_FLIGHT_MAX, 0, TimeUnit.SECONDS.toNanos(10));
 
@@ -102,6 +106,8 @@ final class Link {
     private long inFlightBytes;
     private final boolean[] answered;
     private final int answeredMask;
+
+    private long answerCount;
 
     private long commitAsked;
     private long commitSent;
@@ -147,6 +153,29 @@ final class Link {
         for (int i = 0; i < disks.length; i++) {
             connect(i, generation);
         }
+        watch(generation);
+    }
+
+    /** A host that lost its power says nothing, and neither does a network that is parted. */
+    private void watch(final int ofGeneration) {
+        final long seen = answerCount;
+        final boolean isOwed =
+                phase == Phase.CONNECTING || released < next || commitDone < commitSent;
+        loop.schedule(
+                SILENCE_MAX_NANOS,
+                () -> {
+                    if (ofGeneration != generation) {
+                        return;
+                    }
+                    if (isOwed && answerCount == seen) {
+                        goDown(
+                                "no answer for "
+                                        + TimeUnit.NANOSECONDS.toSeconds(SILENCE_MAX_NANOS)
+                                        + " s");
+                    } else {
+                        watch(ofGeneration);
+                    }
+                });
     }
 
     private void connect(final int disk, final int ofGeneration) {
@@ -244,6 +273,7 @@ final class Link {
     }
 
     private void onAttached() {
+        answerCount++;
         if (++readyCount < disks.length) {
             return;
         }
@@ -478,8 +508,9 @@ final class Link {
                             }
                             if (errno == 0) {
                                 commitDone = Math.max(commitDone, epoch);
+                                answerCount++;
                                 owner.onCommitted(epoch);
-                            } else {
+                            } else if (errno != Errno.ESHUTDOWN) {
                                 refuse(0, client.errorText());
                             }
                         },
@@ -502,6 +533,7 @@ final class Link {
             }
             return; // of a connection that ends: onClosed follows
         }
+        answerCount++;
         answered[(int) (frame & answeredMask)] = true;
         if (log.kind(frame) == ForwardLog.Kind.WRITE) {
             inFlightBytes -= log.length(frame);

@@ -3,6 +3,7 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.group.RangeOrder;
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
@@ -219,13 +220,14 @@ final class PrimaryDisk extends LayeredDisk {
             log.decide(operation.frame, errno == 0);
             group.onDecided();
         }
-        if (errno != 0) {
+        // EOPNOTSUPP answers a zero that can't be fast: nothing has happened.
+        if (errno != 0 && errno != Errno.EOPNOTSUPP) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
                 // Any part of it may be in the local disk, and none is forwarded.
                 dirty.mark(operation.cursor, operation.pieceEnd - operation.cursor);
             }
             group.onGuestError(local.name(), operation.cursor, errno);
-        } else if (operation.pieceEnd < operation.end) {
+        } else if (errno == 0 && operation.pieceEnd < operation.end) {
             operation.cursor = operation.pieceEnd;
             enter(operation);
             local.poll();

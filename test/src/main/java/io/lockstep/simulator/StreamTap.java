@@ -1,0 +1,176 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.memory.IoBuffer;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.LongConsumer;
+
+/**
+ * Listens to the stream of one disk where it enters the secondary, and keeps what the disk's
+ * content is by the order of the stream: at the end of each epoch, and now. It outlives the
+ * secondary's processes: what one of them did not answer is sent again, in the same order, so that
+ * the first content with which an epoch ended is its content.
+ */
+public final class StreamTap {
+    private final byte[] content;
+    private final Map<Long, byte[]> sealed = new HashMap<>();
+    private final LongConsumer onSeal;
+
+    /**
+     * A tap of a disk.
+     *
+     * @param content with which both disks begin
+     * @param onSeal hears of each epoch that ends
+     */
+    public StreamTap(final byte[] content, final LongConsumer onSeal) {
+        this.content = content.clone();
+        this.onSeal = onSeal;
+        sealed.put(0L, content.clone());
+    }
+
+    /** The content at the end of an epoch; null where the stream has not ended it. */
+    public byte[] sealed(final long epoch) {
+        return sealed.get(epoch);
+    }
+
+    /** The content after all that has come. */
+    public byte[] content() {
+        return content;
+    }
+
+    /** The stream ends an epoch; again, perhaps. */
+    public void seal(final long epoch) {
+        if (sealed.putIfAbsent(epoch, content.clone()) == null) {
+            onSeal.accept(epoch);
+        }
+    }
+
+    /** A disk that does as another does, and is listened to. */
+    public Disk on(final Disk disk) {
+        return new Tapped(disk);
+    }
+
+    private final class Tapped implements Disk {
+        private final Disk disk;
+
+        Tapped(final Disk disk) {
+            this.disk = disk;
+        }
+
+        @Override
+        public String name() {
+            return disk.name();
+        }
+
+        @Override
+        public long length() {
+            return disk.length();
+        }
+
+        @Override
+        public boolean isReadOnly() {
+            return disk.isReadOnly();
+        }
+
+        @Override
+        public boolean isRotational() {
+            return disk.isRotational();
+        }
+
+        @Override
+        public void read(
+                final long offset,
+                final int length,
+                final MemorySegment memory,
+                final long position,
+                final Completion completion,
+                final long token) {
+            disk.read(offset, length, memory, position, completion, token);
+        }
+
+        @Override
+        public void write(
+                final long offset,
+                final int length,
+                final MemorySegment memory,
+                final long position,
+                final Completion completion,
+                final long token) {
+            MemorySegment.copy(
+                    memory, ValueLayout.JAVA_BYTE, position, content, (int) offset, length);
+            disk.write(offset, length, memory, position, completion, token);
+        }
+
+        @Override
+        public void zero(
+                final long offset,
+                final long length,
+                final int flags,
+                final Completion completion,
+                final long token) {
+            if ((flags & ZERO_FAST) == 0) {
+                Arrays.fill(content, (int) offset, (int) (offset + length), (byte) 0);
+            }
+            disk.zero(offset, length, flags, completion, token);
+        }
+
+        @Override
+        public void discard(
+                final long offset,
+                final long length,
+                final Completion completion,
+                final long token) {
+            throw new AssertionError("a trim in the stream leaves what nobody knows");
+        }
+
+        @Override
+        public void flush(final Completion completion, final long token) {
+            disk.flush(completion, token);
+        }
+
+        @Override
+        public void prefetch(
+                final long offset,
+                final long length,
+                final Completion completion,
+                final long token) {
+            disk.prefetch(offset, length, completion, token);
+        }
+
+        @Override
+        public void extents(
+                final long offset,
+                final long length,
+                final ExtentList into,
+                final Completion completion,
+                final long token) {
+            disk.extents(offset, length, into, completion, token);
+        }
+
+        @Override
+        public IoBuffer window(final long offset, final int length) {
+            return disk.window(offset, length);
+        }
+
+        @Override
+        public IoBuffer writeWindow(final long offset, final int length) {
+            return disk.writeWindow(offset, length);
+        }
+
+        @Override
+        public int windowPosition(final long offset) {
+            return disk.windowPosition(offset);
+        }
+
+        @Override
+        public int poll() {
+            return disk.poll();
+        }
+    }
+}

@@ -1,0 +1,93 @@
+package io.lockstep.simulator;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
+import java.util.stream.Stream;
+
+/**
+ * The directories with a secondary's buffers: one for each of its processes. The simulator can't
+ * take mapped memory from a process that it kills, which still does one thing or another when its
+ * disks are detached; so each next process has a copy, made at the instant of the kill.
+ */
+final class BufferDirectories implements AutoCloseable {
+    private static final Path MEMORY = Path.of("/dev/shm");
+    private static final int PAGE = 4096;
+
+    private final Path top;
+    private int count;
+
+    BufferDirectories() {
+        try {
+            top =
+                    Files.isDirectory(MEMORY)
+                            ? Files.createTempDirectory(MEMORY, "lockstep-simulation-")
+                            : Files.createTempDirectory("lockstep-simulation-");
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** A directory that is not there yet. */
+    Path fresh() {
+        return top.resolve("buffers" + count++);
+    }
+
+    /** A copy of one as it is at this instant. */
+    Path copy(final Path directory) {
+        final Path copy = fresh();
+        try (Stream<Path> files = Files.list(directory)) {
+            Files.createDirectory(copy);
+            for (final Path file : files.toList()) {
+                copyFile(file, copy.resolve(file.getFileName()));
+            }
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return copy;
+    }
+
+    /** Page by page: what is sparse stays sparse. */
+    private static void copyFile(final Path from, final Path to) throws IOException {
+        try (FileChannel source = FileChannel.open(from, StandardOpenOption.READ);
+                FileChannel target =
+                        FileChannel.open(
+                                to, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
+            final ByteBuffer bytes = ByteBuffer.allocate((int) source.size());
+            while (bytes.hasRemaining() && source.read(bytes) >= 0) {}
+            final int length = bytes.position();
+            for (int at = 0; at < length; at += PAGE) {
+                final int end = Math.min(at + PAGE, length);
+                if (end == length || !isZero(bytes.array(), at, end)) {
+                    target.write(ByteBuffer.wrap(bytes.array(), at, end - at), at);
+                }
+            }
+        }
+    }
+
+    private static boolean isZero(final byte[] bytes, final int from, final int end) {
+        for (int i = from; i < end; i++) {
+            if (bytes[i] != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Removes them all. */
+    @Override
+    public void close() {
+        try (Stream<Path> files = Files.walk(top)) {
+            for (final Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.server.NbdServer;
+import io.lockstep.engine.server.ServerEvents;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+
+/** The primary host's processes, one after the other: a group, and the guests' server. */
+final class PrimarySide implements ServerEvents {
+    private static final int PORT = 10809;
+    private static final int CONNECTIONS_MAX = 100;
+
+    private final Simulation simulation;
+    private final SimulatedHost host;
+    private final List<ReplicatedDisk> disks;
+    private final PrimaryGroup.Options options;
+    private final boolean hasLinkLoop;
+    private final boolean isCalm;
+    private final List<PrimaryGroup> gone = new ArrayList<>();
+    private final Set<GroupEvents.Event> heard = EnumSet.noneOf(GroupEvents.Event.class);
+    private SimulatedLoop loop;
+    private PrimaryGroup group;
+    private IoLoop.Listener listener;
+    private long openEpoch;
+
+    /**
+     * A host on which nothing runs.
+     *
+     * @param hasLinkLoop whether the link has a loop of its own
+     * @param isCalm whether nothing is expected to go wrong
+     */
+    PrimarySide(
+            final SimulatedNetwork network,
+            final String name,
+            final List<ReplicatedDisk> disks,
+            final PrimaryGroup.Options options,
+            final boolean hasLinkLoop,
+            final boolean isCalm) {
+        this.simulation = network.simulation();
+        this.disks = disks;
+        this.options = options;
+        this.hasLinkLoop = hasLinkLoop;
+        this.isCalm = isCalm;
+        host = new SimulatedHost(network, name);
+    }
+
+    SimulatedHost host() {
+        return host;
+    }
+
+    /** Where its guests connect. */
+    Endpoint guestEndpoint() {
+        return new Endpoint.Tcp(host.name(), PORT);
+    }
+
+    boolean isUp() {
+        return group != null;
+    }
+
+    /** Whether an event was heard of the present process. */
+    boolean hasHeard(final GroupEvents.Event event) {
+        return heard.contains(event);
+    }
+
+    GroupStatus status() {
+        return group.status();
+    }
+
+    /** Why replication does not hold; empty where it does. */
+    Optional<ReplicationError> error() {
+        return group.error();
+    }
+
+    /** Starts a process, which does not replicate yet. */
+    void start() {
+        heard.clear();
+        openEpoch = 0;
+        loop = host.loop("guest-loop");
+        final SimulatedLoop linkLoop = hasLinkLoop ? host.loop("link-loop") : loop;
+        loop.run(() -> open(linkLoop));
+    }
+
+    private void open(final SimulatedLoop linkLoop) {
+        final SimulatedLoop own = loop;
+        final List<Disk> media =
+                disks.stream().map(disk -> host.open(disk.primary().medium(), own)).toList();
+        try {
+            group =
+                    PrimaryGroup.open(
+                            own,
+                            linkLoop,
+                            media,
+                            SecondarySide.STREAM,
+                            options,
+                            (event, disk, epoch, sentence) -> {
+                                if (loop == own) {
+                                    onEvent(event, disk, epoch, sentence);
+                                }
+                            });
+            final NbdServer server =
+                    new NbdServer(
+                            own, group.guestExports(), CONNECTIONS_MAX, new AtomicInteger(), this);
+            host.onStop(server::abort);
+            listener =
+                    own.listen(
+                            guestEndpoint(), connection -> connection.open(own, server::connect));
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Has something done on the group's loop, if it runs. */
+    void execute(final Consumer<PrimaryGroup> action) {
+        if (isUp()) {
+            final PrimaryGroup present = group;
+            loop.execute(() -> action.accept(present));
+        }
+    }
+
+    /** {@code kill -9}. */
+    void kill() {
+        end();
+        host.kill();
+        disks.forEach(disk -> disk.primary().onRest());
+    }
+
+    /** The power fails. */
+    void crash() {
+        end();
+        host.crash();
+        disks.forEach(disk -> disk.primary().onCrash());
+    }
+
+    private void end() {
+        listener.close();
+        gone.add(group);
+        group = null;
+        loop = null;
+    }
+
+    /** Looks whether an epoch was sealed; after every event. */
+    void observe() {
+        if (!isUp()) {
+            return;
+        }
+        final GroupStatus status = group.status();
+        if (status.state() != GroupStatus.State.RUNNING) {
+            return;
+        }
+        if (openEpoch == 0) {
+            openEpoch = status.openEpoch();
+        }
+        while (openEpoch < status.openEpoch()) {
+            final long epoch = openEpoch++;
+            simulation.trace(host.name(), "has sealed", epoch, 0);
+            disks.forEach(disk -> disk.onSeal(epoch));
+        }
+    }
+
+    /** Gives back what the processes hold, when the story is over. */
+    void close() {
+        if (isUp()) {
+            end();
+            host.kill();
+        }
+        gone.forEach(PrimaryGroup::close);
+    }
+
+    private void onEvent(
+            final GroupEvents.Event event,
+            final String disk,
+            final long epoch,
+            final String sentence) {
+        heard.add(event);
+        simulation.trace(host.name(), event.name(), epoch, 0);
+        if (isCalm
+                && switch (event) {
+                    case GUEST_IO_ERROR, DETACHED -> true;
+                    default -> false;
+                }) {
+            throw new AssertionError(event + ": " + sentence);
+        }
+    }
+
+    @Override
+    public void onDiskError(final String sentence) {
+        if (isCalm) {
+            throw new AssertionError(sentence);
+        }
+    }
+
+    @Override
+    public void onClientProblem(final String peer, final String sentence) {}
+}

@@ -1,0 +1,109 @@
+package io.lockstep.simulator;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+
+/** One disk on either side, and all that is known of what it may hold. */
+final class ReplicatedDisk {
+    private final Simulation simulation;
+    private final GuestDisk primary;
+    private final SimulatedMedium secondaryMedium;
+    private final SecondaryGuestDisk secondary;
+    private final StreamTap tap;
+
+    /** What the primary may have held when it sealed an epoch. */
+    private final Map<Long, DiskModel> seals = new HashMap<>();
+
+    ReplicatedDisk(
+            final Simulation simulation,
+            final GuestDisk primary,
+            final SimulatedMedium secondaryMedium,
+            final boolean secondaryMayFail) {
+        this.simulation = simulation;
+        this.primary = primary;
+        this.secondaryMedium = secondaryMedium;
+        final byte[] content = contentOf(primary.medium());
+        secondaryMedium.fill(0, content);
+        secondary =
+                new SecondaryGuestDisk(
+                        secondaryMedium,
+                        new CheckpointedModel("secondary " + primary.name(), content),
+                        secondaryMayFail);
+        tap = new StreamTap(content, this::checkSeal);
+    }
+
+    GuestDisk primary() {
+        return primary;
+    }
+
+    SimulatedMedium secondaryMedium() {
+        return secondaryMedium;
+    }
+
+    SecondaryGuestDisk secondary() {
+        return secondary;
+    }
+
+    StreamTap tap() {
+        return tap;
+    }
+
+    /** The primary has just sealed an epoch. */
+    void onSeal(final long epoch) {
+        seals.put(epoch, primary.model().snapshot());
+    }
+
+    /** The stream says that the epoch ends with its present content. */
+    private void checkSeal(final long epoch) {
+        final DiskModel possible = seals.get(epoch);
+        try {
+            if (possible == null) {
+                throw new AssertionError("nobody has sealed epoch " + epoch);
+            }
+            possible.checkContent(tap.sealed(epoch));
+        } catch (final AssertionError wrong) {
+            simulation.fail(
+                    new AssertionError("at the seal of epoch " + epoch + ": " + wrong, wrong));
+        }
+    }
+
+    /** The secondary has committed an epoch. */
+    void onCommit(final long epoch) {
+        final byte[] content = tap.sealed(epoch);
+        if (content == null) {
+            throw new AssertionError("commit of epoch " + epoch + ", which nobody has sealed");
+        }
+        secondary.model().commit(content);
+    }
+
+    /** I2: nothing is under way. */
+    void checkConverged() {
+        final byte[] there = contentOf(secondaryMedium);
+        requireEqual("stream", tap.content(), "secondary", there);
+        final byte[] here = contentOf(primary.medium());
+        for (final long[] range : primary.failedRanges()) {
+            final int from = (int) range[0];
+            System.arraycopy(there, from, here, from, (int) (range[1] - range[0]));
+        }
+        requireEqual("primary", here, "secondary", there);
+    }
+
+    /** I1: a medium, the secondary one or a copy, stands alone, and nothing is under way. */
+    void checkFailedOver(final SimulatedMedium medium) {
+        secondary.model().present().checkContent(contentOf(medium));
+    }
+
+    private void requireEqual(
+            final String one, final byte[] left, final String other, final byte[] right) {
+        final int at = Arrays.mismatch(left, right);
+        if (at >= 0) {
+            throw new AssertionError(
+                    one + " and " + other + " of " + primary.name() + " differ at byte " + at);
+        }
+    }
+
+    private static byte[] contentOf(final SimulatedMedium medium) {
+        return medium.current().read(0, (int) medium.length());
+    }
+}

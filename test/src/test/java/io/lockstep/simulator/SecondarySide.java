@@ -1,0 +1,364 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.server.ControlSpace;
+import io.lockstep.engine.server.NbdServer;
+import io.lockstep.engine.server.ServedExport;
+import io.lockstep.engine.server.ServerEvents;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The secondary host's processes, one after the other: a group, the stream's server, the guest's.
+ */
+final class SecondarySide implements ServerEvents {
+    static final Endpoint STREAM = new Endpoint.Tcp("secondary", 10810);
+    static final Endpoint GUEST = new Endpoint.Tcp("secondary", 10811);
+    private static final int CONNECTIONS_MAX = 100;
+
+    private final Simulation simulation;
+    private final SimulatedHost host;
+    private final List<ReplicatedDisk> disks;
+    private final BufferDirectories directories;
+    private final long bufferLimit;
+    private final boolean isCalm;
+    private final List<SecondaryGroup> killed = new ArrayList<>();
+    private final Set<GroupEvents.Event> heard = EnumSet.noneOf(GroupEvents.Event.class);
+    private Path buffers;
+    private SimulatedLoop loop;
+    private SecondaryGroup group;
+    private List<IoLoop.Listener> listeners = List.of();
+    private long committed;
+    private boolean wantsFailover;
+    private long checkedAt;
+
+    /**
+     * A host on which nothing runs.
+     *
+     * @param isCalm whether nothing is expected to go wrong
+     */
+    SecondarySide(
+            final SimulatedNetwork network,
+            final List<ReplicatedDisk> disks,
+            final BufferDirectories directories,
+            final long bufferLimit,
+            final boolean isCalm) {
+        this.simulation = network.simulation();
+        this.disks = disks;
+        this.directories = directories;
+        this.bufferLimit = bufferLimit;
+        this.isCalm = isCalm;
+        host = new SimulatedHost(network, "secondary");
+        buffers = directories.fresh();
+    }
+
+    SimulatedHost host() {
+        return host;
+    }
+
+    boolean isUp() {
+        return group != null;
+    }
+
+    /** Whether an event was ever heard. */
+    boolean hasHeard(final GroupEvents.Event event) {
+        return heard.contains(event);
+    }
+
+    GroupStatus status() {
+        return group.status();
+    }
+
+    /** The last committed epoch, of whichever process. */
+    long committed() {
+        return committed;
+    }
+
+    /** Starts a process; it goes on where the one before was killed. */
+    void start() {
+        loop = host.loop("loop");
+        loop.run(this::open);
+        if (wantsFailover) {
+            failOver();
+        }
+    }
+
+    private void open() {
+        final SimulatedLoop own = loop;
+        final List<Disk> media =
+                disks.stream().map(disk -> host.open(disk.secondaryMedium(), own)).toList();
+        try {
+            group =
+                    SecondaryGroup.open(
+                            own,
+                            media,
+                            new SecondaryGroup.Options(buffers, bufferLimit),
+                            (event, disk, epoch, sentence) -> {
+                                if (loop == own) {
+                                    onEvent(event, disk, epoch, sentence);
+                                }
+                            });
+            if (group.status().state() == GroupStatus.State.IDLE && !wantsFailover) {
+                group.start();
+            }
+            final List<ServedExport> stream = new ArrayList<>();
+            for (int i = 0; i < disks.size(); i++) {
+                stream.add(tap(group.streamExports().get(i), disks.get(i).tap()));
+            }
+            listeners = List.of(serve(STREAM, stream), serve(GUEST, group.guestExports()));
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private IoLoop.Listener serve(final Endpoint endpoint, final List<ServedExport> exports)
+            throws IOException {
+        final SimulatedLoop own = loop;
+        final NbdServer server =
+                new NbdServer(own, exports, CONNECTIONS_MAX, new AtomicInteger(), this);
+        host.onStop(server::abort);
+        return own.listen(endpoint, connection -> connection.open(own, server::connect));
+    }
+
+    private static ServedExport tap(final ServedExport served, final StreamTap tap) {
+        return new ServedExport(
+                served.export(), tap.on(served.disk()), new TappedControl(served.control(), tap));
+    }
+
+    /** {@code kill -9}: what is in the mapped files at this instant is there for the next one. */
+    void kill() {
+        listeners.forEach(IoLoop.Listener::close);
+        if (Files.exists(buffers)) {
+            buffers = directories.copy(buffers);
+        }
+        killed.add(group);
+        group = null;
+        loop = null;
+        host.kill();
+    }
+
+    /** A manager tells it to take over; again, where its process was killed before it had. */
+    void failOver() {
+        wantsFailover = true;
+        if (isUp()) {
+            final SecondaryGroup present = group;
+            loop.execute(
+                    () -> {
+                        final GroupStatus.State state = present.status().state();
+                        if (state != GroupStatus.State.IDLE) {
+                            present.stop(true).exceptionally(this::failed);
+                        }
+                    });
+        }
+    }
+
+    private Void failed(final Throwable why) {
+        simulation.fail(why);
+        return null;
+    }
+
+    /** A manager on this side commits what is sealed. */
+    void commitWhatIsSealed() {
+        if (isUp()) {
+            final SecondaryGroup present = group;
+            loop.execute(present::checkpoint);
+        }
+    }
+
+    /** Whether the guest is served from the last checkpoint. */
+    boolean hasFailedOver() {
+        return isUp()
+                && wantsFailover
+                && switch (group.status().state()) {
+                    case MERGING, ALONE -> true;
+                    default -> false;
+                };
+    }
+
+    /** Whether it takes a primary. */
+    boolean isRunning() {
+        return isUp() && group.status().state() == GroupStatus.State.RUNNING;
+    }
+
+    boolean isAlone() {
+        return isUp() && group.status().state() == GroupStatus.State.ALONE;
+    }
+
+    /** Looks whether an epoch was committed; after every event. */
+    void observe() {
+        if (!isUp()) {
+            return;
+        }
+        final long now = group.status().committedEpoch();
+        if (now < committed) {
+            if (now == 0
+                    && wantsFailover
+                    && !group.status().state().equals(GroupStatus.State.MERGING)) {
+                return; // the disks are plain ones, and another process knows nothing of epochs
+            }
+            throw new AssertionError("epoch " + committed + " was committed; now it is " + now);
+        }
+        while (committed < now) {
+            committed++;
+            simulation.trace("secondary", "has committed", committed, now);
+            final long epoch = committed;
+            disks.forEach(disk -> disk.onCommit(epoch));
+        }
+    }
+
+    /** The same, unless nothing has changed since it was called last. */
+    void checkWhatIfKilledNow() {
+        if (isUp()) {
+            long count = loop.turnCount();
+            for (final ReplicatedDisk disk : disks) {
+                count += disk.secondaryMedium().changeCount();
+            }
+            if (count != checkedAt) {
+                checkedAt = count;
+                checkWhatIfKilled();
+            }
+        }
+    }
+
+    /**
+     * What if it were killed at this instant, and another process told to take over? Plays that in
+     * a world of its own: every disk must return to the last committed epoch.
+     */
+    void checkWhatIfKilled() {
+        if (!isUp() || !Files.exists(buffers)) {
+            return;
+        }
+        observe();
+        final GroupStatus.State state = group.status().state();
+        if (state == GroupStatus.State.IDLE || state == GroupStatus.State.ALONE) {
+            return;
+        }
+        simulation.trace("secondary", "might be killed", committed, 0);
+        final Simulation world = new Simulation(simulation.seed());
+        final SimulatedHost other =
+                new SimulatedHost(new SimulatedNetwork(world, NetworkFaults.NONE), "other");
+        final List<SimulatedMedium> media =
+                disks.stream()
+                        .map(disk -> disk.secondaryMedium().copy(world, DiskFaults.NONE))
+                        .toList();
+        final SimulatedLoop its = other.loop("loop");
+        final List<Disk> opened = media.stream().map(medium -> other.open(medium, its)).toList();
+        final SecondaryGroup[] copy = new SecondaryGroup[1];
+        its.run(
+                () -> {
+                    try {
+                        copy[0] =
+                                SecondaryGroup.open(
+                                        its,
+                                        opened,
+                                        new SecondaryGroup.Options(
+                                                directories.copy(buffers), bufferLimit),
+                                        (event, disk, epoch, sentence) -> {});
+                    } catch (final IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                    if (copy[0].status().state() != GroupStatus.State.MERGING) {
+                        copy[0].stop(true);
+                    }
+                });
+        world.runUntil(
+                "the merge after a kill is done",
+                60 * Simulation.SECOND,
+                () -> copy[0].status().state() == GroupStatus.State.ALONE);
+        copy[0].close();
+        for (int i = 0; i < media.size(); i++) {
+            disks.get(i).checkFailedOver(media.get(i));
+        }
+    }
+
+    /** Gives back what the processes hold, when the story is over. */
+    void close() {
+        if (isUp()) {
+            kill();
+        }
+        killed.forEach(SecondaryGroup::close);
+    }
+
+    private void onEvent(
+            final GroupEvents.Event event,
+            final String disk,
+            final long epoch,
+            final String sentence) {
+        heard.add(event);
+        simulation.trace("secondary", event.name(), epoch, 0);
+        if (isCalm
+                && switch (event) {
+                    case GUEST_IO_ERROR, REPLICATION_ERROR, MERGE_FAILED -> true;
+                    default -> false;
+                }) {
+            throw new AssertionError(event + ": " + sentence);
+        }
+    }
+
+    @Override
+    public void onDiskError(final String sentence) {
+        if (isCalm) {
+            throw new AssertionError(sentence);
+        }
+    }
+
+    @Override
+    public void onClientProblem(final String peer, final String sentence) {}
+
+    /** Listens to the seals. */
+    private record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpace {
+        @Override
+        public int read(
+                final int offset, final int length, final MemorySegment into, final long position) {
+            return control.read(offset, length, into, position);
+        }
+
+        @Override
+        public void write(
+                final Client client,
+                final int offset,
+                final int length,
+                final MemorySegment from,
+                final long position,
+                final Disk.Completion completion,
+                final long token) {
+            if (length == ControlRecord.LENGTH
+                    && ControlRecord.isValid(from, position)
+                    && ControlRecord.kind(from, position) == ControlRecord.SEAL
+                    && control.mayChange(client)) {
+                tap.seal(ControlRecord.epoch(from, position));
+            }
+            control.write(client, offset, length, from, position, completion, token);
+        }
+
+        @Override
+        public String reason() {
+            return control.reason();
+        }
+
+        @Override
+        public boolean mayChange(final Client client) {
+            return control.mayChange(client);
+        }
+
+        @Override
+        public void onGone(final Client client) {
+            control.onGone(client);
+        }
+    }
+}

@@ -201,7 +201,8 @@ final class ReplicationScenario implements AutoCloseable {
                 () -> secondary.isUp() && (hasGivenUp() || isDrained[0]));
         if (hasGivenUp()) {
             if (trouble.isCalmForReplication()) {
-                throw new AssertionError("replication has met an error: " + primary.error() + secondary.status());
+                throw new AssertionError(
+                        "replication has met an error: " + primary.error() + secondary.status());
             }
             return;
         }
@@ -212,11 +213,11 @@ final class ReplicationScenario implements AutoCloseable {
                         group.commit(group.status().sealedEpoch())
                                 .thenCompose(done -> group.checkpoint())
                                 .whenComplete(
-                                        (sealed, error) -> {
+                                        (sealedEpoch, error) -> {
                                             if (error != null) {
                                                 simulation.fail(error);
                                             } else {
-                                                epoch[0] = sealed;
+                                                epoch[0] = sealedEpoch;
                                             }
                                         }));
         simulation.runUntil("the last checkpoint is done", WHILE_NANOS, () -> epoch[0] > 0);
@@ -339,8 +340,7 @@ final class ReplicationScenario implements AutoCloseable {
         checkpoint.thenAccept(
                 epoch -> {
                     if (secondary.committed() < epoch
-                            && (!secondary.isUp()
-                                    || secondary.status().committedEpoch() < epoch)) {
+                            && (!secondary.isUp() || secondary.status().committedEpoch() < epoch)) {
                         simulation.fail(
                                 new AssertionError("checkpoint " + epoch + " is not there"));
                     }
@@ -357,8 +357,7 @@ final class ReplicationScenario implements AutoCloseable {
             sometime(
                     () -> {
                         part();
-                        simulation.schedule(
-                                dice.between(0, 30 * Simulation.SECOND), this::join);
+                        simulation.schedule(dice.between(0, 30 * Simulation.SECOND), this::join);
                     });
         }
         for (int i = trouble.secondaryKills(); i > 0; i--) {

@@ -2,9 +2,6 @@ package io.lockstep.engine.primary;
 
 import io.lockstep.engine.memory.IoBuffer;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-
 /**
  * What is forwarded, in the order in which it holds: a ring of frames, and a ring of bytes for the
  * payloads of those that write. Before each payload lies the room for its NBD header, so that
@@ -15,6 +12,10 @@ import java.lang.invoke.VarHandle;
  * They meet in two positions, which only grow and which one of them writes and the other reads:
  * {@link #decided} and {@link #released}. What a frame says is written before it is decided and is
  * not changed until it is released. No locks, no allocation. Source: the counters of Aeron's logs.
+ *
+ * <p>A position is moved first, and then it is seen whether the other side has to be woken. The
+ * other side says that it sleeps, and then looks at the position. Both stores must be seen before
+ * what is loaded behind them, or a wake-up is lost: hence they are volatile, not merely ordered.
  */
 final class ForwardLog implements AutoCloseable {
     /** What a frame does. */
@@ -36,63 +37,10 @@ final class ForwardLog implements AutoCloseable {
     private static final byte DONE = 1;
     private static final byte FAILED = 2;
 
-    private static final VarHandle DECIDED;
-    private static final VarHandle RELEASED;
-
-    static {
-        try {
-            final MethodHandles.Lookup lookup = MethodHandles.lookup();
-            DECIDED = lookup.findVarHandle(Decided.class, "decided", long.class);
-            RELEASED = lookup.findVarHandle(Released.class, "released", long.class);
-        } catch (final ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
-    /** The guest's loop's position, away from the other's cache line. */
-    @SuppressWarnings("unused") // padding
-    private static final class Decided {
-        private long p01;
-        private long p02;
-        private long p03;
-        private long p04;
-        private long p05;
-        private long p06;
-        private long p07;
-        private long decided;
-        private long p11;
-        private long p12;
-        private long p13;
-        private long p14;
-        private long p15;
-        private long p16;
-        private long p17;
-    }
-
-    /** The link's loop's position. */
-    @SuppressWarnings("unused") // padding
-    private static final class Released {
-        private long p01;
-        private long p02;
-        private long p03;
-        private long p04;
-        private long p05;
-        private long p06;
-        private long p07;
-        private long released;
-        private long p11;
-        private long p12;
-        private long p13;
-        private long p14;
-        private long p15;
-        private long p16;
-        private long p17;
-    }
-
     private final IoBuffer buffer;
     private final int capacity;
-    private final Decided decidedCell = new Decided();
-    private final Released releasedCell = new Released();
+    private final Position decided = new Position();
+    private final Position released = new Position();
 
     // By frame.
     private final Kind[] kinds = new Kind[FRAMES];
@@ -191,14 +139,14 @@ final class ForwardLog implements AutoCloseable {
     /** The fate of a frame's local write. */
     void decide(final long frame, final boolean isDone) {
         states[index(frame)] = isDone ? DONE : FAILED;
-        long decided = decidedCell.decided;
-        if (frame != decided) {
+        long next = decided.own();
+        if (frame != next) {
             return;
         }
-        while (decided < appended && states[index(decided)] != PENDING) {
-            decided++;
+        while (next < appended && states[index(next)] != PENDING) {
+            next++;
         }
-        DECIDED.setRelease(decidedCell, decided);
+        decided.move(next);
     }
 
     /** Frames that were ever claimed. */
@@ -210,19 +158,19 @@ final class ForwardLog implements AutoCloseable {
 
     /** The first frame that is not decided. */
     long decided() {
-        return (long) DECIDED.getAcquire(decidedCell);
+        return decided.get();
     }
 
     /** All frames before this one are done with. */
     void release(final long frame) {
-        RELEASED.setRelease(releasedCell, frame);
+        released.move(frame);
     }
 
     // ---- Both.
 
     /** The first frame that is not released. */
     long released() {
-        return (long) RELEASED.getAcquire(releasedCell);
+        return released.get();
     }
 
     Kind kind(final long frame) {

@@ -60,12 +60,14 @@ final class Link {
     private static final int FOREIGN_IN_FLIGHT_MAX = 64;
     private static final long IN_FLIGHT_BYTES_MAX = 16L << 20;
     private static final int FRAMES_PER_TURN = 256;
+
     private static final long BACKOFF_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
     private static final long BACKOFF_MAX_NANOS = TimeUnit.SECONDS.toNanos(5);
 
     /** A peer that owes an answer, and gives none at all for so long, is gone. */
     private static final long SILENCE_MAX_NANOS = TimeUnit.SECONDS.toNanos(10);
 
+    private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final ClientLimits LIMITS =
             new ClientLimits(IN_FLIGHT_MAX, 0, TimeUnit.SECONDS.toNanos(10));
 
@@ -148,12 +150,12 @@ final class Link {
 
     void start() {
         phase = Phase.CONNECTING;
-        generation++;
+        final int ofGeneration = ++generation;
         readyCount = 0;
-        for (int i = 0; i < disks.length; i++) {
-            connect(i, generation);
+        for (int i = 0; i < disks.length && ofGeneration == generation; i++) {
+            connect(i, ofGeneration);
         }
-        watch(generation);
+        watch(ofGeneration);
     }
 
     /** A host that lost its power says nothing, and neither does a network that is parted. */
@@ -220,6 +222,19 @@ final class Link {
             refuse(disk, "the secondary's export is read-only");
         } else if (!negotiated.has(Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FLUSH)) {
             refuse(disk, "the secondary's server offers no write-zeroes or no flush");
+        } else if (negotiated.export().blockSizeMin() > 1) {
+            refuse(
+                    disk,
+                    "the secondary's server takes only whole blocks of "
+                            + negotiated.export().blockSizeMin()
+                            + " bytes, and the guest may write less");
+        } else if (negotiated.export().payloadLengthMax() < log.payloadLengthMax()) {
+            refuse(
+                    disk,
+                    "the secondary's server takes at most "
+                            + negotiated.export().payloadLengthMax()
+                            + " bytes in a write, and the primary sends up to "
+                            + log.payloadLengthMax());
         } else if (negotiated.hasContext(Nbd.CONTEXT_CONTROL)) {
             attach(disk, client);
         } else {
@@ -263,9 +278,14 @@ final class Link {
                 states[disk],
                 ControlRecord.LENGTH,
                 (token, errno) -> {
-                    if (ofGeneration == generation && errno == 0) {
+                    if (ofGeneration != generation) {
+                        return;
+                    }
+                    if (errno == 0) {
                         isForeign = false;
                         onAttached();
+                    } else if (errno != Errno.ESHUTDOWN) {
+                        refuse(disk, client.errorText());
                     }
                 },
                 0);
@@ -344,6 +364,21 @@ final class Link {
         abortAll();
     }
 
+    /** Ends it for good, in the protocol's way: what is in flight is answered first. */
+    void leave() {
+        if (phase == Phase.ENDED) {
+            return;
+        }
+        phase = Phase.ENDED;
+        generation++;
+        for (final NbdClient client : clients) {
+            if (client != null) {
+                client.disconnect();
+            }
+        }
+        loop.schedule(LEAVE_NANOS, this::abortAll);
+    }
+
     boolean isUp() {
         return phase == Phase.UP;
     }
@@ -374,10 +409,10 @@ final class Link {
                 client.send();
             }
         }
-        if (count == FRAMES_PER_TURN && phase == Phase.UP) {
-            loop.execute(this::work); // others have their turn
+        final boolean hasReleased = releaseAnswered();
+        if (count == FRAMES_PER_TURN || (hasReleased && next < decided)) {
+            workLater(); // others have their turn
         }
-        releaseAnswered();
     }
 
     private boolean sendFrame(final long frame) {
@@ -411,7 +446,7 @@ final class Link {
                             client.writeZeroes(
                                     log.offset(frame),
                                     length,
-                                    log.flags(frame) == Disk.ZERO_NO_HOLE
+                                    (log.flags(frame) & Disk.ZERO_NO_HOLE) != 0
                                             ? Nbd.CMD_FLAG_NO_HOLE
                                             : 0,
                                     onAnswer,
@@ -462,6 +497,7 @@ final class Link {
 
     /** A foreign server is sealed when it has answered all; then it waits for its commit. */
     private boolean sealForeign(final long frame) {
+        releaseAnswered(); // the seals of the disks before this one
         if (released < frame) {
             return false;
         }
@@ -526,6 +562,7 @@ final class Link {
         if (phase != Phase.UP || (token & 0xffff) != (generation & 0xffff)) {
             return;
         }
+        answerCount++;
         final long frame = token >> 16;
         if (errno != 0) {
             if (errno != Errno.ESHUTDOWN) {
@@ -541,6 +578,10 @@ final class Link {
         if (frame == released) {
             releaseAnswered();
         }
+        workLater();
+    }
+
+    private void workLater() {
         if (!workScheduled) {
             workScheduled = true;
             loop.execute(workTask);
@@ -564,7 +605,8 @@ final class Link {
                 reason.isEmpty() ? "the secondary answered: " + Errno.meaning(errno) : reason);
     }
 
-    private void releaseAnswered() {
+    /** Answers whether there was anything to release. */
+    private boolean releaseAnswered() {
         final long before = released;
         while (released < next && answered[(int) (released & answeredMask)]) {
             answered[(int) (released & answeredMask)] = false;
@@ -579,9 +621,11 @@ final class Link {
                 owner.onSealed(epoch);
             }
         }
-        if (released != before) {
-            log.release(released);
-            owner.onReleased();
+        if (released == before) {
+            return false;
         }
+        log.release(released);
+        owner.onReleased();
+        return true;
     }
 }

@@ -162,12 +162,12 @@ final class PrimaryDisk extends LayeredDisk {
         final long lengthMax = isWrite ? log.payloadLengthMax() : ZERO_LENGTH_MAX;
         operation.pieceEnd = Math.min(operation.end, operation.cursor + lengthMax);
         final long length = operation.pieceEnd - operation.cursor;
+        operation.frame = -1;
         if (group.isDetached()) {
-            operation.frame = -1;
             dirty.mark(operation.cursor, length);
             return true;
         }
-        operation.frame =
+        final long frame =
                 log.claim(
                         operation.kind,
                         number,
@@ -175,9 +175,17 @@ final class PrimaryDisk extends LayeredDisk {
                         length,
                         operation.flags,
                         group.nanoTime());
-        if (operation.frame < 0) {
+        if (frame < 0) {
             return false;
         }
+        if (operation.kind == ForwardLog.Kind.FLUSH) {
+            // The secondary flushes whatever becomes of ours. To wait for it would hold up all
+            // frames behind, a seal among them, for as long as a device takes to flush.
+            log.decide(frame, true);
+            group.onDecided();
+            return true;
+        }
+        operation.frame = frame;
         if (isWrite) {
             MemorySegment.copy(
                     operation.memory,
@@ -220,8 +228,9 @@ final class PrimaryDisk extends LayeredDisk {
             log.decide(operation.frame, errno == 0);
             group.onDecided();
         }
-        // EOPNOTSUPP answers a zero that can't be fast: nothing has happened.
-        if (errno != 0 && errno != Errno.EOPNOTSUPP) {
+        final boolean isNotFast =
+                errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
+        if (errno != 0 && !isNotFast) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
                 // Any part of it may be in the local disk, and none is forwarded.
                 dirty.mark(operation.cursor, operation.pieceEnd - operation.cursor);

@@ -23,7 +23,6 @@ import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * The primary side of a disk group: serves the guest from the local disks, and forwards what
@@ -62,6 +61,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final ForwardLog log;
     private final List<PrimaryDisk> disks = new ArrayList<>();
     private final boolean[] emptyDisks;
+    private int scanCount;
     private final Link link;
 
     /** What waits for room, in order; and whether the link's loop should say when there is some. */
@@ -71,8 +71,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final List<Waiting> drains = new ArrayList<>();
 
     private volatile boolean isWaiting;
-    private final AtomicBoolean roomTold = new AtomicBoolean();
-    private final AtomicBoolean workTold = new AtomicBoolean();
+    private final WakeUp guestWakeUp = new WakeUp();
+    private final WakeUp linkWakeUp = new WakeUp();
     private final Runnable roomTask = this::useRoom;
     private final Runnable workTask = this::work;
 
@@ -152,17 +152,21 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** A disk without any data equals another one of that kind. */
     private void scan(final int number, final Disk disk) {
+        scanCount++;
         final ExtentList extents = new ExtentList(SCAN_EXTENTS);
         disk.extents(
                 0,
                 disk.length(),
                 extents,
-                (token, errno) ->
-                        emptyDisks[number] =
-                                errno == 0
-                                        && extents.size() == 1
-                                        && extents.totalLength() == disk.length()
-                                        && extents.state(0) == ExtentList.HOLE,
+                (token, errno) -> {
+                    emptyDisks[number] =
+                            errno == 0
+                                    && extents.size() == 1
+                                    && extents.totalLength() == disk.length()
+                                    && extents.state(0) == ExtentList.HOLE;
+                    scanCount--;
+                    startLink();
+                },
                 0);
         disk.poll();
     }
@@ -191,8 +195,15 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         state = GroupStatus.State.RUNNING;
         started = new CompletableFuture<>();
-        linkLoop.execute(link::start);
+        startLink();
         return started;
+    }
+
+    /** The link says which disks are empty: all must have been looked at. */
+    private void startLink() {
+        if (state == GroupStatus.State.RUNNING && scanCount == 0) {
+            linkLoop.execute(link::start);
+        }
     }
 
     @Override
@@ -200,6 +211,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final String refusal = refuseOperation();
         if (refusal != null) {
             return fail(refusal);
+        }
+        if (!started.isDone()) {
+            // It is the secondary that knows which epoch is open.
+            return fail("the secondary is not attached yet; checkpoint when it is");
         }
         if (openEpoch + 1 > committedEpoch + UNCOMMITTED_MAX) {
             return fail("epoch " + (openEpoch - 1) + " is not committed yet; commit it first");
@@ -275,7 +290,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         if (state != GroupStatus.State.ALONE) {
             state = GroupStatus.State.ALONE;
-            goAlone("replication was stopped");
+            goAlone("replication was stopped", link::leave);
         }
         return CompletableFuture.completedFuture(null);
     }
@@ -338,13 +353,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     private void tellRoom() {
-        if (!roomTold.get() && roomTold.compareAndSet(false, true)) {
+        if (guestWakeUp.isNeeded()) {
             guestLoop.execute(roomTask);
         }
     }
 
     private void useRoom() {
-        roomTold.set(false);
+        guestWakeUp.onAwake();
         while (!waiting.isEmpty() && waiting.peekFirst().enterAgain()) {
             waiting.removeFirst();
         }
@@ -353,13 +368,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     void onDecided() {
-        if (!workTold.get() && workTold.compareAndSet(false, true)) {
+        if (linkWakeUp.isNeeded()) {
             linkLoop.execute(workTask);
         }
     }
 
     private void work() {
-        workTold.set(false);
+        linkWakeUp.onAwake();
         link.work();
     }
 
@@ -387,7 +402,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         isLinked = true;
         isForeign = nowForeign;
-        if (openEpoch == 1) {
+        if (!started.isDone()) {
             openEpoch = sealed + 1;
             sealedEpoch = sealed;
         }
@@ -429,11 +444,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         error = cause;
         state = GroupStatus.State.BROKEN;
         events.onEvent(event, cause.disk(), committedEpoch, cause.sentence());
-        goAlone(cause.sentence());
+        goAlone(cause.sentence(), link::end);
     }
 
     /** From now on changes go to the local disk, and what the secondary lacks is noted. */
-    private void goAlone(final String reason) {
+    private void goAlone(final String reason, final Runnable endOfLink) {
         isDetached = true;
         isLinked = false;
         for (long frame = log.released(); frame < log.appended(); frame++) {
@@ -441,7 +456,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 disks.get(log.disk(frame)).dirty().mark(log.offset(frame), log.length(frame));
             }
         }
-        linkLoop.execute(link::end);
+        linkLoop.execute(endOfLink);
         failAll(seals, reason);
         failAll(commits, reason);
         if (started != null && !started.isDone()) {

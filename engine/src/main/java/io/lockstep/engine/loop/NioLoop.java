@@ -180,6 +180,9 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     }
 
     private void onSelected(final SelectionKey key) {
+        if (!key.isValid()) {
+            return; // the handler of another key that was ready too has closed it
+        }
         if (key.attachment() instanceof ReadyHandler handler) {
             handler.onReady(key);
         }

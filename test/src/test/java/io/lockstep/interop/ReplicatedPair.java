@@ -20,6 +20,7 @@ final class ReplicatedPair {
     private final List<String> moreForSecondary = new ArrayList<>();
     private final List<String> moreForPrimary = new ArrayList<>();
     private Path link;
+    private Path buffers;
     private LockstepProcess secondary;
     private LockstepProcess primary;
 
@@ -38,6 +39,7 @@ final class ReplicatedPair {
             rig.hole(fileName("s", disk), length);
         }
         link = rig.path(name + "l");
+        buffers = rig.path(name + "buffers");
     }
 
     private String fileName(final String side, final String disk) {
@@ -63,6 +65,11 @@ final class ReplicatedPair {
 
     ReplicatedPair withPrimary(final String... arguments) {
         moreForPrimary.addAll(List.of(arguments));
+        return this;
+    }
+
+    ReplicatedPair withBuffers(final Path directory) {
+        buffers = directory;
         return this;
     }
 
@@ -130,7 +137,7 @@ final class ReplicatedPair {
     }
 
     Path buffers() {
-        return rig.path(name + "buffers");
+        return buffers;
     }
 
     /** The link's socket. */

@@ -103,6 +103,7 @@ final class LockstepPair implements ReplicationPair {
                 ChildProcess.lockstep(
                         List.of(
                                 "primary",
+                                "--assume-identical",
                                 "--disk",
                                 DISK + "=" + disk,
                                 "--guest",

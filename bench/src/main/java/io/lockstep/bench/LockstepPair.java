@@ -161,7 +161,7 @@ final class LockstepPair implements ReplicationPair {
 
     @Override
     public double commitMicros() throws IOException {
-        return status(secondaryControl).getAsJsonObject("commits").get("last-ns").getAsLong() / 1e3;
+        return status(secondaryControl).getAsJsonObject("commits").get("p999-ns").getAsLong() / 1e3;
     }
 
     @Override

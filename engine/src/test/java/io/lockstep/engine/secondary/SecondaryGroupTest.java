@@ -12,6 +12,7 @@ import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.memory.Errno;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -28,9 +29,12 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 
 /** A secondary over a file, whose disk completes at once; the simulator has disks that don't. */
 final class SecondaryGroupTest {
@@ -144,6 +148,56 @@ final class SecondaryGroupTest {
         assertThrows(IllegalStateException.class, () -> finish(group.start()));
         finish(group.commit(1));
         finish(group.seal());
+    }
+
+    /** Whatever is dirty: nothing in the buffers is as much as written to (I4). */
+    @Test
+    void aCommitChangesOneWordAndNothingElse() throws IOException {
+        start();
+        write(stream, 0, fill(LENGTH, 1));
+        finish(group.checkpoint());
+        write(stream, 0, fill(LENGTH, 2));
+        write(guest, 5000, fill(100_000, 3));
+        finish(group.seal());
+        final Map<Path, byte[]> before = contentOfBuffers();
+        finish(group.commit(2));
+        final Map<Path, byte[]> after = contentOfBuffers();
+        final Path page = buffers().resolve("group");
+        final byte[] pageBefore = before.remove(page);
+        final byte[] pageAfter = after.remove(page);
+        final int word = Arrays.mismatch(pageBefore, pageAfter) / Long.BYTES * Long.BYTES;
+        assertEquals(2, pageAfter[word]);
+        System.arraycopy(pageBefore, word, pageAfter, word, Long.BYTES);
+        assertArrayEquals(pageBefore, pageAfter);
+        assertEquals(before.keySet(), after.keySet());
+        before.forEach((path, bytes) -> assertArrayEquals(bytes, after.get(path), path::toString));
+        assertEquals(2, read(guest, 5000, 1)[0]);
+    }
+
+    private Map<Path, byte[]> contentOfBuffers() throws IOException {
+        final Map<Path, byte[]> contents = new HashMap<>();
+        try (Stream<Path> files = Files.list(buffers())) {
+            for (final Path path : files.toList()) {
+                contents.put(path, Files.readAllBytes(path));
+            }
+        }
+        return contents;
+    }
+
+    @Test
+    void nobodyWritesToTheStreamOfAFailedOverSecondary() throws IOException {
+        start();
+        write(stream, 0, fill(8192, 1));
+        finish(group.checkpoint());
+        finish(group.stop(true));
+        errno = -1;
+        submitWrite(stream, 0, fill(4096, 2));
+        assertEquals(Errno.ESHUTDOWN, errno, "while it merges");
+        settle();
+        errno = -1;
+        submitWrite(stream, 0, fill(4096, 2));
+        assertEquals(Errno.ESHUTDOWN, errno, "when the disk stands alone");
+        assertEquals(1, read(guest, 0, 1)[0]);
     }
 
     @Test

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupStatus;
@@ -26,6 +27,8 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -34,6 +37,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /** A secondary over a file, whose disk completes at once; the simulator has disks that don't. */
@@ -47,6 +51,10 @@ final class SecondaryGroupTest {
     private HelperThreads helpers;
     private DiskFile file;
     private FileDisk local;
+
+    /** What the group sees of the disk. */
+    private UnaryOperator<Disk> face = disk -> disk;
+
     private SecondaryGroup group;
     private Disk stream;
     private Disk guest;
@@ -79,7 +87,7 @@ final class SecondaryGroupTest {
         group =
                 SecondaryGroup.open(
                         loop,
-                        List.of(local),
+                        List.of(face.apply(local)),
                         new SecondaryGroup.Options(buffers(), bufferLimit),
                         (event, disk, epoch, sentence) -> {});
         stream = group.streamExports().getFirst().disk();
@@ -172,6 +180,37 @@ final class SecondaryGroupTest {
         assertEquals(before.keySet(), after.keySet());
         before.forEach((path, bytes) -> assertArrayEquals(bytes, after.get(path), path::toString));
         assertEquals(2, read(guest, 5000, 1)[0]);
+    }
+
+    /** Where a file system or a device has smaller blocks than ours, a hole may begin in one. */
+    @Test
+    void aBlockOfWhichOnlyAPartIsAHoleIsSaved() throws IOException {
+        face = disk -> withExtents(disk, 1000);
+        start();
+        write(stream, 0, fill(1000, 1));
+        finish(group.checkpoint());
+        write(stream, 0, fill(8192, 2));
+        assertEquals(1, read(guest, 999, 1)[0]);
+        assertEquals(0, read(guest, 4096, 1)[0]);
+    }
+
+    /** The disk, which says of itself that data comes first and then a hole. */
+    private static Disk withExtents(final Disk disk, final int dataLength) {
+        final InvocationHandler handler =
+                (proxy, method, arguments) -> {
+                    if (!method.getName().equals("extents")) {
+                        return method.invoke(disk, arguments);
+                    }
+                    final ExtentList into = (ExtentList) arguments[2];
+                    into.clear();
+                    into.add(dataLength, ExtentList.DATA);
+                    into.add((long) arguments[1] - dataLength, ExtentList.HOLE);
+                    ((Disk.Completion) arguments[3]).onComplete((long) arguments[4], 0);
+                    return null;
+                };
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(), new Class<?>[] {Disk.class}, handler);
     }
 
     private Map<Path, byte[]> contentOfBuffers() throws IOException {

@@ -31,12 +31,14 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
@@ -211,6 +213,55 @@ final class SecondaryGroupTest {
         return (Disk)
                 Proxy.newProxyInstance(
                         Disk.class.getClassLoader(), new Class<?>[] {Disk.class}, handler);
+    }
+
+    /** It is all of the one epoch or all of the other (I4). */
+    @Test
+    void aReadInWhichACommitFallsIsOfOneEpoch() throws IOException {
+        final List<Runnable> held = new ArrayList<>();
+        final boolean[] isHolding = new boolean[1];
+        face = disk -> withReadsHeld(disk, () -> isHolding[0], held);
+        start();
+        write(stream, 0, fill(4096, 1)); // the guest has this block from its pre-image
+        final MemorySegment memory = Arena.ofAuto().allocate(8192);
+        isHolding[0] = true;
+        errno = -1;
+        guest.read(0, 8192, memory, 0, (token, result) -> errno = result, 0);
+        guest.poll();
+        isHolding[0] = false;
+        assertEquals(1, held.size(), "the other block comes from the disk");
+        final int result = errno;
+        write(stream, 4096, fill(4096, 1));
+        finish(group.checkpoint());
+        errno = result;
+        held.forEach(Runnable::run);
+        awaitHelpers(guest);
+        assertEquals(0, errno);
+        assertEquals(memory.get(ValueLayout.JAVA_BYTE, 0), memory.get(ValueLayout.JAVA_BYTE, 4096));
+    }
+
+    /** The disk, which puts reads off while it is told to. */
+    private static Disk withReadsHeld(
+            final Disk disk, final BooleanSupplier isHolding, final List<Runnable> held) {
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(),
+                        new Class<?>[] {Disk.class},
+                        (proxy, method, arguments) -> {
+                            if (!method.getName().equals("read") || !isHolding.getAsBoolean()) {
+                                return method.invoke(disk, arguments);
+                            }
+                            held.add(
+                                    () ->
+                                            disk.read(
+                                                    (long) arguments[0],
+                                                    (int) arguments[1],
+                                                    (MemorySegment) arguments[2],
+                                                    (long) arguments[3],
+                                                    (Disk.Completion) arguments[4],
+                                                    (long) arguments[5]));
+                            return null;
+                        });
     }
 
     private Map<Path, byte[]> contentOfBuffers() throws IOException {

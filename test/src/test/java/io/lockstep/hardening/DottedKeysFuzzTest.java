@@ -43,8 +43,7 @@ final class DottedKeysFuzzTest {
         }
         final List<String> keys = new ArrayList<>();
         write(tree, "", keys);
-        FuzzCheck.that(
-                DottedKeys.parse(String.join(",", keys), null).equals(tree), "another tree");
+        FuzzCheck.that(DottedKeys.parse(String.join(",", keys), null).equals(tree), "another tree");
     }
 
     private static void write(final JsonElement value, final String path, final List<String> keys) {

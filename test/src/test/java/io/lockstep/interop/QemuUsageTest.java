@@ -154,7 +154,8 @@ final class QemuUsageTest {
 
     private void addReplication(final Form form, final Notation notation) {
         if (notation == Notation.BLOCKDEV_ADD) {
-            onPrimary.done(blockdevAdd("'type': 'inet', 'host': '127.0.0.1', 'port': '" + port + "'"));
+            onPrimary.done(
+                    blockdevAdd("'type': 'inet', 'host': '127.0.0.1', 'port': '" + port + "'"));
         } else {
             final boolean isNode = form == Form.B;
             onPrimary.expect(
@@ -355,8 +356,7 @@ final class QemuUsageTest {
                 secondaryGuest(Form.B));
         write(guest("secondary-nbd", "raw"), model);
         assertArrayEquals(model, Rig.read(rig.path("2.raw")));
-        onSecondary.done(
-                "{ 'execute': 'block-export-del', 'arguments': { 'id': 'e1' } }");
+        onSecondary.done("{ 'execute': 'block-export-del', 'arguments': { 'id': 'e1' } }");
         onSecondary.expect("{ 'execute': 'query-block-exports' }", "{\"return\":[]}");
         assertTrue(
                 onSecondary.refusal(CHECKPOINT).contains("replication is not running"),
@@ -431,8 +431,7 @@ final class QemuUsageTest {
                         for k in range(max(1, n - 1023), n + 1):
                             same(h.pread(4096, k * 37 % 1024 * 4096), k.to_bytes(8, 'big') * 512)
                         """,
-                        uri,
-                        rig.path("enough").toString());
+                        uri, rig.path("enough").toString());
         guest.awaitLine(line -> line.equals("writes"));
         return guest;
     }

@@ -40,7 +40,8 @@ final class BlockGraphTest {
     @BeforeEach
     void start() throws IOException {
         for (final String name : List.of("1.raw", "2.raw")) {
-            try (RandomAccessFile file = new RandomAccessFile(folder.resolve(name).toFile(), "rw")) {
+            try (RandomAccessFile file =
+                    new RandomAccessFile(folder.resolve(name).toFile(), "rw")) {
                 file.setLength(1 << 20);
             }
         }
@@ -193,8 +194,7 @@ final class BlockGraphTest {
         assertEquals(
                 "NBD server already has export named 'colo1'",
                 refusal(() -> exports.add("x", "colo1", null, true, "childs1")));
-        assertEquals(
-                "Export 'x' is not found", refusal(() -> exports.remove("x", false)));
+        assertEquals("Export 'x' is not found", refusal(() -> exports.remove("x", false)));
         assertTrue(refusal(() -> graph.removeDrive("colo1")).startsWith("Node colo1 is in use"));
         exports.remove("colo1", false);
         exports.add("colo1", "colo1", null, true, "colo1");

@@ -37,15 +37,13 @@ final class NodeReaderTest {
     @Test
     void aDisk() {
         final Definition raw = new Definition("colo1", "", RAW);
-        assertEquals(
-                raw, NodeReader.drive("if=none,driver=raw,file.filename=1.raw,id=colo1"));
+        assertEquals(raw, NodeReader.drive("if=none,driver=raw,file.filename=1.raw,id=colo1"));
         assertEquals(raw, NodeReader.drive("file=1.raw,format=raw,id=colo1"));
         assertEquals(raw, NodeReader.drive("file.filename=1.raw,id=colo1"));
         final Definition node = new Definition("", "colo1", RAW);
         assertEquals(
                 node,
-                NodeReader.blockdev(
-                        "raw,node-name=colo1,file.driver=file,file.filename=1.raw"));
+                NodeReader.blockdev("raw,node-name=colo1,file.driver=file,file.filename=1.raw"));
         assertEquals(
                 node,
                 json(
@@ -74,9 +72,7 @@ final class NodeReaderTest {
     void theReplicationNodeOfAPrimary() {
         final BlockNode expected =
                 new BlockNode.PrimaryReplication(
-                        inline(
-                                new BlockNode.NbdClient(
-                                        new Endpoint.Tcp("south", 9999), "colo1")));
+                        inline(new BlockNode.NbdClient(new Endpoint.Tcp("south", 9999), "colo1")));
         assertEquals(
                 new Definition("", "nbd_client1", expected),
                 NodeReader.drivenNode(
@@ -91,8 +87,7 @@ final class NodeReaderTest {
                                 + "'port':'9999'},'export':'colo1'}}"));
         assertEquals(
                 new BlockNode.NbdClient(new Endpoint.Unix(Path.of("/run/s")), "a"),
-                NodeReader.blockdev(
-                                "nbd,node-name=n,server.type=unix,server.path=/run/s,export=a")
+                NodeReader.blockdev("nbd,node-name=n,server.type=unix,server.path=/run/s,export=a")
                         .node());
     }
 
@@ -185,8 +180,7 @@ final class NodeReaderTest {
                         + "|Invalid parameter type for 'driver', expected: string",
             })
     void aNodeThatCannotBeSaysWhy(final String node, final String beginning) {
-        final String sentence =
-                assertThrows(GraphException.class, () -> json(node)).getMessage();
+        final String sentence = assertThrows(GraphException.class, () -> json(node)).getMessage();
         assertTrue(sentence.startsWith(beginning), sentence);
     }
 }

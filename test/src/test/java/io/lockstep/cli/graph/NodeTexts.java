@@ -21,7 +21,8 @@ public final class NodeTexts {
         return read(json -> NodeReader.blockdev(JsonText.object(json)), text);
     }
 
-    private static String read(final Function<String, BlockNode.Definition> reader, final String text) {
+    private static String read(
+            final Function<String, BlockNode.Definition> reader, final String text) {
         try {
             return reader.apply(text).toString();
         } catch (final GraphException e) {

@@ -90,7 +90,7 @@ final class SecondaryGroupTest {
                 SecondaryGroup.open(
                         loop,
                         List.of(face.apply(local)),
-                        new SecondaryGroup.Options(buffers(), bufferLimit),
+                        SecondaryGroup.Options.in(buffers(), 1, bufferLimit),
                         (event, disk, epoch, sentence) -> {});
         stream = group.streamExports().getFirst().disk();
         guest = group.guestExports().getFirst().disk();

@@ -7,6 +7,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 
+import java.time.Duration;
 import java.util.Locale;
 
 /** How a primary forwards, on the command line. */
@@ -34,6 +35,16 @@ final class ForwardOptions {
                             + " ${DEFAULT-VALUE}).")
     private String onFullLog;
 
+    @Option(
+            names = "--max-lag",
+            paramLabel = "TIME",
+            converter = DurationConverter.class,
+            description =
+                    "Let the guest's writes wait while the secondary is further behind than that,"
+                            + " such as 2ms: a checkpoint then takes about as long, whatever the"
+                            + " guest writes (default: as far as the log has room).")
+    private Duration maxLag = Duration.ZERO;
+
     /** Of a process that forwards nothing. */
     static PrimaryGroup.Options none() {
         return new PrimaryGroup.Options(LOG_LENGTH_MIN, FullLogPolicy.BLOCK, false);
@@ -59,6 +70,6 @@ final class ForwardOptions {
                                     spec.commandLine(),
                                     "--on-full-log must be block or detach, not " + onFullLog);
                 };
-        return new PrimaryGroup.Options((int) logSize, policy, assumeIdentical);
+        return new PrimaryGroup.Options((int) logSize, policy, assumeIdentical, maxLag.toNanos());
     }
 }

@@ -73,7 +73,8 @@ final class QemuGuideTest {
                 sections.put(line.substring(3), section);
                 continues = false;
             } else if (prompt.matches()) {
-                section.add(new Step(prompt.group(1), prompt.group(2).equals("$"), prompt.group(3)));
+                section.add(
+                        new Step(prompt.group(1), prompt.group(2).equals("$"), prompt.group(3)));
                 continues = true;
             } else if (continues && line.startsWith("        ")) {
                 final Step step = section.removeLast();

@@ -499,7 +499,7 @@ final class QemuUsageTest {
                             + "','writable':true}}");
             onPrimary.done(
                     "{'execute':'blockdev-add','arguments':{'driver':'replication','mode':'primary',"
-                            + "'node-name':'to-"
+                        + "'node-name':'to-"
                             + disk
                             + "','file':{'driver':'nbd','export':'"
                             + disk

@@ -352,8 +352,10 @@ public final class BlockGraph {
             for (final PlacedNode other : nodes) {
                 if (other != own
                         && other.node() instanceof BlockNode.Extents
-                        && filePath(other).toAbsolutePath().normalize().equals(
-                                filePath(own).toAbsolutePath().normalize())) {
+                        && filePath(other)
+                                .toAbsolutePath()
+                                .normalize()
+                                .equals(filePath(own).toAbsolutePath().normalize())) {
                     throw new GraphException(
                             "the buffer '"
                                     + filePath(own)

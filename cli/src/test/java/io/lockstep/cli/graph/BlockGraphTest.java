@@ -261,8 +261,7 @@ final class BlockGraphTest {
                 "id=childs1,driver=replication,mode=secondary,file.driver=extents,"
                         + "file.file.filename=@active,file.backing.driver=extents,"
                         + "file.backing.file.filename=@hidden,file.backing.backing=colo1");
-        final String sentence =
-                assertThrows(IOException.class, engine::openSecondary).getMessage();
+        final String sentence = assertThrows(IOException.class, engine::openSecondary).getMessage();
         assertTrue(sentence.contains("are in use by another lockstep"), sentence);
         assertTrue(other.stop());
         engine.openSecondary(); // what the other has left is of disks of the same names

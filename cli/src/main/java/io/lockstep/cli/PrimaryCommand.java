@@ -2,7 +2,10 @@ package io.lockstep.cli;
 
 import io.lockstep.cli.control.ControlService;
 import io.lockstep.cli.control.ControlledGroup;
+import io.lockstep.cli.control.MonitoredGroup;
+import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
@@ -89,6 +92,16 @@ final class PrimaryCommand implements Callable<Integer> {
     private String peer;
 
     @Option(
+            names = "--peer-qmp",
+            paramLabel = "ADDRESS",
+            converter = PeerMonitorConverter.class,
+            description =
+                    "The secondary is QEMU's: its QMP monitor (PATH or tcp:HOST:PORT), over which"
+                            + " it is checkpointed. A monitor of its own: QEMU serves one client"
+                            + " on each.")
+    private PeerMonitor.Address peerQmp;
+
+    @Option(
             names = "--control",
             required = true,
             paramLabel = "PATH",
@@ -146,6 +159,7 @@ final class PrimaryCommand implements Callable<Integer> {
     private boolean verbose;
 
     private PrimaryService service;
+    private PeerMonitor peerMonitor;
     private ControlService controlService;
     private Console console;
 
@@ -227,12 +241,27 @@ final class PrimaryCommand implements Callable<Integer> {
                 ControlService.start(
                         control,
                         new ControlledGroup(
-                                service.group(),
+                                controlledGroup(),
                                 service.loop(),
                                 DiskArguments.controlled(files),
                                 ServerRun::quit),
                         console);
         console.forwardTo(controlService);
+    }
+
+    private ReplicationGroup controlledGroup() {
+        if (peerQmp == null) {
+            return service.group();
+        }
+        peerMonitor = new PeerMonitor(peerQmp, service.loop());
+        peerMonitor
+                .check()
+                .exceptionally(
+                        thrown -> {
+                            console.say(thrown.getMessage());
+                            return null;
+                        });
+        return new MonitoredGroup(service.group(), peerMonitor);
     }
 
     /**
@@ -271,6 +300,9 @@ final class PrimaryCommand implements Callable<Integer> {
     private boolean stop() {
         if (controlService != null) {
             controlService.close();
+        }
+        if (peerMonitor != null) {
+            peerMonitor.close();
         }
         return service == null || service.stop();
     }

@@ -12,7 +12,7 @@ import java.nio.file.Path;
 import java.util.function.Predicate;
 
 /** A manager at a control socket. Every wait has a deadline. Used by one thread. */
-final class Control implements AutoCloseable {
+final class Control implements Rig.Ending {
     private final QmpClient client;
 
     private Control(final QmpClient client) {

@@ -20,7 +20,7 @@ import java.util.List;
  */
 final class MixedPairTest {
     private static final int LENGTH = 32 << 20;
-    private static final String DISK = QemuReplication.DISK;
+    private static final String DISK = ReplicationSide.DISK;
     private static final String QEMU_CHECKPOINT = "xen-colo-do-checkpoint";
 
     @AutoClose private final Rig rig = new Rig();
@@ -29,29 +29,28 @@ final class MixedPairTest {
 
     // ---- QEMU's primary, and our secondary.
 
-    private final Path qemuGuestSocket = rig.path("qg");
-    private final String qemuGuest = "nbd+unix:///" + DISK + "?socket=" + qemuGuestSocket;
-
-    private QemuProcess startQemuPrimary() {
+    private ReplicationSide startQemuPrimary() {
         pair.startSecondary();
-        return QemuReplication.primary(
-                rig, pair.primaryDisk(DISK), pair.linkSocket(), qemuGuestSocket);
+        final ReplicationSide primary =
+                ReplicationSide.primary(ReplicationPeer.QEMU, rig, "qemu", pair.primaryDisk(DISK));
+        primary.attach(pair.linkSocket());
+        return primary.start();
     }
 
     @Test
     void fioVerifiesThroughAQemuPrimaryAndAFailoverLeavesTheModel() throws IOException {
-        final QemuProcess primary = startQemuPrimary();
+        final ReplicationSide primary = startQemuPrimary();
         final Path model;
         try (Control secondary = pair.secondaryControl()) {
-            verify(qemuGuest, secondary, QEMU_CHECKPOINT);
+            verify(primary.guest(), secondary, QEMU_CHECKPOINT);
             model = copyOfPrimary();
             secondary.execute(QEMU_CHECKPOINT);
             // What is lost again, and what stays, since it is of the secondary's own guest.
-            write(qemuGuest, 0x22, 1 << 20, 8 << 20);
+            write(primary.guest(), 0x22, 1 << 20, 8 << 20);
             write(pair.secondaryGuest(DISK), 0x33, (2 << 20) + 512, 65536);
         }
         ReplicatedPair.assertSame(pair.primaryDisk(DISK), pair.secondaryDisk(DISK));
-        primary.kill();
+        primary.engine().kill();
         pair.failOver();
         overlay(model);
         ReplicatedPair.assertSame(model, pair.secondaryDisk(DISK));
@@ -59,17 +58,17 @@ final class MixedPairTest {
 
     @Test
     void aQemuPrimaryThatIsKilledLeavesTheLastCheckpoint() {
-        final QemuProcess primary = startQemuPrimary();
+        final ReplicationSide primary = startQemuPrimary();
         final SerialWrites guest =
                 SerialWrites.start(
                         rig,
-                        List.of(qemuGuest),
+                        List.of(primary.guest()),
                         LENGTH,
                         pair.secondaryControlSocket(),
                         QEMU_CHECKPOINT,
                         0.02);
         guest.await(1000);
-        primary.kill();
+        primary.engine().kill();
         final SerialWrites.End end = guest.end();
         pair.failOver();
         assertTrue(end.checkpointed() > 0, end::toString);
@@ -79,8 +78,34 @@ final class MixedPairTest {
 
     // ---- Our primary, and QEMU's secondary.
 
-    private QemuProcess startQemuSecondary() {
-        return QemuReplication.secondary(rig, pair.secondaryDisk(DISK), LENGTH, pair.linkSocket());
+    private final Path qemuDisk = rig.hole("qemu.img", LENGTH);
+
+    private ReplicationSide qemuSecondary() {
+        final ReplicationSide secondary =
+                ReplicationSide.secondary(ReplicationPeer.QEMU, rig, "qemu", qemuDisk);
+        pair.withLink(secondary.socket());
+        return secondary;
+    }
+
+    private static QemuProcess qemu(final ReplicationSide side) {
+        return (QemuProcess) side.engine();
+    }
+
+    /** Fails it over, and waits until its disk holds what its guest sees. */
+    private static void failOver(final ReplicationSide secondary) {
+        secondary.stop(true);
+        // The merge is a job that no query shows; at its end the active disk is let go.
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        while (secondary
+                .control()
+                .execute("query-named-block-nodes", "{'flat': true}")
+                .toString()
+                .contains("qemuactive")) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError("not merged in time\n" + secondary.engine());
+            }
+            Rig.pause();
+        }
     }
 
     private void startPrimaryOf(final Object monitor) {
@@ -92,42 +117,41 @@ final class MixedPairTest {
 
     @Test
     void fioVerifiesThroughAPrimaryOfQemuAndAFailoverLeavesTheModel() throws IOException {
-        final QemuProcess secondary = startQemuSecondary();
-        startPrimaryOf(secondary.secondMonitor());
+        final ReplicationSide secondary = qemuSecondary().start();
+        startPrimaryOf(qemu(secondary).secondMonitor());
         final Path model;
         try (Control primary = pair.primaryControl()) {
             verify(pair.guest(DISK), primary, "x-lockstep-checkpoint");
             model = copyOfPrimary();
             primary.checkpoint();
             write(pair.guest(DISK), 0x22, 1 << 20, 8 << 20);
-            write(QemuReplication.secondaryGuest(pair.linkSocket()), 0x33, (2 << 20) + 512, 65536);
+            write(secondary.guest(), 0x33, (2 << 20) + 512, 65536);
             primary.awaitDrained();
         }
-        ReplicatedPair.assertSame(pair.primaryDisk(DISK), pair.secondaryDisk(DISK));
+        ReplicatedPair.assertSame(pair.primaryDisk(DISK), qemuDisk);
         pair.primary().kill();
-        QemuReplication.failOver(secondary);
+        failOver(secondary);
         overlay(model);
-        ReplicatedPair.assertSame(model, pair.secondaryDisk(DISK));
+        ReplicatedPair.assertSame(model, qemuDisk);
     }
 
     @Test
     void aPrimaryOfQemuThatIsKilledLeavesTheLastCheckpoint() {
-        final QemuProcess secondary = startQemuSecondary();
-        startPrimaryOf(secondary.secondMonitor());
+        final ReplicationSide secondary = qemuSecondary().start();
+        startPrimaryOf(qemu(secondary).secondMonitor());
         final SerialWrites guest = SerialWrites.start(rig, pair, LENGTH, 0.02);
         guest.await(3000);
         pair.primary().kill();
         final SerialWrites.End end = guest.end();
-        QemuReplication.failOver(secondary);
+        failOver(secondary);
         assertTrue(end.checkpointed() > 0, end::toString);
-        guest.verify(
-                List.of(Rig.read(pair.secondaryDisk(DISK))), end.checkpointed(), end.submitted());
+        guest.verify(List.of(Rig.read(qemuDisk)), end.checkpointed(), end.submitted());
     }
 
     /** The guest goes on, and what was sealed is committed by the next checkpoint. */
     @Test
     void aMonitorThatIsAwayFailsTheCheckpointAndTheNextOneMakesUpForIt() throws IOException {
-        final QemuProcess secondary = startQemuSecondary();
+        final ReplicationSide secondary = qemuSecondary().start();
         final Path monitor = rig.path("monitor");
         startPrimaryOf(monitor);
         try (Control primary = pair.primaryControl()) {
@@ -136,21 +160,19 @@ final class MixedPairTest {
             assertTrue(away.contains("does not answer") && away.contains("--peer-qmp names"), away);
             write(pair.guest(DISK), 0x22, 0, 1 << 20);
             assertEquals(0, primary.status().get("committed-epoch").getAsLong());
-            Files.createSymbolicLink(monitor, secondary.secondMonitor());
+            Files.createSymbolicLink(monitor, qemu(secondary).secondMonitor());
             assertEquals(2, primary.checkpoint());
             write(pair.guest(DISK), 0x33, 0, 1 << 20);
             primary.awaitDrained();
         }
-        QemuReplication.failOver(secondary);
-        assertEquals(0x22, Rig.read(pair.secondaryDisk(DISK))[0]);
+        failOver(secondary);
+        assertEquals(0x22, Rig.read(qemuDisk)[0]);
     }
 
     @Test
     void aSecondaryThatRefusesItsCheckpointIsQuoted() {
-        final QemuProcess secondary =
-                QemuReplication.secondaryToBeStarted(
-                        rig, pair.secondaryDisk(DISK), LENGTH, pair.linkSocket());
-        startPrimaryOf(secondary.tcpMonitor());
+        final ReplicationSide secondary = qemuSecondary(); // not started
+        startPrimaryOf(qemu(secondary).tcpMonitor());
         try (Control primary = pair.primaryControl()) {
             final String refused = primary.refuse("x-lockstep-checkpoint", "{}").sentence();
             assertTrue(refused.contains("refuses: Backup job"), refused);
@@ -160,7 +182,7 @@ final class MixedPairTest {
 
     @Test
     void aMonitorOfAProcessThatReplicatesNothingIsRefused() {
-        startQemuSecondary();
+        qemuSecondary().start();
         final QemuProcess other = QemuProcess.start(rig, "other");
         startPrimaryOf(other.secondMonitor());
         try (Control primary = pair.primaryControl()) {
@@ -173,7 +195,7 @@ final class MixedPairTest {
     /** It would have to say that what the secondary does not know is committed. */
     @Test
     void withoutAMonitorAForeignSecondaryIsNotSaidToBeCheckpointed() {
-        startQemuSecondary();
+        qemuSecondary().start();
         pair.startPrimary();
         try (Control primary = pair.primaryControl()) {
             primary.awaitLink();

@@ -10,16 +10,17 @@ import java.util.regex.Pattern;
  * A {@code qemu-system-x86_64} that has drives, three QMP monitors, and no machine. It ends with
  * the test.
  */
-final class QemuProcess {
+final class QemuProcess implements ReplicationPeer.Engine {
     private final Program program;
     private final Path secondMonitor;
     private final Control control;
 
-    private QemuProcess(final Program program, final Path monitor, final Path secondMonitor) {
+    private QemuProcess(
+            final Rig rig, final Program program, final Path monitor, final Path secondMonitor) {
         this.program = program;
         this.secondMonitor = secondMonitor;
         Rig.awaitFile(secondMonitor, program::isRunning);
-        control = Control.connect(monitor);
+        control = rig.keep(Control.connect(monitor));
     }
 
     /**
@@ -41,11 +42,11 @@ final class QemuProcess {
             arguments.addAll(List.of("-drive", drive));
         }
         final Program program = rig.start(Tool.QEMU, arguments.toArray(String[]::new));
-        return new QemuProcess(program, monitor, secondMonitor);
+        return new QemuProcess(rig, program, monitor, secondMonitor);
     }
 
-    /** A manager at its first monitor, which serves one client. */
-    Control control() {
+    @Override
+    public Control control() {
         return control;
     }
 
@@ -64,8 +65,8 @@ final class QemuProcess {
         return matcher.group();
     }
 
-    /** kill -9. */
-    void kill() {
+    @Override
+    public void kill() {
         program.kill();
         program.awaitExit();
     }

@@ -27,6 +27,7 @@ import java.util.concurrent.Callable;
             ServeCommand.class,
             SecondaryCommand.class,
             PrimaryCommand.class,
+            EngineCommand.class,
             CheckpointCommand.class,
             StatusCommand.class,
             FailoverCommand.class,

@@ -18,7 +18,7 @@ import java.util.Arrays;
  * of {@code lockstep engine}. What is expected is the same of both, but where a test says why not.
  */
 @ParameterizedClass
-@EnumSource(value = ReplicationPeer.class, names = "QEMU")
+@EnumSource(ReplicationPeer.class)
 final class ReplicationScenarioTest {
     private static final int LENGTH = 1 << 20;
     private static final int HALF = LENGTH / 2;

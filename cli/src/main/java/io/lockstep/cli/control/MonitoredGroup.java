@@ -13,8 +13,8 @@ import java.util.concurrent.CompletableFuture;
  * A primary group whose secondary knows no epochs, and is checkpointed over its QMP monitor. A
  * sealed epoch has been answered in full, and what comes after it waits in the log: so what the
  * secondary's checkpoint covers is that epoch. Once that has succeeded the epoch is committed, and
- * the log goes on; where it fails the epoch stays sealed, and the next checkpoint begins with it.
- * On the group's loop.
+ * the log goes on; where it fails the epoch stays sealed, and the next checkpoint begins with it. A
+ * group that is no primary is left as it is. On the group's loop.
  */
 public final class MonitoredGroup implements ReplicationGroup {
     private final ReplicationGroup group;
@@ -32,7 +32,9 @@ public final class MonitoredGroup implements ReplicationGroup {
     @Override
     public CompletableFuture<Void> commit(final long epoch) {
         final GroupStatus status = group.status();
-        if (epoch <= status.committedEpoch() || epoch > status.sealedEpoch()) {
+        if (group.role() != Role.PRIMARY
+                || epoch <= status.committedEpoch()
+                || epoch > status.sealedEpoch()) {
             return group.commit(epoch); // done before, or to be refused
         }
         if (committing == null) {
@@ -45,7 +47,7 @@ public final class MonitoredGroup implements ReplicationGroup {
     @Override
     public CompletableFuture<Long> checkpoint() {
         final GroupStatus status = group.status();
-        if (status.state() == GroupStatus.State.ALONE) {
+        if (group.role() != Role.PRIMARY || status.state() == GroupStatus.State.ALONE) {
             return group.checkpoint();
         }
         return status.sealedEpoch() > status.committedEpoch()

@@ -55,7 +55,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private final IoLoop guestLoop;
     private final IoLoop linkLoop;
-    private final Endpoint peer;
+    private final List<Peer> peers;
     private final Options options;
     private final GroupEvents events;
     private final ForwardLog log;
@@ -92,12 +92,12 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final IoLoop guestLoop,
             final IoLoop linkLoop,
             final List<Disk> locals,
-            final Endpoint peer,
+            final List<Peer> peers,
             final Options options,
             final GroupEvents events) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
-        this.peer = peer;
+        this.peers = List.copyOf(peers);
         this.options = options;
         this.events = events;
         log = new ForwardLog(options.logLength());
@@ -112,7 +112,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         link =
                 new Link(
                         linkLoop,
-                        peer,
+                        peers.toArray(Peer[]::new),
                         disks.toArray(PrimaryDisk[]::new),
                         emptyDisks,
                         log,
@@ -126,7 +126,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * @param guestLoop owns the group and the disks
      * @param linkLoop owns the link; may be the same
      * @param disks writable
-     * @param peer where the secondary's replication exports are
+     * @param peer where the secondary's replication exports are, which have the disks' names
      * @throws IOException where a disk can't be a primary's
      */
     public static PrimaryGroup open(
@@ -137,13 +137,31 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final Options options,
             final GroupEvents events)
             throws IOException {
+        final List<Peer> peers = disks.stream().map(disk -> new Peer(peer, disk.name())).toList();
+        return open(guestLoop, linkLoop, disks, peers, options, events);
+    }
+
+    /**
+     * The same where each disk has a peer of its own.
+     *
+     * @param peers of the disks, in their order
+     * @throws IOException where a disk can't be a primary's
+     */
+    public static PrimaryGroup open(
+            final IoLoop guestLoop,
+            final IoLoop linkLoop,
+            final List<Disk> disks,
+            final List<Peer> peers,
+            final Options options,
+            final GroupEvents events)
+            throws IOException {
         for (final Disk disk : disks) {
             if (disk.isReadOnly()) {
                 throw new IOException("disk " + disk.name() + " is read-only; a primary writes it");
             }
         }
         final PrimaryGroup group =
-                new PrimaryGroup(guestLoop, linkLoop, disks, peer, options, events);
+                new PrimaryGroup(guestLoop, linkLoop, disks, peers, options, events);
         for (int i = 0; i < disks.size(); i++) {
             group.scan(i, disks.get(i));
         }
@@ -169,6 +187,15 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 },
                 0);
         disk.poll();
+    }
+
+    private String peer() {
+        return peers.getFirst().server().toString();
+    }
+
+    /** The disks as the guest uses them, in order. */
+    public List<Disk> guestDisks() {
+        return List.copyOf(disks);
     }
 
     /** What the guest uses; a disk's export has its name. */
@@ -272,7 +299,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (isForeign) {
             return fail(
                     "the secondary at "
-                            + peer
+                            + peer()
                             + " is no lockstep and knows no epochs: start the primary with"
                             + " --peer-qmp; or seal (x-lockstep-seal), checkpoint the secondary in"
                             + " its own way, and commit (x-lockstep-commit)");
@@ -419,7 +446,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 GroupEvents.Event.LINK_UP,
                 "",
                 committedEpoch,
-                "linked to the secondary at " + peer);
+                "linked to the secondary at " + peer());
         started.complete(null);
         commits.keySet().forEach(epoch -> linkLoop.execute(() -> link.commit(epoch)));
     }
@@ -430,7 +457,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 GroupEvents.Event.LINK_DOWN,
                 "",
                 committedEpoch,
-                "the link to the secondary at " + peer + " is cut, and tried again: " + reason);
+                "the link to the secondary at " + peer() + " is cut, and tried again: " + reason);
     }
 
     private void onRefused(
@@ -445,7 +472,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         disk,
                         offset,
                         Errno.name(errno),
-                        "the secondary at " + peer + " refused: " + reason));
+                        "the secondary at " + peer() + " refused: " + reason));
     }
 
     private void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
@@ -556,7 +583,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return new GroupStatus(
                 Role.PRIMARY,
                 state,
-                peer + (isForeign ? " (not a lockstep)" : ""),
+                peer() + (isForeign ? " (not a lockstep)" : ""),
                 isLinked,
                 openEpoch,
                 sealedEpoch,
@@ -579,6 +606,18 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 0,
                 0,
                 disk.dirty().markedLength());
+    }
+
+    /**
+     * Ends the link and gives the log's memory back, while both loops go on. The guests use the
+     * disks no more.
+     */
+    public void release() {
+        linkLoop.execute(
+                () -> {
+                    link.cut();
+                    guestLoop.execute(log::close);
+                });
     }
 
     /** Gives the log's memory back. The guests have gone, and the link's loop has ended. */

@@ -199,7 +199,8 @@ final class PairTest {
                             SecondaryGroup.open(
                                     secondaryLoop,
                                     List.of(disk),
-                                    new SecondaryGroup.Options(folder.resolve("buffers"), 64 << 20),
+                                    SecondaryGroup.Options.in(
+                                            folder.resolve("buffers"), 1, 64 << 20),
                                     (event, name, epoch, sentence) -> {});
                     opened.add(secondary);
                     server =

@@ -76,7 +76,7 @@ final class SecondaryGroupTest {
                 SecondaryGroup.open(
                         loop,
                         List.of(local),
-                        new SecondaryGroup.Options(buffers(), bufferLimit),
+                        SecondaryGroup.Options.in(buffers(), 1, bufferLimit),
                         (event, disk, epoch, sentence) -> {});
         stream = group.streamExports().getFirst().disk();
         guest = group.guestExports().getFirst().disk();

@@ -1,7 +1,6 @@
 package io.lockstep.interop;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.AutoClose;
@@ -22,6 +21,8 @@ import java.util.Arrays;
 final class ReplicationScenarioTest {
     private static final int LENGTH = 1 << 20;
     private static final int HALF = LENGTH / 2;
+    private static final String CANCELLED = "Backup job was cancelled unexpectedly";
+    private static final String NOT_RUNNING = "Block replication is not running";
 
     @AutoClose private final Rig rig = new Rig();
 
@@ -47,25 +48,55 @@ final class ReplicationScenarioTest {
         return nbd.read(export, 0, LENGTH);
     }
 
+    /**
+     * A guest of QEMU's waits until the secondary has what it writes, one of Lockstep's does not.
+     */
+    private void awaitForwarded(final String expected, final ReplicationSide secondary) {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        while (!read(secondary.stream()).equals(expected)) {
+            assertTrue(System.nanoTime() < deadline, "forwarded in time");
+            Rig.pause();
+        }
+    }
+
     private void write(final String export, final int value, final int at, final int length) {
         assertEquals("done", nbd.write(export, value, at, length));
     }
 
-    private static void assertRefused(
-            final String sentence, final ReplicationSide side, final String arguments) {
+    /** Both refuse it; each in its own words. */
+    private void assertRefused(
+            final String qemuSentence,
+            final String sentence,
+            final ReplicationSide side,
+            final String arguments) {
         assertEquals(
-                new Control.Refusal("GenericError", sentence),
+                new Control.Refusal("GenericError", isQemu() ? qemuSentence : sentence),
                 side.control().refuse("xen-set-replication", arguments));
+    }
+
+    private boolean isQemu() {
+        return peer == ReplicationPeer.QEMU;
     }
 
     // ---- Primary.
 
+    /** Only the quorum uses the node in QEMU either; Lockstep exports it to nobody. */
     @Test
     void ofAPrimaryThatIsNotStartedTheReplicationNodeTakesNothing() {
         final ReplicationSide secondary = secondary().start();
         final ReplicationSide primary = primary();
         primary.makeClient(secondary.socket());
-        primary.control().execute("nbd-server-add", "{'device': 'client', 'writable': true}");
+        final String export = "{'device': 'client', 'writable': true}";
+        if (!isQemu()) {
+            assertEquals(
+                    new Control.Refusal(
+                            "GenericError",
+                            "node 'client' can't be exported; a raw node, a quorum, and a"
+                                    + " replication node with mode=secondary can"),
+                    primary.control().refuse("nbd-server-add", export));
+            return;
+        }
+        primary.control().execute("nbd-server-add", export);
         final String client = "nbd+unix:///client?socket=" + primary.socket();
         assertEquals("EIO", nbd.read(client, 0, LENGTH));
         assertEquals("EIO", nbd.write(client, 0x11, 0, LENGTH));
@@ -85,10 +116,10 @@ final class ReplicationScenarioTest {
         primary.start();
         write(primary.guest(), 0x22, HALF, HALF);
         assertEquals("11*524288 22*524288", read(primary.guest()));
-        assertEquals("aa*524288 22*524288", read(secondary.stream()));
-        assertFalse(primary.hasError());
+        awaitForwarded("aa*524288 22*524288", secondary);
+        assertEquals("", primary.error());
         primary.checkpoint();
-        assertFalse(primary.hasError());
+        assertEquals("", primary.error());
     }
 
     @Test
@@ -97,16 +128,19 @@ final class ReplicationScenarioTest {
         final ReplicationSide primary = primary();
         primary.attach(secondary.socket());
         assertRefused(
-                "Block replication is not running",
+                NOT_RUNNING,
+                "replication is not running",
                 primary,
                 ReplicationSide.stopArguments(true, false));
         assertRefused(
                 "The parameter mode's value is invalid, needs 0, but got 1",
+                "The parameter mode's value is invalid, needs primary, but got secondary",
                 primary,
                 ReplicationSide.startArguments(false));
         primary.start();
         assertRefused(
                 "Block replication is running or done",
+                "replication is already running",
                 primary,
                 ReplicationSide.startArguments(true));
     }
@@ -118,6 +152,7 @@ final class ReplicationScenarioTest {
         primary.attach(secondary.socket());
         primary.start();
         write(primary.guest(), 0x11, 0, LENGTH);
+        awaitForwarded("11", secondary);
         primary.stop(true);
         write(primary.guest(), 0x22, 0, LENGTH);
         assertEquals("22", read(primary.guest()));
@@ -129,6 +164,7 @@ final class ReplicationScenarioTest {
         assertEquals("11", read(secondary.stream()));
     }
 
+    /** To Lockstep a link that is cut is no error: it is made again, and the log keeps all. */
     @Test
     void aPrimaryWhoseSecondaryDiedGoesOnWithoutTheChild() {
         final ReplicationSide secondary = secondary().start();
@@ -137,10 +173,11 @@ final class ReplicationScenarioTest {
         primary.start();
         secondary.engine().kill();
         write(primary.guest(), 0x11, 0, LENGTH);
-        assertTrue(primary.hasError());
+        assertEquals(isQemu() ? "I/O error occurred" : "", primary.error());
         primary.detach();
         write(primary.guest(), 0x22, 0, HALF);
         assertEquals("22*524288 11*524288", read(primary.guest()));
+        primary.engine().kill();
     }
 
     // ---- Secondary.
@@ -150,29 +187,33 @@ final class ReplicationScenarioTest {
         final ReplicationSide secondary = secondary();
         assertEquals("EIO", nbd.read(secondary.guest(), 0, LENGTH));
         assertEquals("EIO", nbd.write(secondary.guest(), 0x11, 0, LENGTH));
-        assertFalse(secondary.hasError());
+        assertEquals(NOT_RUNNING, secondary.error());
     }
 
     @Test
     void aSecondaryStartsOnceAndOnlyAsThat() {
         final ReplicationSide secondary = secondary();
         assertRefused(
-                "Block replication is not running",
+                NOT_RUNNING,
+                "replication is not running",
                 secondary,
                 ReplicationSide.stopArguments(false, false));
         assertEquals(
-                new Control.Refusal("GenericError", "Backup job was cancelled unexpectedly"),
+                new Control.Refusal(
+                        "GenericError", isQemu() ? CANCELLED : "replication is not running"),
                 secondary.control().refuse("xen-colo-do-checkpoint", "{}"));
         assertRefused(
                 "The parameter mode's value is invalid, needs 1, but got 0",
+                "The parameter mode's value is invalid, needs secondary, but got primary",
                 secondary,
                 ReplicationSide.startArguments(true));
         secondary.start();
         assertRefused(
                 "Block replication is running or done",
+                "replication is already running",
                 secondary,
                 ReplicationSide.startArguments(false));
-        assertFalse(secondary.hasError());
+        assertEquals("", secondary.error());
     }
 
     @Test
@@ -191,7 +232,7 @@ final class ReplicationScenarioTest {
         write(secondary.stream(), 0x22, HALF, HALF);
         write(secondary.guest(), 0x33, 0, LENGTH);
         secondary.checkpoint();
-        assertFalse(secondary.hasError());
+        assertEquals("", secondary.error());
         assertEquals("aa*524288 22*524288", read(secondary.guest()));
         write(secondary.stream(), 0x44, 0, LENGTH);
         assertEquals("aa*524288 22*524288", read(secondary.guest()));
@@ -211,34 +252,12 @@ final class ReplicationScenarioTest {
         write(secondary.guest(), 0x33, 131072 + 4096, 4096);
         write(secondary.stream(), 0x22, 196608 + 512, 1024);
         write(secondary.guest(), 0x33, 196608 + 1024, 1024);
-        final String seen =
-                "11*65536 33*65536 11*4096 33*4096 11*57344 11*1024 33*1024 11*63488 11*786432";
-        assertSeen(seen, read(secondary.guest()));
+        final String seen = "11*65536 33*65536 11*4096 33*4096 11*58368 33*1024 11*849920";
+        assertEquals(seen, read(secondary.guest()));
         secondary.stop(true);
-        assertSeen(seen, read(secondary.guest()));
+        assertEquals(seen, read(secondary.guest()));
         awaitDisk(seen);
-        assertSeen(seen, read(secondary.guest()));
-    }
-
-    /** Compares bytes, however they are told. */
-    private static void assertSeen(final String expected, final String seen) {
-        assertEquals(joined(expected), seen);
-    }
-
-    private static String joined(final String runs) {
-        final StringBuilder joined = new StringBuilder();
-        String value = "";
-        long length = 0;
-        for (final String run : runs.split(" ")) {
-            final String[] parts = run.split("\\*");
-            if (!parts[0].equals(value) && length > 0) {
-                joined.append(value).append('*').append(length).append(' ');
-                length = 0;
-            }
-            value = parts[0];
-            length += Long.parseLong(parts[1]);
-        }
-        return joined + value + "*" + length;
+        assertEquals(seen, read(secondary.guest()));
     }
 
     private void awaitDisk(final String runs) {
@@ -272,36 +291,51 @@ final class ReplicationScenarioTest {
         secondary.checkpoint();
         secondary.stop(true);
         secondary.stop(false);
-        assertFalse(secondary.hasError());
+        assertEquals("", secondary.error());
         assertEquals("33*524288 aa*524288", read(secondary.guest()));
         write(secondary.guest(), 0x44, HALF, HALF);
         assertEquals("33*524288 44*524288", read(secondary.guest()));
         awaitDisk("33*524288 44*524288");
     }
 
+    /**
+     * What a stop is that is no failover. QEMU ends the job that saves what the stream overwrites,
+     * then misses it, says so, and has stopped all the same; its guest sees what it saw before, of
+     * which from then on the stream overwrites what it likes. Lockstep takes that state, without
+     * what the guest has written since the checkpoint: it is of another past.
+     */
     @Test
-    void aStopWithoutFailoverIsACheckpointAndTheEnd() {
+    void aStopWithoutFailoverIsTheEnd() {
         final ReplicationSide secondary = secondary().start();
         write(secondary.stream(), 0x22, HALF, HALF);
-        write(secondary.guest(), 0x33, 0, LENGTH);
-        System.err.println(
-                secondary
-                        .control()
-                        .refuse(
-                                "xen-set-replication",
-                                ReplicationSide.stopArguments(false, false)));
-        System.err.println(read(secondary.guest()));
-        System.err.println(read(secondary.stream()));
+        write(secondary.guest(), 0x33, 0, 65536);
+        final String stop = ReplicationSide.stopArguments(false, false);
+        if (isQemu()) {
+            assertEquals(
+                    new Control.Refusal("GenericError", CANCELLED),
+                    secondary.control().refuse("xen-set-replication", stop));
+            assertEquals("33*65536 aa*983040", read(secondary.guest()));
+        } else {
+            secondary.stop(false);
+            assertEquals("aa*524288 22*524288", read(secondary.guest()));
+        }
         secondary.stop(false);
         secondary.checkpoint();
         secondary.start();
-        System.err.println(secondary.hasError());
-        System.err.println(read(secondary.guest()));
         write(secondary.guest(), 0x44, 0, LENGTH);
-        System.err.println(read(secondary.guest()));
+        assertEquals("44", read(secondary.guest()));
     }
 
     // ---- Both, and on.
+
+    /**
+     * A manager checkpoints both, as COLO does. To QEMU it is the secondary's that counts, and
+     * between two locksteps the primary's: the secondary's commits what the primary has sealed.
+     */
+    private static void checkpoint(final ReplicationSide primary, final ReplicationSide secondary) {
+        primary.checkpoint();
+        secondary.checkpoint();
+    }
 
     @Test
     void checkpointsReplicateAndAFailoverTakesBack() {
@@ -311,8 +345,7 @@ final class ReplicationScenarioTest {
         primary.start();
         write(primary.guest(), 0x11, 0, LENGTH);
         assertEquals("aa", read(secondary.guest()));
-        primary.checkpoint();
-        secondary.checkpoint();
+        checkpoint(primary, secondary);
         assertEquals("11", read(secondary.guest()));
         write(primary.guest(), 0x22, 0, LENGTH);
         write(secondary.guest(), 0x33, 0, HALF);
@@ -328,7 +361,7 @@ final class ReplicationScenarioTest {
         first.attach(second.socket());
         first.start();
         write(first.guest(), 0x11, 0, LENGTH);
-        second.checkpoint();
+        checkpoint(first, second);
         first.engine().kill();
         write(second.guest(), 0x22, 0, HALF);
         second.stop(true);
@@ -339,8 +372,8 @@ final class ReplicationScenarioTest {
         second.attach(third.socket());
         second.control().execute("xen-set-replication", ReplicationSide.startArguments(true));
         write(second.guest(), 0x33, HALF, HALF);
-        assertEquals("22*524288 33*524288", read(third.stream()));
-        third.checkpoint();
+        awaitForwarded("22*524288 33*524288", third);
+        checkpoint(second, third);
         write(second.guest(), 0x44, 0, LENGTH);
         assertEquals("22*524288 33*524288", read(third.guest()));
         second.engine().kill();

@@ -1,5 +1,7 @@
 package io.lockstep.interop;
 
+import com.google.gson.JsonObject;
+
 import java.nio.file.Path;
 import java.util.List;
 
@@ -156,12 +158,11 @@ final class ReplicationSide {
         control().execute("xen-colo-do-checkpoint");
     }
 
-    boolean hasError() {
-        return control()
-                .execute("query-xen-replication-status")
-                .getAsJsonObject()
-                .get("error")
-                .getAsBoolean();
+    /** What its status says of an error; empty where there is none. */
+    String error() {
+        final JsonObject status =
+                control().execute("query-xen-replication-status").getAsJsonObject();
+        return status.get("error").getAsBoolean() ? status.get("desc").getAsString() : "";
     }
 
     void stop(final boolean failover) {

@@ -10,6 +10,7 @@ import io.lockstep.cli.graph.GraphException;
 import io.lockstep.engine.loop.Endpoint;
 
 import java.io.IOException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -160,7 +161,7 @@ final class GraphCommands {
         address.end();
         final Endpoint endpoint;
         if (type.equals("unix")) {
-            endpoint = new Endpoint.Unix(Path.of(data.requireString("path")));
+            endpoint = new Endpoint.Unix(path(data.requireString("path")));
         } else {
             final String host = data.requireString("host");
             endpoint =
@@ -170,6 +171,14 @@ final class GraphCommands {
         }
         data.end();
         return endpoint;
+    }
+
+    private static Path path(final String text) {
+        try {
+            return Path.of(text);
+        } catch (final InvalidPathException e) {
+            throw QmpException.generic("Parameter 'addr.data.path' is no path: " + e.getReason());
+        }
     }
 
     private static int port(final String text) {

@@ -167,8 +167,17 @@ final class NodeReader {
     private static BlockNode file(final NodeOptions options) {
         final String name = options.string("filename");
         options.end("driver 'file'", "filename");
+        return new BlockNode.FileNode(path(name));
+    }
+
+    /**
+     * A name as a path.
+     *
+     * @throws GraphException where it can't be one
+     */
+    static Path path(final String name) {
         try {
-            return new BlockNode.FileNode(Path.of(name));
+            return Path.of(name);
         } catch (final InvalidPathException e) {
             throw new GraphException("Could not open '" + name + "': " + e.getReason());
         }
@@ -277,7 +286,7 @@ final class NodeReader {
         return options.has("host")
                 ? new Endpoint.Tcp(
                         options.string("host"), port(options.string("port", "10809"), options))
-                : new Endpoint.Unix(Path.of(options.string("path")));
+                : new Endpoint.Unix(path(options.string("path")));
     }
 
     /** An address in the form of {@code SocketAddress}. */
@@ -289,7 +298,7 @@ final class NodeReader {
                 final String host = options.string("host");
                 endpoint = new Endpoint.Tcp(host, port(options.string("port"), options));
             }
-            case "unix" -> endpoint = new Endpoint.Unix(Path.of(options.string("path")));
+            case "unix" -> endpoint = new Endpoint.Unix(path(options.string("path")));
             default ->
                     throw new GraphException(
                             "Parameter '"

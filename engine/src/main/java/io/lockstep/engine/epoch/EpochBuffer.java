@@ -46,6 +46,9 @@ public final class EpochBuffer implements AutoCloseable {
     private static final int SLOT_ZERO = -1;
     private static final int BLOCK_BITS = 12;
 
+    /** A 64th a second. */
+    private static final int USUAL_FADING_BITS = 6;
+
     private static final int MAP_CHUNK = 64 << 10;
     private static final int ARENA_CHUNK = 1 << 20;
     private static final int EXTENTS_CHUNK = 64 << 10;
@@ -75,6 +78,9 @@ public final class EpochBuffer implements AutoCloseable {
 
     /** Runs that were reserved and may still be published. */
     private long extentsReserved;
+
+    /** Bytes of arena that epochs of late have used: at most, and fading. */
+    private long usualLength;
 
     private EpochBuffer(
             final SparseFile map,
@@ -182,6 +188,7 @@ public final class EpochBuffer implements AutoCloseable {
             header.set(LONG, AT_ERA, era);
         }
         final boolean isOpening = tag == 0;
+        usualLength = Math.max(usualLength, usedLength());
         epoch = newEpoch;
         tag = tagOf(newEpoch);
         extentsReserved = 0;
@@ -351,9 +358,14 @@ public final class EpochBuffer implements AutoCloseable {
         return slotsMax * BLOCK_LENGTH;
     }
 
-    /** Gives back arena space beyond a mark, in bytes, and beyond what is in use. */
+    /**
+     * Gives back arena space beyond a mark, in bytes, and beyond what is in use or was of late: to
+     * be called once a second. What an epoch used is half forgotten after three quarters of a
+     * minute.
+     */
     public void trim(final long highWater) {
-        final long keep = Math.max(highWater, usedLength());
+        usualLength -= usualLength >> USUAL_FADING_BITS;
+        final long keep = Math.max(highWater, Math.max(usualLength, usedLength()));
         if (arena.allocatedLength() > keep + ARENA_CHUNK) {
             arena.release(keep);
         }

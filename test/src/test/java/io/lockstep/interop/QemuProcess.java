@@ -41,7 +41,7 @@ final class QemuProcess implements ReplicationPeer.Engine {
         for (final String drive : drives) {
             arguments.addAll(List.of("-drive", drive));
         }
-        final Program program = rig.start(Tool.QEMU, arguments.toArray(String[]::new));
+        final Program program = rig.start(Tool.QEMU_SYSTEM, arguments.toArray(String[]::new));
         return new QemuProcess(rig, program, monitor, secondMonitor);
     }
 
@@ -50,8 +50,8 @@ final class QemuProcess implements ReplicationPeer.Engine {
         return control;
     }
 
-    /** Its second monitor, for somebody else. */
-    Path secondMonitor() {
+    @Override
+    public Path secondMonitor() {
         return secondMonitor;
     }
 

@@ -49,7 +49,7 @@ final class RealGuest {
             Tool.skip("there is no kernel to boot; to run this test: test/guest/fetch");
         }
         final List<String> command =
-                new ArrayList<>(List.of(Tool.QEMU.path().toString(), "-nodefaults"));
+                new ArrayList<>(List.of(Tool.QEMU_SYSTEM.path().toString(), "-nodefaults"));
         command.addAll(List.of("-M", "q35,accel=tcg", "-cpu", "max", "-m", "256"));
         command.addAll(List.of("-display", "none", "-serial", "stdio", "-no-reboot"));
         command.addAll(List.of("-kernel", kernel.toString()));

@@ -44,6 +44,11 @@ enum ReplicationPeer {
                 }
 
                 @Override
+                public Path secondMonitor() {
+                    return monitor; // which takes any number of clients
+                }
+
+                @Override
                 public void kill() {
                     process.kill();
                 }
@@ -65,6 +70,9 @@ enum ReplicationPeer {
     interface Engine {
         /** A manager at its QMP monitor. */
         Control control();
+
+        /** A monitor for somebody else. */
+        Path secondMonitor();
 
         /** kill -9. */
         void kill();

@@ -34,7 +34,6 @@ enum Tool {
             }
         }
     },
-    QEMU("qemu-system-x86_64", "qemu-system-x86"),
     QEMU_IMG("qemu-img", "qemu-utils"),
     QEMU_IO("qemu-io", "qemu-utils"),
     QEMU_NBD("qemu-nbd", "qemu-utils"),

@@ -118,7 +118,7 @@ final class MixedPairTest {
     @Test
     void fioVerifiesThroughAPrimaryOfQemuAndAFailoverLeavesTheModel() throws IOException {
         final ReplicationSide secondary = qemuSecondary().start();
-        startPrimaryOf(qemu(secondary).secondMonitor());
+        startPrimaryOf(secondary.engine().secondMonitor());
         final Path model;
         try (Control primary = pair.primaryControl()) {
             verify(pair.guest(DISK), primary, "x-lockstep-checkpoint");
@@ -138,7 +138,7 @@ final class MixedPairTest {
     @Test
     void aPrimaryOfQemuThatIsKilledLeavesTheLastCheckpoint() {
         final ReplicationSide secondary = qemuSecondary().start();
-        startPrimaryOf(qemu(secondary).secondMonitor());
+        startPrimaryOf(secondary.engine().secondMonitor());
         final SerialWrites guest = SerialWrites.start(rig, pair, LENGTH, 0.02);
         guest.await(3000);
         pair.primary().kill();
@@ -146,6 +146,28 @@ final class MixedPairTest {
         failOver(secondary);
         assertTrue(end.checkpointed() > 0, end::toString);
         guest.verify(List.of(Rig.read(qemuDisk)), end.checkpointed(), end.submitted());
+    }
+
+    /** The same primary, set up in QEMU's way. */
+    @Test
+    void anEngineCheckpointsAQemuSecondaryToo() {
+        final ReplicationSide secondary = qemuSecondary().start();
+        final ReplicationSide primary =
+                ReplicationSide.primary(
+                        ReplicationPeer.LOCKSTEP,
+                        rig,
+                        "engine",
+                        pair.primaryDisk(DISK),
+                        "--peer-qmp",
+                        secondary.engine().secondMonitor().toString());
+        primary.attach(secondary.socket());
+        primary.start();
+        write(primary.guest(), 0x11, 0, 1 << 20);
+        primary.checkpoint();
+        write(primary.guest(), 0x22, 0, 1 << 20);
+        primary.engine().kill();
+        failOver(secondary);
+        assertEquals(0x11, Rig.read(qemuDisk)[0]);
     }
 
     /** The guest goes on, and what was sealed is committed by the next checkpoint. */
@@ -160,7 +182,7 @@ final class MixedPairTest {
             assertTrue(away.contains("does not answer") && away.contains("--peer-qmp names"), away);
             write(pair.guest(DISK), 0x22, 0, 1 << 20);
             assertEquals(0, primary.status().get("committed-epoch").getAsLong());
-            Files.createSymbolicLink(monitor, qemu(secondary).secondMonitor());
+            Files.createSymbolicLink(monitor, secondary.engine().secondMonitor());
             assertEquals(2, primary.checkpoint());
             write(pair.guest(DISK), 0x33, 0, 1 << 20);
             primary.awaitDrained();
@@ -183,7 +205,7 @@ final class MixedPairTest {
     @Test
     void aMonitorOfAProcessThatReplicatesNothingIsRefused() {
         qemuSecondary().start();
-        final QemuProcess other = QemuProcess.start(rig, "other");
+        final QemuProcess other = QemuProcess.start(rig, "other", List.of());
         startPrimaryOf(other.secondMonitor());
         try (Control primary = pair.primaryControl()) {
             final String refused = primary.refuse("x-lockstep-checkpoint", "{}").sentence();

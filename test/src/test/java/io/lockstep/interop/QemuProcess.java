@@ -27,9 +27,9 @@ final class QemuProcess implements ReplicationPeer.Engine {
      * Starts one.
      *
      * @param name of it among those of the rig
-     * @param drives arguments of {@code -drive}
+     * @param more arguments, such as {@code -drive}
      */
-    static QemuProcess start(final Rig rig, final String name, final String... drives) {
+    static QemuProcess start(final Rig rig, final String name, final List<String> more) {
         final Path monitor = rig.path(name + ".qmp");
         final Path secondMonitor = rig.path(name + "2.qmp");
         final List<String> arguments =
@@ -38,9 +38,7 @@ final class QemuProcess implements ReplicationPeer.Engine {
             arguments.addAll(List.of("-qmp", "unix:" + socket + ",server=on,wait=off"));
         }
         arguments.addAll(List.of("-qmp", "tcp:127.0.0.1:0,server=on,wait=off"));
-        for (final String drive : drives) {
-            arguments.addAll(List.of("-drive", drive));
-        }
+        arguments.addAll(more);
         final Program program = rig.start(Tool.QEMU_SYSTEM, arguments.toArray(String[]::new));
         return new QemuProcess(rig, program, monitor, secondMonitor);
     }

@@ -119,7 +119,7 @@ final class QemuWordsTest {
 
     private QmpLine qemu() {
         rig.hole("q.raw", 1 << 20);
-        final QemuProcess qemu = QemuProcess.start(rig, "q", drive("q.raw"));
+        final QemuProcess qemu = QemuProcess.start(rig, "q", List.of("-drive", drive("q.raw")));
         return rig.keep(QmpLine.connect(qemu.secondMonitor()));
     }
 

@@ -11,8 +11,8 @@ import java.util.List;
 enum ReplicationPeer {
     QEMU {
         @Override
-        Engine start(final Rig rig, final String name, final List<String> drives) {
-            return QemuProcess.start(rig, name, drives.toArray(String[]::new));
+        Engine start(final Rig rig, final String name, final List<String> arguments) {
+            return QemuProcess.start(rig, name, arguments);
         }
 
         @Override
@@ -30,12 +30,12 @@ enum ReplicationPeer {
     },
     LOCKSTEP {
         @Override
-        Engine start(final Rig rig, final String name, final List<String> drives) {
+        Engine start(final Rig rig, final String name, final List<String> arguments) {
             final Path monitor = rig.path(name + ".qmp");
-            final List<String> arguments = new ArrayList<>(List.of("engine"));
-            drives.forEach(drive -> arguments.addAll(List.of("-drive", drive)));
-            arguments.addAll(List.of("--qmp", "unix:" + monitor + ",server=on,wait=off"));
-            final LockstepProcess process = rig.server(arguments);
+            final List<String> all = new ArrayList<>(List.of("engine"));
+            all.addAll(List.of("-qmp", "unix:" + monitor + ",server=on,wait=off"));
+            all.addAll(arguments);
+            final LockstepProcess process = rig.server(all);
             final Control control = rig.keep(Control.connect(monitor));
             return new Engine() {
                 @Override
@@ -82,9 +82,9 @@ enum ReplicationPeer {
      * Starts it.
      *
      * @param name of it among those of the rig
-     * @param drives arguments of {@code -drive}
+     * @param arguments such as {@code -drive}, which both take
      */
-    abstract Engine start(Rig rig, String name, List<String> drives);
+    abstract Engine start(Rig rig, String name, List<String> arguments);
 
     /** What an active or hidden disk is. */
     abstract String bufferDriver();

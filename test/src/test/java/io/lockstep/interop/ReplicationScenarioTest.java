@@ -280,6 +280,23 @@ final class ReplicationScenarioTest {
         return bytes.toByteArray();
     }
 
+    /** QEMU 7.2 wants the node to name itself, which the document did not do when it was new. */
+    @Test
+    void theReplicationNodeMayBeTheGuestsDisk() {
+        final ReplicationSide secondary =
+                ReplicationSide.secondaryWithoutQuorum(
+                        peer, rig, "s", secondaryDisk, isQemu() ? "top-id=child," : "");
+        secondary.start();
+        write(secondary.stream(), 0x22, 0, LENGTH);
+        assertEquals("aa", read(secondary.guest()));
+        secondary.checkpoint();
+        assertEquals("22", read(secondary.guest()));
+        write(secondary.stream(), 0x33, 0, LENGTH);
+        write(secondary.guest(), 0x44, 0, HALF);
+        secondary.stop(true);
+        awaitDisk("44*524288 22*524288");
+    }
+
     @Test
     void afterAFailoverStartCheckpointAndStopAreAccepted() {
         final ReplicationSide secondary = secondary().start();

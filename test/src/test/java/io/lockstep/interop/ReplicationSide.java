@@ -3,19 +3,19 @@ package io.lockstep.interop;
 import com.google.gson.JsonObject;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One side of the replication of one disk as QEMU's document sets it up, over Unix sockets: the
- * second of its two forms, with a quorum on both sides. Its NBD server has the guest's export, and
- * a secondary's has the replication export besides. Source: QEMU's {@code
- * docs/block-replication.txt}.
+ * One side of the replication of one disk as QEMU's document sets it up, over Unix sockets: in the
+ * second of its two forms, with a quorum on both sides, where nothing else is said. Its NBD server
+ * has the guest's export, and a secondary's has the replication export besides. Source: QEMU's
+ * {@code docs/block-replication.txt}.
  */
 final class ReplicationSide {
     /** The disk's name on both sides, and that of its replication export. */
     static final String DISK = "a";
 
-    private static final String SECONDARY_GUEST = "top";
     private static final String QUORUM =
             "if=none,driver=quorum,read-pattern=fifo,vote-threshold=1,id=";
 
@@ -46,41 +46,98 @@ final class ReplicationSide {
      */
     static ReplicationSide secondary(
             final ReplicationPeer peer, final Rig rig, final String name, final Path disk) {
-        final long length = disk.toFile().length();
-        final String buffer = "driver=" + peer.bufferDriver();
-        final List<String> drives =
+        return secondary(
+                peer,
+                rig,
+                name,
+                disk,
+                "top",
                 List.of(
-                        "if=none,driver=raw,id=" + DISK + ",file.filename=" + disk,
-                        "if=none,id=child,driver=replication,mode=secondary,top-id=top,file."
-                                + buffer
-                                + ",file.file.filename="
-                                + peer.buffer(rig, name + "active", length)
-                                + ",file.backing."
-                                + buffer
-                                + ",file.backing.file.filename="
-                                + peer.buffer(rig, name + "hidden", length)
-                                + ",file.backing.backing="
-                                + DISK,
-                        QUORUM + SECONDARY_GUEST + ",children.0=child");
+                        "-drive",
+                        replicationDrive(peer, rig, name, disk, "top-id=top,"),
+                        "-drive",
+                        QUORUM + "top,children.0=child"));
+    }
+
+    /**
+     * The same in the document's first form, in which the replication node is the guest's disk.
+     *
+     * @param topId names it, as QEMU has it; or empty
+     */
+    static ReplicationSide secondaryWithoutQuorum(
+            final ReplicationPeer peer,
+            final Rig rig,
+            final String name,
+            final Path disk,
+            final String topId) {
+        return secondary(
+                peer,
+                rig,
+                name,
+                disk,
+                "child",
+                List.of("-drive", replicationDrive(peer, rig, name, disk, topId)));
+    }
+
+    private static ReplicationSide secondary(
+            final ReplicationPeer peer,
+            final Rig rig,
+            final String name,
+            final Path disk,
+            final String guest,
+            final List<String> more) {
+        final List<String> arguments =
+                new ArrayList<>(List.of("-drive", "if=none,driver=raw,id=a,file.filename=" + disk));
+        arguments.addAll(more);
         final ReplicationSide side =
                 new ReplicationSide(
-                        peer.start(rig, name, drives),
-                        rig.path(name + ".nbd"),
-                        false,
-                        SECONDARY_GUEST);
+                        peer.start(rig, name, arguments), rig.path(name + ".nbd"), false, guest);
         side.export(DISK);
-        side.export(SECONDARY_GUEST);
+        side.export(guest);
         return side;
     }
 
-    /** A primary that has no secondary yet, with its guest's export. */
+    private static String replicationDrive(
+            final ReplicationPeer peer,
+            final Rig rig,
+            final String name,
+            final Path disk,
+            final String topId) {
+        final long length = disk.toFile().length();
+        final String buffer = "driver=" + peer.bufferDriver();
+        return "if=none,id=child,driver=replication,mode=secondary,"
+                + topId
+                + "file."
+                + buffer
+                + ",file.file.filename="
+                + peer.buffer(rig, name + "active", length)
+                + ",file.backing."
+                + buffer
+                + ",file.backing.file.filename="
+                + peer.buffer(rig, name + "hidden", length)
+                + ",file.backing.backing="
+                + DISK;
+    }
+
+    /**
+     * A primary that has no secondary yet, with its guest's export.
+     *
+     * @param more arguments of the process
+     */
     static ReplicationSide primary(
-            final ReplicationPeer peer, final Rig rig, final String name, final Path disk) {
-        final String drive =
-                QUORUM + DISK + ",children.0.driver=raw,children.0.file.filename=" + disk;
+            final ReplicationPeer peer,
+            final Rig rig,
+            final String name,
+            final Path disk,
+            final String... more) {
+        final List<String> arguments = new ArrayList<>(List.of(more));
+        arguments.addAll(
+                List.of(
+                        "-drive",
+                        QUORUM + DISK + ",children.0.driver=raw,children.0.file.filename=" + disk));
         final ReplicationSide side =
                 new ReplicationSide(
-                        peer.start(rig, name, List.of(drive)), rig.path(name + ".nbd"), true, DISK);
+                        peer.start(rig, name, arguments), rig.path(name + ".nbd"), true, DISK);
         side.export(DISK);
         return side;
     }

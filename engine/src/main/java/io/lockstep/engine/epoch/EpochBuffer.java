@@ -79,6 +79,9 @@ public final class EpochBuffer implements AutoCloseable {
     /** Runs that were reserved and may still be published. */
     private long extentsReserved;
 
+    /** Blocks of all runs that were published in this epoch. */
+    private long blockCount;
+
     /** Bytes of arena that epochs of late have used: at most, and fading. */
     private long usualLength;
 
@@ -107,7 +110,7 @@ public final class EpochBuffer implements AutoCloseable {
             final Path directory, final String name, final long diskLength, final long arenaLimit)
             throws IOException {
         final long blocks = (diskLength + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
-        // A block takes one; a kill may leave some taken for nothing, see dropUnpublished.
+        // A block takes one; a kill may leave some taken for nothing, see findPublished.
         final long slotsMax =
                 Math.min(Integer.MAX_VALUE, Math.min(2 * blocks, arenaLimit / BLOCK_LENGTH));
         SparseFile map = null;
@@ -192,18 +195,20 @@ public final class EpochBuffer implements AutoCloseable {
         epoch = newEpoch;
         tag = tagOf(newEpoch);
         extentsReserved = 0;
+        blockCount = 0;
         if (isOpening) {
-            dropUnpublished();
+            findPublished();
         }
     }
 
     /** Slots that a process had taken for runs that it did not live to publish are free again. */
-    private void dropUnpublished() {
+    private void findPublished() {
         long slots = 0;
         for (long i = 0; i < extentCount(); i++) {
             final long at = HEADER_LENGTH + i * EXTENT_LENGTH;
             final int slot = extents.segment().get(INT, at + 12);
             slots = slot == ZERO ? slots : Math.max(slots, (long) slot + extentLength(i));
+            blockCount += extentLength(i);
         }
         if (slots < slotCount()) {
             setCount(AT_SLOTS, slots);
@@ -282,6 +287,7 @@ public final class EpochBuffer implements AutoCloseable {
         final long index = extentCount();
         final long at = HEADER_LENGTH + index * EXTENT_LENGTH;
         extentsReserved--;
+        blockCount += count;
         final MemorySegment list = extents.segment();
         list.set(LONG, at, block);
         list.set(INT, at + 8, count);
@@ -320,6 +326,11 @@ public final class EpochBuffer implements AutoCloseable {
     /** How many runs were published in this epoch. */
     public long extentCount() {
         return count(AT_EXTENTS);
+    }
+
+    /** How many blocks these have. */
+    public long blockCount() {
+        return blockCount;
     }
 
     /** The first block of a run. */

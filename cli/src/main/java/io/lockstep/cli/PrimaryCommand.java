@@ -32,21 +32,18 @@ import java.util.concurrent.TimeoutException;
         footerHeading = "%nExamples:%n",
         footer = {
             "  The primary of two hosts, whose disks are equal; a checkpoint every second:",
-            "    lockstep primary --disk vda=vda.img --guest nbd+unix:///?socket=/run/guest.sock"
-                    + " \\",
-            "        --peer nbd://SECONDARY:10809 --control /run/primary.ctl \\",
-            "        --assume-identical --checkpoint-every 1s",
+            "    lockstep primary --disk vda=vda.img --peer nbd://SECONDARY:10809 \\",
+            "        --guest nbd+unix:///?socket=/run/guest.sock \\",
+            "        --control /run/primary.qmp --assume-identical --checkpoint-every 1s",
             "",
             "  The virtual machine finds its disk at nbd+unix:///vda?socket=/run/guest.sock.",
-            "  Disks without any data on both sides are known to be equal; of others you say so"
-                    + " with",
-            "  --assume-identical, after copying them (docs/operations.md).",
+            "  Disks without any data on both sides are known to be equal; of others you say",
+            "  so with --assume-identical, after copying them (docs/operations.md).",
             "",
             "  It prints one line that begins with \"ready\" when the guest may come.",
             "",
-            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address or the control"
-                    + " socket can't",
-            "be had, or the secondary refuses; 2 wrong usage."
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address or the control",
+            "socket can't be had, or the secondary refuses; 2 wrong usage."
         })
 final class PrimaryCommand implements Callable<Integer> {
     /** A secondary that is there answers sooner. */

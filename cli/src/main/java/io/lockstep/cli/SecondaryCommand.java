@@ -34,21 +34,19 @@ import java.util.concurrent.CompletableFuture;
         footer = {
             "  One disk, whose content is a copy of the primary's:",
             "    lockstep secondary --disk vda=vda.img --listen nbd://:10809 \\",
-            "        --guest nbd+unix:///?socket=/run/guest.sock --control /run/secondary.ctl",
+            "        --guest nbd+unix:///?socket=/run/guest.sock --control /run/secondary.qmp",
             "",
             "  and on the primary's host",
-            "    lockstep primary --disk vda=vda.img --guest nbd+unix:///?socket=/run/guest.sock"
-                    + " \\",
-            "        --peer nbd://SECONDARY:10809 --control /run/primary.ctl --assume-identical",
+            "    lockstep primary --disk vda=vda.img --peer nbd://SECONDARY:10809 \\",
+            "        --guest nbd+unix:///?socket=/run/guest.sock \\",
+            "        --control /run/primary.qmp --assume-identical",
             "",
-            "  It prints one line that begins with \"ready\" when a primary may come. A process"
-                    + " that was",
-            "  stopped or killed goes on where it was when it is started with the same"
-                    + " --buffers.",
+            "  It prints one line that begins with \"ready\" when a primary may come. A process",
+            "  that was stopped or killed goes on where it was when it is started with the",
+            "  same --buffers.",
             "",
-            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address, the control socket"
-                    + " or the",
-            "buffers can't be had; 2 wrong usage."
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address, the control",
+            "socket or the buffers can't be had; 2 wrong usage."
         })
 final class SecondaryCommand implements Callable<Integer> {
     private static final int NAME_LENGTH_MAX = 200;

@@ -456,6 +456,84 @@ final class QemuUsageTest {
         assertReads(model, secondaryGuest(Form.B));
     }
 
+    /** Two disks are started, checkpointed, stopped and failed over together. */
+    @Test
+    void allDisksOfAProcessAreOneGroup() {
+        final List<String> onSouth = new ArrayList<>(List.of("engine", "--qmp"));
+        onSouth.addAll(List.of(rig.path("s").toString(), "--guest", guest("sg", "")));
+        final List<String> onNorth = new ArrayList<>(List.of("engine", "--qmp"));
+        onNorth.addAll(List.of(rig.path("p").toString(), "--guest", guest("pg", "")));
+        for (final String disk : List.of("a", "b")) {
+            rig.hole("1" + disk, LENGTH);
+            rig.hole("2" + disk, LENGTH);
+            onSouth.addAll(List.of("-drive", "driver=raw,file.filename=2" + disk + ",id=" + disk));
+            onSouth.addAll(
+                    List.of(
+                            "--drive=id=top-"
+                                    + disk
+                                    + ",driver=replication,mode=secondary,file.driver=extents,"
+                                    + "file.file.filename=active-"
+                                    + disk
+                                    + ",file.backing.driver=extents,file.backing.file.filename="
+                                    + "hidden-"
+                                    + disk
+                                    + ",file.backing.backing="
+                                    + disk));
+            onNorth.addAll(
+                    List.of(
+                            "-drive",
+                            "driver=quorum,read-pattern=fifo,vote-threshold=1,id="
+                                    + disk
+                                    + ",children.0.driver=raw,children.0.file.filename=1"
+                                    + disk));
+        }
+        secondary = rig.server(onSouth);
+        onSecondary = rig.keep(QmpLine.connect(rig.path("s")));
+        onSecondary.done(startServer(port));
+        primary = rig.server(onNorth);
+        onPrimary = rig.keep(QmpLine.connect(rig.path("p")));
+        for (final String disk : List.of("a", "b")) {
+            onSecondary.done(
+                    "{'execute':'nbd-server-add','arguments':{'device':'"
+                            + disk
+                            + "','writable':true}}");
+            onPrimary.done(
+                    "{'execute':'blockdev-add','arguments':{'driver':'replication','mode':'primary',"
+                        + "'node-name':'to-"
+                            + disk
+                            + "','file':{'driver':'nbd','export':'"
+                            + disk
+                            + "','server':{'type':'inet','host':'127.0.0.1','port':'"
+                            + port
+                            + "'}}}}");
+            onPrimary.done(
+                    "{'execute':'x-blockdev-change','arguments':{'parent':'"
+                            + disk
+                            + "','node':'to-"
+                            + disk
+                            + "'}}");
+        }
+        onSecondary.done(setReplication(true, false));
+        onPrimary.done(setReplication(true, true));
+        final byte[] a = new byte[LENGTH];
+        final byte[] b = new byte[LENGTH];
+        write(guest("pg", "a"), a);
+        write(guest("pg", "b"), b);
+        onPrimary.done(CHECKPOINT);
+        final byte[] laterA = a.clone();
+        final byte[] laterB = b.clone();
+        write(guest("pg", "a"), laterA);
+        write(guest("pg", "b"), laterB);
+        onPrimary.done(REMOVE_CHILD.replace("colo1", "a"));
+        write(guest("pg", "b"), laterB);
+        onPrimary.done(REMOVE_CHILD.replace("colo1", "b"));
+        assertReads(laterA, guest("pg", "a"));
+        assertReads(laterB, guest("pg", "b"));
+        onSecondary.done(LOST_HEARTBEAT);
+        assertReads(a, guest("sg", "top-a"));
+        assertReads(b, guest("sg", "top-b"));
+    }
+
     /** Exports of the manager's server, with clients and without. */
     @Test
     void exportsAreRemovedSafelyAndHard() {

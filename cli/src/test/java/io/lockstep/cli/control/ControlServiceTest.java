@@ -239,7 +239,7 @@ final class ControlServiceTest {
     @Test
     void aMessageOverTheLimitIsToldAndTheConnectionGoesOn() throws IOException {
         try (Client client = new Client().greeted()) {
-            client.send("{'execute':'" + "a".repeat(2 << 20) + "'}");
+            client.send("{'execute':'" + "a".repeat(10_000_000) + "'}");
             assertEquals(refusal("JSON message size limit exceeded"), client.read().toString());
             assertEquals("{\"return\":{\"epoch\":1}}", client.ask("{'execute':'x-lockstep-seal'}"));
         }
@@ -298,6 +298,35 @@ final class ControlServiceTest {
                 assertEquals(i, client.read().getAsJsonObject("return").get("epoch").getAsInt());
             }
             sender.join();
+        }
+    }
+
+    /** It gets no more than it takes, however many requests it has ready; others are served. */
+    @Test
+    void aFloodOfAMillionRequestsHoldsUpItsSenderOnly() throws IOException {
+        final ByteBuffer flood =
+                ByteBuffer.wrap(
+                        "{'execute':'query-version'}"
+                                .repeat(1_000_000)
+                                .getBytes(StandardCharsets.UTF_8));
+        try (Client flooding = new Client().greeted();
+                Client other = new Client().greeted()) {
+            flooding.channel.configureBlocking(false);
+            int epoch = 0;
+            for (int idle = 0; idle < 100 && flood.hasRemaining(); idle++) {
+                if (flooding.channel.write(flood) > 0) {
+                    idle = 0;
+                }
+                epoch++;
+                assertEquals(
+                        "{\"return\":{\"epoch\":" + epoch + "}}",
+                        other.ask("{'execute':'x-lockstep-seal'}"));
+            }
+            assertTrue(
+                    flood.position() < flood.capacity() / 2,
+                    () -> flood.position() + " bytes were taken, and no answer was read");
+            flooding.channel.configureBlocking(true);
+            assertTrue(flooding.read().has("return"), "it is served as it reads");
         }
     }
 

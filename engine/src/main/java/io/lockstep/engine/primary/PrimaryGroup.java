@@ -429,6 +429,28 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         + ")");
     }
 
+    /** A change has failed, and what it left can't be read: it can't be forwarded. */
+    void onUnknown(final String disk, final long offset, final int errno) {
+        if (state != GroupStatus.State.RUNNING) {
+            return;
+        }
+        giveUp(
+                GroupEvents.Event.REPLICATION_ERROR,
+                new ReplicationError(
+                        ReplicationError.Kind.FORWARD,
+                        disk,
+                        offset,
+                        Errno.name(errno),
+                        "disk "
+                                + disk
+                                + ": a request of the guest at "
+                                + offset
+                                + " failed, and what it left there can't be read: "
+                                + Errno.meaning(errno)
+                                + "; the secondary was given up, and the guest goes on; see to the"
+                                + " disk, then set replication up anew"));
+    }
+
     // ---- The link, told on the guest's loop.
 
     private void onUp(final boolean nowForeign, final long sealed, final long committed) {

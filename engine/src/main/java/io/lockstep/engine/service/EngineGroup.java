@@ -17,8 +17,10 @@ import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
@@ -33,10 +35,14 @@ final class EngineGroup implements ReplicationGroup {
     private final EngineOptions options;
     private final List<EngineDisk> disks = new ArrayList<>();
     private SecondaryGroup secondary;
+    private BuffersLock lock;
     private PrimaryGroup primary;
 
     /** The disks of the primary, in its order. */
     private List<EngineDisk> primaryDisks = List.of();
+
+    /** Those of them whose replication child is still there. */
+    private final Set<EngineDisk> attached = new LinkedHashSet<>();
 
     EngineGroup(final IoLoop loop, final IoLoop linkLoop, final EngineOptions options) {
         this.loop = loop;
@@ -93,12 +99,20 @@ final class EngineGroup implements ReplicationGroup {
         if (secondary != null || members.isEmpty()) {
             return;
         }
-        secondary =
-                SecondaryGroup.open(
-                        loop,
-                        members.stream().<Disk>map(EngineDisk::local).toList(),
-                        SecondaryPlace.optionsOf(members, options),
-                        options.groupEvents());
+        final SecondaryGroup.Options places = SecondaryPlace.optionsOf(members, options);
+        lock = BuffersLock.take(places.page());
+        try {
+            secondary =
+                    SecondaryGroup.open(
+                            loop,
+                            members.stream().<Disk>map(EngineDisk::local).toList(),
+                            places,
+                            options.groupEvents());
+        } finally {
+            if (secondary == null) {
+                lock.close();
+            }
+        }
         final List<ServedExport> streams = secondary.streamExports();
         final List<ServedExport> guests = secondary.guestExports();
         for (int i = 0; i < members.size(); i++) {
@@ -119,20 +133,18 @@ final class EngineGroup implements ReplicationGroup {
      */
     CompletableFuture<Void> detach(final EngineDisk disk) {
         disk.peer(null);
-        if (!primaryDisks.contains(disk)) {
+        if (!attached.remove(disk)) {
             return CompletableFuture.completedFuture(null);
         }
         endPrimary();
-        return primaryDisks.stream().anyMatch(member -> member.peer() != null)
-                ? CompletableFuture.completedFuture(null)
-                : releasePrimary();
+        return attached.isEmpty() ? releasePrimary() : CompletableFuture.completedFuture(null);
     }
 
     private void endPrimary() {
         if (primary.status().state() != GroupStatus.State.ALONE) {
             primary.stop(true);
         }
-        primaryDisks.forEach(EngineDisk::spendPeer);
+        attached.forEach(EngineDisk::spendPeer);
     }
 
     /** The guests go back to what lies below the primary; then its memory goes. */
@@ -141,6 +153,7 @@ final class EngineGroup implements ReplicationGroup {
         final List<EngineDisk> members = primaryDisks;
         primary = null;
         primaryDisks = List.of();
+        attached.clear();
         return switchAll(members, members.stream().map(this::below).toList())
                 .thenRun(ended::release);
     }
@@ -233,6 +246,7 @@ final class EngineGroup implements ReplicationGroup {
             return fail(e.getMessage());
         }
         primaryDisks = members;
+        attached.addAll(members);
         final PrimaryGroup opened = primary;
         return switchAll(members, opened.guestDisks())
                 .thenCompose(switched -> startWithin(opened, options.attachNanos()));
@@ -299,9 +313,7 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
-        if (primary != null) {
-            primaryDisks.forEach(EngineDisk::spendPeer);
-        }
+        attached.forEach(EngineDisk::spendPeer);
         return current().map(group -> group.stop(failover)).orElseGet(EngineGroup::notRunning);
     }
 
@@ -391,6 +403,7 @@ final class EngineGroup implements ReplicationGroup {
         }
         if (secondary != null) {
             secondary.close();
+            lock.close();
         }
     }
 }

@@ -131,6 +131,33 @@ final class PairTest {
         assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
     }
 
+    /** Neither a secondary that is away nor a checkpoint that waits for it holds it up (I6). */
+    @Test
+    void theGuestGoesOnWhileACheckpointWaitsForTheSecondary() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        onLoop(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    server.abort();
+                    return CompletableFuture.completedFuture(null);
+                });
+        final CompletableFuture<Long> checkpoint = new CompletableFuture<>();
+        guestLoop.execute(() -> primary.checkpoint().thenAccept(checkpoint::complete));
+        final byte[] content = new byte[LENGTH];
+        writeRandomly(new Random(5), content, 20); // the log has room for them
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
+        assertFalse(checkpoint.isDone(), "there was nobody to take it");
+        onLoop(
+                secondaryLoop,
+                () -> {
+                    listen();
+                    return CompletableFuture.completedFuture(null);
+                });
+        assertEquals(1, checkpoint.get(30, TimeUnit.SECONDS));
+    }
+
     @Test
     void aFullLogDetachesWhereThePolicySaysSo() throws Exception {
         startSecondary();
@@ -210,12 +237,15 @@ final class PairTest {
                                     16,
                                     new AtomicInteger(),
                                     new Silence());
-                    listener =
-                            secondaryLoop.listen(
-                                    endpoint(),
-                                    accepted -> accepted.open(secondaryLoop, server::connect));
+                    listen();
                     return secondary.start();
                 });
+    }
+
+    private void listen() throws IOException {
+        listener =
+                secondaryLoop.listen(
+                        endpoint(), accepted -> accepted.open(secondaryLoop, server::connect));
     }
 
     private void startPrimary(final PrimaryGroup.Options options) throws Exception {

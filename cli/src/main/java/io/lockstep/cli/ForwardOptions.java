@@ -8,6 +8,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 
+import java.time.Duration;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -35,6 +36,16 @@ final class ForwardOptions {
                             + " detach from the secondary and go on alone (default:"
                             + " ${DEFAULT-VALUE}).")
     private String onFullLog;
+
+    @Option(
+            names = "--max-lag",
+            paramLabel = "TIME",
+            converter = DurationConverter.class,
+            description =
+                    "Let the guest's writes wait while the secondary is further behind than that,"
+                            + " such as 2ms: a checkpoint then takes about as long, whatever the"
+                            + " guest writes (default: as far as the log has room).")
+    private Duration maxLag = Duration.ZERO;
 
     @Option(
             names = "--peer-qmp",
@@ -76,6 +87,6 @@ final class ForwardOptions {
                                     spec.commandLine(),
                                     "--on-full-log must be block or detach, not " + onFullLog);
                 };
-        return new PrimaryGroup.Options((int) logSize, policy, assumeIdentical);
+        return new PrimaryGroup.Options((int) logSize, policy, assumeIdentical, maxLag.toNanos());
     }
 }

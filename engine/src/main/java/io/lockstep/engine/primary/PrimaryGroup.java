@@ -44,8 +44,17 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * @param logLength bytes of the forward log; a power of two of at least 64 KiB
      * @param fullLog what to do when it is full
      * @param assumeIdentical whether the user says that the disks are equal
+     * @param lagNanosMax how old what the linked secondary has not answered may become before the
+     *     guest's writes wait, so that a seal never has much before it; 0 for any age
      */
-    public record Options(int logLength, FullLogPolicy fullLog, boolean assumeIdentical) {}
+    public record Options(
+            int logLength, FullLogPolicy fullLog, boolean assumeIdentical, long lagNanosMax) {
+        /** With any lag. */
+        public Options(
+                final int logLength, final FullLogPolicy fullLog, final boolean assumeIdentical) {
+            this(logLength, fullLog, assumeIdentical, 0);
+        }
+    }
 
     /** Something that waits for room in the log. */
     interface Waiting {
@@ -250,7 +259,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final CompletableFuture<Long> sealed = new CompletableFuture<>();
         seals.put(epoch, sealed);
         final Waiting entry = () -> enterSeals(epoch);
-        if (!mayEnter() || !entry.enterAgain()) {
+        // What waits for room is in no epoch yet: it holds no seal up.
+        if (!entry.enterAgain()) {
             waitForRoom(entry);
         }
         return sealed;
@@ -360,14 +370,33 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return isDetached;
     }
 
-    /** Whether nobody waits for room before whoever asks. */
+    /** Whether nobody waits before whoever asks, and the secondary keeps up. */
     boolean mayEnter() {
-        return waiting.isEmpty();
+        return waiting.isEmpty() && !isLate();
     }
 
-    /** The log is full. */
+    /** Whether the secondary is further behind than it may be: one that is there, and is ours. */
+    private boolean isLate() {
+        if (options.lagNanosMax() == 0 || !isLinked || isForeign) {
+            return false;
+        }
+        final long released = log.released();
+        return released < log.appended()
+                && nanoTime() - log.timeNanos(released) > options.lagNanosMax();
+    }
+
+    /** The log is full, or the secondary late, or others wait already. */
     void waitForRoom(final Waiting entry) {
-        if (waiting.isEmpty() && options.fullLog() == FullLogPolicy.DETACH && !isDetached) {
+        if (waiting.isEmpty()) {
+            onFullLog();
+        }
+        waiting.add(entry);
+        askForRoom();
+    }
+
+    /** Does what the policy says, unless it is the secondary's lag that is waited for. */
+    private void onFullLog() {
+        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached && !isLate()) {
             giveUp(
                     GroupEvents.Event.DETACHED,
                     new ReplicationError(
@@ -378,8 +407,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                             "the forward log is full: the secondary was given up, and the guest"
                                     + " goes on; set replication up anew"));
         }
-        waiting.add(entry);
-        askForRoom();
     }
 
     private void askForRoom() {
@@ -395,8 +422,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void useRoom() {
         guestWakeUp.onAwake();
-        while (!waiting.isEmpty() && waiting.peekFirst().enterAgain()) {
+        while (!waiting.isEmpty() && !isLate() && waiting.peekFirst().enterAgain()) {
             waiting.removeFirst();
+        }
+        if (!waiting.isEmpty()) {
+            onFullLog();
         }
         drains.removeIf(Waiting::enterAgain);
         isWaiting = !waiting.isEmpty() || !drains.isEmpty();
@@ -475,6 +505,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void onDown(final String reason) {
         isLinked = false;
+        tellRoom(); // who waited for a late secondary does not wait for one that is gone
         events.onEvent(
                 GroupEvents.Event.LINK_DOWN,
                 "",

@@ -177,6 +177,35 @@ final class PairTest {
         assertTrue(status.disks().getFirst().dirty() > 0);
     }
 
+    /**
+     * However little it may lag, and without it, the guest comes through, and so do checkpoints.
+     */
+    @Test
+    void aSecondaryThatMayNotLagHoldsTheGuestUpOnlyWhileItIsThere() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false, 1));
+        final Random random = new Random(6);
+        final byte[] content = new byte[LENGTH];
+        for (long epoch = 1; epoch <= 5; epoch++) {
+            writeRandomly(random, content, 40);
+            assertEquals(epoch, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        }
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
+        onLoop(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    server.abort();
+                    return CompletableFuture.completedFuture(null);
+                });
+        writeRandomly(random, content, 20); // the log has room for them
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
+        assertEquals(
+                GroupStatus.State.RUNNING,
+                call(guestLoop, () -> primary.status().state()),
+                "to wait for a late secondary is no reason to give it up");
+    }
+
     @Test
     void disksThatAreNotKnownToBeEqualAreRefused() throws Exception {
         Files.write(folder.resolve("secondary"), new byte[] {1});

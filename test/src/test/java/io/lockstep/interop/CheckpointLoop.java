@@ -28,14 +28,13 @@ final class CheckpointLoop implements Rig.Ending {
         return rig.keep(loop);
     }
 
-    @SuppressWarnings("NonAtomicOperationOnVolatileField") // one thread writes
     private void run() {
         try (Control control = pair.primaryControl()) {
-            while (!isStopped) {
+            for (int made = 1; !isStopped; made++) {
                 final Map<Integer, String> complete = guest.complete();
                 control.checkpoint();
                 filesOfTheLast = complete;
-                count++;
+                count = made;
                 Rig.pause();
             }
         } catch (final AssertionError e) {

@@ -34,6 +34,8 @@ record GrowthPoint(
     private static final long MEBIBYTE = 1 << 20;
     private static final long GIBIBYTE = 1 << 30;
     private static final int CHECKPOINTS = 10;
+    private static final int WARM_UP_CHECKPOINTS = 1000;
+    private static final int WARM_UP_WRITES = 20_000;
     private static final int STATUS_COUNT = 20;
     private static final int IDLE_MILLIS = 1000;
     private static final int LOAD_CHECKPOINTS_PER_SECOND = 20;
@@ -135,13 +137,14 @@ record GrowthPoint(
                     LockstepPair pair = LockstepPair.start(folder.path(), shape);
                     ControlSocket primary = pair.connectToPrimary();
                     ControlSocket secondary = pair.connectToSecondary()) {
+                warmUp(pair, primary, secondary);
                 final EngineHistograms commits = new EngineHistograms(secondary, "commits");
-                final double idle = idlePercent(pair);
                 final Checkpoints timed =
                         connections == 0 ? timeCheckpoints(pair) : timeUnderLoad(pair);
                 final double statusMillis =
                         Math.max(statusMillis(primary), statusMillis(secondary));
                 final Histogram inside = commits.interval();
+                final double idle = idlePercent(pair);
                 return new GrowthPoint(
                         pair.startSeconds(),
                         new Rounds(timed.millis()).median(),
@@ -154,6 +157,19 @@ record GrowthPoint(
                         timed.requestsPerSecond(),
                         timed.requestCpuMicros());
             }
+        }
+
+        /** What is compiled late must not be taken for what is large. */
+        private static void warmUp(
+                final LockstepPair pair, final ControlSocket primary, final ControlSocket secondary)
+                throws IOException, InterruptedException {
+            OwnLoad.scatter(pair.guestUri(), MEBIBYTE, WARM_UP_WRITES);
+            for (int i = 0; i < WARM_UP_CHECKPOINTS; i++) {
+                pair.checkpoint();
+                primary.execute("x-lockstep-status");
+                secondary.execute("x-lockstep-status");
+            }
+            pair.drain();
         }
 
         private Checkpoints timeCheckpoints(final LockstepPair pair)

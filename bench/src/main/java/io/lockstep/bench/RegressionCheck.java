@@ -175,6 +175,7 @@ public final class RegressionCheck implements Callable<Integer> {
                             benchmarks.getSimpleName()
                                     + "."
                                     + result.getPrimaryResult().getLabel()
+                                    + (parameter.length == 2 ? "(" + parameter[1] + ")" : "")
                                     + ": bytes allocated",
                             allocated == null ? Double.NaN : allocated.getScore(),
                             ALLOCATED_BYTES_MAX));

@@ -80,7 +80,10 @@ interface ReplicationPair extends AutoCloseable {
     /** Whether the guest must not write while {@link #checkpoint} runs. */
     boolean pausesItsGuest();
 
-    /** What the last commit took inside of the engine; not a number where it doesn't tell. */
+    /**
+     * What the longest commit since the call before took inside of the engine; not a number where
+     * that doesn't tell.
+     */
     double commitMicros() throws IOException;
 
     /** Processor time that both sides have taken since they started, in microseconds. */

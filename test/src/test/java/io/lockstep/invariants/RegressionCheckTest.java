@@ -24,7 +24,6 @@ final class RegressionCheckTest {
         final List<RegressionCheck.Finding> findings = RegressionCheck.run();
         findings.forEach(System.out::println);
         assertFalse(findings.isEmpty());
-        assertEquals(
-                List.of(), findings.stream().filter(finding -> !finding.isWell()).toList());
+        assertEquals(List.of(), findings.stream().filter(finding -> !finding.isWell()).toList());
     }
 }

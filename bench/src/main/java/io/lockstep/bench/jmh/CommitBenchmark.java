@@ -5,10 +5,7 @@ import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.epoch.GroupPage;
 
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
@@ -17,7 +14,6 @@ import org.openjdk.jmh.annotations.TearDown;
 
 import java.io.IOException;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 
 /**
  * A commit, with all that it sets going on the data path: the store, the freed buffer's entry into
@@ -29,9 +25,7 @@ import java.util.concurrent.TimeUnit;
  * is the same work the other way round, and is counted as a second commit.
  */
 @State(Scope.Thread)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-public class CommitBenchmark {
+public class CommitBenchmark extends PieceBenchmark {
     private static final long DISK_LENGTH = 64L << 30;
     private static final int RUN = 256;
     private static final int EPOCH = 1;

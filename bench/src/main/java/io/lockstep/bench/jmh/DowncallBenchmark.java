@@ -4,9 +4,6 @@ import io.lockstep.bench.MemoryFolder;
 import io.lockstep.engine.memory.Posix;
 
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
@@ -17,13 +14,10 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.concurrent.TimeUnit;
 
 /** System calls from Java, on a file in memory. */
 @State(Scope.Thread)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-public class DowncallBenchmark {
+public class DowncallBenchmark extends PieceBenchmark {
     private static final int BLOCK_LENGTH = 4096;
     private static final int BLOCKS = 16 << 10;
     private static final int SEEK_SET = 0;

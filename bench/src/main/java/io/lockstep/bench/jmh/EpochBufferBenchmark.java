@@ -4,9 +4,6 @@ import io.lockstep.bench.MemoryFolder;
 import io.lockstep.engine.epoch.EpochBuffer;
 
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
@@ -16,16 +13,13 @@ import org.openjdk.jmh.annotations.TearDown;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.TimeUnit;
 
 /**
  * A write's way through the epoch buffer: the first one to its blocks in an epoch saves their
  * pre-images, every later one only finds them.
  */
 @State(Scope.Thread)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-public class EpochBufferBenchmark {
+public class EpochBufferBenchmark extends PieceBenchmark {
     /** What an epoch writes before the next begins; much more than the caches hold. */
     private static final long EPOCH_LENGTH = 64L << 20;
 

@@ -3,21 +3,14 @@ package io.lockstep.bench.jmh;
 import io.lockstep.engine.primary.ForwardLogCycle;
 
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-import java.util.concurrent.TimeUnit;
-
 /** A frame in the forward log from its claim to its release, on one thread; nothing is copied. */
 @State(Scope.Thread)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-public class ForwardLogBenchmark {
+public class ForwardLogBenchmark extends PieceBenchmark {
     /** Of the payload, in bytes. */
     @Param({"4096", "1048576"})
     public int length;

@@ -32,7 +32,7 @@ import java.util.concurrent.TimeUnit;
 @State(Scope.Group)
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
-public class HandOverBenchmark {
+public class HandOverBenchmark extends PieceBenchmark {
     private static final int CAPACITY = 1 << 14;
     private static final int LENGTH = 4096;
 

@@ -4,9 +4,6 @@ import io.lockstep.bench.MemoryFolder;
 import io.lockstep.engine.epoch.EpochBuffer;
 
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
@@ -14,13 +11,10 @@ import org.openjdk.jmh.annotations.TearDown;
 
 import java.io.IOException;
 import java.util.SplittableRandom;
-import java.util.concurrent.TimeUnit;
 
 /** The look for a block at random in a buffer of a disk of 16 GiB, whose map is 32 MiB. */
 @State(Scope.Thread)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-public class LookupBenchmark {
+public class LookupBenchmark extends PieceBenchmark {
     private static final long DISK_LENGTH = 16L << 30;
     private static final int RUN = 256;
 

@@ -10,10 +10,7 @@ import io.lockstep.nbd.RequestEncoder;
 import io.lockstep.nbd.ServerTransmission;
 
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
@@ -22,13 +19,10 @@ import org.openjdk.jmh.annotations.State;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 
 /** NBD on the server's side: a batch of requests is parsed, and replies are written. */
 @State(Scope.Thread)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-public class WireBenchmark {
+public class WireBenchmark extends PieceBenchmark {
     private static final int BATCH = 16;
     private static final int BLOCK_LENGTH = 4096;
     private static final long EXPORT_LENGTH = 1L << 30;

@@ -1,6 +1,7 @@
 package io.lockstep.cli;
 
 import io.lockstep.cli.demo.DemoCommand;
+import io.lockstep.cli.demo.RehearsalCommand;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -31,7 +32,8 @@ import java.util.concurrent.Callable;
             StatusCommand.class,
             FailoverCommand.class,
             StopCommand.class,
-            DemoCommand.class
+            DemoCommand.class,
+            RehearsalCommand.class
         },
         synopsisSubcommandLabel = "COMMAND",
         footerHeading = "%nExamples:%n",

@@ -99,7 +99,11 @@ public final class FileDisk implements Disk, AutoCloseable {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
         final long address = memory.address() + position;
         if (file.isMemoryBacked()) {
-            completed.add(completion, token, readFully(address, length, offset));
+            final int errno = windows.read(offset, length, memory, position);
+            completed.add(
+                    completion,
+                    token,
+                    errno != FileWindows.NO_WINDOW ? errno : readFully(address, length, offset));
             return;
         }
         iovec.set(ValueLayout.JAVA_LONG, 0, address);
@@ -123,9 +127,14 @@ public final class FileDisk implements Disk, AutoCloseable {
             final Completion completion,
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
-        final long address = memory.address() + position;
-        final int errno = windows.holds(memory) ? 0 : writeFully(address, length, offset);
-        completed.add(completion, token, errno);
+        final int errno =
+                windows.holds(memory) ? 0 : windows.write(offset, length, memory, position);
+        completed.add(
+                completion,
+                token,
+                errno != FileWindows.NO_WINDOW
+                        ? errno
+                        : writeFully(memory.address() + position, length, offset));
     }
 
     @Override

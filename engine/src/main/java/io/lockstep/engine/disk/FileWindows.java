@@ -1,5 +1,6 @@
 package io.lockstep.engine.disk;
 
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
 import io.lockstep.engine.memory.Posix;
 
@@ -10,17 +11,28 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * Mappings of a file that lies in memory, so that sockets move its bytes with no copy of ours in
- * between. One loop's.
+ * between, and so that our own copies cost less than the system calls that would make them. One
+ * loop's.
  *
  * <p>A range is found only while all of its pages are there: a page that is a hole would be made by
  * the access, zeroed first, and its space taken. A file on a device has no windows: a page that
- * must be fetched would hold up the loop in the midst of a send. Source: {@code mmap(2)}, {@code
+ * must be fetched would hold up the loop in the midst of a send.
+ *
+ * <p>A page that somebody takes away under a copy, by cutting the file short, is a fault, of which
+ * the JVM makes an {@link InternalError} at the next poll of the thread; the system call behind
+ * each copy is such a poll, and asks for the file's length besides. Source: {@code mmap(2)}, {@code
  * mincore(2)}.
  */
 final class FileWindows implements AutoCloseable {
     private static final int WINDOW_BITS = 30;
     private static final long WINDOW_LENGTH = 1L << WINDOW_BITS;
     private static final int PAGE_BITS = 12;
+
+    /** There is no window for a range. */
+    static final int NO_WINDOW = -1;
+
+    /** A shorter copy is cheaper as a system call than with the question for its pages. */
+    private static final int COPY_LENGTH_MIN = 16 << 10;
 
     /** Longest range that is looked for, in bytes. */
     private static final int RANGE_LENGTH_MAX = 32 << 20;
@@ -55,6 +67,41 @@ final class FileWindows implements AutoCloseable {
     /** Where an offset lies in its window. */
     static int position(final long offset) {
         return (int) (offset & (WINDOW_LENGTH - 1));
+    }
+
+    /**
+     * Reads a long range out of its window.
+     *
+     * @return 0 or an error number; {@link #NO_WINDOW} where there is none
+     */
+    int read(final long offset, final int length, final MemorySegment into, final long position) {
+        final IoBuffer window = length < COPY_LENGTH_MIN ? null : find(offset, length);
+        return window == null
+                ? NO_WINDOW
+                : copy(window.segment(), position(offset), into, position, length, offset + length);
+    }
+
+    /** Writes a long range into its window; answers as {@link #read}. */
+    int write(final long offset, final int length, final MemorySegment from, final long position) {
+        final IoBuffer window = length < COPY_LENGTH_MIN ? null : find(offset, length);
+        return window == null
+                ? NO_WINDOW
+                : copy(from, position, window.segment(), position(offset), length, offset + length);
+    }
+
+    private int copy(
+            final MemorySegment from,
+            final long fromPosition,
+            final MemorySegment to,
+            final long toPosition,
+            final int length,
+            final long fileEnd) {
+        try {
+            MemorySegment.copy(from, fromPosition, to, toPosition, length);
+            return Posix.lseek(file.fd(), 0, Posix.SEEK_END) >= fileEnd ? 0 : Errno.EIO;
+        } catch (final InternalError fault) {
+            return Errno.EIO;
+        }
     }
 
     /** Whether memory is one of the windows. */

@@ -46,6 +46,9 @@ public final class EpochBuffer implements AutoCloseable {
     private static final int SLOT_ZERO = -1;
     private static final int BLOCK_BITS = 12;
 
+    /** A 64th a second. */
+    private static final int USUAL_FADING_BITS = 6;
+
     private static final int MAP_CHUNK = 64 << 10;
     private static final int ARENA_CHUNK = 1 << 20;
     private static final int EXTENTS_CHUNK = 64 << 10;
@@ -76,6 +79,12 @@ public final class EpochBuffer implements AutoCloseable {
     /** Runs that were reserved and may still be published. */
     private long extentsReserved;
 
+    /** Blocks of all runs that were published in this epoch. */
+    private long blockCount;
+
+    /** Bytes of arena that epochs of late have used: at most, and fading. */
+    private long usualLength;
+
     private EpochBuffer(
             final SparseFile map,
             final SparseFile arena,
@@ -101,7 +110,7 @@ public final class EpochBuffer implements AutoCloseable {
             final Path directory, final String name, final long diskLength, final long arenaLimit)
             throws IOException {
         final long blocks = (diskLength + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
-        // A block takes one; a kill may leave some taken for nothing, see dropUnpublished.
+        // A block takes one; a kill may leave some taken for nothing, see findPublished.
         final long slotsMax =
                 Math.min(Integer.MAX_VALUE, Math.min(2 * blocks, arenaLimit / BLOCK_LENGTH));
         SparseFile map = null;
@@ -182,21 +191,24 @@ public final class EpochBuffer implements AutoCloseable {
             header.set(LONG, AT_ERA, era);
         }
         final boolean isOpening = tag == 0;
+        usualLength = Math.max(usualLength, usedLength());
         epoch = newEpoch;
         tag = tagOf(newEpoch);
         extentsReserved = 0;
+        blockCount = 0;
         if (isOpening) {
-            dropUnpublished();
+            findPublished();
         }
     }
 
     /** Slots that a process had taken for runs that it did not live to publish are free again. */
-    private void dropUnpublished() {
+    private void findPublished() {
         long slots = 0;
         for (long i = 0; i < extentCount(); i++) {
             final long at = HEADER_LENGTH + i * EXTENT_LENGTH;
             final int slot = extents.segment().get(INT, at + 12);
             slots = slot == ZERO ? slots : Math.max(slots, (long) slot + extentLength(i));
+            blockCount += extentLength(i);
         }
         if (slots < slotCount()) {
             setCount(AT_SLOTS, slots);
@@ -275,6 +287,7 @@ public final class EpochBuffer implements AutoCloseable {
         final long index = extentCount();
         final long at = HEADER_LENGTH + index * EXTENT_LENGTH;
         extentsReserved--;
+        blockCount += count;
         final MemorySegment list = extents.segment();
         list.set(LONG, at, block);
         list.set(INT, at + 8, count);
@@ -315,6 +328,11 @@ public final class EpochBuffer implements AutoCloseable {
         return count(AT_EXTENTS);
     }
 
+    /** How many blocks these have. */
+    public long blockCount() {
+        return blockCount;
+    }
+
     /** The first block of a run. */
     public long extentBlock(final long index) {
         return extents.segment().get(LONG, HEADER_LENGTH + index * EXTENT_LENGTH);
@@ -351,9 +369,14 @@ public final class EpochBuffer implements AutoCloseable {
         return slotsMax * BLOCK_LENGTH;
     }
 
-    /** Gives back arena space beyond a mark, in bytes, and beyond what is in use. */
+    /**
+     * Gives back arena space beyond a mark, in bytes, and beyond what is in use or was of late: to
+     * be called once a second. What an epoch used is half forgotten after three quarters of a
+     * minute.
+     */
     public void trim(final long highWater) {
-        final long keep = Math.max(highWater, usedLength());
+        usualLength -= usualLength >> USUAL_FADING_BITS;
+        final long keep = Math.max(highWater, Math.max(usualLength, usedLength()));
         if (arena.allocatedLength() > keep + ARENA_CHUNK) {
             arena.release(keep);
         }

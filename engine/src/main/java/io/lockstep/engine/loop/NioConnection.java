@@ -13,6 +13,9 @@ import java.nio.channels.SocketChannel;
 
 /** A connection over a real socket. On its loop's thread. */
 final class NioConnection implements Connection, NioLoop.ReadyHandler {
+    /** Pages of a file are handed over from this length on, in bytes; shorter ones are copied. */
+    private static final int SENDFILE_LENGTH_MIN = 16 << 10;
+
     private final SocketChannel channel;
     private final SelectionKey key;
     private final ErrorHandler errorHandler;
@@ -51,7 +54,9 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
 
     @Override
     public int send(final IoBuffer from, final int position, final int length) throws IOException {
-        return channel.write(from.view(position, length));
+        return from.file() != null && length >= SENDFILE_LENGTH_MIN
+                ? (int) from.file().transferTo(position, length, channel)
+                : channel.write(from.view(position, length));
     }
 
     @Override

@@ -139,9 +139,11 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         }
     }
 
+    /** Those that are there now: one that calls for itself again must not hold up the sockets. */
     private int runTasks() {
+        final int there = Math.min(tasks.size(), TASKS_PER_CYCLE);
         int count = 0;
-        while (count < TASKS_PER_CYCLE) {
+        while (count < there) {
             final Runnable task = tasks.poll();
             if (task == null) {
                 break;

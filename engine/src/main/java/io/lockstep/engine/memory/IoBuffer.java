@@ -1,9 +1,13 @@
 package io.lockstep.engine.memory;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 
 /**
  * Off-heap memory that sockets and disks read and write in place: a segment and, for NIO, a view of
@@ -17,10 +21,12 @@ public final class IoBuffer implements AutoCloseable {
     private final Arena arena;
     private final MemorySegment segment;
     private final ByteBuffer view;
+    private final FileChannel file;
 
-    private IoBuffer(final Arena arena, final MemorySegment segment) {
+    private IoBuffer(final Arena arena, final MemorySegment segment, final FileChannel file) {
         this.arena = arena;
         this.segment = segment;
+        this.file = file;
         view = segment.asByteBuffer();
     }
 
@@ -33,7 +39,36 @@ public final class IoBuffer implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the buffer
     public static IoBuffer reserve(final int length) {
         final Arena arena = Arena.ofShared();
-        return new IoBuffer(arena, Posix.reserve(length, arena));
+        return new IoBuffer(arena, Posix.reserve(length, arena), null);
+    }
+
+    /**
+     * Reserves memory that a socket can be given without a copy: it is the content of a file that
+     * has no name, see {@link #file}. Source: {@code memfd_create(2)}.
+     *
+     * @param length in bytes, below 2 GiB
+     * @throws OutOfMemoryError where it can't be had
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the buffer
+    public static IoBuffer reserveSendable(final int length) {
+        final Arena arena = Arena.ofShared();
+        final int fd = Posix.memoryFile("lockstep");
+        try {
+            if (fd < 0 || Posix.ftruncate(fd, length) < 0) {
+                throw new IOException("no file in memory can be had");
+            }
+            final FileChannel file =
+                    FileChannel.open(Path.of("/proc/self/fd/" + fd), StandardOpenOption.READ);
+            return new IoBuffer(arena, Posix.map(fd, 0, length, arena), file);
+        } catch (final IOException e) {
+            arena.close();
+            throw (OutOfMemoryError)
+                    new OutOfMemoryError("cannot reserve " + length + " bytes").initCause(e);
+        } finally {
+            if (fd >= 0) {
+                Posix.close(fd);
+            }
+        }
     }
 
     /**
@@ -50,7 +85,7 @@ public final class IoBuffer implements AutoCloseable {
             throws IOException {
         final Arena arena = Arena.ofShared();
         try {
-            return new IoBuffer(arena, Posix.map(fd, offset, length, arena));
+            return new IoBuffer(arena, Posix.map(fd, offset, length, arena), null);
         } catch (final IOException e) {
             arena.close();
             throw e;
@@ -60,6 +95,14 @@ public final class IoBuffer implements AutoCloseable {
     /** The memory. */
     public MemorySegment segment() {
         return segment;
+    }
+
+    /**
+     * The file whose content the memory is, or null: what is sent out of the file lies in the
+     * socket as the very same pages. They must not change until the peer has read them.
+     */
+    public FileChannel file() {
+        return file;
     }
 
     /** Its length in bytes. */
@@ -82,5 +125,12 @@ public final class IoBuffer implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
+        if (file != null) {
+            try {
+                file.close();
+            } catch (final IOException e) {
+                throw new UncheckedIOException(e); // a descriptor that is ours and open
+            }
+        }
     }
 }

@@ -26,6 +26,7 @@ public final class Posix {
     public static final int O_RDWR = 2;
     public static final int O_CLOEXEC = 0x80000;
 
+    public static final int SEEK_END = 2;
     public static final int SEEK_DATA = 3;
     public static final int SEEK_HOLE = 4;
 
@@ -62,6 +63,7 @@ public final class Posix {
     /** Of {@link #fileSystemType}: hugetlbfs. */
     public static final long HUGETLBFS_MAGIC = 0x958458f6L;
 
+    private static final int MFD_CLOEXEC = 1;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
     private static final int MAP_SHARED = 0x1;
@@ -127,6 +129,7 @@ public final class Posix {
     private static final MemorySegment FTRUNCATE = function("ftruncate");
     private static final MemorySegment MADVISE = function("madvise");
     private static final MemorySegment MINCORE = function("mincore");
+    private static final MemorySegment MEMFD_CREATE = function("memfd_create");
 
     private Posix() {}
 
@@ -134,6 +137,13 @@ public final class Posix {
     public static int open(final String path, final int flags) {
         try (Arena arena = Arena.ofConfined()) {
             return callInt(OPEN, arena.allocateFrom(path).address(), flags, 0, 0);
+        }
+    }
+
+    /** Makes a file in memory that has no path, and is gone when nobody uses it any more. */
+    static int memoryFile(final String name) {
+        try (Arena arena = Arena.ofConfined()) {
+            return callInt(MEMFD_CREATE, arena.allocateFrom(name).address(), MFD_CLOEXEC, 0, 0);
         }
     }
 
@@ -167,7 +177,10 @@ public final class Posix {
         return callFast(PWRITE, fd, address, length, offset, 0);
     }
 
-    /** Finds data or a hole ({@link #SEEK_DATA}, {@link #SEEK_HOLE}). Answers an offset. */
+    /**
+     * Finds data or a hole ({@link #SEEK_DATA}, {@link #SEEK_HOLE}), or the end of the file.
+     * Answers an offset.
+     */
     public static long lseek(final int fd, final long offset, final int whence) {
         return callFast(LSEEK, fd, offset, whence, 0, 0);
     }

@@ -69,7 +69,7 @@ final class ForwardLog implements AutoCloseable {
                     "the log's length must be a power of two of at least 64 KiB: " + capacity);
         }
         this.capacity = capacity;
-        buffer = IoBuffer.reserve(capacity);
+        buffer = IoBuffer.reserveSendable(capacity);
     }
 
     /** The memory of the payloads. */
@@ -110,6 +110,9 @@ final class ForwardLog implements AutoCloseable {
         final long released = released();
         if (appended - released >= FRAMES) {
             return -1;
+        }
+        if (appended == released) {
+            byteHead = byteHead + capacity - 1 & -(long) capacity; // what is cached is used again
         }
         long start = byteHead;
         if (kind == Kind.WRITE) {

@@ -69,17 +69,11 @@ final class Merge {
                     buffers.active(), buffers.hidden(committed + 1), buffers.hidden(committed + 2)
                 };
         nextExtents = new long[sources.length];
-        total = blocks();
-    }
-
-    private long blocks() {
         long blocks = 0;
         for (final EpochBuffer buffer : sources) {
-            for (long i = 0; i < buffer.extentCount(); i++) {
-                blocks += buffer.extentLength(i);
-            }
+            blocks += buffer.blockCount();
         }
-        return blocks;
+        total = blocks;
     }
 
     void start() {

@@ -23,6 +23,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Each test runs on a file system on a device, as far as the machine has one, and on one in memory.
@@ -203,6 +205,49 @@ final class FileDiskTest {
             read(disk, 8192, 4096);
             assertEquals(Errno.EIO, errno);
         }
+    }
+
+    /** Where a long copy goes through the file's mapping, its pages vanish in the midst of it. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aFileThatIsCutShortUnderACopyIsAnErrorAndNoFault(final Path folder) throws Exception {
+        try (Arena arena = Arena.ofShared();
+                DiskFile file = DiskFile.open("d", sparse(folder), false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            final MemorySegment memory = arena.allocate(1 << 20).fill((byte) 7);
+            final AtomicBoolean isOver = new AtomicBoolean();
+            final FutureTask<Integer> cutting =
+                    new FutureTask<>(() -> cutAndMakeWhole(file.path(), isOver));
+            Thread.ofPlatform().start(cutting);
+            for (int i = 0; i < 1000; i++) {
+                final int written = write(disk, 0, memory);
+                assertTrue(written == 0 || written == Errno.EIO, Errno.name(written));
+                read(disk, 0, 1 << 20);
+                assertTrue(errno == 0 || errno == Errno.EIO, Errno.name(errno));
+            }
+            isOver.set(true);
+            assertTrue(cutting.get() > 0, "the file was never cut");
+            assertEquals(0, write(disk, 0, memory));
+            assertArrayEquals(
+                    memory.toArray(ValueLayout.JAVA_BYTE),
+                    read(disk, 0, 1 << 20),
+                    "it does not go on once the file is whole");
+        }
+    }
+
+    private static int cutAndMakeWhole(final Path path, final AtomicBoolean isOver)
+            throws IOException {
+        final byte[] content = new byte[LENGTH];
+        int cuts = 0;
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            while (!isOver.get()) {
+                file.setLength(4096);
+                cuts++;
+                file.seek(0);
+                file.write(content);
+            }
+        }
+        return cuts;
     }
 
     @ParameterizedTest

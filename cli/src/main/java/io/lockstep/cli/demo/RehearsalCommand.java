@@ -1,0 +1,175 @@
+package io.lockstep.cli.demo;
+
+import com.google.gson.JsonObject;
+
+import io.lockstep.cli.Lockstep;
+import io.lockstep.cli.control.QmpClient;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * {@code lockstep rehearse}: a plain server, a pair, checkpoints and a failover in this one
+ * process. The launcher runs it once after a build, for the JVM to remember which classes all of
+ * that needs and which methods are worth compiling: a standby that takes over does so for the first
+ * time in its life, and should not have to learn it then.
+ */
+@Command(
+        name = "rehearse",
+        hidden = true,
+        description = "Runs everything once in one process, for the launcher's AOT cache.",
+        mixinStandardHelpOptions = true)
+public final class RehearsalCommand implements Callable<Integer> {
+    private static final String DISK = "d";
+    private static final long DISK_LENGTH = 16L << 20;
+    private static final int SHORT_WRITES = 2000;
+    private static final int LONG_LENGTH = 64 << 10;
+    private static final int CHECKPOINTS = 300;
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+    @Parameters(
+            index = "0",
+            paramLabel = "DIR",
+            description = "A new directory for its disks and sockets.")
+    private Path directory;
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        for (final String name : new String[] {"served", "primary", "secondary"}) {
+            try (RandomAccessFile disk = new RandomAccessFile(at(name + ".img").toFile(), "rw")) {
+                disk.setLength(DISK_LENGTH);
+            }
+        }
+        run("serve", "--disk", disk("served"), "--listen", uri("served"));
+        run(
+                "secondary",
+                "--disk",
+                disk("secondary"),
+                "--listen",
+                uri("link"),
+                "--guest",
+                uri("standby"),
+                "--control",
+                "" + at("secondary.control"),
+                "--buffers",
+                "" + at("buffers"));
+        await(at("served.socket"));
+        await(at("standby.socket"));
+        run(
+                "primary",
+                "--disk",
+                disk("primary"),
+                "--guest",
+                uri("guest"),
+                "--peer",
+                uri("link"),
+                "--control",
+                "" + at("primary.control"));
+        await(at("guest.socket"));
+        use(at("served.socket"));
+        use(at("guest.socket"));
+        checkpoint();
+        failOver();
+        return 0;
+    }
+
+    private Path at(final String name) {
+        return directory.resolve(name);
+    }
+
+    private String disk(final String name) {
+        return DISK + "=" + at(name + ".img");
+    }
+
+    private String uri(final String name) {
+        return "nbd+unix:///?socket=" + at(name + ".socket");
+    }
+
+    /** A server's command comes to its end with the process. */
+    private static void run(final String... arguments) {
+        Thread.ofPlatform()
+                .daemon()
+                .name("rehearsal-" + arguments[0])
+                .start(() -> Lockstep.commandLine().execute(arguments));
+    }
+
+    private static void await(final Path socket) throws IOException, InterruptedException {
+        final long deadline = System.nanoTime() + TIMEOUT.toNanos();
+        while (!Files.exists(socket)) {
+            if (System.nanoTime() > deadline) {
+                throw new IOException(socket + " does not appear");
+            }
+            TimeUnit.MILLISECONDS.sleep(10);
+        }
+    }
+
+    /** Short and long writes, reads, a flush: as a guest would. */
+    private static void use(final Path socket) throws IOException, InterruptedException {
+        try (DemoGuest guest = DemoGuest.connect(socket, DISK)) {
+            for (int i = 0; i < SHORT_WRITES; i++) {
+                final long offset = (long) i * DemoGuest.BLOCK_LENGTH % DISK_LENGTH;
+                guest.write(offset, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
+                guest.read(offset, DemoGuest.BLOCK_LENGTH);
+            }
+            for (long offset = 0; offset < DISK_LENGTH; offset += LONG_LENGTH) {
+                guest.write(offset, ByteBuffer.allocate(LONG_LENGTH));
+                guest.read(offset, LONG_LENGTH);
+            }
+            guest.flush();
+        }
+    }
+
+    private void checkpoint() throws IOException, InterruptedException {
+        try (DemoGuest guest = DemoGuest.connect(at("guest.socket"), DISK);
+                QmpClient primary = QmpClient.connect(at("primary.control"), TIMEOUT);
+                QmpClient secondary = QmpClient.connect(at("secondary.control"), TIMEOUT)) {
+            guest.startLoad(1);
+            for (int i = 0; i < CHECKPOINTS; i++) {
+                primary.execute("x-lockstep-checkpoint", TIMEOUT);
+                primary.execute("xen-colo-do-checkpoint", TIMEOUT);
+                primary.execute("x-lockstep-status", TIMEOUT);
+                secondary.execute("x-lockstep-status", TIMEOUT);
+            }
+            guest.endLoad();
+            primary.execute("x-lockstep-stop", TIMEOUT);
+        }
+    }
+
+    private void failOver() throws IOException, InterruptedException {
+        try (DemoGuest guest = DemoGuest.connect(at("standby.socket"), DISK);
+                QmpClient secondary = QmpClient.connect(at("secondary.control"), TIMEOUT)) {
+            guest.write(0, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
+            // The first counts, the others are accepted: each way in has been gone once.
+            secondary.execute("xen-set-replication", stopForFailover(), TIMEOUT);
+            secondary.execute("x-colo-lost-heartbeat", TIMEOUT);
+            secondary.execute("x-lockstep-failover", TIMEOUT);
+            guest.write(0, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
+            final long deadline = System.nanoTime() + TIMEOUT.toNanos();
+            while (!"alone".equals(state(secondary)) && System.nanoTime() < deadline) {
+                TimeUnit.MILLISECONDS.sleep(1);
+            }
+        }
+        use(at("standby.socket"));
+    }
+
+    private static JsonObject stopForFailover() {
+        final JsonObject arguments = new JsonObject();
+        arguments.addProperty("enable", false);
+        arguments.addProperty("primary", false);
+        arguments.addProperty("failover", true);
+        return arguments;
+    }
+
+    private static String state(final QmpClient control) throws IOException {
+        return control.execute("x-lockstep-status", TIMEOUT).get("state").getAsString();
+    }
+}

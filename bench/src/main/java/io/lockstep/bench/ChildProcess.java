@@ -15,6 +15,9 @@ final class ChildProcess implements AutoCloseable {
             100; // USER_HZ, on every Linux that runs Java
     private static final int END_SECONDS = 10;
 
+    /** Null where these classes were not started by it. */
+    private static final String LAUNCHER = System.getProperty("lockstep.launcher");
+
     private final String name;
     private final Process process;
     private final Path log;
@@ -41,18 +44,32 @@ final class ChildProcess implements AutoCloseable {
         return new ChildProcess(name, process, log);
     }
 
-    /** The command line of {@code lockstep}: these classes on this JVM, as the launcher does it. */
+    /** Has the launcher build what it starts, before anybody waits for that or measures it. */
+    static void prepareLockstep() throws IOException, InterruptedException {
+        if (LAUNCHER != null) {
+            run(List.of(LAUNCHER, "--version"));
+        }
+    }
+
+    /**
+     * The command line of {@code lockstep}: by the launcher where that has started us; otherwise
+     * these classes on this JVM.
+     */
     static List<String> lockstep(final List<String> arguments) {
         final List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(JvmArguments.ALL);
-        command.addAll(
-                List.of(
-                        "-XX:+UseSerialGC",
-                        "-Xmx256m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "io.lockstep.cli.Lockstep"));
+        if (LAUNCHER != null) {
+            command.add(LAUNCHER);
+        } else {
+            command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+            command.addAll(JvmArguments.ALL);
+            command.addAll(
+                    List.of(
+                            "-XX:+UseSerialGC",
+                            "-Xmx256m",
+                            "-cp",
+                            System.getProperty("java.class.path"),
+                            "io.lockstep.cli.Lockstep"));
+        }
         command.addAll(arguments);
         return command;
     }

@@ -68,6 +68,7 @@ final class LockstepPair implements ReplicationPair {
         final List<AutoCloseable> made = new ArrayList<>();
         boolean started = false;
         try {
+            ChildProcess.prepareLockstep();
             final List<String> secondaryDisks = makeDisks(folder, "secondary", shape);
             final List<String> primaryDisks = makeDisks(folder, "primary", shape);
             final long start = System.nanoTime();

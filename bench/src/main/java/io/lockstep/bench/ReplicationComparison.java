@@ -53,6 +53,7 @@ final class ReplicationComparison implements Callable<Integer> {
     private static final int MEBIBYTE = 1 << 20;
     private static final double WARM_UP_SECONDS = 1;
     private static final double SHORT_SECONDS = 0.5;
+    private static final int WARM_UP_CHECKPOINTS = 500;
     private static final long MERGE_SECONDS_MAX = 120;
     private static final int MERGE_POLL_MILLIS = 5;
     private static final double MICROS = 1e3;
@@ -207,6 +208,9 @@ final class ReplicationComparison implements Callable<Integer> {
         for (final Load load : Load.ALL) {
             write(pair, load, 0, WARM_UP_SECONDS, 0);
             pair.drain();
+            pair.checkpoint();
+        }
+        for (int i = 0; i < WARM_UP_CHECKPOINTS; i++) {
             pair.checkpoint();
         }
         return pair;

@@ -23,7 +23,7 @@ import java.util.concurrent.Callable;
         footerHeading = "%nExamples:%n",
         footer = {
             "  On the primary:",
-            "    lockstep checkpoint --control /run/primary.ctl",
+            "    lockstep checkpoint --control /run/primary.qmp",
             "",
             "Exit codes: 0 done; 1 refused, or no answer; 2 wrong usage."
         })

@@ -1,6 +1,5 @@
 package io.lockstep.cli;
 
-import io.lockstep.cli.control.ControlledGroup.ControlledDisk;
 import io.lockstep.engine.disk.DiskException;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.nbd.Nbd;
@@ -11,6 +10,7 @@ import picocli.CommandLine.ParameterException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -90,13 +90,8 @@ final class DiskArguments {
         return String.join(", ", files.keySet());
     }
 
-    /** What a control socket says of open disks. */
-    static List<ControlledDisk> controlled(final List<DiskFile> opened) {
-        return opened.stream()
-                .map(
-                        file ->
-                                new ControlledDisk(
-                                        file.name(), file.path().toAbsolutePath(), file.length()))
-                .toList();
+    /** The files by their disks' names, in order. */
+    Map<String, Path> files() {
+        return Collections.unmodifiableMap(files);
     }
 }

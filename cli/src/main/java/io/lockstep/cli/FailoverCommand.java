@@ -26,10 +26,10 @@ import java.util.concurrent.TimeUnit;
         footerHeading = "%nExamples:%n",
         footer = {
             "  On the secondary's host, when the primary is lost:",
-            "    lockstep failover --control /run/secondary.ctl",
+            "    lockstep failover --control /run/secondary.qmp",
             "",
-            "  The guest is served at once; then the buffers are merged into the disks, which this"
-                    + " waits for.",
+            "  The guest is served at once; then the buffers are merged into the disks, which",
+            "  this waits for.",
             "",
             "Exit codes: 0 done; 1 refused, or no answer; 2 wrong usage."
         })

@@ -1,16 +1,12 @@
 package io.lockstep.cli;
 
-import io.lockstep.cli.control.ControlService;
-import io.lockstep.cli.control.ControlledGroup;
-import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.cli.graph.GraphException;
 import io.lockstep.engine.loop.Endpoint;
-import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.service.LoopCall;
-import io.lockstep.engine.service.PrimaryService;
-import io.lockstep.engine.service.ServiceOptions;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -20,7 +16,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -37,26 +32,20 @@ import java.util.concurrent.TimeoutException;
         footerHeading = "%nExamples:%n",
         footer = {
             "  The primary of two hosts, whose disks are equal; a checkpoint every second:",
-            "    lockstep primary --disk vda=vda.img --guest nbd+unix:///?socket=/run/guest.sock"
-                    + " \\",
-            "        --peer nbd://SECONDARY:10809 --control /run/primary.ctl \\",
-            "        --assume-identical --checkpoint-every 1s",
+            "    lockstep primary --disk vda=vda.img --peer nbd://SECONDARY:10809 \\",
+            "        --guest nbd+unix:///?socket=/run/guest.sock \\",
+            "        --control /run/primary.qmp --assume-identical --checkpoint-every 1s",
             "",
             "  The virtual machine finds its disk at nbd+unix:///vda?socket=/run/guest.sock.",
-            "  Disks without any data on both sides are known to be equal; of others you say so"
-                    + " with",
-            "  --assume-identical, after copying them (docs/operations.md).",
+            "  Disks without any data on both sides are known to be equal; of others you say",
+            "  so with --assume-identical, after copying them (docs/operations.md).",
             "",
             "  It prints one line that begins with \"ready\" when the guest may come.",
             "",
-            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address or the control"
-                    + " socket can't",
-            "be had, or the secondary refuses; 2 wrong usage."
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address or the control",
+            "socket can't be had, or the secondary refuses; 2 wrong usage."
         })
 final class PrimaryCommand implements Callable<Integer> {
-    private static final int LOG_LENGTH_MIN = 64 << 10;
-    private static final int LOG_LENGTH_MAX = 1 << 30;
-
     /** A secondary that is there answers sooner. */
     private static final long FIRST_ATTACH_MS = 2000;
 
@@ -111,25 +100,7 @@ final class PrimaryCommand implements Callable<Integer> {
                             + " only when told to).")
     private Duration checkpointEvery;
 
-    @Option(
-            names = "--log-size",
-            paramLabel = "SIZE",
-            defaultValue = "128M",
-            converter = SizeConverter.class,
-            description =
-                    "How much the secondary may lag behind, in memory: a power of two, 64K to 1G"
-                            + " (default: ${DEFAULT-VALUE}).")
-    private long logSize;
-
-    @Option(
-            names = "--on-full-log",
-            paramLabel = "block|detach",
-            defaultValue = "block",
-            description =
-                    "When the log is full: block the guest's writes until there is room, or"
-                            + " detach from the secondary and go on alone (default:"
-                            + " ${DEFAULT-VALUE}).")
-    private String onFullLog;
+    @Mixin private ForwardOptions forward;
 
     @Option(
             names = "--max-connections",
@@ -145,8 +116,7 @@ final class PrimaryCommand implements Callable<Integer> {
                             + " connection.")
     private boolean verbose;
 
-    private PrimaryService service;
-    private ControlService controlService;
+    private EngineRun run;
     private Console console;
 
     @Override
@@ -157,13 +127,15 @@ final class PrimaryCommand implements Callable<Integer> {
         final PrimaryGroup.Options options = groupOptions();
         console = new Console(spec, verbose);
         try {
-            start(arguments.open(false), options, peerAt);
+            run = EngineRun.start(console, connectionsMax, options, 0, 0, null);
+            arguments.files().forEach((name, file) -> run.graph().addPrimary(name, file, peerAt));
+            run.control(control);
             if (!attach(peerAt, arguments.nameList())) {
                 stop();
                 return 1;
             }
-            service.serve(guestAt);
-        } catch (final IOException e) {
+            run.serveGuests(guestAt);
+        } catch (final IOException | GraphException e) {
             stop();
             console.say(e.getMessage());
             return 1;
@@ -173,66 +145,30 @@ final class PrimaryCommand implements Callable<Integer> {
                 "primary of "
                         + arguments.names()
                         + " serves the guest on "
-                        + EndpointArguments.uris(service.guestEndpoints())
+                        + EndpointArguments.uris(run.engine().guests().endpoints())
                         + " and forwards to "
                         + EndpointArguments.uri(peerAt)
                         + "; control socket "
                         + control);
         if (checkpointEvery != null) {
-            service.loop().execute(this::makeCheckpoints);
+            run.engine().loop().execute(this::makeCheckpoints);
         }
         ServerRun.awaitSignal();
         return 0;
     }
 
     private PrimaryGroup.Options groupOptions() {
-        if (logSize < LOG_LENGTH_MIN || logSize > LOG_LENGTH_MAX || Long.bitCount(logSize) != 1) {
-            throw usage("--log-size must be a power of two from 64K to 1G, not " + logSize);
-        }
         if (checkpointEvery != null && checkpointEvery.isZero()) {
             throw usage("--checkpoint-every must be more than 0");
         }
         if (connectionsMax < 1) {
             throw usage("--max-connections must be at least 1, not " + connectionsMax);
         }
-        final FullLogPolicy policy =
-                switch (onFullLog.toLowerCase(Locale.ROOT)) {
-                    case "block" -> FullLogPolicy.BLOCK;
-                    case "detach" -> FullLogPolicy.DETACH;
-                    default ->
-                            throw usage("--on-full-log must be block or detach, not " + onFullLog);
-                };
-        return new PrimaryGroup.Options((int) logSize, policy, assumeIdentical);
+        return forward.toGroupOptions(spec, assumeIdentical);
     }
 
     private ParameterException usage(final String message) {
         return new ParameterException(spec.commandLine(), message);
-    }
-
-    private void start(
-            final List<DiskFile> files, final PrimaryGroup.Options options, final Endpoint peerAt)
-            throws IOException {
-        service =
-                PrimaryService.start(
-                        new ServiceOptions(
-                                files,
-                                connectionsMax,
-                                ServerRun.SPIN_NANOS,
-                                console,
-                                console,
-                                console),
-                        options,
-                        peerAt);
-        controlService =
-                ControlService.start(
-                        control,
-                        new ControlledGroup(
-                                service.group(),
-                                service.loop(),
-                                DiskArguments.controlled(files),
-                                ServerRun::quit),
-                        console);
-        console.forwardTo(controlService);
     }
 
     /**
@@ -244,7 +180,7 @@ final class PrimaryCommand implements Callable<Integer> {
     private boolean attach(final Endpoint peerAt, final List<String> names)
             throws IOException, InterruptedException {
         final CompletableFuture<Void> started =
-                LoopCall.call(service.loop(), () -> service.group().start());
+                LoopCall.call(run.engine().loop(), () -> run.engine().group().start());
         try {
             started.get(FIRST_ATTACH_MS, TimeUnit.MILLISECONDS);
             return true;
@@ -260,7 +196,7 @@ final class PrimaryCommand implements Callable<Integer> {
     }
 
     private void makeCheckpoints() {
-        controlService
+        run.controlService()
                 .checkpoints()
                 .makeEvery(
                         checkpointEvery.toNanos(),
@@ -269,9 +205,6 @@ final class PrimaryCommand implements Callable<Integer> {
 
     /** Answers whether the disks could be flushed. */
     private boolean stop() {
-        if (controlService != null) {
-            controlService.close();
-        }
-        return service == null || service.stop();
+        return run == null || run.stop();
     }
 }

@@ -1,14 +1,12 @@
 package io.lockstep.cli;
 
-import io.lockstep.cli.control.ControlService;
-import io.lockstep.cli.control.ControlledGroup;
-import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.cli.graph.GraphException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
-import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.LoopCall;
-import io.lockstep.engine.service.SecondaryService;
-import io.lockstep.engine.service.ServiceOptions;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -20,6 +18,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 
@@ -35,24 +34,21 @@ import java.util.concurrent.CompletableFuture;
         footer = {
             "  One disk, whose content is a copy of the primary's:",
             "    lockstep secondary --disk vda=vda.img --listen nbd://:10809 \\",
-            "        --guest nbd+unix:///?socket=/run/guest.sock --control /run/secondary.ctl",
+            "        --guest nbd+unix:///?socket=/run/guest.sock --control /run/secondary.qmp",
             "",
             "  and on the primary's host",
-            "    lockstep primary --disk vda=vda.img --guest nbd+unix:///?socket=/run/guest.sock"
-                    + " \\",
-            "        --peer nbd://SECONDARY:10809 --control /run/primary.ctl --assume-identical",
+            "    lockstep primary --disk vda=vda.img --peer nbd://SECONDARY:10809 \\",
+            "        --guest nbd+unix:///?socket=/run/guest.sock \\",
+            "        --control /run/primary.qmp --assume-identical",
             "",
-            "  It prints one line that begins with \"ready\" when a primary may come. A process"
-                    + " that was",
-            "  stopped or killed goes on where it was when it is started with the same"
-                    + " --buffers.",
+            "  It prints one line that begins with \"ready\" when a primary may come. A process",
+            "  that was stopped or killed goes on where it was when it is started with the",
+            "  same --buffers.",
             "",
-            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address, the control socket"
-                    + " or the",
-            "buffers can't be had; 2 wrong usage."
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address, the control",
+            "socket or the buffers can't be had; 2 wrong usage."
         })
 final class SecondaryCommand implements Callable<Integer> {
-    private static final int BUFFERS_PER_DISK = 3;
     private static final int NAME_LENGTH_MAX = 200;
     private static final Path MEMORY = Path.of("/dev/shm");
 
@@ -126,8 +122,7 @@ final class SecondaryCommand implements Callable<Integer> {
                             + " connection.")
     private boolean verbose;
 
-    private SecondaryService service;
-    private ControlService controlService;
+    private EngineRun run;
 
     @Override
     public Integer call() throws InterruptedException {
@@ -139,9 +134,14 @@ final class SecondaryCommand implements Callable<Integer> {
         final Console console = new Console(spec, verbose);
         final Path directory = buffers == null ? defaultBuffers(control) : buffers;
         try {
-            start(arguments.open(false), directory, console);
-            service.serve(listenAt, guestAt);
-        } catch (final IOException e) {
+            start(arguments, directory, console);
+            run.exports().start(listenAt, connectionsMax);
+            for (final String name : arguments.nameList()) {
+                run.exports().add(name, name, "replication of " + name, true, name);
+            }
+            run.serveGuests(guestAt);
+            run.control(control);
+        } catch (final IOException | GraphException e) {
             stop();
             console.say(e.getMessage());
             return 1;
@@ -151,9 +151,9 @@ final class SecondaryCommand implements Callable<Integer> {
                 "secondary of "
                         + arguments.names()
                         + " takes the stream on "
-                        + EndpointArguments.uris(service.streamEndpoints())
+                        + EndpointArguments.uris(run.engine().nbdServer().endpoints())
                         + ", the guest on "
-                        + EndpointArguments.uris(service.guestEndpoints())
+                        + EndpointArguments.uris(run.engine().guests().endpoints())
                         + "; control socket "
                         + control
                         + ", buffers in "
@@ -182,58 +182,38 @@ final class SecondaryCommand implements Callable<Integer> {
                                 : name.substring(name.length() - NAME_LENGTH_MAX)));
     }
 
-    private void start(final List<DiskFile> files, final Path directory, final Console console)
+    private void start(final DiskArguments arguments, final Path directory, final Console console)
             throws IOException {
-        service =
-                SecondaryService.start(
-                        new ServiceOptions(
-                                files,
-                                connectionsMax,
-                                ServerRun.SPIN_NANOS,
-                                console,
-                                console,
-                                console),
-                        new SecondaryGroup.Options(directory, bufferLimit(files, directory)));
-        controlService =
-                ControlService.start(
-                        control,
-                        new ControlledGroup(
-                                service.group(),
-                                service.loop(),
-                                DiskArguments.controlled(files),
-                                ServerRun::quit),
-                        console);
-        console.forwardTo(controlService);
+        run =
+                EngineRun.start(
+                        console,
+                        connectionsMax,
+                        ForwardOptions.none(),
+                        0,
+                        bufferLimit == null ? 0 : bufferLimit,
+                        directory);
+        int number = 0;
+        for (final Map.Entry<String, Path> disk : arguments.files().entrySet()) {
+            run.graph()
+                    .addSecondary(
+                            disk.getKey(), disk.getValue(), BufferFiles.in(directory, number++));
+        }
+        final Engine engine = run.engine();
+        engine.openSecondary();
         final CompletableFuture<Void> started =
-                LoopCall.call(service.loop(), this::startUnlessStarted);
-        LoopCall.call(service.loop(), () -> null); // what the disks answer at once has come
+                LoopCall.call(engine.loop(), () -> startUnlessStarted(engine.group()));
+        LoopCall.call(engine.loop(), () -> null); // what the disks answer at once has come
         started.join();
     }
 
-    private CompletableFuture<Void> startUnlessStarted() {
-        return service.group().status().state() == GroupStatus.State.IDLE
-                ? service.group().start()
+    private static CompletableFuture<Void> startUnlessStarted(final ReplicationGroup group) {
+        return group.status().state() == GroupStatus.State.IDLE
+                ? group.start()
                 : CompletableFuture.completedFuture(null);
-    }
-
-    private long bufferLimit(final List<DiskFile> files, final Path directory) throws IOException {
-        if (bufferLimit != null) {
-            return bufferLimit;
-        }
-        Path existing = directory.toAbsolutePath();
-        while (!Files.exists(existing)) {
-            existing = existing.getParent();
-        }
-        final long total = Files.getFileStore(existing).getTotalSpace();
-        final long longest = files.stream().mapToLong(DiskFile::length).max().orElse(0);
-        return Math.min(longest + (1 << 20), total / 2 / BUFFERS_PER_DISK / files.size());
     }
 
     /** Answers whether the disks could be flushed. */
     private boolean stop() {
-        if (controlService != null) {
-            controlService.close();
-        }
-        return service == null || service.stop();
+        return run == null || run.stop();
     }
 }

@@ -34,8 +34,8 @@ import java.util.concurrent.Callable;
             "  Once every address is listened on it prints one line that begins with \"ready\".",
             "  SIGTERM answers what is in flight, flushes the disks, and exits with 0.",
             "",
-            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk or an address can't be had; 2"
-                    + " wrong usage."
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk or an address can't be had;",
+            "2 wrong usage."
         })
 final class ServeCommand implements Callable<Integer> {
     private static final int LOOPS_MAX = 16;

@@ -24,16 +24,14 @@ import java.util.concurrent.TimeUnit;
         footerHeading = "%nExamples:%n",
         footer = {
             "  Once, and again every second:",
-            "    lockstep status --control /run/primary.ctl",
-            "    lockstep status --control /run/primary.ctl --watch",
+            "    lockstep status --control /run/primary.qmp",
+            "    lockstep status --control /run/primary.qmp --watch",
             "",
-            "  Where the engine does not answer, it shows what the counters beside the socket"
-                    + " hold, and how",
-            "  old that is.",
+            "  Where the engine does not answer, it shows what the counters beside the",
+            "  socket hold, and how old that is.",
             "",
-            "Exit codes: 0 shown; 1 the engine does not answer (its last counters are shown where"
-                    + " there are",
-            "any); 2 wrong usage."
+            "Exit codes: 0 shown; 1 the engine does not answer (its last counters are",
+            "shown where there are any); 2 wrong usage."
         })
 final class StatusCommand implements Callable<Integer> {
     private static final long WATCH_MS = 1000;
@@ -120,12 +118,14 @@ final class StatusCommand implements Callable<Integer> {
                                 + ", "
                                 + Quantity.nanos(number(report, "lag-ns")));
             }
-            line(
-                    text,
-                    (isPrimary ? "log: " : "buffers: ")
-                            + bytes(report, "buffer-used")
-                            + " of "
-                            + bytes(report, "buffer-limit"));
+            if (number(report, "buffer-limit") > 0) { // there are none after a merge
+                line(
+                        text,
+                        (isPrimary ? "log: " : "buffers: ")
+                                + bytes(report, "buffer-used")
+                                + " of "
+                                + bytes(report, "buffer-limit"));
+            }
             if (string(report, "state").equals("merging")) {
                 line(
                         text,

@@ -24,7 +24,7 @@ import java.util.concurrent.Callable;
         footerHeading = "%nExamples:%n",
         footer = {
             "  End replication, and the engine too:",
-            "    lockstep stop --control /run/primary.ctl --quit",
+            "    lockstep stop --control /run/primary.qmp --quit",
             "",
             "Exit codes: 0 done; 1 refused, or no answer; 2 wrong usage."
         })

@@ -11,6 +11,7 @@ import io.lockstep.nbd.ReplyStyle;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Where fuzzers begin: what real peers say, and what comes near a limit. Each seed is an input of
@@ -316,6 +317,52 @@ final class FuzzSeeds {
         stream.put(chunk(extended, 7, 100, done, data, new Bytes().u64(100).zeroes(8)));
         stream.put(extended ? chunk(true, 3, 0, done, none, new Bytes()) : simple(3, 0));
         return stream;
+    }
+
+    static List<byte[]> qmp() {
+        final List<Bytes> streams = new ArrayList<>();
+        for (final String text :
+                List.of(
+                        "{'execute':'qmp_capabilities'}{\"execute\":\"query-block\",\"id\":[1]}",
+                        "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': { 'type': 'inet',"
+                                + " 'data': { 'host': '', 'port': '0' } } } }\r\n",
+                        "{'a':'\\'\\\"\\u00e9\"'} [1,-2.5e3,null,true] nul \"x\" }\n{}",
+                        "{\"driver\":\"replication\",\"mode\":\"primary\",\"node-name\":\"n\","
+                                + "\"file\":{\"driver\":\"nbd\",\"export\":\"e\",\"server\":"
+                                + "{\"type\":\"unix\",\"path\":\"/s\"}}}",
+                        "{\"driver\":\"quorum\",\"node-name\":\"q\",\"vote-threshold\":1,"
+                                + "\"read-pattern\":\"fifo\",\"children\":[\"c\",{\"driver\":"
+                                + "\"raw\",\"file\":\"f\"}]}",
+                        "[".repeat(70) + "]".repeat(70) + "{}",
+                        "{'execute' 'x'} \u0001\n{'execute':'x'}")) {
+            streams.add(Bytes.text(text));
+        }
+        return withControl(streams, new Bytes());
+    }
+
+    static List<byte[]> dottedKeys() {
+        return Stream.of(
+                        "",
+                        "a=1,b.c=2,d.0=x,d.1=y,,,e=",
+                        "raw,node-name=n,file.driver=file,file.filename=p",
+                        "if=none,driver=raw,file.filename=1.raw,id=colo1",
+                        "file=1.raw,format=raw,id=a",
+                        "driver=quorum,read-pattern=fifo,id=q,vote-threshold=1,"
+                                + "children.0.file.filename=1.raw,children.0.driver=raw,"
+                                + "children.1=r,blkverify=off",
+                        "driver=replication,mode=primary,file.driver=nbd,file.host=h,"
+                                + "file.port=1,file.export=e,node-name=n",
+                        "id=s,driver=replication,mode=secondary,top-id=t,file.driver=extents,"
+                                + "file.file.filename=a,file.backing.driver=extents,"
+                                + "file.backing.file.filename=h,file.backing.backing=d",
+                        "nbd,node-name=n,server.type=unix,server.path=/s,export=e",
+                        "a.b=1,a=2",
+                        "a.0=1,a.2=2",
+                        "a=1,a=2",
+                        ".=",
+                        "a..b=1,=2")
+                .map(text -> Bytes.text(text).toArray())
+                .toList();
     }
 
     /** Each stream whole, and in portions. */

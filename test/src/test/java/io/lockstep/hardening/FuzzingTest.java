@@ -50,7 +50,9 @@ final class FuzzingTest {
                 "ServerTransmission",
                 "ServerSession",
                 "ClientHandshake",
-                "ClientTransmission"
+                "ClientTransmission",
+                "Qmp",
+                "DottedKeys"
             })
     void noInputBreaks(final String target) throws Exception {
         org.junit.jupiter.api.Assumptions.assumeTrue(
@@ -127,7 +129,8 @@ final class FuzzingTest {
                         System.getProperty("java.class.path"),
                         "com.code_intelligence.jazzer.Jazzer",
                         "--target_class=io.lockstep.hardening." + target + "FuzzTest",
-                        "--instrumentation_includes=io.lockstep.nbd.**:io.lockstep.engine.server.**",
+                        "--instrumentation_includes=io.lockstep.nbd.**:io.lockstep.engine.server.**:"
+                            + "io.lockstep.cli.**",
                         // Jazzer's own detectors look for injections, of which there are none.
                         "--custom_hook_includes=none.**",
                         "-max_total_time=" + SECONDS,
@@ -165,6 +168,10 @@ final class FuzzingTest {
         }
         dictionary.append(entry(Bytes.text(Nbd.CONTEXT_BASE_ALLOCATION)));
         dictionary.append(entry(Bytes.text(FuzzedExports.DEFAULT)));
+        for (final String word :
+                List.of("execute", "arguments", "driver", "node-name", "children", "replication")) {
+            dictionary.append(entry(Bytes.text(word)));
+        }
         return dictionary.toString();
     }
 

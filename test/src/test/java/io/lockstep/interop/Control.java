@@ -36,6 +36,18 @@ final class Control implements AutoCloseable {
         }
     }
 
+    /** Executes a command with a number for argument, which must be refused; answers why. */
+    String refused(final String command, final String argument, final long value) {
+        final JsonObject arguments = new JsonObject();
+        arguments.addProperty(argument, value);
+        try {
+            throw new AssertionError(
+                    command + ": " + client.execute(command, arguments, Program.DEADLINE));
+        } catch (final IOException e) {
+            return e.getMessage();
+        }
+    }
+
     /** Seals and commits; answers the epoch. */
     long checkpoint() {
         return execute("x-lockstep-checkpoint").getAsJsonObject().get("epoch").getAsLong();

@@ -103,6 +103,11 @@ final class LockstepProcess implements Rig.Ending {
         program.awaitExit();
     }
 
+    /** Sends a signal by its name, such as STOP. */
+    void signal(final String name) {
+        program.signal(name);
+    }
+
     /** Waits until it ends by itself. */
     int awaitExit() {
         return program.awaitExit();

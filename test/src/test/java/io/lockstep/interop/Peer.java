@@ -121,7 +121,8 @@ enum Peer {
         return server;
     }
 
-    private static int freePort() {
+    /** A port that nobody listens on at the moment. */
+    static int freePort() {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             return socket.getLocalPort();
         } catch (final IOException e) {

@@ -96,9 +96,14 @@ final class Program implements Rig.Ending {
 
     /** Has a JVM print what its threads do. */
     void printThreads() {
+        signal("QUIT");
+        out.await(line -> line.startsWith("JNI global refs"));
+    }
+
+    /** Sends a signal by its name. */
+    void signal(final String signal) {
         try {
-            new ProcessBuilder("kill", "-QUIT", Long.toString(pid())).start().waitFor();
-            out.await(line -> line.startsWith("JNI global refs"));
+            new ProcessBuilder("kill", "-" + signal, Long.toString(pid())).start().waitFor();
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         } catch (final InterruptedException e) {

@@ -107,7 +107,7 @@ final class ReplicatedPair {
                         "--guest",
                         uri("t", ""),
                         "--control",
-                        rig.path(name + "sc").toString(),
+                        secondaryControlSocket().toString(),
                         "--buffers",
                         buffers().toString()));
         arguments.addAll(moreForSecondary);
@@ -149,6 +149,10 @@ final class ReplicatedPair {
         return rig.path(name + "pc");
     }
 
+    Path secondaryControlSocket() {
+        return rig.path(name + "sc");
+    }
+
     private String uri(final String socket, final String export) {
         return "nbd+unix:///" + export + "?socket=" + rig.path(name + socket);
     }
@@ -178,7 +182,7 @@ final class ReplicatedPair {
 
     /** A manager's connection to the secondary. */
     Control secondaryControl() {
-        return Control.connect(rig.path(name + "sc"));
+        return Control.connect(secondaryControlSocket());
     }
 
     long checkpoint() {

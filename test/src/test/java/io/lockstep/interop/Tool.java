@@ -37,6 +37,7 @@ enum Tool {
     QEMU_IMG("qemu-img", "qemu-utils"),
     QEMU_IO("qemu-io", "qemu-utils"),
     QEMU_NBD("qemu-nbd", "qemu-utils"),
+    QEMU_SYSTEM("qemu-system-x86_64", "qemu-system-x86"),
     STAT("stat", "coreutils"),
     UMOUNT("umount", "mount");
 

@@ -6,16 +6,16 @@ import com.sun.management.ThreadMXBean;
 
 import io.lockstep.bench.OwnLoad;
 import io.lockstep.bench.ServeComparison;
-import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.FullLogPolicy;
+import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
-import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.server.ServerEvents;
-import io.lockstep.engine.service.PrimaryService;
-import io.lockstep.engine.service.SecondaryService;
-import io.lockstep.engine.service.ServiceOptions;
+import io.lockstep.engine.service.Engine;
+import io.lockstep.engine.service.EngineDisk;
+import io.lockstep.engine.service.EngineOptions;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -54,20 +54,20 @@ final class QuietReplicationTest {
     void halfAMillionReplicatedWritesAllocateNothing() throws Exception {
         final Endpoint link = new Endpoint.Unix(directory.resolve("link"));
         final Endpoint guest = new Endpoint.Unix(directory.resolve("guest"));
-        try (SecondaryService secondary =
-                        SecondaryService.start(
-                                options("secondary"),
-                                new SecondaryGroup.Options(
-                                        directory.resolve("buffers"), BUFFER_LIMIT));
-                PrimaryService primary =
-                        PrimaryService.start(
-                                options("primary"),
-                                new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false),
-                                link)) {
-            final CompletableFuture<Void> linked = new CompletableFuture<>();
+        try (Engine secondary = engine(false);
+                Engine primary = engine(true)) {
+            final EngineDisk secondaryDisk = secondary.open("d", image("secondary"));
+            secondary.makeSecondary(secondaryDisk, BufferFiles.in(directory.resolve("buffers"), 0));
+            secondary.openSecondary();
             secondary.loop().execute(() -> secondary.group().start());
-            secondary.serve(List.of(link), List.of());
-            primary.serve(List.of(guest));
+            secondary.nbdServer().start(16);
+            secondary.exportRaw(secondary.nbdServer(), "d", "stream", false, secondaryDisk);
+            secondary.nbdServer().listen(link);
+            final EngineDisk primaryDisk = primary.open("d", image("primary"));
+            primary.attach(primaryDisk, new Peer(link, "d"));
+            primary.exportGuest(primary.guests(), "d", "guest", false, primaryDisk);
+            primary.guests().listen(guest);
+            final CompletableFuture<Void> linked = new CompletableFuture<>();
             primary.loop()
                     .execute(
                             () ->
@@ -96,32 +96,39 @@ final class QuietReplicationTest {
         }
     }
 
-    private ServiceOptions options(final String name) throws IOException {
+    private Path image(final String name) throws IOException {
         final Path image = directory.resolve(name);
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
             file.setLength(ServeComparison.DISK_LENGTH);
         }
+        return image;
+    }
+
+    private Engine engine(final boolean isPrimary) throws IOException {
         final GroupEvents groupEvents =
                 (event, disk, epoch, sentence) -> {
                     if (event == GroupEvents.Event.REPLICATION_ERROR) {
                         problems.add(sentence);
                     }
                 };
-        return new ServiceOptions(
-                List.of(DiskFile.open("d", image, false)),
-                16,
-                20_000,
-                groupEvents,
-                new Problems(),
-                thrown -> problems.add(thrown.toString()));
+        return Engine.start(
+                new EngineOptions(
+                        16,
+                        20_000,
+                        new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false),
+                        0,
+                        BUFFER_LIMIT,
+                        isPrimary ? null : directory.resolve("buffers"),
+                        groupEvents,
+                        new Problems(),
+                        thrown -> problems.add(thrown.toString())));
     }
 
     private static long allocated() {
         final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         long allocated = 0;
         for (final Thread thread : Thread.getAllStackTraces().keySet()) {
-            if (List.of("lockstep-primary", "lockstep-link", "lockstep-secondary")
-                    .contains(thread.getName())) {
+            if (List.of("lockstep-engine", "lockstep-link").contains(thread.getName())) {
                 allocated += threads.getThreadAllocatedBytes(thread.threadId());
             }
         }

@@ -3,9 +3,6 @@ package io.lockstep.simulator;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.nbd.Nbd;
 
-import java.util.ArrayList;
-import java.util.List;
-
 /**
  * A disk as all guests see it: what it may hold, which ranges are in use, and how often it failed.
  */
@@ -18,7 +15,6 @@ final class GuestDisk extends JudgedDisk {
     private int changeErrors;
     private int readsFailed;
     private int readErrors;
-    private final List<long[]> failedRanges = new ArrayList<>();
 
     /** A disk that has some content. */
     GuestDisk(final Simulation simulation, final SimulatedMedium medium) {
@@ -73,9 +69,6 @@ final class GuestDisk extends JudgedDisk {
                             kind == DiskOperation.READ || kind == DiskOperation.EXTENTS;
                     readsFailed += isRead ? 1 : 0;
                     changesFailed += isRead ? 0 : 1;
-                    if (!isRead && length > 0) {
-                        failedRanges.add(new long[] {offset, offset + length});
-                    }
                     return isRead ? Errno.EIO : dice.oneOf(Errno.EIO, Errno.ENOSPC);
                 });
     }
@@ -83,11 +76,6 @@ final class GuestDisk extends JudgedDisk {
     /** Nothing fails by the rule of {@link #fail} any more. */
     void heal() {
         medium.failWhen((kind, offset, length) -> 0);
-    }
-
-    /** Ranges of changes that failed: no guest knows what they hold. */
-    List<long[]> failedRanges() {
-        return failedRanges;
     }
 
     /** A guest was told that a change succeeded, which it asked for with those flags. */

@@ -200,7 +200,7 @@ final class ReplicationScenario implements AutoCloseable {
                 WHILE_NANOS,
                 () -> secondary.isUp() && (hasGivenUp() || isDrained[0]));
         if (hasGivenUp()) {
-            if (trouble.isCalmForReplication()) {
+            if (trouble.isCalmForReplication() && !trouble.primaryDiskFails()) {
                 throw new AssertionError(
                         "replication has met an error: " + primary.error() + secondary.status());
             }

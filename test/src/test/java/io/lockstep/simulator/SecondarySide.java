@@ -107,7 +107,7 @@ final class SecondarySide implements ServerEvents {
                     SecondaryGroup.open(
                             own,
                             media,
-                            new SecondaryGroup.Options(buffers, bufferLimit),
+                            SecondaryGroup.Options.in(buffers, media.size(), bufferLimit),
                             (event, disk, epoch, sentence) -> {
                                 if (loop == own) {
                                     onEvent(event, disk, epoch, sentence);
@@ -266,8 +266,10 @@ final class SecondarySide implements ServerEvents {
                                 SecondaryGroup.open(
                                         its,
                                         opened,
-                                        new SecondaryGroup.Options(
-                                                directories.copy(buffers), bufferLimit),
+                                        SecondaryGroup.Options.in(
+                                                directories.copy(buffers),
+                                                opened.size(),
+                                                bufferLimit),
                                         (event, disk, epoch, sentence) -> {});
                     } catch (final IOException e) {
                         throw new UncheckedIOException(e);

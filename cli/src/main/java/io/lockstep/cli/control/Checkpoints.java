@@ -21,6 +21,7 @@ public final class Checkpoints {
     private final ReplicationGroup group;
     private final IoLoop loop;
     private final Histogram durations = new Histogram(DURATION_MAX, DIGITS);
+    private CompletableFuture<Checkpoint> latest = CompletableFuture.completedFuture(null);
     private long lastNanos;
     private boolean stopped;
 
@@ -44,8 +45,16 @@ public final class Checkpoints {
         this.loop = loop;
     }
 
-    /** Makes one. */
+    /** Makes one, when the one before it, whoever asked for that, has come to its end. */
     public CompletableFuture<Checkpoint> make() {
+        latest =
+                latest.isDone()
+                        ? makeNow()
+                        : latest.handle((made, thrown) -> null).thenCompose(ended -> makeNow());
+        return latest;
+    }
+
+    private CompletableFuture<Checkpoint> makeNow() {
         final long start = loop.nanoTime();
         return group.checkpoint()
                 .thenApply(

@@ -2,6 +2,8 @@ package io.lockstep.cli.control;
 
 import com.google.gson.JsonObject;
 
+import io.lockstep.cli.graph.BlockExports;
+import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.loop.NioLoop;
 
@@ -12,6 +14,7 @@ import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * The control socket of a group: a QMP server on a loop of its own, and the counters beside it.
@@ -44,9 +47,39 @@ public final class ControlService implements GroupEvents, AutoCloseable {
     public static ControlService start(
             final Path socket, final ControlledGroup controlled, final ErrorHandler errorHandler)
             throws IOException {
+        return start(socket, controlled, service -> {}, errorHandler);
+    }
+
+    /**
+     * The same for a group whose disks and exports can be changed.
+     *
+     * @param graph from now on used by the control socket's loop alone
+     * @param exports of the graph
+     */
+    public static ControlService start(
+            final Path socket,
+            final ControlledGroup controlled,
+            final BlockGraph graph,
+            final BlockExports exports,
+            final ErrorHandler errorHandler)
+            throws IOException {
+        return start(
+                socket,
+                controlled,
+                service -> GraphCommands.addTo(service.server, graph, exports),
+                errorHandler);
+    }
+
+    private static ControlService start(
+            final Path socket,
+            final ControlledGroup controlled,
+            final Consumer<ControlService> moreCommands,
+            final ErrorHandler errorHandler)
+            throws IOException {
         final NioLoop loop = new NioLoop("lockstep-control", 0, errorHandler);
         loop.start();
         final ControlService service = new ControlService(controlled, loop);
+        moreCommands.accept(service);
         try {
             service.onLoop(
                     () -> {

@@ -62,7 +62,6 @@ final class GroupCommands {
         add("xen-colo-do-checkpoint", () -> empty(checkpoints.make()));
         add("query-xen-replication-status", () -> done(replicationStatus()));
         add("x-colo-lost-heartbeat", () -> empty(group.stop(true)));
-        add("query-block", () -> done(blockDevices()));
         add("query-block-jobs", () -> done(blockJobs()));
         add("query-status", () -> done(runState()));
         server.add("quit", this::quit);
@@ -143,7 +142,7 @@ final class GroupCommands {
         return onGroup(
                 () -> {
                     final Role wanted = primary ? Role.PRIMARY : Role.SECONDARY;
-                    return wanted == group.role()
+                    return wanted == group.role() || hasEnded(group.status().state())
                             ? empty(group.start())
                             : refuse(
                                     "The parameter mode's value is invalid, needs "
@@ -151,6 +150,11 @@ final class GroupCommands {
                                             + ", but got "
                                             + name(wanted));
                 });
+    }
+
+    /** Then a start means nothing, as in QEMU: there is nobody whose mode could be wrong. */
+    private static boolean hasEnded(final GroupStatus.State state) {
+        return state == GroupStatus.State.ALONE || state == GroupStatus.State.MERGING;
     }
 
     private static String name(final Role role) {
@@ -162,6 +166,10 @@ final class GroupCommands {
         final Optional<ReplicationError> error = group.error();
         status.addProperty("error", error.isPresent());
         error.ifPresent(found -> status.addProperty("desc", found.sentence()));
+        if (error.isEmpty() && group.status().state() == GroupStatus.State.IDLE) {
+            status.addProperty("error", true);
+            status.addProperty("desc", "Block replication is not running");
+        }
         return status;
     }
 
@@ -199,51 +207,12 @@ final class GroupCommands {
 
     // ---- What there is.
 
-    private JsonArray blockDevices() {
-        final JsonArray devices = new JsonArray();
-        for (final ControlledGroup.ControlledDisk disk : controlled.disks()) {
-            final JsonObject device = new JsonObject();
-            device.addProperty("device", disk.name());
-            device.addProperty("type", "unknown");
-            device.addProperty("locked", false);
-            device.addProperty("removable", false);
-            device.add("inserted", inserted(disk));
-            devices.add(device);
-        }
-        return devices;
-    }
-
-    private static JsonObject inserted(final ControlledGroup.ControlledDisk disk) {
-        final JsonObject image = new JsonObject();
-        image.addProperty("filename", disk.file().toString());
-        image.addProperty("format", "raw");
-        image.addProperty("virtual-size", disk.length());
-        final JsonObject cache = new JsonObject();
-        cache.addProperty("writeback", true);
-        cache.addProperty("direct", false);
-        cache.addProperty("no-flush", false);
-        final JsonObject inserted = new JsonObject();
-        inserted.addProperty("file", disk.file().toString());
-        inserted.addProperty("node-name", disk.name());
-        inserted.addProperty("drv", "raw");
-        inserted.addProperty("ro", false);
-        inserted.addProperty("encrypted", false);
-        inserted.addProperty("detect_zeroes", "off");
-        for (final String limit :
-                new String[] {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"}) {
-            inserted.addProperty(limit, 0);
-        }
-        inserted.addProperty("write_threshold", 0);
-        inserted.addProperty("backing_file_depth", 0);
-        inserted.add("image", image);
-        inserted.add("cache", cache);
-        return inserted;
-    }
-
     private JsonArray blockJobs() {
         final JsonArray jobs = new JsonArray();
         final GroupStatus status = group.status();
-        if (status.state() == GroupStatus.State.MERGING) {
+        final boolean isStillMerging = // of a failed over secondary that is a primary by now
+                status.role() == Role.PRIMARY && status.mergeDone() < status.mergeTotal();
+        if (status.state() == GroupStatus.State.MERGING || isStillMerging) {
             final JsonObject job = mergeJob(status);
             job.addProperty("busy", true);
             job.addProperty("paused", false);

@@ -14,10 +14,50 @@ import java.util.Optional;
  */
 final class QmpArguments {
     private final JsonObject left;
+    private final String path;
 
     /** Takes a copy. */
     QmpArguments(final JsonObject arguments) {
-        left = arguments.deepCopy();
+        this(arguments.deepCopy(), "");
+    }
+
+    private QmpArguments(final JsonObject left, final String path) {
+        this.left = left;
+        this.path = path;
+    }
+
+    /** A string that must be there. */
+    String requireString(final String name) {
+        return optionalString(name).orElseThrow(() -> missing(name));
+    }
+
+    /** A string that may be left out. */
+    Optional<String> optionalString(final String name) {
+        final JsonElement value = left.remove(name);
+        if (value == null) {
+            return Optional.empty();
+        }
+        if (value instanceof final JsonPrimitive primitive && primitive.isString()) {
+            return Optional.of(primitive.getAsString());
+        }
+        throw wrongType(name, "string");
+    }
+
+    /** An object that must be there, whose members are taken in the same way. */
+    QmpArguments requireObject(final String name) {
+        final JsonElement value = left.remove(name);
+        if (value == null) {
+            throw missing(name);
+        }
+        if (!value.isJsonObject()) {
+            throw wrongType(name, "object");
+        }
+        return new QmpArguments(value.getAsJsonObject(), path + name + ".");
+    }
+
+    /** All that nobody has taken: somebody else reads it. */
+    JsonObject rest() {
+        return left;
     }
 
     /** A boolean that must be there. */
@@ -39,9 +79,17 @@ final class QmpArguments {
 
     /** A whole number that must be there. */
     long requireInteger(final String name) {
+        if (!left.has(name)) {
+            throw missing(name);
+        }
+        return optionalInteger(name, 0);
+    }
+
+    /** A whole number that may be left out. */
+    long optionalInteger(final String name, final long otherwise) {
         final JsonElement value = left.remove(name);
         if (value == null) {
-            throw missing(name);
+            return otherwise;
         }
         if (value instanceof final JsonPrimitive primitive && primitive.isNumber()) {
             try {
@@ -76,16 +124,16 @@ final class QmpArguments {
     void end() {
         if (!left.isEmpty()) {
             throw QmpException.generic(
-                    "Parameter '" + left.keySet().iterator().next() + "' is unexpected");
+                    "Parameter '" + path + left.keySet().iterator().next() + "' is unexpected");
         }
     }
 
-    private static QmpException missing(final String name) {
-        return QmpException.generic("Parameter '" + name + "' is missing");
+    private QmpException missing(final String name) {
+        return QmpException.generic("Parameter '" + path + name + "' is missing");
     }
 
-    private static QmpException wrongType(final String name, final String expected) {
+    private QmpException wrongType(final String name, final String expected) {
         return QmpException.generic(
-                "Invalid parameter type for '" + name + "', expected: " + expected);
+                "Invalid parameter type for '" + path + name + "', expected: " + expected);
     }
 }

@@ -102,7 +102,7 @@ public final class DemoCommand implements Callable<Integer> {
 
         final DemoGuest vda = keep(DemoGuest.connect(path("guest"), DISKS.get(0)));
         final DemoGuest vdb = keep(DemoGuest.connect(path("guest"), DISKS.get(1)));
-        final QmpClient control = keep(DemoEngine.control(path("primary.ctl")));
+        final QmpClient control = keep(DemoEngine.control(path("primary.qmp")));
         copyImage(vda);
         final long epoch = checkpointUnderLoad(control, vdb);
         final List<String> wanted = sums("primary");
@@ -133,7 +133,7 @@ public final class DemoCommand implements Callable<Integer> {
                         "--guest",
                         uri("guest2"),
                         "--control",
-                        path("secondary.ctl").toString(),
+                        path("secondary.qmp").toString(),
                         "--buffers",
                         path("buffers").toString()));
     }
@@ -152,7 +152,7 @@ public final class DemoCommand implements Callable<Integer> {
                         "--peer",
                         uri("link"),
                         "--control",
-                        path("primary.ctl").toString()));
+                        path("primary.qmp").toString()));
     }
 
     // ---- The guest's life before the crash.
@@ -241,7 +241,7 @@ public final class DemoCommand implements Callable<Integer> {
 
     private void failOver(final List<String> wanted, final long epoch)
             throws IOException, InterruptedException {
-        try (QmpClient control = DemoEngine.control(path("secondary.ctl"))) {
+        try (QmpClient control = DemoEngine.control(path("secondary.qmp"))) {
             final long began = System.nanoTime();
             final long reached =
                     control.execute("x-lockstep-failover", PATIENCE).get("epoch").getAsLong();

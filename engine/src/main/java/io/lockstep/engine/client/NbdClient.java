@@ -113,6 +113,10 @@ public final class NbdClient {
     private final MemorySegment[] targets;
     private final IoBuffer[] targetBuffers;
     private final long[] targetPositions;
+
+    /** Of a write whose payload stays where it is: where that ends in the send queue. */
+    private final long[] payloadEnds;
+
     private final ExtentHandler[] extentHandlers;
     private final String[] errorTexts;
     private String errorText = "";
@@ -136,6 +140,7 @@ public final class NbdClient {
         targets = new MemorySegment[capacity];
         targetBuffers = new IoBuffer[capacity];
         targetPositions = new long[capacity];
+        payloadEnds = new long[capacity];
         extentHandlers = new ExtentHandler[capacity];
         errorTexts = new String[capacity];
         negotiation =
@@ -251,6 +256,7 @@ public final class NbdClient {
             MemorySegment.copy(from.segment(), position, sendQueue.memory(), at, length);
         } else {
             sendQueue.append(from, position, length);
+            payloadEnds[request.index()] = sendQueue.appendedBytes();
         }
         return true;
     }
@@ -280,6 +286,7 @@ public final class NbdClient {
         encoder.encode(
                 from.segment(), start, Nbd.CMD_WRITE, flags, request.cookie(), offset, length);
         sendQueue.append(from, start, position + length - start);
+        payloadEnds[request.index()] = sendQueue.appendedBytes();
         return true;
     }
 
@@ -459,6 +466,7 @@ public final class NbdClient {
         completions[request.index()] = completion;
         tokens[request.index()] = token;
         targetPositions[request.index()] = 0;
+        payloadEnds[request.index()] = 0;
         return request;
     }
 
@@ -768,6 +776,14 @@ public final class NbdClient {
                 // Section "Terminating the transmission phase": this demands a soft disconnect.
                 phase = Phase.LEAVING;
                 leaveReason = connection.peer() + ": server is shutting down";
+            }
+            if (!sendQueue.hasSent(payloadEnds[request.index()])) {
+                // The memory is the caller's again with the completion: none of it may be sent
+                // any more, and without it the server can't go on.
+                connection.close();
+                complete(request.index(), error);
+                close(connection.peer() + ": server answered a write before it had all of it");
+                return;
             }
             complete(request.index(), error); // NBD's error values are Linux's numbers
         }

@@ -31,6 +31,10 @@ final class SendQueue implements AutoCloseable {
     private int payloadHead;
     private int payloadCount;
 
+    // Counts of payload bytes that were ever appended, and sent.
+    private long appendedBytes;
+    private long sentBytes;
+
     /**
      * An empty queue.
      *
@@ -79,6 +83,7 @@ final class SendQueue implements AutoCloseable {
      */
     void append(final IoBuffer payload, final int position, final int length) {
         assert payloadCount < payloads.length;
+        appendedBytes += length;
         if (payloadCount > 0) {
             final int last = (payloadHead + payloadCount - 1) % payloads.length;
             if (payloadAfter[last] == staged
@@ -94,6 +99,16 @@ final class SendQueue implements AutoCloseable {
         payloadPositions[at] = position;
         payloadLengths[at] = length;
         payloadAfter[at] = staged;
+    }
+
+    /** Payload bytes that were ever appended: where the last payload ends. */
+    long appendedBytes() {
+        return appendedBytes;
+    }
+
+    /** Whether a payload that ends there has gone, and its memory is no longer needed. */
+    boolean hasSent(final long payloadEnd) {
+        return sentBytes >= payloadEnd;
     }
 
     /** Whether nothing waits. */
@@ -135,6 +150,7 @@ final class SendQueue implements AutoCloseable {
     private boolean sendPayload(final Connection connection) throws IOException {
         final int at = payloadHead;
         final int count = connection.send(payloads[at], payloadPositions[at], payloadLengths[at]);
+        sentBytes += count;
         payloadPositions[at] += count;
         payloadLengths[at] -= count;
         if (payloadLengths[at] > 0) {

@@ -36,7 +36,6 @@ public final class GroupPage implements AutoCloseable {
     /** Disks of one group at most. */
     public static final int DISKS_MAX = 256;
 
-    private static final String FILE_NAME = "group";
     private static final int LENGTH = 4096;
     private static final long MAGIC = 0x4c4f_434b_4752_5031L; // "LOCKGRP1"
     private static final long AT_DISKS = 8;
@@ -63,20 +62,20 @@ public final class GroupPage implements AutoCloseable {
     }
 
     /**
-     * Opens the page of a directory, made if there is none.
+     * Opens the page in a file, made if there is none.
      *
      * @throws IOException where there is no space, or it belongs to other disks
      */
-    public static GroupPage open(final Path directory, final List<? extends Disk> disks)
+    public static GroupPage open(final Path path, final List<? extends Disk> disks)
             throws IOException {
         if (disks.size() > DISKS_MAX) {
             throw new IOException("a group has at most " + DISKS_MAX + " disks");
         }
-        final MappedFile file = MappedFile.allocate(directory.resolve(FILE_NAME), LENGTH);
+        final MappedFile file = MappedFile.allocate(path, LENGTH);
         boolean opened = false;
         try {
             final GroupPage page = new GroupPage(file);
-            page.require(describe(disks), directory);
+            page.require(describe(disks), path.toAbsolutePath().getParent());
             opened = true;
             return page;
         } finally {

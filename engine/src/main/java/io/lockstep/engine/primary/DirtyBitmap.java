@@ -7,13 +7,18 @@ package io.lockstep.engine.primary;
 final class DirtyBitmap {
     private static final int GRAIN_BITS = 16;
 
-    private final long[] bits;
+    /** Words of bits that are made at a time: 4 GiB of disk. */
+    private static final int PART_BITS = 10;
+
+    /** Parts in which something is marked: most disks never have one. */
+    private final long[][] parts;
+
     private long marked;
 
     /** A clean one. */
     DirtyBitmap(final long diskLength) {
-        final long grains = (diskLength >> GRAIN_BITS) + 1;
-        bits = new long[(int) (grains / Long.SIZE) + 1];
+        final long words = (diskLength >> GRAIN_BITS >> 6) + 1;
+        parts = new long[(int) (words >> PART_BITS) + 1][];
     }
 
     void mark(final long offset, final long length) {
@@ -22,7 +27,12 @@ final class DirtyBitmap {
         }
         final long last = (offset + length - 1) >> GRAIN_BITS;
         for (long grain = offset >> GRAIN_BITS; grain <= last; grain++) {
-            final int word = (int) (grain >> 6);
+            final int part = (int) (grain >> 6 >> PART_BITS);
+            if (parts[part] == null) {
+                parts[part] = new long[1 << PART_BITS];
+            }
+            final long[] bits = parts[part];
+            final int word = (int) (grain >> 6) & (1 << PART_BITS) - 1;
             final long bit = 1L << grain;
             if ((bits[word] & bit) == 0) {
                 bits[word] |= bit;

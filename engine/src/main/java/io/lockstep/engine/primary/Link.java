@@ -4,7 +4,6 @@ import io.lockstep.engine.client.ClientLimits;
 import io.lockstep.engine.client.NbdClient;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.ControlRecord;
-import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.nbd.ClientNegotiated;
@@ -81,7 +80,7 @@ final class Link {
     }
 
     private final IoLoop loop;
-    private final Endpoint peer;
+    private final Peer[] peers;
     private final PrimaryDisk[] disks;
     private final boolean[] emptyDisks;
     private final ForwardLog log;
@@ -123,14 +122,14 @@ final class Link {
 
     Link(
             final IoLoop loop,
-            final Endpoint peer,
+            final Peer[] peers,
             final PrimaryDisk[] disks,
             final boolean[] emptyDisks,
             final ForwardLog log,
             final Session session,
             final Owner owner) {
         this.loop = loop;
-        this.peer = peer;
+        this.peers = peers;
         this.disks = disks;
         this.emptyDisks = emptyDisks;
         this.log = log;
@@ -184,8 +183,8 @@ final class Link {
         clients[disk] =
                 NbdClient.connect(
                         loop,
-                        peer,
-                        ClientOptions.use(disks[disk].name())
+                        peers[disk].server(),
+                        ClientOptions.use(peers[disk].export())
                                 .withReplyStyle(ReplyStyle.STRUCTURED)
                                 .withMetaContexts(Nbd.CONTEXT_CONTROL),
                         LIMITS,
@@ -377,6 +376,12 @@ final class Link {
             }
         }
         loop.schedule(LEAVE_NANOS, this::abortAll);
+    }
+
+    /** Ends it for good and at once: nothing of the log is sent any more. */
+    void cut() {
+        end();
+        abortAll();
     }
 
     boolean isUp() {

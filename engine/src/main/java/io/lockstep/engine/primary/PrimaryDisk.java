@@ -15,6 +15,10 @@ import java.util.List;
  * forward log, done on the local disk from there, answered, and forwarded. Operations that overlap
  * reach the local disk in the log's order (I2).
  *
+ * <p>What a failed change leaves on the local disk nobody knows: it is read back, in its turn, and
+ * that is forwarded. So both disks hold the same there too (I2), and a seal that comes after the
+ * guest was told of the error has it (I1).
+ *
  * <p>A discard is done, and forwarded, as a zero: both disks must agree on what it leaves. Without
  * a log, since the secondary was given up, changes go to the local disk and into a bitmap.
  *
@@ -128,7 +132,6 @@ final class PrimaryDisk extends LayeredDisk {
         enterSubmit();
         writeCount += operation.kind == ForwardLog.Kind.FLUSH ? 0 : 1;
         writtenLength += operation.end - operation.offset;
-        operation.cursor = operation.offset;
         enter(operation);
         leaveSubmit();
     }
@@ -186,7 +189,7 @@ final class PrimaryDisk extends LayeredDisk {
             return true;
         }
         operation.frame = frame;
-        if (isWrite) {
+        if (isWrite && !operation.isReadBack()) {
             MemorySegment.copy(
                     operation.memory,
                     operation.position + operation.cursor - operation.offset,
@@ -200,9 +203,17 @@ final class PrimaryDisk extends LayeredDisk {
     private void begin(final long index) {
         final Operation operation = operations.get((int) index);
         final long length = operation.pieceEnd - operation.cursor;
+        final boolean isLogged = operation.frame >= 0;
+        if (operation.isReadBack()) {
+            if (isLogged) {
+                readBack(operation);
+            } else {
+                onDone(operation, 0); // the secondary was given up, and the range is marked
+            }
+            return;
+        }
         switch (operation.kind) {
             case WRITE -> {
-                final boolean isLogged = operation.frame >= 0;
                 local.write(
                         operation.cursor,
                         (int) length,
@@ -220,6 +231,16 @@ final class PrimaryDisk extends LayeredDisk {
         }
     }
 
+    private void readBack(final Operation operation) {
+        local.read(
+                operation.cursor,
+                (int) (operation.pieceEnd - operation.cursor),
+                log.memory().segment(),
+                log.payloadPosition(operation.frame),
+                operation.onDone,
+                operation.index);
+    }
+
     private void onDone(final Operation operation, final int errno) {
         if (operation.kind != ForwardLog.Kind.FLUSH) {
             order.finish(operation.index);
@@ -230,10 +251,12 @@ final class PrimaryDisk extends LayeredDisk {
         }
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
-        if (errno != 0 && !isNotFast) {
+        if (errno != 0 && operation.isReadBack()) {
+            dirty.mark(operation.cursor, operation.pieceEnd - operation.cursor);
+            group.onUnknown(local.name(), operation.cursor, errno);
+        } else if (errno != 0 && !isNotFast) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
-                // Any part of it may be in the local disk, and none is forwarded.
-                dirty.mark(operation.cursor, operation.pieceEnd - operation.cursor);
+                forwardWhatIsThere(operation.cursor, operation.pieceEnd);
             }
             group.onGuestError(local.name(), operation.cursor, errno);
         } else if (errno == 0 && operation.pieceEnd < operation.end) {
@@ -246,6 +269,21 @@ final class PrimaryDisk extends LayeredDisk {
         final long token = operation.token;
         give(operation);
         complete(completion, token, errno);
+    }
+
+    /** All of it enters the log, or waits for room there, before anything that comes later. */
+    private void forwardWhatIsThere(final long offset, final long end) {
+        final int step = log.payloadLengthMax();
+        for (long at = offset; at < end; at += step) {
+            enter(
+                    take(
+                            ForwardLog.Kind.WRITE,
+                            at,
+                            Math.min(step, end - at),
+                            (token, errno) -> {},
+                            at));
+        }
+        local.poll();
     }
 
     private Operation take(
@@ -263,6 +301,7 @@ final class PrimaryDisk extends LayeredDisk {
         }
         operation.kind = kind;
         operation.offset = offset;
+        operation.cursor = offset;
         operation.end = offset + length;
         operation.flags = 0;
         operation.completion = completion;
@@ -299,6 +338,11 @@ final class PrimaryDisk extends LayeredDisk {
 
         Operation(final int index) {
             this.index = index;
+        }
+
+        /** Whether it is a write of what the local disk holds. */
+        private boolean isReadBack() {
+            return kind == ForwardLog.Kind.WRITE && memory == null;
         }
 
         private boolean enterAgain() {

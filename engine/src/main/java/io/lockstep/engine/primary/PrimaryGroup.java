@@ -44,8 +44,17 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * @param logLength bytes of the forward log; a power of two of at least 64 KiB
      * @param fullLog what to do when it is full
      * @param assumeIdentical whether the user says that the disks are equal
+     * @param lagNanosMax how old what the linked secondary has not answered may become before the
+     *     guest's writes wait, so that a seal never has much before it; 0 for any age
      */
-    public record Options(int logLength, FullLogPolicy fullLog, boolean assumeIdentical) {}
+    public record Options(
+            int logLength, FullLogPolicy fullLog, boolean assumeIdentical, long lagNanosMax) {
+        /** With any lag. */
+        public Options(
+                final int logLength, final FullLogPolicy fullLog, final boolean assumeIdentical) {
+            this(logLength, fullLog, assumeIdentical, 0);
+        }
+    }
 
     /** Something that waits for room in the log. */
     interface Waiting {
@@ -55,7 +64,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private final IoLoop guestLoop;
     private final IoLoop linkLoop;
-    private final Endpoint peer;
+    private final List<Peer> peers;
     private final Options options;
     private final GroupEvents events;
     private final ForwardLog log;
@@ -92,12 +101,12 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final IoLoop guestLoop,
             final IoLoop linkLoop,
             final List<Disk> locals,
-            final Endpoint peer,
+            final List<Peer> peers,
             final Options options,
             final GroupEvents events) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
-        this.peer = peer;
+        this.peers = List.copyOf(peers);
         this.options = options;
         this.events = events;
         log = new ForwardLog(options.logLength());
@@ -112,7 +121,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         link =
                 new Link(
                         linkLoop,
-                        peer,
+                        peers.toArray(Peer[]::new),
                         disks.toArray(PrimaryDisk[]::new),
                         emptyDisks,
                         log,
@@ -126,7 +135,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * @param guestLoop owns the group and the disks
      * @param linkLoop owns the link; may be the same
      * @param disks writable
-     * @param peer where the secondary's replication exports are
+     * @param peer where the secondary's replication exports are, which have the disks' names
      * @throws IOException where a disk can't be a primary's
      */
     public static PrimaryGroup open(
@@ -137,13 +146,31 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final Options options,
             final GroupEvents events)
             throws IOException {
+        final List<Peer> peers = disks.stream().map(disk -> new Peer(peer, disk.name())).toList();
+        return open(guestLoop, linkLoop, disks, peers, options, events);
+    }
+
+    /**
+     * The same where each disk has a peer of its own.
+     *
+     * @param peers of the disks, in their order
+     * @throws IOException where a disk can't be a primary's
+     */
+    public static PrimaryGroup open(
+            final IoLoop guestLoop,
+            final IoLoop linkLoop,
+            final List<Disk> disks,
+            final List<Peer> peers,
+            final Options options,
+            final GroupEvents events)
+            throws IOException {
         for (final Disk disk : disks) {
             if (disk.isReadOnly()) {
                 throw new IOException("disk " + disk.name() + " is read-only; a primary writes it");
             }
         }
         final PrimaryGroup group =
-                new PrimaryGroup(guestLoop, linkLoop, disks, peer, options, events);
+                new PrimaryGroup(guestLoop, linkLoop, disks, peers, options, events);
         for (int i = 0; i < disks.size(); i++) {
             group.scan(i, disks.get(i));
         }
@@ -169,6 +196,15 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 },
                 0);
         disk.poll();
+    }
+
+    private String peer() {
+        return peers.getFirst().server().toString();
+    }
+
+    /** The disks as the guest uses them, in order. */
+    public List<Disk> guestDisks() {
+        return List.copyOf(disks);
     }
 
     /** What the guest uses; a disk's export has its name. */
@@ -223,7 +259,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final CompletableFuture<Long> sealed = new CompletableFuture<>();
         seals.put(epoch, sealed);
         final Waiting entry = () -> enterSeals(epoch);
-        if (!mayEnter() || !entry.enterAgain()) {
+        // What waits for room is in no epoch yet: it holds no seal up.
+        if (!entry.enterAgain()) {
             waitForRoom(entry);
         }
         return sealed;
@@ -325,14 +362,33 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return isDetached;
     }
 
-    /** Whether nobody waits for room before whoever asks. */
+    /** Whether nobody waits before whoever asks, and the secondary keeps up. */
     boolean mayEnter() {
-        return waiting.isEmpty();
+        return waiting.isEmpty() && !isLate();
     }
 
-    /** The log is full. */
+    /** Whether the secondary is further behind than it may be: one that is there, and is ours. */
+    private boolean isLate() {
+        if (options.lagNanosMax() == 0 || !isLinked || isForeign) {
+            return false;
+        }
+        final long released = log.released();
+        return released < log.appended()
+                && nanoTime() - log.timeNanos(released) > options.lagNanosMax();
+    }
+
+    /** The log is full, or the secondary late, or others wait already. */
     void waitForRoom(final Waiting entry) {
-        if (waiting.isEmpty() && options.fullLog() == FullLogPolicy.DETACH && !isDetached) {
+        if (waiting.isEmpty()) {
+            onFullLog();
+        }
+        waiting.add(entry);
+        askForRoom();
+    }
+
+    /** Does what the policy says, unless it is the secondary's lag that is waited for. */
+    private void onFullLog() {
+        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached && !isLate()) {
             giveUp(
                     GroupEvents.Event.DETACHED,
                     new ReplicationError(
@@ -343,8 +399,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                             "the forward log is full: the secondary was given up, and the guest"
                                     + " goes on; set replication up anew"));
         }
-        waiting.add(entry);
-        askForRoom();
     }
 
     private void askForRoom() {
@@ -360,8 +414,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void useRoom() {
         guestWakeUp.onAwake();
-        while (!waiting.isEmpty() && waiting.peekFirst().enterAgain()) {
+        while (!waiting.isEmpty() && !isLate() && waiting.peekFirst().enterAgain()) {
             waiting.removeFirst();
+        }
+        if (!waiting.isEmpty()) {
+            onFullLog();
         }
         drains.removeIf(Waiting::enterAgain);
         isWaiting = !waiting.isEmpty() || !drains.isEmpty();
@@ -394,6 +451,28 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         + ")");
     }
 
+    /** A change has failed, and what it left can't be read: it can't be forwarded. */
+    void onUnknown(final String disk, final long offset, final int errno) {
+        if (state != GroupStatus.State.RUNNING) {
+            return;
+        }
+        giveUp(
+                GroupEvents.Event.REPLICATION_ERROR,
+                new ReplicationError(
+                        ReplicationError.Kind.FORWARD,
+                        disk,
+                        offset,
+                        Errno.name(errno),
+                        "disk "
+                                + disk
+                                + ": a request of the guest at "
+                                + offset
+                                + " failed, and what it left there can't be read: "
+                                + Errno.meaning(errno)
+                                + "; the secondary was given up, and the guest goes on; see to the"
+                                + " disk, then set replication up anew"));
+    }
+
     // ---- The link, told on the guest's loop.
 
     private void onUp(final boolean nowForeign, final long sealed, final long committed) {
@@ -411,18 +490,19 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 GroupEvents.Event.LINK_UP,
                 "",
                 committedEpoch,
-                "linked to the secondary at " + peer);
+                "linked to the secondary at " + peer());
         started.complete(null);
         commits.keySet().forEach(epoch -> linkLoop.execute(() -> link.commit(epoch)));
     }
 
     private void onDown(final String reason) {
         isLinked = false;
+        tellRoom(); // who waited for a late secondary does not wait for one that is gone
         events.onEvent(
                 GroupEvents.Event.LINK_DOWN,
                 "",
                 committedEpoch,
-                "the link to the secondary at " + peer + " is cut, and tried again: " + reason);
+                "the link to the secondary at " + peer() + " is cut, and tried again: " + reason);
     }
 
     private void onRefused(
@@ -437,7 +517,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         disk,
                         offset,
                         Errno.name(errno),
-                        "the secondary at " + peer + " refused: " + reason));
+                        "the secondary at " + peer() + " refused: " + reason));
     }
 
     private void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
@@ -548,7 +628,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return new GroupStatus(
                 Role.PRIMARY,
                 state,
-                peer + (isForeign ? " (not a lockstep)" : ""),
+                peer() + (isForeign ? " (not a lockstep)" : ""),
                 isLinked,
                 openEpoch,
                 sealedEpoch,
@@ -571,6 +651,18 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 0,
                 0,
                 disk.dirty().markedLength());
+    }
+
+    /**
+     * Ends the link and gives the log's memory back, while both loops go on. The guests use the
+     * disks no more.
+     */
+    public void release() {
+        linkLoop.execute(
+                () -> {
+                    link.cut();
+                    guestLoop.execute(log::close);
+                });
     }
 
     /** Gives the log's memory back. The guests have gone, and the link's loop has ended. */

@@ -40,13 +40,12 @@ final class DiskBuffers implements AutoCloseable {
     /**
      * Opens the buffers of a disk.
      *
-     * @param prefix their files' names begin with it
+     * @param files where they lie
      * @param arenaLimit bytes that each may keep
      * @throws IOException where there is no space, or they belong to another disk
      */
     static DiskBuffers open(
-            final Path directory,
-            final String prefix,
+            final BufferFiles files,
             final long diskLength,
             final long arenaLimit,
             final GroupPage page)
@@ -55,9 +54,9 @@ final class DiskBuffers implements AutoCloseable {
         EpochBuffer even = null;
         EpochBuffer odd = null;
         try {
-            active = EpochBuffer.open(directory, prefix + ".active", diskLength, arenaLimit);
-            even = EpochBuffer.open(directory, prefix + ".hidden-even", diskLength, arenaLimit);
-            odd = EpochBuffer.open(directory, prefix + ".hidden-odd", diskLength, arenaLimit);
+            active = open(files.active(), "", diskLength, arenaLimit);
+            even = open(files.hidden(), "-even", diskLength, arenaLimit);
+            odd = open(files.hidden(), "-odd", diskLength, arenaLimit);
         } catch (final IOException e) {
             close(active);
             close(even);
@@ -70,6 +69,14 @@ final class DiskBuffers implements AutoCloseable {
         buffers.hidden(committed + 1);
         buffers.hidden(committed + 2);
         return buffers;
+    }
+
+    private static EpochBuffer open(
+            final Path path, final String suffix, final long diskLength, final long arenaLimit)
+            throws IOException {
+        final Path absolute = path.toAbsolutePath();
+        return EpochBuffer.open(
+                absolute.getParent(), absolute.getFileName() + suffix, diskLength, arenaLimit);
     }
 
     private static void close(final EpochBuffer buffer) {

@@ -63,11 +63,7 @@ final class SecondaryDisk
         this.page = page;
         buffers =
                 DiskBuffers.open(
-                        options.buffers(),
-                        "disk" + index,
-                        local.length(),
-                        options.bufferLimit(),
-                        page);
+                        options.buffers().get(index), local.length(), options.bufferLimit(), page);
         stream = new StreamDisk(local, buffers, page.sealedEpoch(index) + 1, this);
         final GuestDisk.Mode mode =
                 page.state() == GroupPage.RUNNING

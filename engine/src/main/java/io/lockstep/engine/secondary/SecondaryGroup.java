@@ -26,6 +26,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
+import java.util.stream.IntStream;
 
 /**
  * The secondary side of a disk group: takes the primary's stream, keeps what is needed to return to
@@ -48,11 +49,36 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /**
      * What a group is made of.
      *
-     * @param buffers a directory of the group's own, made if there is none; best on tmpfs
+     * @param page the file of the group's page, in a directory that is made if there is none
+     * @param buffers of each disk, in the group's order; best on tmpfs
+     * @param ownDirectory whether the page's directory is the group's own, and goes with it
      * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
      *     fails with ENOSPC
      */
-    public record Options(Path buffers, long bufferLimit) {}
+    public record Options(
+            Path page, List<BufferFiles> buffers, boolean ownDirectory, long bufferLimit) {
+        /** Copies the list. */
+        public Options {
+            buffers = List.copyOf(buffers);
+        }
+
+        /** Of a group that has all of it in a directory of its own. */
+        public static Options in(
+                final Path directory, final int diskCount, final long bufferLimit) {
+            return new Options(
+                    directory.resolve("group"),
+                    IntStream.range(0, diskCount)
+                            .mapToObj(number -> BufferFiles.in(directory, number))
+                            .toList(),
+                    true,
+                    bufferLimit);
+        }
+
+        /** Whether a process has left a group there, for the next one to go on with. */
+        public boolean isLeft() {
+            return Files.exists(page);
+        }
+    }
 
     private final IoLoop loop;
     private final Options options;
@@ -75,7 +101,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         this.loop = loop;
         this.options = options;
         this.events = events;
-        page = GroupPage.open(options.buffers(), locals);
+        page = GroupPage.open(options.page(), locals);
         boolean opened = false;
         try {
             for (int i = 0; i < locals.size(); i++) {
@@ -109,7 +135,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                         "disk " + disk.name() + " is read-only; a secondary writes it");
             }
         }
-        Files.createDirectories(options.buffers());
+        Files.createDirectories(options.page().toAbsolutePath().getParent());
         final SecondaryGroup group = new SecondaryGroup(loop, disks, options, events);
         group.resume();
         return group;
@@ -342,7 +368,9 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 disk.deleteBuffers();
             }
             page.delete();
-            Files.deleteIfExists(options.buffers());
+            if (options.ownDirectory()) {
+                Files.deleteIfExists(options.page().toAbsolutePath().getParent());
+            }
         } catch (final IOException e) {
             events.onEvent(
                     GroupEvents.Event.MERGE_FAILED,

@@ -65,11 +65,37 @@ public final class NbdServer implements ExportCatalog {
         this.connectionsMax = connectionsMax;
         this.connections = connections;
         this.events = events;
-        for (final ServedExport served : exports) {
-            if (this.exports.put(served.export().name(), served) != null) {
-                throw new IllegalArgumentException("export name twice: " + served.export().name());
+        exports.forEach(this::add);
+    }
+
+    /**
+     * Offers one export more.
+     *
+     * @throws IllegalArgumentException where there is one of that name
+     */
+    public void add(final ServedExport served) {
+        if (exports.putIfAbsent(served.export().name(), served) != null) {
+            throw new IllegalArgumentException("export name twice: " + served.export().name());
+        }
+    }
+
+    /**
+     * Offers an export no more, and closes the connections of those who use it. Their operations
+     * under way end unanswered.
+     */
+    public void remove(final String name) {
+        final ServedExport removed = exports.remove(name);
+        for (final NbdSession session : List.copyOf(sessions)) {
+            if (session.uses(removed)) {
+                session.close();
             }
         }
+    }
+
+    /** How many clients use an export. */
+    public long clientsOf(final String name) {
+        final ServedExport served = exports.get(name);
+        return sessions.stream().filter(session -> session.uses(served)).count();
     }
 
     /** Makes a session of a connection that was accepted for this server's loop. */

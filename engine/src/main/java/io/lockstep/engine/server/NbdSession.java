@@ -68,6 +68,7 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
     private int idleTicks;
 
     // Of the transmission phase.
+    private ServedExport served;
     private ServerTransmission transmission;
     private RequestRunner runner;
 
@@ -175,8 +176,9 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         switch (handshake.state()) {
             case NEGOTIATING -> {}
             case TRANSMISSION -> {
-                enterTransmission(handshake.negotiated());
-                serve();
+                if (enterTransmission(handshake.negotiated())) {
+                    serve();
+                }
             }
             case CLOSING -> {
                 if (!handshake.closeReason().isEmpty()) {
@@ -227,18 +229,20 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         return choice;
     }
 
-    private void enterTransmission(final Negotiated negotiated) {
+    /** Answers false where the export was removed while the handshake's last bytes went out. */
+    private boolean enterTransmission(final Negotiated negotiated) {
+        served = server.served(negotiated.export().name());
+        if (served == null) {
+            close();
+            return false;
+        }
         runner =
                 new RequestRunner(
-                        server.served(negotiated.export().name()),
-                        negotiated.replyStyle(),
-                        received,
-                        replies,
-                        server.events(),
-                        this);
+                        served, negotiated.replyStyle(), received, replies, server.events(), this);
         transmission = new ServerTransmission(negotiated, runner);
         phase = Phase.TRANSMISSION;
         server.onTransmission(this);
+        return true;
     }
 
     // ---- Transmission.
@@ -320,6 +324,12 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
                 sendBlocked = true;
             }
         }
+    }
+
+    /** Whether its client uses that export. */
+    @SuppressWarnings("ReferenceEquality") // another one may come to bear the same name
+    boolean uses(final ServedExport export) {
+        return served != null && served == export;
     }
 
     // ---- The end.

@@ -50,4 +50,24 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
                                 : List.of(Nbd.CONTEXT_BASE_ALLOCATION, Nbd.CONTEXT_CONTROL));
         return new ServedExport(export, disk, control);
     }
+
+    /**
+     * The same under another name.
+     *
+     * @param description for people; null for the one that it has
+     * @param readOnly to refuse all changes
+     */
+    public ServedExport as(final String name, final String description, final boolean readOnly) {
+        final Export renamed =
+                new Export(
+                        name,
+                        description == null ? export.description() : description,
+                        export.size(),
+                        export.transmissionFlags() | (readOnly ? Nbd.FLAG_READ_ONLY : 0),
+                        export.blockSizeMin(),
+                        export.blockSizePreferred(),
+                        export.payloadLengthMax(),
+                        export.metaContexts());
+        return new ServedExport(renamed, disk, control);
+    }
 }

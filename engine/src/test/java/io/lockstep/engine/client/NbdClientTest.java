@@ -24,9 +24,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -47,6 +49,7 @@ final class NbdClientTest {
                     | Nbd.FLAG_SEND_WRITE_ZEROES
                     | Nbd.FLAG_SEND_CACHE;
     private static final int PIPE = 1 << 18;
+    private static final int REQUEST_LENGTH = 28;
 
     private final IoBuffer buffer = IoBuffer.reserve(4 << 20);
     private final List<String> events = new ArrayList<>();
@@ -506,6 +509,52 @@ final class NbdClientTest {
 
         assertTrue(events.getLast().contains("server broke the protocol"), events::toString);
         assertTrue(loop.ends().getFirst().isClosed());
+    }
+
+    /** As it may, of a write that it will not do; nothing more is sent out of the memory then. */
+    @Test
+    void a_server_that_answers_a_write_too_early_is_left() throws IOException {
+        serve(1, PIPE, ALL_FLAGS);
+        connect(OPTIONS.withReplyStyle(ReplyStyle.STRUCTURED), ClientLimits.DEFAULT);
+        assertEvents("ready");
+        final MemoryLoop.End here = loop.ends().getFirst();
+        final MemoryLoop.End there = loop.ends().getLast();
+        final long[] sent = new long[1];
+        assertTrue(
+                client.write(
+                        0,
+                        1 << 20,
+                        buffer,
+                        0,
+                        0,
+                        (token, errno) -> {
+                            onComplete(token, errno);
+                            sent[0] = here.sent();
+                        },
+                        1));
+        client.send();
+
+        final ByteBuffer reply = ByteBuffer.allocate(16);
+        reply.putInt(Nbd.SIMPLE_REPLY_MAGIC).putInt(Nbd.ENOSPC).putLong(cookieOfRequest(there));
+        fill(3 << 20, reply.array());
+        assertEquals(16, there.send(buffer, 3 << 20, 16));
+        loop.run();
+
+        assertEquals("1 ENOSPC ", events.getFirst());
+        assertTrue(
+                events.getLast().startsWith("closed: server: server answered"), events::toString);
+        assertEquals(sent[0], here.sent());
+        assertTrue(here.isClosed());
+    }
+
+    /** Takes the header of the request that comes next; answers its cookie. */
+    private long cookieOfRequest(final MemoryLoop.End there) throws IOException {
+        final int at = 2 << 20;
+        int count = 0;
+        while (count < REQUEST_LENGTH) {
+            count += there.receive(buffer, at + count, REQUEST_LENGTH - count);
+        }
+        return ByteBuffer.wrap(bytes(at, count)).getLong(8);
     }
 
     @Test

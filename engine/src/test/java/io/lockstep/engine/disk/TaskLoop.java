@@ -23,6 +23,13 @@ final class TaskLoop implements IoLoop {
         }
     }
 
+    /** Runs the tasks that are there, and those that they bring. */
+    void run() {
+        while (!tasks.isEmpty()) {
+            runNext();
+        }
+    }
+
     @Override
     public void execute(final Runnable action) {
         tasks.add(action);

@@ -106,6 +106,21 @@ final class EpochBufferTest {
     }
 
     @Test
+    void slotsThatWereTakenForNothingAreFreeAgain() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(4);
+            put(buffer, 100, 2, 1);
+            assertEquals(2, buffer.reserve(200, 10, false)); // and then the process is killed
+        }
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(4);
+            assertEquals(2, buffer.slotCount());
+            assertEquals(ABSENT, buffer.find(200));
+            assertEquals(2, put(buffer, 200, 10, 2));
+        }
+    }
+
+    @Test
     void tagsThatAreUsedUpDontComeToLifeAgain() throws IOException {
         try (EpochBuffer buffer = open(LENGTH)) {
             buffer.enter(1);

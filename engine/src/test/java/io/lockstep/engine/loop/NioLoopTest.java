@@ -121,6 +121,28 @@ final class NioLoopTest {
         loop.schedule(nanos, () -> repeat(nanos));
     }
 
+    /** A task that never returns must not keep the process from its end. */
+    @Test
+    void aLoopThatIsStuckIsLeftBehindAndTold() throws Exception {
+        final CountDownLatch isStuck = new CountDownLatch(1);
+        final CountDownLatch mayGoOn = new CountDownLatch(1);
+        loop.execute(
+                () -> {
+                    isStuck.countDown();
+                    while (mayGoOn.getCount() > 0) {
+                        Thread.onSpinWait();
+                    }
+                });
+        assertTrue(isStuck.await(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        try {
+            loop.close();
+            final String told = errors.remove().getMessage();
+            assertTrue(told.contains("test-loop") && told.contains("does not return"), told);
+        } finally {
+            mayGoOn.countDown();
+        }
+    }
+
     @Test
     void reportsWhatATaskThrowsAndGoesOn() throws Exception {
         loop.execute(

@@ -131,6 +131,33 @@ final class PairTest {
         assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
     }
 
+    /** Neither a secondary that is away nor a checkpoint that waits for it holds it up (I6). */
+    @Test
+    void theGuestGoesOnWhileACheckpointWaitsForTheSecondary() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        onLoop(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    server.abort();
+                    return CompletableFuture.completedFuture(null);
+                });
+        final CompletableFuture<Long> checkpoint = new CompletableFuture<>();
+        guestLoop.execute(() -> primary.checkpoint().thenAccept(checkpoint::complete));
+        final byte[] content = new byte[LENGTH];
+        writeRandomly(new Random(5), content, 20); // the log has room for them
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
+        assertFalse(checkpoint.isDone(), "there was nobody to take it");
+        onLoop(
+                secondaryLoop,
+                () -> {
+                    listen();
+                    return CompletableFuture.completedFuture(null);
+                });
+        assertEquals(1, checkpoint.get(30, TimeUnit.SECONDS));
+    }
+
     @Test
     void aFullLogDetachesWhereThePolicySaysSo() throws Exception {
         startSecondary();
@@ -148,6 +175,35 @@ final class PairTest {
         final GroupStatus status = call(guestLoop, () -> primary.status());
         assertEquals(GroupStatus.State.BROKEN, status.state());
         assertTrue(status.disks().getFirst().dirty() > 0);
+    }
+
+    /**
+     * However little it may lag, and without it, the guest comes through, and so do checkpoints.
+     */
+    @Test
+    void aSecondaryThatMayNotLagHoldsTheGuestUpOnlyWhileItIsThere() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false, 1));
+        final Random random = new Random(6);
+        final byte[] content = new byte[LENGTH];
+        for (long epoch = 1; epoch <= 5; epoch++) {
+            writeRandomly(random, content, 40);
+            assertEquals(epoch, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        }
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
+        onLoop(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    server.abort();
+                    return CompletableFuture.completedFuture(null);
+                });
+        writeRandomly(random, content, 20); // the log has room for them
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
+        assertEquals(
+                GroupStatus.State.RUNNING,
+                call(guestLoop, () -> primary.status().state()),
+                "to wait for a late secondary is no reason to give it up");
     }
 
     @Test
@@ -199,7 +255,8 @@ final class PairTest {
                             SecondaryGroup.open(
                                     secondaryLoop,
                                     List.of(disk),
-                                    new SecondaryGroup.Options(folder.resolve("buffers"), 64 << 20),
+                                    SecondaryGroup.Options.in(
+                                            folder.resolve("buffers"), 1, 64 << 20),
                                     (event, name, epoch, sentence) -> {});
                     opened.add(secondary);
                     server =
@@ -209,12 +266,15 @@ final class PairTest {
                                     16,
                                     new AtomicInteger(),
                                     new Silence());
-                    listener =
-                            secondaryLoop.listen(
-                                    endpoint(),
-                                    accepted -> accepted.open(secondaryLoop, server::connect));
+                    listen();
                     return secondary.start();
                 });
+    }
+
+    private void listen() throws IOException {
+        listener =
+                secondaryLoop.listen(
+                        endpoint(), accepted -> accepted.open(secondaryLoop, server::connect));
     }
 
     private void startPrimary(final PrimaryGroup.Options options) throws Exception {

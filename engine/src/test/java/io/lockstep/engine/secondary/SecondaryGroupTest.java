@@ -8,10 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.memory.Errno;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -25,12 +27,20 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 
 /** A secondary over a file, whose disk completes at once; the simulator has disks that don't. */
 final class SecondaryGroupTest {
@@ -43,6 +53,10 @@ final class SecondaryGroupTest {
     private HelperThreads helpers;
     private DiskFile file;
     private FileDisk local;
+
+    /** What the group sees of the disk. */
+    private UnaryOperator<Disk> face = disk -> disk;
+
     private SecondaryGroup group;
     private Disk stream;
     private Disk guest;
@@ -75,8 +89,8 @@ final class SecondaryGroupTest {
         group =
                 SecondaryGroup.open(
                         loop,
-                        List.of(local),
-                        new SecondaryGroup.Options(buffers(), bufferLimit),
+                        List.of(face.apply(local)),
+                        SecondaryGroup.Options.in(buffers(), 1, bufferLimit),
                         (event, disk, epoch, sentence) -> {});
         stream = group.streamExports().getFirst().disk();
         guest = group.guestExports().getFirst().disk();
@@ -144,6 +158,136 @@ final class SecondaryGroupTest {
         assertThrows(IllegalStateException.class, () -> finish(group.start()));
         finish(group.commit(1));
         finish(group.seal());
+    }
+
+    /** Whatever is dirty: nothing in the buffers is as much as written to (I4). */
+    @Test
+    void aCommitChangesOneWordAndNothingElse() throws IOException {
+        start();
+        write(stream, 0, fill(LENGTH, 1));
+        finish(group.checkpoint());
+        write(stream, 0, fill(LENGTH, 2));
+        write(guest, 5000, fill(100_000, 3));
+        finish(group.seal());
+        final Map<Path, byte[]> before = contentOfBuffers();
+        finish(group.commit(2));
+        final Map<Path, byte[]> after = contentOfBuffers();
+        final Path page = buffers().resolve("group");
+        final byte[] pageBefore = before.remove(page);
+        final byte[] pageAfter = after.remove(page);
+        final int word = Arrays.mismatch(pageBefore, pageAfter) / Long.BYTES * Long.BYTES;
+        assertEquals(2, pageAfter[word]);
+        System.arraycopy(pageBefore, word, pageAfter, word, Long.BYTES);
+        assertArrayEquals(pageBefore, pageAfter);
+        assertEquals(before.keySet(), after.keySet());
+        before.forEach((path, bytes) -> assertArrayEquals(bytes, after.get(path), path::toString));
+        assertEquals(2, read(guest, 5000, 1)[0]);
+    }
+
+    /** Where a file system or a device has smaller blocks than ours, a hole may begin in one. */
+    @Test
+    void aBlockOfWhichOnlyAPartIsAHoleIsSaved() throws IOException {
+        face = disk -> withExtents(disk, 1000);
+        start();
+        write(stream, 0, fill(1000, 1));
+        finish(group.checkpoint());
+        write(stream, 0, fill(8192, 2));
+        assertEquals(1, read(guest, 999, 1)[0]);
+        assertEquals(0, read(guest, 4096, 1)[0]);
+    }
+
+    /** The disk, which says of itself that data comes first and then a hole. */
+    private static Disk withExtents(final Disk disk, final int dataLength) {
+        final InvocationHandler handler =
+                (proxy, method, arguments) -> {
+                    if (!method.getName().equals("extents")) {
+                        return method.invoke(disk, arguments);
+                    }
+                    final ExtentList into = (ExtentList) arguments[2];
+                    into.clear();
+                    into.add(dataLength, ExtentList.DATA);
+                    into.add((long) arguments[1] - dataLength, ExtentList.HOLE);
+                    ((Disk.Completion) arguments[3]).onComplete((long) arguments[4], 0);
+                    return null;
+                };
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(), new Class<?>[] {Disk.class}, handler);
+    }
+
+    /** It is all of the one epoch or all of the other (I4). */
+    @Test
+    void aReadInWhichACommitFallsIsOfOneEpoch() throws IOException {
+        final List<Runnable> held = new ArrayList<>();
+        final boolean[] isHolding = new boolean[1];
+        face = disk -> withReadsHeld(disk, () -> isHolding[0], held);
+        start();
+        write(stream, 0, fill(4096, 1)); // the guest has this block from its pre-image
+        final MemorySegment memory = Arena.ofAuto().allocate(8192);
+        isHolding[0] = true;
+        errno = -1;
+        guest.read(0, 8192, memory, 0, (token, result) -> errno = result, 0);
+        guest.poll();
+        isHolding[0] = false;
+        assertEquals(1, held.size(), "the other block comes from the disk");
+        final int result = errno;
+        write(stream, 4096, fill(4096, 1));
+        finish(group.checkpoint());
+        errno = result;
+        held.forEach(Runnable::run);
+        awaitHelpers(guest);
+        assertEquals(0, errno);
+        assertEquals(memory.get(ValueLayout.JAVA_BYTE, 0), memory.get(ValueLayout.JAVA_BYTE, 4096));
+    }
+
+    /** The disk, which puts reads off while it is told to. */
+    private static Disk withReadsHeld(
+            final Disk disk, final BooleanSupplier isHolding, final List<Runnable> held) {
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(),
+                        new Class<?>[] {Disk.class},
+                        (proxy, method, arguments) -> {
+                            if (!method.getName().equals("read") || !isHolding.getAsBoolean()) {
+                                return method.invoke(disk, arguments);
+                            }
+                            held.add(
+                                    () ->
+                                            disk.read(
+                                                    (long) arguments[0],
+                                                    (int) arguments[1],
+                                                    (MemorySegment) arguments[2],
+                                                    (long) arguments[3],
+                                                    (Disk.Completion) arguments[4],
+                                                    (long) arguments[5]));
+                            return null;
+                        });
+    }
+
+    private Map<Path, byte[]> contentOfBuffers() throws IOException {
+        final Map<Path, byte[]> contents = new HashMap<>();
+        try (Stream<Path> files = Files.list(buffers())) {
+            for (final Path path : files.toList()) {
+                contents.put(path, Files.readAllBytes(path));
+            }
+        }
+        return contents;
+    }
+
+    @Test
+    void nobodyWritesToTheStreamOfAFailedOverSecondary() throws IOException {
+        start();
+        write(stream, 0, fill(8192, 1));
+        finish(group.checkpoint());
+        finish(group.stop(true));
+        errno = -1;
+        submitWrite(stream, 0, fill(4096, 2));
+        assertEquals(Errno.ESHUTDOWN, errno, "while it merges");
+        settle();
+        errno = -1;
+        submitWrite(stream, 0, fill(4096, 2));
+        assertEquals(Errno.ESHUTDOWN, errno, "when the disk stands alone");
+        assertEquals(1, read(guest, 0, 1)[0]);
     }
 
     @Test

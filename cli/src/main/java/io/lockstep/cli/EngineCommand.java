@@ -1,0 +1,212 @@
+package io.lockstep.cli;
+
+import io.lockstep.cli.graph.GraphException;
+import io.lockstep.engine.loop.Endpoint;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IParameterConsumer;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Stack;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * {@code lockstep engine}: either side of a pair, set up with the arguments and commands of QEMU's
+ * block replication, until SIGTERM or SIGINT.
+ */
+@Command(
+        name = "engine",
+        description =
+                "Either side of a pair, set up as QEMU's block replication is: with -drive and"
+                        + " --blockdev, and over QMP.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  A primary, which gets its replication child over QMP:",
+            "    lockstep engine --qmp /run/primary.qmp --guest nbd+unix:///?socket=/run/g.sock \\",
+            "        -drive if=virtio,driver=quorum,read-pattern=fifo,id=colo1,vote-threshold=1,\\",
+            "children.0.file.filename=1.raw,children.0.driver=raw",
+            "",
+            "  A secondary:",
+            "    lockstep engine --qmp /run/secondary.qmp --guest nbd+unix:///?socket=/run/g.sock"
+                    + " \\",
+            "        -drive if=none,driver=raw,file.filename=1.raw,id=colo1 \\",
+            "        -drive if=virtio,id=top1,driver=replication,mode=secondary,\\",
+            "file.driver=extents,file.file.filename=/dev/shm/active,\\",
+            "file.backing.driver=extents,file.backing.file.filename=/dev/shm/hidden,\\",
+            "file.backing.backing=colo1",
+            "",
+            "  docs/qemu.md has the whole of it, to the failover and behind it.",
+            "",
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a node, an address or the control socket"
+                    + " can't",
+            "be had; 2 wrong usage."
+        })
+final class EngineCommand implements Callable<Integer> {
+    /** A secondary that is there answers sooner. */
+    private static final long ATTACH_SECONDS = 5;
+
+    @Spec private CommandSpec spec;
+
+    @Option(
+            names = {"--drive", "-drive"},
+            paramLabel = "OPTIONS",
+            parameterConsumer = InOrder.class,
+            description =
+                    "A drive, in QEMU's dotted keys; 'if' means nothing here. Repeatable; nodes are"
+                            + " made in the order of the arguments.")
+    private List<String> drives;
+
+    @Option(
+            names = {"--blockdev", "-blockdev"},
+            paramLabel = "OPTIONS",
+            parameterConsumer = InOrder.class,
+            description = "A block node, in QEMU's dotted keys or as JSON. Repeatable.")
+    private List<String> nodes;
+
+    @Option(
+            names = {"--qmp", "-qmp"},
+            required = true,
+            paramLabel = "PATH",
+            description =
+                    "The control socket (QMP), also as unix:PATH,server=on,wait=off. Counters lie"
+                            + " beside it, at PATH.counters.")
+    private String qmp;
+
+    @Option(
+            names = "--guest",
+            paramLabel = "URI",
+            description =
+                    "Where virtual machines find what is on top of the graph, under the drives'"
+                            + " ids: nbd://HOST:PORT (no host: every address; port 0: a free one)"
+                            + " or nbd+unix:///?socket=PATH. Repeatable.")
+    private List<String> guest = List.of();
+
+    @Mixin private ForwardOptions forward;
+
+    @Option(
+            names = "--buffer-limit",
+            paramLabel = "SIZE",
+            converter = SizeConverter.class,
+            description =
+                    "How much each of the three buffers of a secondary disk may take, such as 512M"
+                            + " (default: as much as the longest disk, and all together at most"
+                            + " half of the buffers' file system).")
+    private Long bufferLimit;
+
+    @Option(
+            names = "--max-connections",
+            paramLabel = "N",
+            defaultValue = "" + ServerRun.CONNECTIONS_DEFAULT,
+            description =
+                    "Clients served at a time, by the guests' server and by the NBD server each"
+                            + " (default: ${DEFAULT-VALUE}).")
+    private int connectionsMax;
+
+    @Option(
+            names = "--verbose",
+            description =
+                    "Tell of checkpoints, and of clients that break the protocol or their"
+                            + " connection.")
+    private boolean verbose;
+
+    private final List<Node> inOrder = new ArrayList<>();
+    private EngineRun run;
+
+    /** One of the arguments that make nodes. */
+    private record Node(boolean isDrive, String text) {}
+
+    /** Keeps drives and nodes in the order in which they stand among each other. */
+    static final class InOrder implements IParameterConsumer {
+        @Override
+        public void consumeParameters(
+                final Stack<String> arguments, final ArgSpec argument, final CommandSpec command) {
+            final OptionSpec option = (OptionSpec) argument;
+            if (arguments.isEmpty()) {
+                throw new ParameterException(
+                        command.commandLine(),
+                        "Missing required parameter for option '" + option.longestName() + "'");
+            }
+            ((EngineCommand) command.userObject())
+                    .inOrder.add(new Node(option.longestName().equals("--drive"), arguments.pop()));
+        }
+    }
+
+    @Override
+    public Integer call() throws InterruptedException {
+        final List<Endpoint> guestAt = EndpointArguments.parse(spec, "--guest", guest);
+        final Path control = QmpArgument.parse(spec, qmp);
+        if (connectionsMax < 1) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--max-connections must be at least 1, not " + connectionsMax);
+        }
+        if (bufferLimit != null && bufferLimit < 1) {
+            throw new ParameterException(
+                    spec.commandLine(), "--buffer-limit must be at least 1, not " + bufferLimit);
+        }
+        final Console console = new Console(spec, verbose);
+        try {
+            run =
+                    EngineRun.start(
+                            console,
+                            connectionsMax,
+                            forward.toGroupOptions(spec, true),
+                            TimeUnit.SECONDS.toNanos(ATTACH_SECONDS),
+                            bufferLimit == null ? 0 : bufferLimit,
+                            null);
+            inOrder.forEach(this::add);
+            run.engine().openSecondary();
+            run.serveGuests(guestAt);
+            run.control(control);
+        } catch (final IOException | GraphException e) {
+            stop();
+            console.say(e.getMessage());
+            return 1;
+        }
+        ServerRun.stopOnSignal(this::stop);
+        console.ready(
+                "engine"
+                        + (guestAt.isEmpty()
+                                ? ""
+                                : " serves guests on "
+                                        + EndpointArguments.uris(run.engine().guests().endpoints()))
+                        + "; control socket "
+                        + control);
+        ServerRun.awaitSignal();
+        return 0;
+    }
+
+    private void add(final Node node) {
+        try {
+            if (node.isDrive()) {
+                run.graph().addDrive(node.text());
+            } else {
+                run.graph().addBlockdev(node.text());
+            }
+        } catch (final GraphException e) {
+            throw new GraphException(
+                    (node.isDrive() ? "-drive " : "--blockdev ")
+                            + node.text()
+                            + ": "
+                            + e.getMessage());
+        }
+    }
+
+    /** Answers whether the disks could be flushed. */
+    private boolean stop() {
+        return run == null || run.stop();
+    }
+}

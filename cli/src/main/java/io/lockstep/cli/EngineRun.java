@@ -1,0 +1,104 @@
+package io.lockstep.cli;
+
+import io.lockstep.cli.control.ControlService;
+import io.lockstep.cli.control.ControlledGroup;
+import io.lockstep.cli.graph.BlockExports;
+import io.lockstep.cli.graph.BlockGraph;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.service.Engine;
+import io.lockstep.engine.service.EngineOptions;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * A process that replicates, as all of its commands run it: an engine, the graph of its block
+ * nodes, their exports, and the control socket. Set up by one thread, and stopped by one.
+ */
+final class EngineRun {
+    private final Console console;
+    private final Engine engine;
+    private final BlockGraph graph;
+    private final BlockExports exports;
+    private ControlService controlService;
+
+    private EngineRun(final Console console, final Engine engine) {
+        this.console = console;
+        this.engine = engine;
+        graph = new BlockGraph(engine);
+        exports = new BlockExports(graph);
+    }
+
+    /**
+     * Starts an engine without a disk.
+     *
+     * @param attachNanos as in {@link EngineOptions}, as are those that follow
+     */
+    static EngineRun start(
+            final Console console,
+            final int connectionsMax,
+            final PrimaryGroup.Options primary,
+            final long attachNanos,
+            final long bufferLimit,
+            final Path ownBuffers)
+            throws IOException {
+        return new EngineRun(
+                console,
+                Engine.start(
+                        new EngineOptions(
+                                connectionsMax,
+                                ServerRun.SPIN_NANOS,
+                                primary,
+                                attachNanos,
+                                bufferLimit,
+                                ownBuffers,
+                                console,
+                                console,
+                                console)));
+    }
+
+    Engine engine() {
+        return engine;
+    }
+
+    BlockGraph graph() {
+        return graph;
+    }
+
+    BlockExports exports() {
+        return exports;
+    }
+
+    /** Opens the control socket, whose loop has graph and exports from now on. */
+    void control(final Path socket) throws IOException {
+        controlService =
+                ControlService.start(
+                        socket,
+                        new ControlledGroup(engine.group(), engine.loop(), ServerRun::quit),
+                        graph,
+                        exports,
+                        console);
+        console.forwardTo(controlService);
+    }
+
+    ControlService controlService() {
+        return controlService;
+    }
+
+    /** Lets guests in. */
+    void serveGuests(final List<Endpoint> endpoints) throws IOException {
+        for (final Endpoint endpoint : endpoints) {
+            engine.guests().listen(endpoint);
+        }
+    }
+
+    /** Answers whether the disks could be flushed. */
+    boolean stop() {
+        if (controlService != null) {
+            controlService.close();
+        }
+        return engine.stop();
+    }
+}

@@ -1,0 +1,75 @@
+package io.lockstep.cli;
+
+import io.lockstep.engine.primary.FullLogPolicy;
+import io.lockstep.engine.primary.PrimaryGroup;
+
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+
+import java.time.Duration;
+import java.util.Locale;
+
+/** How a primary forwards, on the command line. */
+final class ForwardOptions {
+    private static final int LOG_LENGTH_MIN = 64 << 10;
+    private static final int LOG_LENGTH_MAX = 1 << 30;
+
+    @Option(
+            names = "--log-size",
+            paramLabel = "SIZE",
+            defaultValue = "128M",
+            converter = SizeConverter.class,
+            description =
+                    "How much the secondary may lag behind, in memory: a power of two, 64K to 1G"
+                            + " (default: ${DEFAULT-VALUE}).")
+    private long logSize;
+
+    @Option(
+            names = "--on-full-log",
+            paramLabel = "block|detach",
+            defaultValue = "block",
+            description =
+                    "When the log is full: block the guest's writes until there is room, or"
+                            + " detach from the secondary and go on alone (default:"
+                            + " ${DEFAULT-VALUE}).")
+    private String onFullLog;
+
+    @Option(
+            names = "--max-lag",
+            paramLabel = "TIME",
+            converter = DurationConverter.class,
+            description =
+                    "Let the guest's writes wait while the secondary is further behind than that,"
+                            + " such as 2ms: a checkpoint then takes about as long, whatever the"
+                            + " guest writes (default: as far as the log has room).")
+    private Duration maxLag = Duration.ZERO;
+
+    /** Of a process that forwards nothing. */
+    static PrimaryGroup.Options none() {
+        return new PrimaryGroup.Options(LOG_LENGTH_MIN, FullLogPolicy.BLOCK, false);
+    }
+
+    /**
+     * What they come to.
+     *
+     * @throws ParameterException where they make no sense
+     */
+    PrimaryGroup.Options toGroupOptions(final CommandSpec spec, final boolean assumeIdentical) {
+        if (logSize < LOG_LENGTH_MIN || logSize > LOG_LENGTH_MAX || Long.bitCount(logSize) != 1) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--log-size must be a power of two from 64K to 1G, not " + logSize);
+        }
+        final FullLogPolicy policy =
+                switch (onFullLog.toLowerCase(Locale.ROOT)) {
+                    case "block" -> FullLogPolicy.BLOCK;
+                    case "detach" -> FullLogPolicy.DETACH;
+                    default ->
+                            throw new ParameterException(
+                                    spec.commandLine(),
+                                    "--on-full-log must be block or detach, not " + onFullLog);
+                };
+        return new PrimaryGroup.Options((int) logSize, policy, assumeIdentical, maxLag.toNanos());
+    }
+}

@@ -1,0 +1,252 @@
+package io.lockstep.cli.control;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonPrimitive;
+
+import io.lockstep.cli.graph.BlockExports;
+import io.lockstep.cli.graph.BlockGraph;
+import io.lockstep.cli.graph.GraphException;
+import io.lockstep.engine.loop.Endpoint;
+
+import java.io.IOException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * QEMU's commands on block nodes and their exports. All on the control server's loop, which has the
+ * graph; what must wait for another host is answered later. Source: QEMU's {@code
+ * qapi/block-core.json}, {@code qapi/block-export.json}, and what 7.2 was seen to answer.
+ */
+final class GraphCommands {
+    private static final int PORT_MAX = 65535;
+
+    private final QmpServer server;
+    private final BlockGraph graph;
+    private final BlockExports exports;
+    private final HumanCommands human;
+
+    private GraphCommands(
+            final QmpServer server, final BlockGraph graph, final BlockExports exports) {
+        this.server = server;
+        this.graph = graph;
+        this.exports = exports;
+        human = new HumanCommands(graph, server.loop()::execute);
+    }
+
+    /** Adds them to a server. */
+    static void addTo(final QmpServer server, final BlockGraph graph, final BlockExports exports) {
+        new GraphCommands(server, graph, exports).add();
+    }
+
+    /** A command that may meet the disks' errors and the graph's. */
+    private interface Command {
+        CompletableFuture<JsonElement> run(QmpArguments arguments) throws IOException;
+    }
+
+    private void add() {
+        add("blockdev-add", this::addNode);
+        add("blockdev-del", this::removeNode);
+        add("human-monitor-command", this::execute);
+        add("x-blockdev-change", this::change);
+        add("nbd-server-start", this::startServer);
+        add("nbd-server-stop", this::stopServer);
+        add("nbd-server-add", this::addDevice);
+        add("nbd-server-remove", arguments -> removeExport(arguments, "name"));
+        add("block-export-add", this::addExport);
+        add("block-export-del", arguments -> removeExport(arguments, "id"));
+        add("query-named-block-nodes", this::queryNodes);
+        add("query-block", arguments -> query(arguments, graph::reportDevices));
+        add("query-block-exports", arguments -> query(arguments, exports::report));
+    }
+
+    private void add(final String name, final Command command) {
+        server.add(
+                name,
+                arguments -> {
+                    try {
+                        return command.run(arguments);
+                    } catch (final GraphException | IOException e) {
+                        throw QmpException.generic(e.getMessage());
+                    }
+                });
+    }
+
+    private static CompletableFuture<JsonElement> done() {
+        return CompletableFuture.completedFuture(new JsonObject());
+    }
+
+    private interface Report {
+        JsonElement get();
+    }
+
+    private static CompletableFuture<JsonElement> query(
+            final QmpArguments arguments, final Report report) {
+        arguments.end();
+        return CompletableFuture.completedFuture(report.get());
+    }
+
+    // ---- Nodes.
+
+    private CompletableFuture<JsonElement> addNode(final QmpArguments arguments) {
+        return graph.addBlockdev(arguments.rest(), server.loop()::execute)
+                .thenApply(added -> new JsonObject());
+    }
+
+    private CompletableFuture<JsonElement> removeNode(final QmpArguments arguments) {
+        final String name = arguments.requireString("node-name");
+        arguments.end();
+        graph.removeNode(name);
+        return done();
+    }
+
+    private CompletableFuture<JsonElement> change(final QmpArguments arguments) throws IOException {
+        final String parent = arguments.requireString("parent");
+        final Optional<String> child = arguments.optionalString("child");
+        final Optional<String> node = arguments.optionalString("node");
+        arguments.end();
+        graph.require(parent);
+        if (child.isPresent() && node.isPresent()) {
+            throw new GraphException("The parameters child and node are in conflict");
+        }
+        if (child.isPresent()) {
+            return graph.removeChild(parent, child.get()).thenApply(removed -> new JsonObject());
+        }
+        if (node.isEmpty()) {
+            throw new GraphException("Either child or node must be specified");
+        }
+        graph.addChild(parent, node.get());
+        return done();
+    }
+
+    private CompletableFuture<JsonElement> execute(final QmpArguments arguments) {
+        final String line = arguments.requireString("command-line");
+        arguments.optionalInteger("cpu-index", 0);
+        arguments.end();
+        return human.execute(line).thenApply(JsonPrimitive::new);
+    }
+
+    private CompletableFuture<JsonElement> queryNodes(final QmpArguments arguments) {
+        final boolean isFlat = arguments.optionalBoolean("flat").orElse(false);
+        return query(arguments, () -> graph.reportNodes(isFlat));
+    }
+
+    // ---- The NBD server and its exports.
+
+    private CompletableFuture<JsonElement> startServer(final QmpArguments arguments)
+            throws IOException {
+        final Endpoint endpoint = address(arguments.requireObject("addr"));
+        final long connectionsMax = arguments.optionalInteger("max-connections", 0);
+        arguments.end();
+        if (connectionsMax < 0 || connectionsMax > Integer.MAX_VALUE) {
+            throw QmpException.generic(
+                    "Invalid parameter type for 'max-connections', expected: uint32");
+        }
+        exports.start(List.of(endpoint), (int) connectionsMax);
+        return done();
+    }
+
+    private static Endpoint address(final QmpArguments address) {
+        final String type = address.requireString("type");
+        if (!type.equals("inet") && !type.equals("unix")) {
+            throw QmpException.generic(
+                    "Parameter 'type' does not accept value '"
+                            + type
+                            + "'; there are inet and unix");
+        }
+        final QmpArguments data = address.requireObject("data");
+        address.end();
+        final Endpoint endpoint;
+        if (type.equals("unix")) {
+            endpoint = new Endpoint.Unix(path(data.requireString("path")));
+        } else {
+            final String host = data.requireString("host");
+            endpoint =
+                    new Endpoint.Tcp(
+                            host.equals("0.0.0.0") || host.equals("::") ? "" : host,
+                            port(data.requireString("port")));
+        }
+        data.end();
+        return endpoint;
+    }
+
+    private static Path path(final String text) {
+        try {
+            return Path.of(text);
+        } catch (final InvalidPathException e) {
+            throw QmpException.generic("Parameter 'addr.data.path' is no path: " + e.getReason());
+        }
+    }
+
+    private static int port(final String text) {
+        try {
+            final int port = Integer.parseInt(text);
+            if (port >= 0 && port <= PORT_MAX) {
+                return port;
+            }
+        } catch (final NumberFormatException e) {
+            // told below
+        }
+        throw QmpException.generic("Parameter 'addr.data.port' is no port number: '" + text + "'");
+    }
+
+    private CompletableFuture<JsonElement> stopServer(final QmpArguments arguments)
+            throws IOException {
+        arguments.end();
+        exports.stop().forEach(this::tellDeleted);
+        return done();
+    }
+
+    private void tellDeleted(final String id) {
+        final JsonObject data = new JsonObject();
+        data.addProperty("id", id);
+        server.sendEvent("BLOCK_EXPORT_DELETED", data);
+    }
+
+    private CompletableFuture<JsonElement> addDevice(final QmpArguments arguments)
+            throws IOException {
+        final String device = arguments.requireString("device");
+        final String name = arguments.optionalString("name").orElse(device);
+        final Optional<String> description = arguments.optionalString("description");
+        final boolean isWritable = arguments.optionalBoolean("writable").orElse(false);
+        arguments.end();
+        exports.add(name, name, description.orElse(null), isWritable, device);
+        return done();
+    }
+
+    private CompletableFuture<JsonElement> addExport(final QmpArguments arguments)
+            throws IOException {
+        final String type = arguments.requireString("type");
+        if (!type.equals("nbd")) {
+            throw QmpException.generic(
+                    "Parameter 'type' does not accept value '" + type + "'; there is nbd");
+        }
+        final String id = arguments.requireString("id");
+        final String node = arguments.requireString("node-name");
+        final String name = arguments.optionalString("name").orElse(node);
+        final Optional<String> description = arguments.optionalString("description");
+        final boolean isWritable = arguments.optionalBoolean("writable").orElse(false);
+        arguments.end();
+        exports.add(id, name, description.orElse(null), isWritable, node);
+        return done();
+    }
+
+    private CompletableFuture<JsonElement> removeExport(
+            final QmpArguments arguments, final String key) throws IOException {
+        final String id = arguments.requireString(key);
+        final String mode = arguments.optionalString("mode").orElse("safe");
+        arguments.end();
+        if (!mode.equals("safe") && !mode.equals("hard")) {
+            throw QmpException.generic(
+                    "Parameter 'mode' does not accept value '"
+                            + mode
+                            + "'; there are safe and hard");
+        }
+        exports.remove(id, mode.equals("hard"));
+        tellDeleted(id);
+        return done();
+    }
+}

@@ -1,0 +1,664 @@
+package io.lockstep.cli.graph;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+
+import io.lockstep.cli.graph.BlockNode.Child;
+import io.lockstep.cli.graph.BlockNode.Definition;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.primary.Peer;
+import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.service.Engine;
+import io.lockstep.engine.service.EngineDisk;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+
+/**
+ * The block nodes of a process by their names, who stands on whom, and what that comes to in the
+ * engine: files are opened, disks become a secondary's, a quorum's second child has the first
+ * forwarded. What is on top is exported to guests.
+ *
+ * <p>A graph takes what replication needs, and says of all else what would work: a quorum stands on
+ * one disk and at most one replication node with mode=primary; a replication node with
+ * mode=secondary on an active over a hidden over a raw node. Used by one thread at a time, which
+ * waits for the engine. Source: QEMU's {@code docs/block-replication.txt}.
+ */
+public final class BlockGraph {
+    private static final String LOCAL_CHILD = "children.0";
+    private static final String REMOTE_CHILD = "children.1";
+
+    private final Engine engine;
+    private final Map<String, PlacedNode> byName = new LinkedHashMap<>();
+    private final List<PlacedNode> nodes = new ArrayList<>();
+    private final Map<String, PlacedNode> guestExports = new LinkedHashMap<>();
+    private int anonymousCount;
+
+    /** Without a node. */
+    public BlockGraph(final Engine engine) {
+        this.engine = engine;
+    }
+
+    Engine engine() {
+        return engine;
+    }
+
+    // ---- Adding.
+
+    /** Adds what a {@code -drive} asks for; waits for NBD servers that it names. */
+    public void addDrive(final String text) {
+        add(NodeReader.drive(text));
+    }
+
+    /** Adds what a {@code --blockdev} asks for, in dotted keys or JSON. */
+    public void addBlockdev(final String text) {
+        add(
+                text.stripLeading().startsWith("{")
+                        ? NodeReader.blockdev(JsonText.object(text))
+                        : NodeReader.blockdev(text));
+    }
+
+    /**
+     * Adds what {@code blockdev-add} asks for, when the NBD servers that it names have answered.
+     *
+     * @param thread the one that uses the graph, which does not wait for them
+     */
+    public CompletableFuture<Void> addBlockdev(final JsonObject options, final Executor thread) {
+        return addLater(NodeReader.blockdev(options), thread);
+    }
+
+    /**
+     * The same for what {@code drive_add} asks for.
+     *
+     * @param isNode whether it is to be a node alone, without a device
+     */
+    public CompletableFuture<Void> addDrive(
+            final String text, final boolean isNode, final Executor thread) {
+        return addLater(isNode ? NodeReader.drivenNode(text) : NodeReader.drive(text), thread);
+    }
+
+    private CompletableFuture<Void> addLater(final Definition definition, final Executor thread) {
+        requireFree(definition);
+        final Map<Peer, CompletableFuture<Long>> probes = new LinkedHashMap<>();
+        peersOf(definition).forEach(peer -> probes.put(peer, probe(peer)));
+        return CompletableFuture.allOf(probes.values().toArray(CompletableFuture[]::new))
+                .thenRunAsync(
+                        () -> {
+                            final Map<Peer, Long> lengths = new LinkedHashMap<>();
+                            probes.forEach((peer, length) -> lengths.put(peer, length.join()));
+                            add(definition, lengths);
+                        },
+                        thread);
+    }
+
+    /** Adds a node, and waits for the NBD servers that it names. */
+    private void add(final Definition definition) {
+        final Map<Peer, Long> lengths = new LinkedHashMap<>();
+        for (final Peer peer : peersOf(definition)) {
+            try {
+                lengths.put(peer, probe(peer).get());
+            } catch (final InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new GraphException("interrupted");
+            } catch (final ExecutionException e) {
+                throw new GraphException(e.getCause().getMessage());
+            }
+        }
+        add(definition, lengths);
+    }
+
+    /** The exports that a node wants to reach; they must have been found before it is added. */
+    static List<Peer> peersOf(final Definition definition) {
+        final List<Peer> peers = new ArrayList<>();
+        if (definition.node() instanceof final BlockNode.NbdClient client) {
+            peers.add(new Peer(client.server(), client.export()));
+        }
+        for (final Child child : childrenOf(definition.node()).values()) {
+            if (child instanceof Child.Inline(Definition inline)) {
+                peers.addAll(peersOf(inline));
+            }
+        }
+        return peers;
+    }
+
+    private static Map<String, Child> childrenOf(final BlockNode node) {
+        final Map<String, Child> children = new LinkedHashMap<>();
+        switch (node) {
+            case BlockNode.Raw(Child file) -> children.put("file", file);
+            case BlockNode.Extents(Child file, Child backing) -> {
+                if (backing != null) {
+                    children.put("backing", backing);
+                }
+                children.put("file", file);
+            }
+            case BlockNode.PrimaryReplication(Child file) -> children.put("file", file);
+            case BlockNode.SecondaryReplication(String topId, Child file) ->
+                    children.put("file", file);
+            case BlockNode.Quorum(List<Child> all) -> {
+                for (int i = 0; i < all.size(); i++) {
+                    children.put("children." + i, all.get(i));
+                }
+            }
+            case BlockNode.FileNode file -> {}
+            case BlockNode.NbdClient client -> {}
+        }
+        return children;
+    }
+
+    /** The length of what an export holds; fails with a sentence in QEMU's words. */
+    CompletableFuture<Long> probe(final Peer peer) {
+        return engine.probe(peer)
+                .handle(
+                        (negotiated, thrown) -> {
+                            if (thrown == null) {
+                                return negotiated.export().size();
+                            }
+                            throw new GraphException(
+                                    "Failed to connect to '"
+                                            + peer.server()
+                                            + "', export '"
+                                            + peer.export()
+                                            + "': "
+                                            + thrown.getMessage()
+                                            + "; the secondary must be there first");
+                        });
+    }
+
+    /**
+     * Adds a node whose NBD servers were asked.
+     *
+     * @param lengths of the exports
+     */
+    private PlacedNode add(final Definition definition, final Map<Peer, Long> lengths) {
+        final Deque<PlacedNode> placed = new ArrayDeque<>();
+        boolean complete = false;
+        try {
+            final PlacedNode node = place(definition, true, definition.name(), lengths, placed);
+            refreshGuestExports();
+            complete = true;
+            return node;
+        } catch (final IOException e) {
+            throw new GraphException(e.getMessage());
+        } finally {
+            if (!complete) {
+                placed.forEach(this::withdraw);
+                refreshQuietly();
+            }
+        }
+    }
+
+    private PlacedNode place(
+            final Definition definition,
+            final boolean isOwned,
+            final String rootName,
+            final Map<Peer, Long> lengths,
+            final Deque<PlacedNode> placed)
+            throws IOException {
+        requireFree(definition);
+        final String nodeName =
+                definition.nodeName().isEmpty()
+                        ? String.format("#block%03d", ++anonymousCount)
+                        : definition.nodeName();
+        final PlacedNode node = new PlacedNode(definition, nodeName, isOwned);
+        boolean settled = false;
+        try {
+            adoptChildren(node, rootName, lengths, placed);
+            settle(node, rootName, lengths);
+            settled = true;
+        } finally {
+            if (!settled) {
+                List.copyOf(node.children().keySet()).forEach(node::abandon);
+            }
+        }
+        register(node);
+        placed.push(node);
+        return node;
+    }
+
+    private void adoptChildren(
+            final PlacedNode node,
+            final String rootName,
+            final Map<Peer, Long> lengths,
+            final Deque<PlacedNode> placed)
+            throws IOException {
+        for (final Map.Entry<String, Child> child : childrenOf(node.node()).entrySet()) {
+            node.adopt(
+                    child.getKey(),
+                    switch (child.getValue()) {
+                        case Child.Named(String name) -> requireFree(find(name), node);
+                        case Child.Inline(Definition inline) ->
+                                place(inline, false, rootName, lengths, placed);
+                    });
+        }
+    }
+
+    private void requireFree(final Definition definition) {
+        for (final String name : List.of(definition.id(), definition.nodeName())) {
+            final PlacedNode present = name.isEmpty() ? null : byName.get(name);
+            if (present == null) {
+                continue;
+            }
+            if (name.equals(definition.id())) {
+                throw new GraphException("Duplicate ID '" + name + "' for drive");
+            }
+            throw new GraphException(
+                    name.equals(present.id())
+                            ? "node-name=" + name + " is conflicting with a device id"
+                            : "Duplicate nodes with node-name='" + name + "'");
+        }
+    }
+
+    private static PlacedNode requireFree(final PlacedNode child, final PlacedNode parent) {
+        if (child.parent() != null) {
+            throw new GraphException(
+                    "node '"
+                            + parent.name()
+                            + "' can't stand on '"
+                            + child.name()
+                            + "', which node '"
+                            + child.parent().name()
+                            + "' uses");
+        }
+        return child;
+    }
+
+    private void register(final PlacedNode node) {
+        nodes.add(node);
+        byName.put(node.nodeName(), node);
+        if (!node.id().isEmpty()) {
+            byName.put(node.id(), node);
+        }
+    }
+
+    /** Has the engine do what the node is for, and refuses what it can't. */
+    private void settle(final PlacedNode node, final String rootName, final Map<Peer, Long> lengths)
+            throws IOException {
+        switch (node.node()) {
+            case BlockNode.FileNode file -> {}
+            case BlockNode.Extents extents -> settleExtents(node);
+            case BlockNode.Raw raw -> node.disk(engine.open(rootName, filePath(node)));
+            case BlockNode.NbdClient(var server, String export) -> {
+                final Peer peer = new Peer(server, export);
+                node.peer(peer, lengths.get(peer));
+            }
+            case BlockNode.PrimaryReplication primary -> {
+                if (!(node.child("file").node() instanceof BlockNode.NbdClient)) {
+                    throw unsupported(
+                            node,
+                            "with mode=primary it stands on driver=nbd, which names the"
+                                    + " secondary's export");
+                }
+            }
+            case BlockNode.SecondaryReplication secondary -> settleSecondary(node);
+            case BlockNode.Quorum quorum -> settleQuorum(node);
+        }
+    }
+
+    private static Path filePath(final PlacedNode node) {
+        if (node.child("file").node() instanceof BlockNode.FileNode(Path path)) {
+            return path;
+        }
+        throw unsupported(node, "its file must be a file or block device (driver=file)");
+    }
+
+    private static void settleExtents(final PlacedNode node) {
+        filePath(node);
+        final PlacedNode backing = node.child("backing");
+        if (backing == null
+                || !(backing.node() instanceof BlockNode.Extents
+                        || backing.node() instanceof BlockNode.Raw)) {
+            throw unsupported(
+                    node,
+                    "the active disk is backed by the hidden disk, and the hidden disk by the"
+                            + " secondary disk (driver=raw)");
+        }
+    }
+
+    private void settleSecondary(final PlacedNode node) throws IOException {
+        final PlacedNode active = node.child("file");
+        final PlacedNode hidden =
+                active.node() instanceof BlockNode.Extents ? active.child("backing") : null;
+        final PlacedNode raw =
+                hidden != null && hidden.node() instanceof BlockNode.Extents
+                        ? hidden.child("backing")
+                        : null;
+        if (raw == null || !(raw.node() instanceof BlockNode.Raw)) {
+            throw unsupported(
+                    node,
+                    "with mode=secondary it stands on the active disk (driver=extents), that on"
+                            + " the hidden disk (driver=extents), and that on the secondary disk"
+                            + " (driver=raw)");
+        }
+        if (raw.isExported()) {
+            throw unsupported(
+                    node, "'" + raw.name() + "' is exported already; remove its export first");
+        }
+        engine.makeSecondary(raw.disk(), new BufferFiles(filePath(active), filePath(hidden)));
+    }
+
+    private void settleQuorum(final PlacedNode node) throws IOException {
+        final PlacedNode local = node.child(LOCAL_CHILD);
+        if (!(local.node() instanceof BlockNode.Raw
+                || local.node() instanceof BlockNode.SecondaryReplication)) {
+            throw unsupported(
+                    node,
+                    "its first child must be the disk: driver=raw, or driver=replication with"
+                            + " mode=secondary");
+        }
+        if (node.children().size() > 2) {
+            throw tooManyChildren(node);
+        }
+        final PlacedNode remote = node.child(REMOTE_CHILD);
+        if (remote != null) {
+            engine.attach(local.disk(), peerOf(node, remote));
+        }
+    }
+
+    private static Peer peerOf(final PlacedNode quorum, final PlacedNode remote) {
+        if (!(remote.node() instanceof BlockNode.PrimaryReplication)) {
+            throw unsupported(
+                    quorum, "beside its disk it takes a node of driver=replication, mode=primary");
+        }
+        if (remote.length() != quorum.disk().length()) {
+            throw new GraphException(
+                    "Node '"
+                            + remote.name()
+                            + "' has "
+                            + remote.length()
+                            + " bytes and '"
+                            + quorum.name()
+                            + "' "
+                            + quorum.disk().length()
+                            + "; they must be of one length");
+        }
+        return remote.peer();
+    }
+
+    private static GraphException tooManyChildren(final PlacedNode quorum) {
+        return unsupported(
+                quorum,
+                "it forwards to one secondary already; remove "
+                        + REMOTE_CHILD
+                        + " with x-blockdev-change first");
+    }
+
+    private static GraphException unsupported(final PlacedNode node, final String sentence) {
+        return new GraphException("node '" + node.name() + "': " + sentence);
+    }
+
+    // ---- The nodes of the commands that name disks, not nodes.
+
+    /** A primary's disk: a quorum over a raw node, and its replication child. */
+    public void addPrimary(final String name, final Path file, final Endpoint server) {
+        final PlacedNode quorum =
+                add(
+                        new Definition(name, "", new BlockNode.Quorum(List.of(inline(raw(file))))),
+                        Map.of());
+        final Peer peer = new Peer(server, name);
+        final PlacedNode replication =
+                add(
+                        new Definition(
+                                "",
+                                "",
+                                new BlockNode.PrimaryReplication(
+                                        inline(new BlockNode.NbdClient(server, name)))),
+                        Map.of(peer, quorum.length()));
+        try {
+            addChild(name, replication.nodeName());
+        } catch (final IOException e) {
+            throw new GraphException(e.getMessage());
+        }
+    }
+
+    /** A secondary's disk: a raw node, and a replication node over its buffers over it. */
+    public void addSecondary(final String name, final Path file, final BufferFiles buffers) {
+        add(new Definition(name, "", raw(file)), Map.of());
+        final BlockNode hidden =
+                new BlockNode.Extents(
+                        inline(new BlockNode.FileNode(buffers.hidden())), new Child.Named(name));
+        final BlockNode active =
+                new BlockNode.Extents(
+                        inline(new BlockNode.FileNode(buffers.active())), inline(hidden));
+        add(
+                new Definition("", "", new BlockNode.SecondaryReplication("", inline(active))),
+                Map.of());
+    }
+
+    private static BlockNode raw(final Path file) {
+        return new BlockNode.Raw(inline(new BlockNode.FileNode(file)));
+    }
+
+    private static Child inline(final BlockNode node) {
+        return new Child.Inline(new Definition("", "", node));
+    }
+
+    // ---- Changing.
+
+    /**
+     * Adds a child to a quorum.
+     *
+     * @throws GraphException where it can't be
+     */
+    public void addChild(final String parentName, final String nodeName) throws IOException {
+        final PlacedNode parent = find(parentName);
+        final PlacedNode child = byName.get(nodeName);
+        if (child == null) {
+            throw new GraphException("Node '" + nodeName + "' not found");
+        }
+        if (!(parent.node() instanceof BlockNode.Quorum)) {
+            throw new GraphException(
+                    "The node "
+                            + parent.name()
+                            + " does not support adding a child; a quorum does");
+        }
+        if (child.parent() != null) {
+            throw new GraphException("The node " + nodeName + " already has a parent");
+        }
+        if (parent.child(REMOTE_CHILD) != null) {
+            throw tooManyChildren(parent);
+        }
+        final Peer peer = peerOf(parent, child);
+        engine.attach(parent.disk(), peer);
+        parent.adopt(REMOTE_CHILD, child);
+    }
+
+    /**
+     * Takes a child from a quorum; replication over it ends.
+     *
+     * @return done when the guest is served without
+     */
+    public CompletableFuture<Void> removeChild(final String parentName, final String childName)
+            throws IOException {
+        final PlacedNode parent = find(parentName);
+        if (parent.child(childName) == null) {
+            throw new GraphException(
+                    "Node '" + parentName + "' does not have child '" + childName + "'");
+        }
+        if (!(parent.node() instanceof BlockNode.Quorum)) {
+            throw new GraphException(
+                    "The node " + parent.name() + " does not support removing a child");
+        }
+        if (!childName.equals(REMOTE_CHILD)) {
+            throw new GraphException(
+                    "The number of children cannot be lower than the vote threshold 1");
+        }
+        parent.abandon(REMOTE_CHILD);
+        return engine.detach(parent.disk());
+    }
+
+    /** Removes a node that was asked for by itself, with those that were made for it. */
+    public void removeNode(final String name) {
+        final PlacedNode node = byName.get(name);
+        if (node == null || !node.nodeName().equals(name)) {
+            throw new GraphException("Failed to find node with node-name='" + name + "'");
+        }
+        if (!node.isOwned() || !node.id().isEmpty()) {
+            throw new GraphException("Node " + name + " is not owned by the monitor");
+        }
+        remove(node, name);
+    }
+
+    /** The same by the name of a drive, or of a node. */
+    public void removeDrive(final String name) {
+        final PlacedNode node = byName.get(name);
+        if (node == null || !node.isOwned()) {
+            throw new GraphException("Device '" + name + "' not found");
+        }
+        remove(node, name);
+    }
+
+    private void remove(final PlacedNode node, final String name) {
+        if (node.parent() != null || isInUse(node)) {
+            throw new GraphException(
+                    "Node "
+                            + name
+                            + " is in use"
+                            + (node.parent() == null ? "" : " by '" + node.parent().name() + "'"));
+        }
+        if (node.node() instanceof BlockNode.Quorum && node.child(REMOTE_CHILD) != null) {
+            throw new GraphException(
+                    "Node " + name + " is in use: it forwards; remove " + REMOTE_CHILD + " first");
+        }
+        if (reachesSecondary(node) && isSecondaryOpen()) {
+            throw new GraphException(
+                    "Node "
+                            + name
+                            + " is in use: the secondary's buffers are open, which are of all disks"
+                            + " together");
+        }
+        withdraw(node);
+        refreshQuietly();
+    }
+
+    private boolean isInUse(final PlacedNode node) {
+        return node.isExported()
+                || node.children().values().stream()
+                        .anyMatch(child -> !child.isOwned() && isInUse(child));
+    }
+
+    private boolean isSecondaryOpen() {
+        try {
+            return engine.isSecondaryOpen();
+        } catch (final IOException e) {
+            throw new GraphException(e.getMessage());
+        }
+    }
+
+    private static boolean reachesSecondary(final PlacedNode node) {
+        return node.node() instanceof BlockNode.SecondaryReplication
+                || node.children().values().stream()
+                        .anyMatch(child -> !child.isOwned() && reachesSecondary(child));
+    }
+
+    private void withdraw(final PlacedNode node) {
+        nodes.remove(node);
+        byName.values().removeIf(other -> other == node);
+        guestExports.entrySet().removeIf(entry -> removeGuestExport(entry, node));
+        try {
+            switch (node.node()) {
+                case BlockNode.Raw raw -> engine.close(node.disk());
+                case BlockNode.SecondaryReplication secondary ->
+                        engine.unmakeSecondary(node.disk());
+                default -> {}
+            }
+        } catch (final IOException e) {
+            throw new GraphException(e.getMessage());
+        }
+        for (final Map.Entry<String, PlacedNode> child : List.copyOf(node.children().entrySet())) {
+            node.abandon(child.getKey());
+            if (!child.getValue().isOwned() && nodes.contains(child.getValue())) {
+                withdraw(child.getValue());
+            }
+        }
+    }
+
+    // ---- What guests use.
+
+    private boolean removeGuestExport(
+            final Map.Entry<String, PlacedNode> export, final PlacedNode node) {
+        if (export.getValue() != node) {
+            return false;
+        }
+        try {
+            engine.guests().remove(export.getKey());
+        } catch (final IOException e) {
+            throw new GraphException(e.getMessage());
+        }
+        return true;
+    }
+
+    private void refreshQuietly() {
+        try {
+            refreshGuestExports();
+        } catch (final IOException e) {
+            throw new GraphException(e.getMessage());
+        }
+    }
+
+    /** Exports what is on top, under its name, and nothing else. */
+    private void refreshGuestExports() throws IOException {
+        for (final Map.Entry<String, PlacedNode> export : List.copyOf(guestExports.entrySet())) {
+            if (!export.getValue().isTop()) {
+                engine.guests().remove(export.getKey());
+                guestExports.remove(export.getKey());
+            }
+        }
+        for (final PlacedNode node : nodes) {
+            if (node.isTop() && !guestExports.containsValue(node)) {
+                final EngineDisk disk = node.disk();
+                // A node without a name of its own is that disk's.
+                final boolean isNamed = node.name().indexOf('#') != 0;
+                final String name = isNamed ? node.name() : disk.name();
+                engine.exportGuest(engine.guests(), name, "guest's disk " + name, false, disk);
+                guestExports.put(name, node);
+            }
+        }
+    }
+
+    /** The names of the guests' exports. */
+    public List<String> guestNames() {
+        return List.copyOf(guestExports.keySet());
+    }
+
+    // ---- Looking.
+
+    /** There must be a node of that name. */
+    public void require(final String name) {
+        find(name);
+    }
+
+    /** The node of that name. */
+    PlacedNode find(final String name) {
+        final PlacedNode node = byName.get(name);
+        if (node == null) {
+            throw new GraphException(
+                    "Cannot find device='" + name + "' nor node-name='" + name + "'");
+        }
+        return node;
+    }
+
+    /** What {@code query-block} answers. */
+    public JsonArray reportDevices() {
+        final JsonArray report = new JsonArray();
+        nodes.stream()
+                .filter(node -> !node.id().isEmpty())
+                .forEach(node -> report.add(NodeReport.device(node)));
+        return report;
+    }
+
+    /** What {@code query-named-block-nodes} answers, the latest first. */
+    public JsonArray reportNodes(final boolean isFlat) {
+        final JsonArray report = new JsonArray();
+        nodes.reversed().forEach(node -> report.add(NodeReport.node(node, isFlat)));
+        return report;
+    }
+}

@@ -1,0 +1,106 @@
+package io.lockstep.cli.graph;
+
+import io.lockstep.engine.loop.Endpoint;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * What a block node is, as it was asked for: an immutable value. These are all that there are.
+ * Whether the nodes fit together is for {@link BlockGraph} to say.
+ */
+sealed interface BlockNode {
+    /** The name of its driver. */
+    String driver();
+
+    /** The protocol node: a regular file or a block device. */
+    record FileNode(Path path) implements BlockNode {
+        @Override
+        public String driver() {
+            return "file";
+        }
+    }
+
+    /** A disk, as it lies in a file. */
+    record Raw(Child file) implements BlockNode {
+        @Override
+        public String driver() {
+            return "raw";
+        }
+    }
+
+    /**
+     * A buffer of a secondary disk, in place of QEMU's qcow2.
+     *
+     * @param backing what lies below it; null for nothing
+     */
+    record Extents(Child file, Child backing) implements BlockNode {
+        @Override
+        public String driver() {
+            return "extents";
+        }
+    }
+
+    /** An export of another NBD server. */
+    record NbdClient(Endpoint server, String export) implements BlockNode {
+        @Override
+        public String driver() {
+            return "nbd";
+        }
+    }
+
+    /** Forwards to what an NBD client reaches. */
+    record PrimaryReplication(Child file) implements BlockNode {
+        @Override
+        public String driver() {
+            return "replication";
+        }
+    }
+
+    /**
+     * Active disk over hidden disk over secondary disk.
+     *
+     * @param topId the guest's device; empty where it is not said
+     */
+    record SecondaryReplication(String topId, Child file) implements BlockNode {
+        @Override
+        public String driver() {
+            return "replication";
+        }
+    }
+
+    /** Reads from its first child, and writes to all. */
+    record Quorum(List<Child> children) implements BlockNode {
+        /** Copies the list. */
+        public Quorum {
+            children = List.copyOf(children);
+        }
+
+        @Override
+        public String driver() {
+            return "quorum";
+        }
+    }
+
+    /** What a node stands on. */
+    sealed interface Child {
+        /** A node that is there already. */
+        record Named(String name) implements Child {}
+
+        /** A node that is made for this one, and goes with it. */
+        record Inline(Definition definition) implements Child {}
+    }
+
+    /**
+     * A node, and what it is called.
+     *
+     * @param id as a device; empty for none
+     * @param nodeName as a node; empty for none
+     */
+    record Definition(String id, String nodeName, BlockNode node) {
+        /** By what people know it: the device's name, or the node's. */
+        String name() {
+            return id.isEmpty() ? nodeName : id;
+        }
+    }
+}

@@ -1,0 +1,125 @@
+package io.lockstep.cli.graph;
+
+import io.lockstep.engine.primary.Peer;
+import io.lockstep.engine.service.EngineDisk;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** A node in its place in a {@link BlockGraph}: who stands on it, and what it came to. */
+final class PlacedNode {
+    private final BlockNode.Definition definition;
+    private final String nodeName;
+
+    /** Whether it was asked for by itself, not as a part of another node. */
+    private final boolean isOwned;
+
+    private final Map<String, PlacedNode> children = new LinkedHashMap<>();
+    private PlacedNode parent;
+    private int exports;
+
+    /** The disk that it shows; null for what shows none of ours. */
+    private EngineDisk disk;
+
+    /** What it reaches over NBD; null for nothing. */
+    private Peer peer;
+
+    private long length;
+
+    PlacedNode(
+            final BlockNode.Definition definition, final String nodeName, final boolean isOwned) {
+        this.definition = definition;
+        this.nodeName = nodeName;
+        this.isOwned = isOwned;
+    }
+
+    BlockNode node() {
+        return definition.node();
+    }
+
+    /** As a device; empty for none. */
+    String id() {
+        return definition.id();
+    }
+
+    String nodeName() {
+        return nodeName;
+    }
+
+    /** By what people know it. */
+    String name() {
+        return id().isEmpty() ? nodeName : id();
+    }
+
+    boolean isOwned() {
+        return isOwned;
+    }
+
+    Map<String, PlacedNode> children() {
+        return children;
+    }
+
+    PlacedNode child(final String name) {
+        return children.get(name);
+    }
+
+    void adopt(final String name, final PlacedNode child) {
+        children.put(name, child);
+        child.parent = this;
+        if (disk == null) {
+            disk = child.disk;
+        }
+        if (peer == null) {
+            peer = child.peer;
+        }
+        if (length == 0) {
+            length = child.length;
+        }
+    }
+
+    void abandon(final String name) {
+        children.remove(name).parent = null;
+    }
+
+    PlacedNode parent() {
+        return parent;
+    }
+
+    EngineDisk disk() {
+        return disk;
+    }
+
+    void disk(final EngineDisk opened) {
+        disk = opened;
+        length = opened.length();
+    }
+
+    Peer peer() {
+        return peer;
+    }
+
+    void peer(final Peer reached, final long remoteLength) {
+        peer = reached;
+        length = remoteLength;
+    }
+
+    /** In bytes. */
+    long length() {
+        return length;
+    }
+
+    void exported(final int change) {
+        exports += change;
+    }
+
+    boolean isExported() {
+        return exports > 0;
+    }
+
+    /** Whether a guest uses it: nothing stands on it, and it is complete. */
+    boolean isTop() {
+        return parent == null
+                && (node() instanceof BlockNode.Quorum
+                        || node() instanceof BlockNode.SecondaryReplication);
+    }
+}

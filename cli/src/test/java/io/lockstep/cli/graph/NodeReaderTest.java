@@ -1,0 +1,186 @@
+package io.lockstep.cli.graph;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonParser;
+
+import io.lockstep.cli.graph.BlockNode.Child;
+import io.lockstep.cli.graph.BlockNode.Definition;
+import io.lockstep.engine.loop.Endpoint;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/** What nodes are asked for, in each notation. */
+final class NodeReaderTest {
+    private static final BlockNode RAW = new BlockNode.Raw(file("1.raw"));
+
+    private static Child file(final String path) {
+        return inline(new BlockNode.FileNode(Path.of(path)));
+    }
+
+    private static Child inline(final BlockNode node) {
+        return new Child.Inline(new Definition("", "", node));
+    }
+
+    private static Definition json(final String text) {
+        return NodeReader.blockdev(
+                JsonParser.parseString(text.replace('\'', '"')).getAsJsonObject());
+    }
+
+    @Test
+    void aDisk() {
+        final Definition raw = new Definition("colo1", "", RAW);
+        assertEquals(raw, NodeReader.drive("if=none,driver=raw,file.filename=1.raw,id=colo1"));
+        assertEquals(raw, NodeReader.drive("file=1.raw,format=raw,id=colo1"));
+        assertEquals(raw, NodeReader.drive("file.filename=1.raw,id=colo1"));
+        final Definition node = new Definition("", "colo1", RAW);
+        assertEquals(
+                node,
+                NodeReader.blockdev("raw,node-name=colo1,file.driver=file,file.filename=1.raw"));
+        assertEquals(
+                node,
+                json(
+                        "{'driver':'raw','node-name':'colo1',"
+                                + "'file':{'driver':'file','filename':'1.raw'}}"));
+        assertEquals(
+                new Definition("", "colo1", new BlockNode.Raw(new Child.Named("f"))),
+                NodeReader.blockdev("driver=raw,node-name=colo1,file=f"));
+    }
+
+    @Test
+    void aQuorum() {
+        assertEquals(
+                new Definition("colo1", "", new BlockNode.Quorum(List.of(inline(RAW)))),
+                NodeReader.drive(
+                        "if=virtio,driver=quorum,read-pattern=fifo,id=colo1,vote-threshold=1,"
+                                + "children.0.file.filename=1.raw,children.0.driver=raw"));
+        assertEquals(
+                new Definition("", "q", new BlockNode.Quorum(List.of(new Child.Named("c")))),
+                json(
+                        "{'driver':'quorum','node-name':'q','read-pattern':'fifo',"
+                                + "'vote-threshold':1,'children':['c']}"));
+    }
+
+    @Test
+    void theReplicationNodeOfAPrimary() {
+        final BlockNode expected =
+                new BlockNode.PrimaryReplication(
+                        inline(new BlockNode.NbdClient(new Endpoint.Tcp("south", 9999), "colo1")));
+        assertEquals(
+                new Definition("", "nbd_client1", expected),
+                NodeReader.drivenNode(
+                        "driver=replication,mode=primary,file.driver=nbd,file.host=south,"
+                                + "file.port=9999,file.export=colo1,node-name=nbd_client1,"
+                                + "if=none"));
+        assertEquals(
+                new Definition("", "nbd_client1", expected),
+                json(
+                        "{'driver':'replication','mode':'primary','node-name':'nbd_client1',"
+                                + "'file':{'driver':'nbd','server':{'type':'inet','host':'south',"
+                                + "'port':'9999'},'export':'colo1'}}"));
+        assertEquals(
+                new BlockNode.NbdClient(new Endpoint.Unix(Path.of("/run/s")), "a"),
+                NodeReader.blockdev("nbd,node-name=n,server.type=unix,server.path=/run/s,export=a")
+                        .node());
+    }
+
+    @Test
+    void theReplicationNodeOfASecondary() {
+        final Child hidden =
+                inline(new BlockNode.Extents(file("hidden_disk"), new Child.Named("colo1")));
+        final Child active = inline(new BlockNode.Extents(file("active_disk"), hidden));
+        final String options =
+                "if=none,id=childs1,driver=replication,mode=secondary,"
+                        + "file.file.filename=active_disk,file.driver=extents,"
+                        + "file.backing.file.filename=hidden_disk,file.backing.driver=extents,"
+                        + "file.backing.backing=colo1";
+        assertEquals(
+                new Definition("childs1", "", new BlockNode.SecondaryReplication("", active)),
+                NodeReader.drive(options));
+        assertEquals(
+                new Definition("childs1", "", new BlockNode.SecondaryReplication("top", active)),
+                NodeReader.drive(options + ",top-id=top"));
+    }
+
+    @Test
+    void whereQcow2IsAskedForExtentsAreNamed() {
+        final String sentence =
+                assertThrows(
+                                GraphException.class,
+                                () ->
+                                        NodeReader.drive(
+                                                "id=childs1,driver=replication,mode=secondary,"
+                                                        + "file.file.filename=active_disk,"
+                                                        + "file.driver=qcow2"))
+                        .getMessage();
+        assertTrue(sentence.startsWith("node 'file': "), sentence);
+        assertTrue(sentence.contains("'extents'"), sentence);
+    }
+
+    /** What QEMU 7.2 was seen to say, and behind it what would work. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "driver=zzz,id=a|Unknown driver 'zzz'; there are raw",
+                "id=a|Must specify either driver or file",
+                "driver=raw,id=a|A block device must be specified for \"file\"",
+                "id=a,driver=raw,file.filename=p,zzz=1|Parameter 'zzz' is unexpected; driver 'raw'",
+                "id=a,driver=raw,file.filename=p,file.x=1|Parameter 'file.x' is unexpected",
+                "id=1a,driver=raw,file.filename=p|Parameter 'id' expects an identifier",
+                "driver=raw,file.filename=p|Parameter 'id' is missing",
+                "id=a,driver=replication,file.filename=p|Missing the option mode",
+                "id=a,driver=replication,mode=primary|A block device must be specified",
+                "id=a,driver=replication,mode=x,file=b|The option mode's value should be",
+                "id=a,driver=replication,mode=primary,top-id=t,file.filename=p"
+                        + "|node 'a': The primary side does not support option top-id",
+                "id=a,driver=quorum,vote-threshold=1|Number of provided children must be 1 or",
+                "id=a,driver=quorum,vote-threshold=2,children.0=b"
+                        + "|threshold may not exceed children count",
+                "id=a,driver=quorum,vote-threshold=1,children.0=b,read-pattern=zz"
+                        + "|Please set read-pattern as fifo or quorum",
+                "id=a,driver=quorum,vote-threshold=1,children.0=b"
+                        + "|node 'a': a quorum here takes no votes; it needs vote-threshold=1",
+                "id=a,driver=nbd,host=h,port=x|Parameter 'port' is no port number: 'x'",
+            })
+    void aDriveThatCannotBeSaysWhy(final String drive, final String beginning) {
+        final String sentence =
+                assertThrows(GraphException.class, () -> NodeReader.drive(drive)).getMessage();
+        assertTrue(sentence.startsWith(beginning), sentence);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{'driver':'raw'}|Parameter 'file' is missing",
+                "{'node-name':'x'}|Parameter 'driver' is missing",
+                "{'driver':'zzz','node-name':'x'}|Parameter 'driver' does not accept value 'zzz'",
+                "{'driver':'raw','file':'f'}|'node-name' must be specified for the root node",
+                "{'driver':'replication','node-name':'x','file':'f'}|Parameter 'mode' is missing",
+                "{'driver':'replication','node-name':'x','mode':'zz','file':'f'}"
+                        + "|Parameter 'mode' does not accept value 'zz'",
+                "{'driver':'nbd','node-name':'x'}|Parameter 'server' is missing",
+                "{'driver':'nbd','node-name':'x','server':{'type':'inet','host':'h','port':5}}"
+                        + "|Invalid parameter type for 'server.port', expected: string",
+                "{'driver':'quorum','node-name':'x','vote-threshold':'1','children':['c']}"
+                        + "|Invalid parameter type for 'vote-threshold', expected: integer",
+                "{'driver':'raw','node-name':'x!','file':'f'}|Invalid node-name: 'x!'",
+                "{'driver':'raw','node-name':'x','file':5}"
+                        + "|Invalid parameter type for 'file', expected: BlockdevRef",
+                "{'driver':5,'node-name':'x'}"
+                        + "|Invalid parameter type for 'driver', expected: string",
+            })
+    void aNodeThatCannotBeSaysWhy(final String node, final String beginning) {
+        final String sentence = assertThrows(GraphException.class, () -> json(node)).getMessage();
+        assertTrue(sentence.startsWith(beginning), sentence);
+    }
+}

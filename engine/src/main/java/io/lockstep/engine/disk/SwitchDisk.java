@@ -1,0 +1,270 @@
+package io.lockstep.engine.disk;
+
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.IoBuffer;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * A disk with a name of its own, whose operations another one does, which can be exchanged while it
+ * is in use: what a guest's export holds on to while replication is set up, stopped and set up
+ * again below it. Until it is given a first one, its operations fail with EIO.
+ *
+ * <p>No two targets ever work at the same time: when the target is to be exchanged, operations that
+ * come wait until those under way have ended. On its loop; but for that wait nothing is allocated.
+ */
+public final class SwitchDisk implements Disk {
+    private static final int FIRST_CAPACITY = 64;
+    private static final int NONE = -1;
+
+    private final String name;
+    private final long length;
+    private final boolean isReadOnly;
+    private final boolean isRotational;
+    private final IoLoop loop;
+    private final Completion onDone = this::onDone;
+    private final CompletionRing failed = new CompletionRing();
+    private Disk target;
+
+    // Operations under way: whom to tell, and a list of the free places.
+    private Completion[] completions = new Completion[FIRST_CAPACITY];
+    private long[] tokens = new long[FIRST_CAPACITY];
+    private int[] nextFree = new int[FIRST_CAPACITY];
+    private int free = NONE;
+    private int used;
+    private int inFlight;
+
+    // Of an exchange.
+    private boolean isSwitching;
+    private Disk next;
+    private Runnable whenSwitched;
+    private final List<Runnable> held = new ArrayList<>();
+
+    /**
+     * A disk that nothing is behind yet.
+     *
+     * @param like has the length, and is read-only and rotational, as every target will be
+     */
+    public SwitchDisk(final String name, final Disk like, final IoLoop loop) {
+        this.name = name;
+        this.loop = loop;
+        length = like.length();
+        isReadOnly = like.isReadOnly();
+        isRotational = like.isRotational();
+    }
+
+    /** Who does the operations; null for nobody. */
+    public Disk target() {
+        return target;
+    }
+
+    /**
+     * Has another disk do the operations that come from now on.
+     *
+     * @param disk of the same length
+     * @param whenDone runs when those that the old one still does have ended
+     */
+    public void switchTo(final Disk disk, final Runnable whenDone) {
+        if (isSwitching) {
+            held.add(() -> switchTo(disk, whenDone));
+            return;
+        }
+        isSwitching = true;
+        next = disk;
+        whenSwitched = whenDone;
+        if (inFlight == 0) {
+            loop.execute(this::finishSwitch);
+        }
+    }
+
+    private void finishSwitch() {
+        target = next;
+        next = null;
+        isSwitching = false;
+        final List<Runnable> waiting = List.copyOf(held);
+        held.clear();
+        whenSwitched.run();
+        for (final Runnable operation : waiting) {
+            if (isSwitching) {
+                held.add(operation);
+            } else {
+                operation.run();
+            }
+        }
+        poll();
+    }
+
+    private int enter(final Completion completion, final long token) {
+        final int place;
+        if (free != NONE) {
+            place = free;
+            free = nextFree[place];
+        } else {
+            if (used == completions.length) {
+                completions = Arrays.copyOf(completions, 2 * used);
+                tokens = Arrays.copyOf(tokens, 2 * used);
+                nextFree = Arrays.copyOf(nextFree, 2 * used);
+            }
+            place = used++;
+        }
+        completions[place] = completion;
+        tokens[place] = token;
+        inFlight++;
+        return place;
+    }
+
+    private void onDone(final long place, final int errno) {
+        final int at = (int) place;
+        final Completion completion = completions[at];
+        final long token = tokens[at];
+        completions[at] = null;
+        nextFree[at] = free;
+        free = at;
+        inFlight--;
+        if (inFlight == 0 && isSwitching) {
+            loop.execute(this::finishSwitch);
+        }
+        completion.onComplete(token, errno);
+    }
+
+    /** Whether there is nobody to do an operation, which has then been told to fail. */
+    private boolean isRefused(final Completion completion, final long token) {
+        if (target == null) {
+            failed.add(completion, token, Errno.EIO);
+        }
+        return target == null;
+    }
+
+    // ---- The disk.
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public long length() {
+        return length;
+    }
+
+    @Override
+    public boolean isReadOnly() {
+        return isReadOnly;
+    }
+
+    @Override
+    public boolean isRotational() {
+        return isRotational;
+    }
+
+    @Override
+    public void read(
+            final long offset,
+            final int count,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        if (isSwitching) {
+            held.add(() -> read(offset, count, memory, position, completion, token));
+        } else if (!isRefused(completion, token)) {
+            target.read(offset, count, memory, position, onDone, enter(completion, token));
+        }
+    }
+
+    @Override
+    public void write(
+            final long offset,
+            final int count,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        if (isSwitching) {
+            held.add(() -> write(offset, count, memory, position, completion, token));
+        } else if (!isRefused(completion, token)) {
+            target.write(offset, count, memory, position, onDone, enter(completion, token));
+        }
+    }
+
+    @Override
+    public void zero(
+            final long offset,
+            final long count,
+            final int flags,
+            final Completion completion,
+            final long token) {
+        if (isSwitching) {
+            held.add(() -> zero(offset, count, flags, completion, token));
+        } else if (!isRefused(completion, token)) {
+            target.zero(offset, count, flags, onDone, enter(completion, token));
+        }
+    }
+
+    @Override
+    public void discard(
+            final long offset, final long count, final Completion completion, final long token) {
+        if (isSwitching) {
+            held.add(() -> discard(offset, count, completion, token));
+        } else if (!isRefused(completion, token)) {
+            target.discard(offset, count, onDone, enter(completion, token));
+        }
+    }
+
+    @Override
+    public void flush(final Completion completion, final long token) {
+        if (isSwitching) {
+            held.add(() -> flush(completion, token));
+        } else if (!isRefused(completion, token)) {
+            target.flush(onDone, enter(completion, token));
+        }
+    }
+
+    @Override
+    public void prefetch(
+            final long offset, final long count, final Completion completion, final long token) {
+        if (isSwitching) {
+            held.add(() -> prefetch(offset, count, completion, token));
+        } else if (!isRefused(completion, token)) {
+            target.prefetch(offset, count, onDone, enter(completion, token));
+        }
+    }
+
+    @Override
+    public void extents(
+            final long offset,
+            final long count,
+            final ExtentList into,
+            final Completion completion,
+            final long token) {
+        if (isSwitching) {
+            held.add(() -> extents(offset, count, into, completion, token));
+        } else if (!isRefused(completion, token)) {
+            target.extents(offset, count, into, onDone, enter(completion, token));
+        }
+    }
+
+    /** For reads alone: what is received into a window could outlive an exchange. */
+    @Override
+    public IoBuffer window(final long offset, final int count) {
+        return isSwitching || target == null ? null : target.window(offset, count);
+    }
+
+    @Override
+    public int windowPosition(final long offset) {
+        return target == null ? 0 : target.windowPosition(offset);
+    }
+
+    @Override
+    public int poll() {
+        int count = target == null ? 0 : target.poll();
+        while (failed.deliver()) {
+            count++;
+        }
+        return count;
+    }
+}

@@ -1,0 +1,281 @@
+package io.lockstep.engine.service;
+
+import io.lockstep.engine.client.NbdProbe;
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.loop.NioLoop;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.primary.Peer;
+import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.server.ServedExport;
+import io.lockstep.nbd.ClientNegotiated;
+import io.lockstep.nbd.ClientOptions;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * A running process that replicates: its loops, its open disks, the server of its guests and the
+ * one of its replication exports. Disks, exports and roles come and go while it runs.
+ *
+ * <p>One loop has the disks, both groups and all exports; another has the link to a secondary. The
+ * methods are called by one thread at a time, which is none of these; what is done on a loop they
+ * wait for.
+ */
+public final class Engine implements AutoCloseable {
+    private static final long DRAIN_SECONDS = 5;
+
+    private final EngineOptions options;
+    private final HelperThreads helpers = new HelperThreads();
+    private final List<EngineDisk> disks = new ArrayList<>();
+    private final NioLoop loop;
+    private final NioLoop linkLoop;
+    private final EngineGroup group;
+    private final ExportServer guests;
+    private final ExportServer nbdServer;
+
+    private Engine(final EngineOptions options) throws IOException {
+        this.options = options;
+        loop = new NioLoop("lockstep-engine", options.spinNanos(), options.errorHandler());
+        linkLoop = new NioLoop("lockstep-link", options.spinNanos(), options.errorHandler());
+        group = new EngineGroup(loop, linkLoop, options);
+        guests = new ExportServer(loop, options.serverEvents());
+        nbdServer = new ExportServer(loop, options.serverEvents());
+        guests.start(options.connectionsMax());
+        loop.start();
+        linkLoop.start();
+    }
+
+    /** Starts one that has no disk yet. */
+    public static Engine start(final EngineOptions options) throws IOException {
+        return new Engine(options);
+    }
+
+    /** All replicated disks as one group; to be used on {@link #loop}. */
+    public ReplicationGroup group() {
+        return group;
+    }
+
+    /** The loop of disks, groups and exports. */
+    public IoLoop loop() {
+        return loop;
+    }
+
+    /** The server of the guests; it is there from the beginning. */
+    public ExportServer guests() {
+        return guests;
+    }
+
+    /** The server that a manager starts and stops, for replication and for whoever else. */
+    public ExportServer nbdServer() {
+        return nbdServer;
+    }
+
+    /** Clients that a server takes at a time where nobody says otherwise. */
+    public int connectionsMax() {
+        return options.connectionsMax();
+    }
+
+    // ---- Disks.
+
+    /**
+     * Opens a disk. Its guest uses it as it is.
+     *
+     * @throws IOException where it can't be had
+     */
+    public EngineDisk open(final String name, final Path path) throws IOException {
+        final DiskFile file = DiskFile.open(name, path, false);
+        final EngineDisk disk = new EngineDisk(file, loop, helpers);
+        disks.add(disk);
+        onLoop(() -> group.add(disk));
+        return disk;
+    }
+
+    /** Closes a disk that has no role and no export. */
+    public void close(final EngineDisk disk) throws IOException {
+        final CompletableFuture<Void> quiet = LoopCall.call(loop, () -> group.remove(disk));
+        LoopCall.await(quiet, DRAIN_SECONDS);
+        disks.remove(disk);
+        flushAndClose(disk);
+    }
+
+    /**
+     * Makes a disk a secondary's: its guest gets errors until replication is started.
+     *
+     * @throws IOException where the group of secondary disks is complete
+     */
+    public void makeSecondary(final EngineDisk disk, final BufferFiles buffers) throws IOException {
+        onLoop(() -> group.makeSecondary(disk, buffers));
+    }
+
+    /** Takes that back; not once the secondary's buffers are open. */
+    public void unmakeSecondary(final EngineDisk disk) throws IOException {
+        onLoop(() -> group.unmakeSecondary(disk));
+    }
+
+    /** Whether the secondary's buffers are open: they are of all its disks together. */
+    public boolean isSecondaryOpen() throws IOException {
+        return LoopCall.call(loop, group::isSecondaryOpen);
+    }
+
+    /**
+     * Opens the buffers of the secondary's disks, where there are any: as a killed process left
+     * them, or fresh. Otherwise it is done when they are first needed.
+     *
+     * @throws IOException where they can't be had
+     */
+    public void openSecondary() throws IOException {
+        onLoop(group::openSecondary);
+    }
+
+    /** Has a disk forward to a peer, from the next start on. */
+    public void attach(final EngineDisk disk, final Peer peer) throws IOException {
+        onLoop(() -> group.attach(disk, peer));
+    }
+
+    /**
+     * Has a disk forward no more; replication of all disks ends.
+     *
+     * @return done, on the loop, when its guest is served without
+     */
+    public CompletableFuture<Void> detach(final EngineDisk disk) throws IOException {
+        return LoopCall.call(loop, () -> group.detach(disk));
+    }
+
+    private interface Step {
+        void run() throws IOException;
+    }
+
+    private void onLoop(final Step step) throws IOException {
+        LoopCall.call(
+                loop,
+                () -> {
+                    step.run();
+                    return null;
+                });
+    }
+
+    // ---- Exports.
+
+    /**
+     * Exports a disk as its guest sees it.
+     *
+     * @param server which of the two
+     * @param name of the export; must be free there
+     * @param description for people
+     */
+    public void exportGuest(
+            final ExportServer server,
+            final String name,
+            final String description,
+            final boolean isReadOnly,
+            final EngineDisk disk)
+            throws IOException {
+        server.add(ServedExport.of(disk.guest(), description).as(name, null, isReadOnly));
+    }
+
+    /**
+     * Exports what the primary writes to: of a secondary's disk the stream, of any other the disk.
+     */
+    public void exportRaw(
+            final ExportServer server,
+            final String name,
+            final String description,
+            final boolean isReadOnly,
+            final EngineDisk disk)
+            throws IOException {
+        openSecondary();
+        final ServedExport stream = LoopCall.call(loop, disk::stream);
+        final ServedExport export =
+                stream == null ? ServedExport.of(disk.guest(), description) : stream;
+        server.add(export.as(name, description, isReadOnly));
+    }
+
+    /** Asks another server about an export. Fails with a sentence; completes on a loop. */
+    public CompletableFuture<ClientNegotiated> probe(final Peer peer) {
+        final CompletableFuture<ClientNegotiated> answer = new CompletableFuture<>();
+        linkLoop.execute(
+                () ->
+                        NbdProbe.info(
+                                linkLoop,
+                                peer.server(),
+                                ClientOptions.info(peer.export()),
+                                new NbdProbe.InfoListener() {
+                                    @Override
+                                    public void onInfo(final ClientNegotiated negotiated) {
+                                        answer.complete(negotiated);
+                                    }
+
+                                    @Override
+                                    public void onFailed(final String reason) {
+                                        answer.completeExceptionally(new IOException(reason));
+                                    }
+                                }));
+        return answer;
+    }
+
+    // ---- The end.
+
+    @Override
+    public void close() {
+        stop();
+    }
+
+    /**
+     * Answers what is in flight, waits some seconds for the secondary to have all of it, and
+     * leaves; a secondary's buffers stay for the next process.
+     *
+     * @return whether every disk could be flushed
+     */
+    public boolean stop() {
+        nbdServer.shutDown();
+        guests.shutDown();
+        drain();
+        helpers.close();
+        linkLoop.close();
+        loop.close();
+        group.close();
+        boolean isFlushed = true;
+        for (final EngineDisk disk : disks) {
+            isFlushed &= flushAndClose(disk);
+        }
+        disks.clear();
+        return isFlushed;
+    }
+
+    private void drain() {
+        final CompletableFuture<Void> drained = new CompletableFuture<>();
+        loop.execute(() -> group.drain(() -> drained.complete(null)));
+        try {
+            LoopCall.await(drained, DRAIN_SECONDS);
+        } catch (final IOException e) {
+            return; // the secondary is not there: what it lacks it lacks, as after a kill
+        }
+    }
+
+    private boolean flushAndClose(final EngineDisk disk) {
+        disk.local().close();
+        final DiskFile file = disk.file();
+        final int errno = file.flush();
+        if (errno != 0) {
+            options.serverEvents()
+                    .onDiskError(
+                            "disk "
+                                    + file.name()
+                                    + ": the last flush of "
+                                    + file.path()
+                                    + " failed: "
+                                    + Errno.meaning(errno)
+                                    + " ("
+                                    + Errno.name(errno)
+                                    + "); what was written since the flush before it may be lost");
+        }
+        file.close();
+        return errno == 0;
+    }
+}

@@ -1,0 +1,102 @@
+package io.lockstep.engine.service;
+
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.FileDisk;
+import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.disk.SwitchDisk;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.primary.Peer;
+import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.server.ServedExport;
+
+import java.nio.file.Path;
+
+/**
+ * One disk of an {@link Engine}: the open file, what the guest sees of it, and the roles that it
+ * has. What others may read never changes; the roles belong to the engine's loop.
+ */
+public final class EngineDisk {
+    private final DiskFile file;
+    private final FileDisk local;
+    private final SwitchDisk guest;
+
+    /** Where its buffers lie, if it is a secondary's. */
+    private BufferFiles buffers;
+
+    /** What the primary writes to, once the secondary group is open. */
+    private ServedExport stream;
+
+    /** Where it forwards to, if it is a primary's. */
+    private Peer peer;
+
+    /** Replication to the peer has ended: it takes a new one to begin again. */
+    private boolean isPeerSpent;
+
+    EngineDisk(final DiskFile file, final IoLoop loop, final HelperThreads helpers) {
+        this.file = file;
+        local = new FileDisk(file, loop, helpers);
+        guest = new SwitchDisk(file.name(), local, loop);
+    }
+
+    /** Its name, for messages. */
+    public String name() {
+        return file.name();
+    }
+
+    /** Where it lies. */
+    public Path path() {
+        return file.path();
+    }
+
+    /** Its length in bytes. */
+    public long length() {
+        return file.length();
+    }
+
+    DiskFile file() {
+        return file;
+    }
+
+    FileDisk local() {
+        return local;
+    }
+
+    /** What the guest uses, whatever lies below it at the moment. */
+    SwitchDisk guest() {
+        return guest;
+    }
+
+    BufferFiles buffers() {
+        return buffers;
+    }
+
+    void buffers(final BufferFiles files) {
+        buffers = files;
+    }
+
+    ServedExport stream() {
+        return stream;
+    }
+
+    void stream(final ServedExport export) {
+        stream = export;
+    }
+
+    Peer peer() {
+        return peer;
+    }
+
+    /** Forwards to somebody from the next start on; to nobody where it is null. */
+    void peer(final Peer newPeer) {
+        peer = newPeer;
+        isPeerSpent = false;
+    }
+
+    boolean isPeerFresh() {
+        return peer != null && !isPeerSpent;
+    }
+
+    void spendPeer() {
+        isPeerSpent = true;
+    }
+}

@@ -1,0 +1,399 @@
+package io.lockstep.engine.service;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.SwitchDisk;
+import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.primary.Peer;
+import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.server.ServedExport;
+
+import org.HdrHistogram.Histogram;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The replicated disks of a process as one group, whatever role they have at the moment: a
+ * secondary, a primary, or after a failover a primary over what was the secondary. The operations
+ * go to the group that has the role. On the engine's loop.
+ */
+final class EngineGroup implements ReplicationGroup {
+    private final IoLoop loop;
+    private final IoLoop linkLoop;
+    private final EngineOptions options;
+    private final List<EngineDisk> disks = new ArrayList<>();
+    private SecondaryGroup secondary;
+    private PrimaryGroup primary;
+
+    /** The disks of the primary, in its order. */
+    private List<EngineDisk> primaryDisks = List.of();
+
+    /** Those of them whose replication child is still there. */
+    private final Set<EngineDisk> attached = new LinkedHashSet<>();
+
+    EngineGroup(final IoLoop loop, final IoLoop linkLoop, final EngineOptions options) {
+        this.loop = loop;
+        this.linkLoop = linkLoop;
+        this.options = options;
+    }
+
+    // ---- Disks and their roles.
+
+    /** A disk is there, and its guest uses it as it is. */
+    void add(final EngineDisk disk) {
+        disks.add(disk);
+        disk.guest().switchTo(disk.local(), () -> {});
+    }
+
+    /** A disk that has no role goes; answers when nothing of it is under way any more. */
+    CompletableFuture<Void> remove(final EngineDisk disk) {
+        final CompletableFuture<Void> quiet = new CompletableFuture<>();
+        disks.remove(disk);
+        disk.guest().switchTo(null, () -> quiet.complete(null));
+        return quiet;
+    }
+
+    /** A disk is a secondary's from now on: its guest waits until replication is started. */
+    void makeSecondary(final EngineDisk disk, final BufferFiles files) throws IOException {
+        if (secondary != null) {
+            throw new IOException(
+                    "the disks of the secondary are in use already; name all of them on the command"
+                            + " line, or add them before the first is exported or started");
+        }
+        disk.buffers(files);
+        disk.guest().switchTo(null, () -> {});
+    }
+
+    /** A disk is no secondary's any more. */
+    void unmakeSecondary(final EngineDisk disk) {
+        if (secondary == null) {
+            disk.buffers(null);
+            disk.guest().switchTo(disk.local(), () -> {});
+        }
+    }
+
+    boolean isSecondaryOpen() {
+        return secondary != null;
+    }
+
+    private List<EngineDisk> secondaryDisks() {
+        return disks.stream().filter(disk -> disk.buffers() != null).toList();
+    }
+
+    /** Opens the secondary, if there is one and it isn't open; as a killed process left it. */
+    void openSecondary() throws IOException {
+        final List<EngineDisk> members = secondaryDisks();
+        if (secondary != null || members.isEmpty()) {
+            return;
+        }
+        secondary =
+                SecondaryGroup.open(
+                        loop,
+                        members.stream().<Disk>map(EngineDisk::local).toList(),
+                        SecondaryPlace.optionsOf(members, options),
+                        options.groupEvents());
+        final List<ServedExport> streams = secondary.streamExports();
+        final List<ServedExport> guests = secondary.guestExports();
+        for (int i = 0; i < members.size(); i++) {
+            members.get(i).stream(streams.get(i));
+            members.get(i).guest().switchTo(guests.get(i).disk(), () -> {});
+        }
+    }
+
+    /** A disk forwards to a peer from the next start on. */
+    void attach(final EngineDisk disk, final Peer peer) {
+        disk.peer(peer);
+    }
+
+    /**
+     * A disk forwards no more, and replication, which is of all disks together, ends.
+     *
+     * @return done when its guest writes to what lies below
+     */
+    CompletableFuture<Void> detach(final EngineDisk disk) {
+        disk.peer(null);
+        if (!attached.remove(disk)) {
+            return CompletableFuture.completedFuture(null);
+        }
+        endPrimary();
+        return attached.isEmpty() ? releasePrimary() : CompletableFuture.completedFuture(null);
+    }
+
+    private void endPrimary() {
+        if (primary.status().state() != GroupStatus.State.ALONE) {
+            primary.stop(true);
+        }
+        attached.forEach(EngineDisk::spendPeer);
+    }
+
+    /** The guests go back to what lies below the primary; then its memory goes. */
+    private CompletableFuture<Void> releasePrimary() {
+        final PrimaryGroup ended = primary;
+        final List<EngineDisk> members = primaryDisks;
+        primary = null;
+        primaryDisks = List.of();
+        attached.clear();
+        return switchAll(members, members.stream().map(this::below).toList())
+                .thenRun(ended::release);
+    }
+
+    /** What lies below a primary: the secondary that failed over, or the disk itself. */
+    private Disk below(final EngineDisk disk) {
+        final int index = secondary == null ? -1 : secondaryDisks().indexOf(disk);
+        return index < 0 ? disk.local() : secondary.guestExports().get(index).disk();
+    }
+
+    private static CompletableFuture<Void> switchAll(
+            final List<EngineDisk> members, final List<Disk> targets) {
+        final List<CompletableFuture<Void>> all = new ArrayList<>();
+        for (int i = 0; i < members.size(); i++) {
+            final CompletableFuture<Void> switched = new CompletableFuture<>();
+            final SwitchDisk guest = members.get(i).guest();
+            guest.switchTo(targets.get(i), () -> switched.complete(null));
+            all.add(switched);
+        }
+        return CompletableFuture.allOf(all.toArray(CompletableFuture[]::new));
+    }
+
+    // ---- The four operations, and the halves of the second.
+
+    @Override
+    public Role role() {
+        if (isSecondaryLive()) {
+            return Role.SECONDARY;
+        }
+        if (primary != null || disks.stream().anyMatch(disk -> disk.peer() != null)) {
+            return Role.PRIMARY;
+        }
+        return secondaryDisks().isEmpty() ? Role.PRIMARY : Role.SECONDARY;
+    }
+
+    /** Whether there is a secondary that has neither failed over nor been stopped. */
+    private boolean isSecondaryLive() {
+        return secondary == null
+                ? !secondaryDisks().isEmpty()
+                : switch (secondary.status().state()) {
+                    case IDLE, RUNNING, BROKEN -> true;
+                    case MERGING, ALONE -> false;
+                };
+    }
+
+    @Override
+    public CompletableFuture<Void> start() {
+        if (role() == Role.PRIMARY) {
+            return startPrimary();
+        }
+        try {
+            openSecondary();
+        } catch (final IOException e) {
+            return fail(e.getMessage());
+        }
+        return secondary.start();
+    }
+
+    private CompletableFuture<Void> startPrimary() {
+        final List<EngineDisk> fresh = disks.stream().filter(EngineDisk::isPeerFresh).toList();
+        if (primary != null && primary.status().state() != GroupStatus.State.ALONE) {
+            return fail("replication is already running");
+        }
+        if (fresh.isEmpty()) {
+            return disks.stream().anyMatch(disk -> disk.peer() != null)
+                    ? CompletableFuture.completedFuture(null) // it has ended, as QEMU sees it
+                    : fail(
+                            "no disk has a replication child with mode=primary; make one with"
+                                    + " blockdev-add, and add it with x-blockdev-change");
+        }
+        if (primary != null) {
+            return fail(
+                    "remove the replication children of all disks before replication is set up"
+                            + " anew: they are checkpointed together");
+        }
+        return openPrimary(fresh);
+    }
+
+    private CompletableFuture<Void> openPrimary(final List<EngineDisk> members) {
+        try {
+            primary =
+                    PrimaryGroup.open(
+                            loop,
+                            linkLoop,
+                            members.stream().map(this::below).toList(),
+                            members.stream().map(EngineDisk::peer).toList(),
+                            options.primary(),
+                            options.groupEvents());
+        } catch (final IOException e) {
+            return fail(e.getMessage());
+        }
+        primaryDisks = members;
+        attached.addAll(members);
+        final PrimaryGroup opened = primary;
+        return switchAll(members, opened.guestDisks())
+                .thenCompose(switched -> startWithin(opened, options.attachNanos()));
+    }
+
+    /** A secondary that can't be had is told of, and the primary is as it was before. */
+    private CompletableFuture<Void> startWithin(final PrimaryGroup opened, final long attachNanos) {
+        final CompletableFuture<Void> answer = new CompletableFuture<>();
+        final CompletableFuture<Void> started = opened.start();
+        started.whenComplete(
+                (done, thrown) -> {
+                    if (thrown == null) {
+                        answer.complete(null);
+                    } else if (attachNanos > 0) {
+                        abandon(opened);
+                        answer.completeExceptionally(thrown);
+                    } else {
+                        answer.completeExceptionally(thrown);
+                    }
+                });
+        if (attachNanos > 0) {
+            loop.schedule(
+                    attachNanos,
+                    () ->
+                            started.completeExceptionally(
+                                    new GroupException(
+                                            "the secondary at "
+                                                    + opened.status().peer()
+                                                    + " could not be attached to within "
+                                                    + TimeUnit.NANOSECONDS.toSeconds(attachNanos)
+                                                    + " s; see that it runs, and start again")));
+        }
+        return answer;
+    }
+
+    @SuppressWarnings("ReferenceEquality") // it may have been released meanwhile
+    private void abandon(final PrimaryGroup opened) {
+        if (primary == opened) {
+            if (opened.status().state() == GroupStatus.State.RUNNING) {
+                opened.stop(true);
+            }
+            releasePrimary();
+        }
+    }
+
+    private Optional<ReplicationGroup> current() {
+        return primary != null ? Optional.of(primary) : Optional.ofNullable(secondary);
+    }
+
+    @Override
+    public CompletableFuture<Long> seal() {
+        return current().map(ReplicationGroup::seal).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
+    public CompletableFuture<Void> commit(final long epoch) {
+        return current().map(group -> group.commit(epoch)).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
+    public CompletableFuture<Long> checkpoint() {
+        return current().map(ReplicationGroup::checkpoint).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
+    public CompletableFuture<Void> stop(final boolean failover) {
+        attached.forEach(EngineDisk::spendPeer);
+        return current().map(group -> group.stop(failover)).orElseGet(EngineGroup::notRunning);
+    }
+
+    private static <T> CompletableFuture<T> notRunning() {
+        return fail("replication is not running");
+    }
+
+    private static <T> CompletableFuture<T> fail(final String sentence) {
+        return CompletableFuture.failedFuture(new GroupException(sentence));
+    }
+
+    @Override
+    public Optional<ReplicationError> error() {
+        return current().flatMap(ReplicationGroup::error);
+    }
+
+    @Override
+    public Optional<Histogram> commitDurations() {
+        return current().flatMap(ReplicationGroup::commitDurations);
+    }
+
+    /** Of a primary that was a secondary: with what the merge of its failover still has to do. */
+    @Override
+    public GroupStatus status() {
+        if (primary != null && secondary != null) {
+            return withMerge(primary.status(), secondary.status());
+        }
+        return current().map(ReplicationGroup::status).orElseGet(this::idleStatus);
+    }
+
+    private static GroupStatus withMerge(final GroupStatus status, final GroupStatus merge) {
+        return new GroupStatus(
+                status.role(),
+                status.state(),
+                status.peer(),
+                status.linked(),
+                status.openEpoch(),
+                status.sealedEpoch(),
+                status.committedEpoch(),
+                status.lagBytes(),
+                status.lagNanos(),
+                status.bufferUsed(),
+                status.bufferLimit(),
+                merge.mergeDone(),
+                merge.mergeTotal(),
+                status.disks());
+    }
+
+    private GroupStatus idleStatus() {
+        return new GroupStatus(
+                role(),
+                GroupStatus.State.IDLE,
+                "",
+                false,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                disks.stream()
+                        .map(
+                                disk ->
+                                        new GroupStatus.DiskStatus(
+                                                disk.name(), disk.length(), 0, 0, 0, 0, 0))
+                        .toList());
+    }
+
+    // ---- The end.
+
+    /** Runs an action when the secondary has all that was forwarded, or nobody forwards. */
+    void drain(final Runnable whenDrained) {
+        if (primary == null) {
+            whenDrained.run();
+        } else {
+            primary.drain(whenDrained);
+        }
+    }
+
+    /** Lets go of memory and buffers. The loops have ended. */
+    void close() {
+        if (primary != null) {
+            primary.close();
+        }
+        if (secondary != null) {
+            secondary.close();
+        }
+    }
+}

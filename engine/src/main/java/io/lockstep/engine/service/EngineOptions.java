@@ -1,0 +1,36 @@
+package io.lockstep.engine.service;
+
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.server.ServerEvents;
+
+import org.agrona.ErrorHandler;
+
+import java.nio.file.Path;
+
+/**
+ * What an {@link Engine} is made of: an immutable value.
+ *
+ * @param connectionsMax clients that each of its servers takes at a time
+ * @param spinNanos how long a loop looks for work before it sleeps
+ * @param primary how a primary forwards
+ * @param attachNanos how long a primary that is started waits for its secondary before it gives up;
+ *     0 for as long as it takes
+ * @param bufferLimit bytes that each buffer of a secondary disk may take; 0 for what fits the disks
+ *     and the buffers' file system
+ * @param ownBuffers a directory of the secondary's own, which goes when the buffers go; null where
+ *     they lie in somebody else's
+ * @param groupEvents hears of replication, on the engine's loop
+ * @param serverEvents hears of problems of disks and clients
+ * @param errorHandler hears of what should not happen
+ */
+public record EngineOptions(
+        int connectionsMax,
+        long spinNanos,
+        PrimaryGroup.Options primary,
+        long attachNanos,
+        long bufferLimit,
+        Path ownBuffers,
+        GroupEvents groupEvents,
+        ServerEvents serverEvents,
+        ErrorHandler errorHandler) {}

@@ -1,0 +1,45 @@
+package io.lockstep.engine.service;
+
+import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.secondary.SecondaryGroup;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * Where a secondary keeps what it must remember, and how much of it. The group's page lies beside
+ * the hidden disk of its first disk. Stateless.
+ */
+final class SecondaryPlace {
+    private static final String PAGE_SUFFIX = ".group";
+    private static final int BUFFERS_PER_DISK = 3;
+    private static final long MARGIN = 1 << 20;
+
+    private SecondaryPlace() {}
+
+    /** The options of a group of these disks, which all have buffers. */
+    static SecondaryGroup.Options optionsOf(
+            final List<EngineDisk> disks, final EngineOptions options) throws IOException {
+        final List<BufferFiles> files = disks.stream().map(EngineDisk::buffers).toList();
+        final Path hidden = files.getFirst().hidden().toAbsolutePath();
+        return new SecondaryGroup.Options(
+                hidden.resolveSibling(hidden.getFileName() + PAGE_SUFFIX),
+                files,
+                options.ownBuffers() != null,
+                options.bufferLimit() > 0 ? options.bufferLimit() : limitFor(disks, hidden));
+    }
+
+    /** As much as the longest disk, and all together at most half of the file system. */
+    private static long limitFor(final List<EngineDisk> disks, final Path hidden)
+            throws IOException {
+        Path existing = hidden.getParent();
+        while (!Files.exists(existing)) {
+            existing = existing.getParent();
+        }
+        final long total = Files.getFileStore(existing).getTotalSpace();
+        final long longest = disks.stream().mapToLong(EngineDisk::length).max().orElse(0);
+        return Math.min(longest + MARGIN, total / 2 / BUFFERS_PER_DISK / disks.size());
+    }
+}

@@ -1,0 +1,212 @@
+package io.lockstep.engine.disk;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+
+import io.lockstep.engine.memory.Errno;
+
+import org.junit.jupiter.api.Test;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+
+/** A target is exchanged between operations, never among them. */
+final class SwitchDiskTest {
+    private static final MemorySegment NOTHING = MemorySegment.ofArray(new byte[1]);
+
+    private final TaskLoop loop = new TaskLoop();
+    private final List<String> events = new ArrayList<>();
+    private final SlowDisk first = new SlowDisk("first");
+    private final SlowDisk second = new SlowDisk("second");
+    private final SwitchDisk disk = new SwitchDisk("guest", first, loop);
+
+    /** Does nothing until it is told to. */
+    private final class SlowDisk implements Disk {
+        private final String name;
+        private final Queue<Runnable> underWay = new ArrayDeque<>();
+
+        SlowDisk(final String name) {
+            this.name = name;
+        }
+
+        void finishOne() {
+            underWay.remove().run();
+        }
+
+        private void take(final String what, final Completion completion, final long token) {
+            events.add(name + " begins " + what);
+            underWay.add(() -> completion.onComplete(token, 0));
+        }
+
+        @Override
+        public String name() {
+            return name;
+        }
+
+        @Override
+        public long length() {
+            return 4096;
+        }
+
+        @Override
+        public boolean isReadOnly() {
+            return false;
+        }
+
+        @Override
+        public boolean isRotational() {
+            return false;
+        }
+
+        @Override
+        public void read(
+                final long offset,
+                final int length,
+                final MemorySegment memory,
+                final long position,
+                final Completion completion,
+                final long token) {
+            take("read " + offset, completion, token);
+        }
+
+        @Override
+        public void write(
+                final long offset,
+                final int length,
+                final MemorySegment memory,
+                final long position,
+                final Completion completion,
+                final long token) {
+            take("write " + offset, completion, token);
+        }
+
+        @Override
+        public void zero(
+                final long offset,
+                final long length,
+                final int flags,
+                final Completion completion,
+                final long token) {
+            take("zero " + offset, completion, token);
+        }
+
+        @Override
+        public void discard(
+                final long offset,
+                final long length,
+                final Completion completion,
+                final long token) {
+            take("discard " + offset, completion, token);
+        }
+
+        @Override
+        public void flush(final Completion completion, final long token) {
+            take("flush", completion, token);
+        }
+
+        @Override
+        public void prefetch(
+                final long offset,
+                final long length,
+                final Completion completion,
+                final long token) {
+            take("prefetch " + offset, completion, token);
+        }
+
+        @Override
+        public void extents(
+                final long offset,
+                final long length,
+                final ExtentList into,
+                final Completion completion,
+                final long token) {
+            take("extents " + offset, completion, token);
+        }
+
+        @Override
+        public int poll() {
+            return 0;
+        }
+    }
+
+    private void write(final long offset) {
+        disk.write(offset, 1, NOTHING, 0, this::onDone, offset);
+    }
+
+    private void onDone(final long token, final int errno) {
+        events.add("done " + token + (errno == 0 ? "" : " " + Errno.name(errno)));
+    }
+
+    private void assertEvents(final String... expected) {
+        loop.run();
+        assertEquals(List.of(expected), events);
+        events.clear();
+    }
+
+    private void switchTo(final Disk target) {
+        disk.switchTo(target, () -> events.add("switched"));
+    }
+
+    @Test
+    void withoutATargetOperationsFail() {
+        write(1);
+        assertEvents();
+        disk.poll();
+        assertEvents("done 1 EIO");
+    }
+
+    @Test
+    void anIdleDiskIsSwitchedAtOnce() {
+        switchTo(first);
+        assertEvents("switched");
+        assertSame(first, disk.target());
+        write(7);
+        first.finishOne();
+        assertEvents("first begins write 7", "done 7");
+    }
+
+    @Test
+    void operationsThatComeMeanwhileWaitInTheirOrder() {
+        switchTo(first);
+        loop.run();
+        write(1);
+        write(2);
+        switchTo(second);
+        write(3);
+        disk.read(4, 1, NOTHING, 0, this::onDone, 4);
+        disk.zero(5, 1, 0, this::onDone, 5);
+        disk.discard(6, 1, this::onDone, 6);
+        first.finishOne();
+        assertEvents("switched", "first begins write 1", "first begins write 2", "done 1");
+        assertSame(first, disk.target());
+        first.finishOne();
+        assertEvents(
+                "done 2",
+                "switched",
+                "second begins write 3",
+                "second begins read 4",
+                "second begins zero 5",
+                "second begins discard 6");
+        second.finishOne();
+        assertEvents("done 3");
+    }
+
+    @Test
+    void aSecondSwitchWaitsForTheFirstAndWhatCameBetweenThem() {
+        switchTo(first);
+        loop.run();
+        write(1);
+        switchTo(second);
+        write(2);
+        switchTo(first);
+        write(3);
+        first.finishOne();
+        assertEvents(
+                "switched", "first begins write 1", "done 1", "switched", "second begins write 2");
+        second.finishOne();
+        assertEvents("done 2", "switched", "first begins write 3");
+    }
+}

@@ -1,0 +1,198 @@
+package io.lockstep.interop;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.Test;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Runs docs/qemu.md: every line behind a prompt, section by section, on hosts that are processes of
+ * this one, with ports, paths and sizes of the test.
+ */
+final class QemuGuideTest {
+    private static final int LENGTH = 4 << 20;
+    private static final Pattern PROMPT = Pattern.compile(" {4}(north|south|west)([$>]) (.*)");
+    private static final Pattern WORD = Pattern.compile("'([^']*)'|(\\S+)");
+
+    @AutoClose private final Rig rig = new Rig();
+    private final Map<String, List<Step>> sections = new HashMap<>();
+    private final Map<String, LockstepProcess> engines = new HashMap<>();
+    private final Map<String, QmpLine> lines = new HashMap<>();
+    private final Map<String, String> replaced = new HashMap<>();
+
+    /** A line behind a prompt, with those that continue it. */
+    private record Step(String host, boolean isShell, String text) {}
+
+    QemuGuideTest() {
+        replaced.put("/run/", rig.directory() + "/");
+        replaced.put("/dev/shm/", rig.directory() + "/");
+        for (final String port : List.of("9999", "9998")) {
+            replaced.put("'" + port + "'", "'" + Peer.freePort() + "'");
+        }
+        for (final String host : List.of("north", "south", "west")) {
+            replaced.put("'host': '" + host + "'", "'host': '127.0.0.1'");
+        }
+        parse(guide());
+    }
+
+    private static List<String> guide() {
+        Path directory = Path.of("").toAbsolutePath();
+        while (!Files.exists(directory.resolve("docs/qemu.md"))) {
+            directory = directory.getParent();
+        }
+        try {
+            return Files.readAllLines(directory.resolve("docs/qemu.md"));
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void parse(final List<String> guide) {
+        List<Step> section = new ArrayList<>();
+        boolean continues = false;
+        for (final String line : guide) {
+            final Matcher prompt = PROMPT.matcher(line);
+            if (line.startsWith("## ")) {
+                section = new ArrayList<>();
+                sections.put(line.substring(3), section);
+                continues = false;
+            } else if (prompt.matches()) {
+                section.add(
+                        new Step(prompt.group(1), prompt.group(2).equals("$"), prompt.group(3)));
+                continues = true;
+            } else if (continues && line.startsWith("        ")) {
+                final Step step = section.removeLast();
+                final String text = step.text().replaceFirst("\\\\$", "") + line.strip();
+                section.add(new Step(step.host(), step.isShell(), text));
+            } else {
+                continues = false;
+            }
+        }
+    }
+
+    private void run(final String section) {
+        final List<Step> steps = sections.get(section);
+        assertFalse(steps.isEmpty(), section);
+        for (final Step step : steps) {
+            String text = step.text();
+            for (final Map.Entry<String, String> replacement : replaced.entrySet()) {
+                text = text.replace(replacement.getKey(), replacement.getValue());
+            }
+            if (step.isShell()) {
+                shell(step.host(), text);
+            } else {
+                final JsonObject answer = lines.get(step.host()).ask(text);
+                assertTrue(answer.has("return"), () -> step.text() + "\n" + answer);
+                if (text.contains("human-monitor-command")) {
+                    assertEquals("", answer.get("return").getAsString());
+                }
+            }
+        }
+    }
+
+    private void shell(final String host, final String text) {
+        final List<String> words =
+                WORD.matcher(text)
+                        .results()
+                        .map(word -> word.group(1) == null ? word.group(2) : word.group(1))
+                        .toList();
+        switch (words.getFirst()) {
+            case "truncate" -> rig.hole(words.get(3), LENGTH);
+            case "scp" -> copy(words.get(1).replaceFirst(".*:", ""), words.get(2));
+            case "lockstep" -> lockstep(host, words.subList(1, words.size()));
+            default -> throw new AssertionError(text);
+        }
+    }
+
+    private void copy(final String from, final String to) {
+        try {
+            Files.copy(rig.path(from), rig.path(to));
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void lockstep(final String host, final List<String> arguments) {
+        if (arguments.getFirst().equals("engine")) {
+            engines.put(host, rig.server(arguments));
+            lines.put(host, rig.keep(QmpLine.connect(rig.path(host + ".qmp"))));
+        } else {
+            rig.lockstep(arguments.toArray(String[]::new)).requireSuccess();
+        }
+    }
+
+    private String guest(final String host, final String export) {
+        return "nbd+unix:///" + export + "?socket=" + rig.path(host + ".sock");
+    }
+
+    private void write(final String uri, final byte[] content) {
+        rig.run(Tool.NBDCOPY, rig.write(rig.hole("content", 0), 0, content).toString(), uri);
+    }
+
+    private void assertHolds(final byte[] content, final String uri) {
+        rig.run(Tool.NBDCOPY, uri, rig.path("copy").toString());
+        assertArrayEquals(content, Rig.read(rig.path("copy")), uri);
+    }
+
+    private void awaitMerged() {
+        try (Control control = Control.connect(rig.path("south.qmp"))) {
+            control.awaitMerged();
+        }
+    }
+
+    @Test
+    void fromTheFirstSetUpToTheThirdHost() {
+        final byte[] first = Rig.randomBytes(LENGTH, 1);
+        final byte[] second = Rig.randomBytes(LENGTH, 2);
+        run("Set up");
+        write(guest("north", "colo1"), first);
+        run("Run");
+        write(guest("north", "colo1"), second);
+        assertHolds(first, guest("south", "top-disk1"));
+        engines.get("north").kill();
+        run("The primary's host is lost");
+        assertHolds(first, guest("south", "top-disk1"));
+        awaitMerged();
+        run("The new primary");
+        write(guest("south", "top-disk1"), second);
+        assertHolds(first, guest("west", "top-disk1"));
+        lines.get("south").done("{ 'execute': 'xen-colo-do-checkpoint' }");
+        assertHolds(second, guest("west", "top-disk1"));
+    }
+
+    @Test
+    void whereTheSecondaryIsLost() {
+        final byte[] first = Rig.randomBytes(LENGTH, 1);
+        run("Set up");
+        engines.get("south").kill();
+        run("The secondary's host is lost");
+        write(guest("north", "colo1"), first);
+        assertArrayEquals(first, Rig.read(rig.path("north.img")));
+    }
+
+    @Test
+    void withoutAQuorumAndWithBlockdev() {
+        run("Without a quorum on the secondary");
+        assertHolds(new byte[LENGTH], guest("south", "top-disk1"));
+        run("With --blockdev");
+        final byte[] first = Rig.randomBytes(LENGTH, 1);
+        write(guest("north", "colo1"), first);
+        assertArrayEquals(first, Rig.read(rig.path("north.img")));
+    }
+}

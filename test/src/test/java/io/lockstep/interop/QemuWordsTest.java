@@ -1,0 +1,225 @@
+package io.lockstep.interop;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * Commands that are wrong, unknown, or come at the wrong time, and queries, asked of QEMU and of
+ * Lockstep side by side: the answer has the same class, and begins with the same words.
+ */
+final class QemuWordsTest {
+    private static final List<String> QUESTIONS =
+            List.of(
+                    "{ 'execute': 'nonsense' }",
+                    "{ 'execute': 'qmp_capabilities' }",
+                    "{ 'execute': 'query-status', 'arguments': { 'x': 1 } }",
+                    "{ 'execute': 5 }",
+                    "{ 'execute': 'nbd-server-stop' }",
+                    "{ 'execute': 'nbd-server-start' }",
+                    "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': 5 } }",
+                    "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': { 'type': 'foo' } } }",
+                    "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': { 'type': 'inet',"
+                            + " 'data': { 'host': '127.0.0.1' } } } }",
+                    "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': { 'type': 'inet',"
+                            + " 'data': { 'host': '127.0.0.1', 'port': 5 } } } }",
+                    "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'colo1' } }",
+                    "{ 'execute': 'nbd-server-add' }",
+                    "{ 'execute': 'block-export-add', 'arguments': { 'type': 'zzz', 'id': 'a',"
+                            + " 'node-name': 'colo1' } }",
+                    "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': { 'type': 'unix',"
+                            + " 'data': { 'path': 'SOCKET' } } } }",
+                    "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': { 'type': 'unix',"
+                            + " 'data': { 'path': 'SOCKET' } } } }",
+                    "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'nobody' } }",
+                    "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'colo1', 'writable':"
+                            + " 'yes' } }",
+                    "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'colo1' } }",
+                    "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'colo1' } }",
+                    "{ 'execute': 'block-export-add', 'arguments': { 'type': 'nbd', 'id': 'colo1',"
+                            + " 'node-name': 'colo1' } }",
+                    "{ 'execute': 'nbd-server-remove', 'arguments': { 'name': 'nobody' } }",
+                    "{ 'execute': 'block-export-del', 'arguments': { 'id': 'nobody' } }",
+                    "{ 'execute': 'block-export-del' }",
+                    "{ 'execute': 'nbd-server-remove', 'arguments': { 'name': 'colo1' } }",
+                    "{ 'execute': 'nbd-server-stop' }",
+                    "{ 'execute': 'x-blockdev-change' }",
+                    "{ 'execute': 'x-blockdev-change', 'arguments': { 'parent': 'colo1' } }",
+                    "{ 'execute': 'x-blockdev-change', 'arguments': { 'parent': 'nobody', 'node':"
+                            + " 'nobody' } }",
+                    "{ 'execute': 'x-blockdev-change', 'arguments': { 'parent': 'colo1', 'node':"
+                            + " 'nobody' } }",
+                    "{ 'execute': 'x-blockdev-change', 'arguments': { 'parent': 'colo1', 'child':"
+                            + " 'children.7' } }",
+                    "{ 'execute': 'x-blockdev-change', 'arguments': { 'parent': 'colo1', 'child':"
+                            + " 'children.0' } }",
+                    "{ 'execute': 'x-blockdev-change', 'arguments': { 'parent': 'colo1', 'child':"
+                            + " 'children.0', 'node': 'x' } }",
+                    "{ 'execute': 'blockdev-del', 'arguments': { 'node-name': 'nobody' } }",
+                    "{ 'execute': 'blockdev-del', 'arguments': { 'node-name': 'colo1' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'raw' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'node-name': 'x' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'zzz', 'node-name': 'x'"
+                            + " } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'replication',"
+                            + " 'node-name': 'x', 'mode': 'primary' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'replication',"
+                            + " 'node-name': 'x', 'mode': 'zz', 'file': 'colo1' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'replication',"
+                            + " 'node-name': 'x', 'file': 'colo1' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'raw', 'node-name': 'x',"
+                            + " 'file': 'nobody' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'raw', 'node-name': 'x',"
+                            + " 'file': 'colo1', 'bla': 1 } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'nbd', 'node-name': 'x'"
+                            + " } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'nbd', 'node-name': 'x',"
+                            + " 'server': { 'type': 'inet', 'host': '127.0.0.1', 'port': 5 } } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'nbd', 'node-name': 'x',"
+                            + " 'server': { 'type': 'unix', 'path': '/nowhere' } } }",
+                    "{ 'execute': 'human-monitor-command' }",
+                    "{ 'execute': 'human-monitor-command', 'arguments': { 'command-line': 'zzz' }"
+                            + " }",
+                    "{ 'execute': 'human-monitor-command', 'arguments': { 'command-line':"
+                            + " 'drive_add -n' } }",
+                    "{ 'execute': 'human-monitor-command', 'arguments': { 'command-line':"
+                            + " 'drive_add -n buddy driver=zzz,node-name=x' } }",
+                    "{ 'execute': 'human-monitor-command', 'arguments': { 'command-line':"
+                            + " 'drive_add -n buddy driver=raw,node-name=x' } }",
+                    "{ 'execute': 'human-monitor-command', 'arguments': { 'command-line':"
+                            + " 'drive_del' } }",
+                    "{ 'execute': 'human-monitor-command', 'arguments': { 'command-line':"
+                            + " 'drive_del nobody' } }",
+                    "{ 'execute': 'query-block-jobs' }",
+                    "{ 'execute': 'query-block-exports' }",
+                    "{ 'execute': 'xen-set-replication', 'arguments': { 'enable': true } }",
+                    "{ 'execute': 'xen-set-replication', 'arguments': { 'enable': 1, 'primary':"
+                            + " true } }");
+
+    @AutoClose private final Rig rig = new Rig();
+
+    private QmpLine lockstep() {
+        rig.hole("l.raw", 1 << 20);
+        rig.server(List.of("engine", "-drive", drive("l.raw"), "--qmp", rig.path("l").toString()));
+        return rig.keep(QmpLine.connect(rig.path("l")));
+    }
+
+    private QmpLine qemu() {
+        rig.hole("q.raw", 1 << 20);
+        final Program qemu =
+                rig.start(
+                        Tool.QEMU_SYSTEM,
+                        "-machine",
+                        "none",
+                        "-nodefaults",
+                        "-display",
+                        "none",
+                        "-qmp",
+                        "unix:" + rig.path("q") + ",server=on,wait=off",
+                        "-drive",
+                        drive("q.raw"));
+        Rig.awaitFile(rig.path("q"), qemu::isRunning);
+        return rig.keep(QmpLine.connect(rig.path("q")));
+    }
+
+    private static String drive(final String file) {
+        return "if=none,driver=quorum,read-pattern=fifo,id=colo1,vote-threshold=1,"
+                + "children.0.driver=raw,children.0.file.filename="
+                + file;
+    }
+
+    @Test
+    void areQemus() {
+        final QmpLine qemu = qemu();
+        final QmpLine lockstep = lockstep();
+        final List<Executable> checks = new ArrayList<>();
+        for (final String question : QUESTIONS) {
+            final JsonObject theirs =
+                    qemu.ask(question.replace("SOCKET", rig.path("q-nbd").toString()));
+            final JsonObject ours =
+                    lockstep.ask(question.replace("SOCKET", rig.path("l-nbd").toString()));
+            checks.add(() -> assertAlike(question, theirs, ours));
+        }
+        org.junit.jupiter.api.Assertions.assertAll(checks);
+    }
+
+    private static void assertAlike(
+            final String question, final JsonObject theirs, final JsonObject ours) {
+        final String both = question + "\nQEMU says " + theirs + "\nLockstep says " + ours;
+        assertEquals(theirs.has("error"), ours.has("error"), both);
+        if (theirs.has("error")) {
+            final JsonObject their = theirs.getAsJsonObject("error");
+            final JsonObject our = ours.getAsJsonObject("error");
+            assertEquals(their.get("class"), our.get("class"), both);
+            assertBegins(their.get("desc"), our.get("desc"), both);
+        } else {
+            assertBegins(theirs.get("return"), ours.get("return"), both);
+        }
+    }
+
+    /** Up to where the one names what the other has not: what would work, or why it didn't. */
+    private static void assertBegins(
+            final JsonElement theirs, final JsonElement ours, final String both) {
+        if (theirs.isJsonPrimitive()) {
+            final String their = theirs.getAsString().split("\r\n|: No such file|\nId", -1)[0];
+            assertTrue(ours.getAsString().startsWith(their), both);
+        } else {
+            assertEquals(theirs, ours, both);
+        }
+    }
+
+    @Test
+    void ofADiskAreThoseThatQemuTells() {
+        for (final String query : List.of("query-block", "query-named-block-nodes")) {
+            final String question = "{ 'execute': '" + query + "' }";
+            final Set<String> theirs = new TreeSet<>();
+            collect(qemuOnce().ask(question).get("return"), "", theirs);
+            final Set<String> ours = new TreeSet<>();
+            collect(lockstepOnce().ask(question).get("return"), "", ours);
+            // What is optional in QEMU's schema, and can't be told of here.
+            theirs.removeIf(name -> name.endsWith("actual-size") || name.endsWith("dirty-flag"));
+            assertEquals(theirs, ours, query);
+        }
+    }
+
+    private QmpLine theirs;
+    private QmpLine ours;
+
+    private QmpLine qemuOnce() {
+        theirs = theirs == null ? qemu() : theirs;
+        return theirs;
+    }
+
+    private QmpLine lockstepOnce() {
+        ours = ours == null ? lockstep() : ours;
+        return ours;
+    }
+
+    /** The names of all members, at any depth. */
+    private static void collect(
+            final JsonElement value, final String path, final Set<String> names) {
+        if (value.isJsonObject()) {
+            value.getAsJsonObject()
+                    .entrySet()
+                    .forEach(
+                            member -> {
+                                final String name = path + "." + member.getKey();
+                                names.add(name);
+                                collect(member.getValue(), name, names);
+                            });
+        } else if (value.isJsonArray()) {
+            value.getAsJsonArray().forEach(element -> collect(element, path, names));
+        }
+    }
+}

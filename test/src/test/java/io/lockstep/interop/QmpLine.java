@@ -1,0 +1,105 @@
+package io.lockstep.interop;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+
+/**
+ * A QMP connection to anybody's socket, over which text goes as somebody typed it. Events are
+ * passed over. Used by one thread.
+ */
+final class QmpLine implements Rig.Ending {
+    private final SocketChannel channel;
+    private final StringBuilder received = new StringBuilder();
+
+    private QmpLine(final SocketChannel channel) {
+        this.channel = channel;
+    }
+
+    /** Connects to a socket that is listened on, and negotiates. */
+    @SuppressWarnings("MustBeClosedChecker") // closed with the line
+    static QmpLine connect(final Path socket) {
+        try {
+            final SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+            channel.connect(UnixDomainSocketAddress.of(socket));
+            final QmpLine line = new QmpLine(channel);
+            line.read(); // the greeting
+            line.expect("{ 'execute': 'qmp_capabilities' }", "{\"return\":{}}");
+            return line;
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Sends what was typed; answers the reply. */
+    JsonObject ask(final String typed) {
+        try {
+            final ByteBuffer bytes =
+                    ByteBuffer.wrap((typed + "\n").getBytes(StandardCharsets.UTF_8));
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+            JsonObject reply = read();
+            while (reply.has("event")) {
+                reply = read();
+            }
+            return reply;
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private JsonObject read() throws IOException {
+        final ByteBuffer bytes = ByteBuffer.allocate(65536);
+        int end = received.indexOf("\n");
+        while (end < 0) {
+            if (channel.read(bytes.clear()) < 0) {
+                throw new AssertionError("the other side has closed");
+            }
+            received.append(StandardCharsets.UTF_8.decode(bytes.flip()));
+            end = received.indexOf("\n");
+        }
+        final String line = received.substring(0, end);
+        received.delete(0, end + 1);
+        return JsonParser.parseString(line).getAsJsonObject();
+    }
+
+    /** The reply must be this. */
+    void expect(final String typed, final String reply) {
+        final String answer = ask(typed).toString();
+        if (!answer.equals(reply)) {
+            throw new AssertionError(typed + "\nwas answered\n" + answer + "\nnot\n" + reply);
+        }
+    }
+
+    /** The command must be done, and answer nothing. */
+    void done(final String typed) {
+        expect(typed, "{\"return\":{}}");
+    }
+
+    /** What the command is refused with. */
+    String refusal(final String typed) {
+        final JsonObject answer = ask(typed);
+        if (!answer.has("error")) {
+            throw new AssertionError(typed + "\nshould have been refused, not\n" + answer);
+        }
+        return answer.getAsJsonObject("error").get("desc").getAsString();
+    }
+
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

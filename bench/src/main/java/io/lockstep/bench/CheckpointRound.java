@@ -82,8 +82,8 @@ final class CheckpointRound {
 
     /** Does it. */
     void run(final Report report, final String name) throws IOException, InterruptedException {
-        startNanos = System.nanoTime();
         settle();
+        startNanos = System.nanoTime();
         try (PacedGuest guest = guest()) {
             observe(
                     guest,

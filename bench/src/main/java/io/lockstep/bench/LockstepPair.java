@@ -23,6 +23,14 @@ final class LockstepPair implements ReplicationPair {
      * @param connectionsMax clients that each side takes
      */
     record Shape(boolean isUnix, int disks, long diskLength, boolean isSparse, int connectionsMax) {
+        private static final long ROOM = 64L << 20;
+        private static final long BUFFER_MAX = 16L << 30;
+
+        /** All of a disk may be overwritten in an epoch, unless it is longer than any memory. */
+        long bufferLimit() {
+            return Math.min(diskLength + ROOM, BUFFER_MAX);
+        }
+
         /** One disk full of data. */
         static Shape ofOneDisk(final boolean isUnix, final long diskLength) {
             return new Shape(isUnix, 1, diskLength, false, 256);
@@ -129,6 +137,8 @@ final class LockstepPair implements ReplicationPair {
                 List.of(
                         "--max-connections",
                         "" + shape.connectionsMax(),
+                        "--buffer-limit",
+                        "" + shape.bufferLimit(),
                         "--listen",
                         link,
                         "--guest",

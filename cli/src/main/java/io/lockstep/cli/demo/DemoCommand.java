@@ -151,6 +151,8 @@ public final class DemoCommand implements Callable<Integer> {
                         uri("guest"),
                         "--peer",
                         uri("link"),
+                        "--max-lag",
+                        "2ms",
                         "--control",
                         path("primary.qmp").toString()));
     }

@@ -36,7 +36,7 @@ final class Growth implements Callable<Integer> {
     private static final long MEBIBYTE = 1 << 20;
     private static final long GIBIBYTE = 1 << 30;
 
-    /** Beyond this the figure at the largest point is no longer called flat. */
+    /** Beyond this, against the smallest point, a figure is no longer called flat. */
     private static final double FLAT_FACTOR_MAX = 2;
 
     @Spec private CommandSpec spec;
@@ -116,7 +116,7 @@ final class Growth implements Callable<Integer> {
                         + " each. Memory is what is resident: a process's own, and what it touches"
                         + " of disks and buffers.");
         final MarkdownTable verdicts =
-                new MarkdownTable("what grows", "flat", "grows (largest / smallest point)");
+                new MarkdownTable("what grows", "flat", "grows (the most / at the smallest point)");
         final List<MarkdownTable> tables = new ArrayList<>();
         for (final Axis axis : axes) {
             tables.add(measure(axis, report, verdicts));
@@ -233,9 +233,12 @@ final class Growth implements Callable<Integer> {
         final List<String> flat = new ArrayList<>();
         final List<String> growing = new ArrayList<>();
         for (final Figure figure : shown(points)) {
+            final double smallest = rounds(points.getFirst(), figure).median();
             final double factor =
-                    rounds(points.getLast(), figure).median()
-                            / rounds(points.getFirst(), figure).median();
+                    points.stream()
+                            .mapToDouble(point -> rounds(point, figure).median() / smallest)
+                            .max()
+                            .orElse(Double.NaN);
             if (factor > FLAT_FACTOR_MAX) {
                 growing.add(String.format(Locale.ROOT, "%s × %.1f", figure.title(), factor));
             } else {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -19,6 +20,7 @@ import java.util.concurrent.locks.LockSupport;
  * A replicated pair of real processes on kill -9 of either, at any moment (I1, I2, I9). More rounds
  * than the few that there is always time for: {@code -Dlockstep.kill.rounds=300}.
  */
+@Timeout(value = 1, unit = TimeUnit.HOURS)
 final class ReplicationKillTest {
     private static final int ROUNDS = Integer.getInteger("lockstep.kill.rounds", 12);
 

@@ -342,7 +342,28 @@ public final class BlockGraph {
             throw unsupported(
                     node, "'" + raw.name() + "' is exported already; remove its export first");
         }
+        requireUnused(active, hidden);
         engine.makeSecondary(raw.disk(), new BufferFiles(filePath(active), filePath(hidden)));
+    }
+
+    /** Two buffers in one place would overwrite each other. */
+    private void requireUnused(final PlacedNode active, final PlacedNode hidden) {
+        for (final PlacedNode own : List.of(active, hidden)) {
+            for (final PlacedNode other : nodes) {
+                if (other != own
+                        && other.node() instanceof BlockNode.Extents
+                        && filePath(other)
+                                .toAbsolutePath()
+                                .normalize()
+                                .equals(filePath(own).toAbsolutePath().normalize())) {
+                    throw new GraphException(
+                            "the buffer '"
+                                    + filePath(own)
+                                    + "' is named twice; each active and each hidden disk has a"
+                                    + " filename of its own");
+                }
+            }
+        }
     }
 
     private void settleQuorum(final PlacedNode node) throws IOException {
@@ -559,8 +580,11 @@ public final class BlockGraph {
                         .anyMatch(child -> !child.isOwned() && reachesSecondary(child));
     }
 
+    /** Takes a node and those that were made for it away; harmless where it is gone already. */
     private void withdraw(final PlacedNode node) {
-        nodes.remove(node);
+        if (!nodes.remove(node)) {
+            return;
+        }
         byName.values().removeIf(other -> other == node);
         guestExports.entrySet().removeIf(entry -> removeGuestExport(entry, node));
         try {
@@ -568,6 +592,11 @@ public final class BlockGraph {
                 case BlockNode.Raw raw -> engine.close(node.disk());
                 case BlockNode.SecondaryReplication secondary ->
                         engine.unmakeSecondary(node.disk());
+                case BlockNode.Quorum quorum -> {
+                    if (node.child(REMOTE_CHILD) != null) {
+                        engine.detach(node.disk());
+                    }
+                }
                 default -> {}
             }
         } catch (final IOException e) {
@@ -575,7 +604,7 @@ public final class BlockGraph {
         }
         for (final Map.Entry<String, PlacedNode> child : List.copyOf(node.children().entrySet())) {
             node.abandon(child.getKey());
-            if (!child.getValue().isOwned() && nodes.contains(child.getValue())) {
+            if (!child.getValue().isOwned()) {
                 withdraw(child.getValue());
             }
         }

@@ -220,6 +220,54 @@ final class BlockGraphTest {
     }
 
     @Test
+    void buffersAreNamedOnce() {
+        addSecondary("");
+        drive("driver=raw,file.filename=@2.raw,id=colo2");
+        assertRefused(
+                "id=childs2,driver=replication,mode=secondary,file.driver=extents,"
+                        + "file.file.filename=@active2,file.backing.driver=extents,"
+                        + "file.backing.file.filename=@hidden,file.backing.backing=colo2",
+                "hidden' is named twice");
+    }
+
+    @Test
+    void aGraphInOnePieceIsTakenApartInOnePiece() {
+        final String wrong =
+                "id=q,driver=quorum,read-pattern=fifo,vote-threshold=1,"
+                        + "children.0.driver=replication,children.0.mode=secondary,"
+                        + "children.0.file.driver=extents,"
+                        + "children.0.file.file.filename=@active,"
+                        + "children.0.file.backing.driver=extents,"
+                        + "children.0.file.backing.file.filename=@hidden,"
+                        + "children.0.file.backing.backing.file.filename=@1.raw,"
+                        + "children.0.file.backing.backing.driver=raw";
+        drive("id=other,driver=raw,file.filename=@2.raw");
+        assertRefused(wrong + ",children.1=other", "beside its disk it takes a node");
+        drive(wrong);
+        assertEquals(List.of("q"), graph.guestNames());
+        graph.removeDrive("q");
+        drive(wrong);
+    }
+
+    /** Another process may have them, and its disks be others. */
+    @Test
+    void buffersHaveOneUser() throws IOException {
+        addSecondary("");
+        engine.openSecondary();
+        final Engine other = engine;
+        start();
+        drive("if=none,driver=raw,file.filename=@2.raw,id=colo1");
+        drive(
+                "id=childs1,driver=replication,mode=secondary,file.driver=extents,"
+                        + "file.file.filename=@active,file.backing.driver=extents,"
+                        + "file.backing.file.filename=@hidden,file.backing.backing=colo1");
+        final String sentence = assertThrows(IOException.class, engine::openSecondary).getMessage();
+        assertTrue(sentence.contains("are in use by another lockstep"), sentence);
+        assertTrue(other.stop());
+        engine.openSecondary(); // what the other has left is of disks of the same names
+    }
+
+    @Test
     void aQuorumKeepsItsDisk() {
         drive("id=q," + QUORUM + ".driver=raw,children.0.file.filename=@1.raw");
         assertEquals(

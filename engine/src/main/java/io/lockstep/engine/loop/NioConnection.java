@@ -14,12 +14,16 @@ import java.nio.channels.SocketChannel;
 /** A connection over a real socket. On its loop's thread. */
 final class NioConnection implements Connection, NioLoop.ReadyHandler {
     /** Pages of a file are handed over from this length on, in bytes; shorter ones are copied. */
-    private static final int SENDFILE_LENGTH_MIN = 16 << 10;
+    private static final int HAND_OVER_LENGTH_MIN = 16 << 10;
 
     private final SocketChannel channel;
     private final SelectionKey key;
     private final ErrorHandler errorHandler;
     private final String peer;
+
+    /** A Unix socket takes pages for less than a copy; over TCP they cost the receiver more. */
+    private final boolean takesPages;
+
     private ConnectionHandler handler;
     private final ByteBuffer[] pieces = new ByteBuffer[2];
     private int interestOps;
@@ -31,6 +35,7 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
         this.key = key;
         this.errorHandler = errorHandler;
         peer = describe(channel.getRemoteAddress());
+        takesPages = !(channel.getRemoteAddress() instanceof InetSocketAddress);
     }
 
     private static String describe(final SocketAddress address) {
@@ -54,7 +59,7 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
 
     @Override
     public int send(final IoBuffer from, final int position, final int length) throws IOException {
-        return from.file() != null && length >= SENDFILE_LENGTH_MIN
+        return takesPages && from.file() != null && length >= HAND_OVER_LENGTH_MIN
                 ? (int) from.file().transferTo(position, length, channel)
                 : channel.write(from.view(position, length));
     }

@@ -73,11 +73,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                     true,
                     bufferLimit);
         }
-
-        /** Whether a process has left a group there, for the next one to go on with. */
-        public boolean isLeft() {
-            return Files.exists(page);
-        }
     }
 
     private final IoLoop loop;

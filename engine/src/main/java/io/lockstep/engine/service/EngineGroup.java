@@ -35,6 +35,7 @@ final class EngineGroup implements ReplicationGroup {
     private final EngineOptions options;
     private final List<EngineDisk> disks = new ArrayList<>();
     private SecondaryGroup secondary;
+    private BuffersLock lock;
     private PrimaryGroup primary;
 
     /** The disks of the primary, in its order. */
@@ -98,12 +99,20 @@ final class EngineGroup implements ReplicationGroup {
         if (secondary != null || members.isEmpty()) {
             return;
         }
-        secondary =
-                SecondaryGroup.open(
-                        loop,
-                        members.stream().<Disk>map(EngineDisk::local).toList(),
-                        SecondaryPlace.optionsOf(members, options),
-                        options.groupEvents());
+        final SecondaryGroup.Options places = SecondaryPlace.optionsOf(members, options);
+        lock = BuffersLock.take(places.page());
+        try {
+            secondary =
+                    SecondaryGroup.open(
+                            loop,
+                            members.stream().<Disk>map(EngineDisk::local).toList(),
+                            places,
+                            options.groupEvents());
+        } finally {
+            if (secondary == null) {
+                lock.close();
+            }
+        }
         final List<ServedExport> streams = secondary.streamExports();
         final List<ServedExport> guests = secondary.guestExports();
         for (int i = 0; i < members.size(); i++) {
@@ -394,6 +403,7 @@ final class EngineGroup implements ReplicationGroup {
         }
         if (secondary != null) {
             secondary.close();
+            lock.close();
         }
     }
 }

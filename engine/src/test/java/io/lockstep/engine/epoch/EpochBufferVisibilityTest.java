@@ -60,6 +60,7 @@ final class EpochBufferVisibilityTest {
                             () -> {
                                 long seen = 0;
                                 while (!isOver.get()) {
+                                    lookAtLastExtent(extents);
                                     seen += look(map, extents, slots);
                                 }
                                 return seen;
@@ -100,6 +101,21 @@ final class EpochBufferVisibilityTest {
 
     private static long content(final long epoch, final int block) {
         return epoch << 8 | block;
+    }
+
+    /** What is counted is written. */
+    private static void lookAtLastExtent(final MemorySegment extents) {
+        final long count = (long) WORD.getAcquire(extents, AT_EXTENT_COUNT);
+        final long index = (count & LOWER_HALF) - 1;
+        final long block = extents.get(ValueLayout.JAVA_LONG, AT_EXTENTS + index * EXTENT_LENGTH);
+        VarHandle.acquireFence();
+        final long tag = count >>> Integer.SIZE;
+        if ((long) WORD.getAcquire(extents, AT_SLOT_COUNT) >>> Integer.SIZE == tag) {
+            assertEquals(
+                    (index + tag - 1) % BLOCKS,
+                    block,
+                    () -> "extent " + index + " in epoch " + (tag - 1));
+        }
     }
 
     /** Answers how many entries it could judge: those whose epoch did not end meanwhile. */

@@ -25,7 +25,7 @@ final class GroupPageTest {
 
     @Test
     void aCommitIsNeverSeenHalf() throws IOException, ExecutionException, InterruptedException {
-        try (GroupPage page = GroupPage.open(folder, List.of())) {
+        try (GroupPage page = GroupPage.open(folder.resolve("group"), List.of())) {
             page.commit(ONE);
             final AtomicBoolean isOver = new AtomicBoolean();
             final CompletableFuture<Long> halves =

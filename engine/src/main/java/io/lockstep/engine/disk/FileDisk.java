@@ -60,6 +60,10 @@ public final class FileDisk implements Disk, AutoCloseable {
         this.loop = loop;
         this.helpers = helpers;
         windows = new FileWindows(file);
+        dataGeneration = file.holeGeneration().get();
+        if (Posix.allocatedLength(fd) >= file.length()) {
+            dataEnd = file.length(); // no hole in it: none need be asked for until one is made
+        }
     }
 
     /** Gives back what it maps. No operation may be under way, and no reply that reads from it. */
@@ -389,13 +393,17 @@ public final class FileDisk implements Disk, AutoCloseable {
         if (start == end) {
             return 0;
         }
-        if (file.isBlockDevice() || windows.find(start, end - start) != null) {
+        final boolean isData =
+                file.isBlockDevice()
+                        || isKnownData(start, end)
+                        || windows.find(start, end - start) != null;
+        if (isData) {
             into.add(end - start, ExtentList.DATA);
             return 0;
         }
         long at = start;
         while (at < end) {
-            if (!isKnownData(at)) {
+            if (!isKnownData(at, at + 1)) {
                 final long data = Posix.lseek(fd, at, Posix.SEEK_DATA);
                 if (data < 0 && data != -Errno.ENXIO) {
                     return (int) -data;
@@ -423,9 +431,9 @@ public final class FileDisk implements Disk, AutoCloseable {
         return 0;
     }
 
-    private boolean isKnownData(final long offset) {
-        return offset >= dataStart
-                && offset < dataEnd
+    private boolean isKnownData(final long start, final long end) {
+        return start >= dataStart
+                && end <= dataEnd
                 && dataGeneration == file.holeGeneration().get();
     }
 

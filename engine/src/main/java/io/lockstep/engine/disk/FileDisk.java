@@ -103,7 +103,9 @@ public final class FileDisk implements Disk, AutoCloseable {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
         final long address = memory.address() + position;
         if (file.isMemoryBacked()) {
-            final int errno = windows.read(offset, length, memory, position);
+            final int errno =
+                    windows.read(
+                            offset, length, isKnownData(offset, offset + length), memory, position);
             completed.add(
                     completion,
                     token,
@@ -132,7 +134,14 @@ public final class FileDisk implements Disk, AutoCloseable {
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
         final int errno =
-                windows.holds(memory) ? 0 : windows.write(offset, length, memory, position);
+                windows.holds(memory)
+                        ? 0
+                        : windows.write(
+                                offset,
+                                length,
+                                isKnownData(offset, offset + length),
+                                memory,
+                                position);
         completed.add(
                 completion,
                 token,
@@ -188,12 +197,12 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     @Override
     public IoBuffer window(final long offset, final int length) {
-        return windows.find(offset, length);
+        return windows.find(offset, length, isKnownData(offset, offset + length));
     }
 
     @Override
     public IoBuffer writeWindow(final long offset, final int length) {
-        return windows.find(offset, length);
+        return windows.find(offset, length, isKnownData(offset, offset + length));
     }
 
     @Override
@@ -396,7 +405,7 @@ public final class FileDisk implements Disk, AutoCloseable {
         final boolean isData =
                 file.isBlockDevice()
                         || isKnownData(start, end)
-                        || windows.find(start, end - start) != null;
+                        || windows.find(start, end - start, false) != null;
         if (isData) {
             into.add(end - start, ExtentList.DATA);
             return 0;

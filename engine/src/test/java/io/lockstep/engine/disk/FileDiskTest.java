@@ -227,8 +227,10 @@ final class FileDiskTest {
     @ParameterizedTest
     @MethodSource("folders")
     void aFileThatIsCutShortUnderACopyIsAnErrorAndNoFault(final Path folder) throws Exception {
+        final Path path = sparse(folder);
+        Files.write(path, new byte[LENGTH]);
         try (Arena arena = Arena.ofShared();
-                DiskFile file = DiskFile.open("d", sparse(folder), false);
+                DiskFile file = DiskFile.open("d", path, false);
                 FileDisk disk = new FileDisk(file, loop, helpers)) {
             final MemorySegment memory = arena.allocate(1 << 20).fill((byte) 7);
             final AtomicBoolean isOver = new AtomicBoolean();

@@ -61,6 +61,9 @@ final class BenchServer implements AutoCloseable {
     /** Starts a server in a folder of its own, on a Unix socket or a free TCP port. */
     static BenchServer start(final Kind kind, final Path folder, final boolean unix)
             throws IOException, InterruptedException {
+        if (kind == Kind.LOCKSTEP) {
+            ChildProcess.prepareLockstep();
+        }
         final Path disk = folder.resolve(kind + ".img");
         try (java.io.RandomAccessFile file = new java.io.RandomAccessFile(disk.toFile(), "rw")) {
             file.setLength(ServeComparison.DISK_LENGTH);

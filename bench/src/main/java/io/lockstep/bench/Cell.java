@@ -34,8 +34,15 @@ record Cell(boolean write, int blockLength, int depth, int connections) {
     /** Short, for tables and for {@code --only}. */
     @Override
     public String toString() {
-        final String length =
-                blockLength < 1 << 20 ? blockLength / 1024 + "k" : blockLength / (1 << 20) + "m";
-        return (write ? "write " : "read ") + length + " qd" + depth + " x" + connections;
+        return (write ? "write " : "read ")
+                + lengthName(blockLength)
+                + " qd"
+                + depth
+                + " x"
+                + connections;
+    }
+
+    static String lengthName(final int length) {
+        return length < 1 << 20 ? length / 1024 + "k" : length / (1 << 20) + "m";
     }
 }

@@ -1,45 +1,71 @@
 package io.lockstep.bench;
 
+import org.HdrHistogram.Histogram;
+import org.HdrHistogram.SingleWriterRecorder;
+
 import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
-/** Checkpoints a pair at a steady rate, or as fast as it can, on a thread of its own. */
+/**
+ * Checkpoints a pair at a steady rate, or as fast as it can, on a thread of its own, as a manager
+ * would. A checkpoint's duration counts from the moment at which it was due.
+ */
 final class CheckpointTicker implements AutoCloseable {
+    private static final long DURATION_MAX_NANOS = TimeUnit.MINUTES.toNanos(10);
+    private static final int DIGITS = 3;
+
     private final ReplicationPair pair;
-    private final PausableGuest guest;
+    private final PacedGuest guest;
     private final long intervalNanos;
     private final Thread thread;
+    private final SingleWriterRecorder intervals =
+            new SingleWriterRecorder(DURATION_MAX_NANOS, DIGITS);
+    private final ConcurrentLinkedQueue<Checkpoint> made = new ConcurrentLinkedQueue<>();
     private volatile boolean isEnding;
     private volatile IOException failure;
-    private volatile int count;
+
+    /**
+     * One of them.
+     *
+     * @param dueNanos when, by {@link System#nanoTime}
+     * @param nanos how long it took from then
+     */
+    record Checkpoint(long dueNanos, long nanos) {}
 
     private CheckpointTicker(
-            final ReplicationPair pair, final PausableGuest guest, final int perSecond) {
+            final ReplicationPair pair, final PacedGuest guest, final double perSecond) {
         this.pair = pair;
         this.guest = guest;
-        intervalNanos = TimeUnit.SECONDS.toNanos(1) / perSecond;
+        intervalNanos = (long) (TimeUnit.SECONDS.toNanos(1) / perSecond);
         thread = new Thread(this::tick, "lockstep-checkpoints");
     }
 
-    /** Starts; the guest is paused for each checkpoint where the pair needs that. */
+    /**
+     * Starts.
+     *
+     * @param guest is paused for each checkpoint where the pair needs that; null for none
+     */
     static CheckpointTicker start(
-            final ReplicationPair pair, final PausableGuest guest, final int perSecond) {
+            final ReplicationPair pair, final PacedGuest guest, final double perSecond) {
         final CheckpointTicker ticker = new CheckpointTicker(pair, guest, perSecond);
         ticker.thread.start();
         return ticker;
     }
 
     private void tick() {
-        long next = System.nanoTime();
-        int done = 0;
+        long due = System.nanoTime();
         try {
             while (!isEnding) {
                 checkpoint();
-                count = ++done;
-                next = Math.max(next + intervalNanos, System.nanoTime());
-                while (!isEnding && System.nanoTime() < next) {
-                    LockSupport.parkNanos(next - System.nanoTime());
+                final long nanos = System.nanoTime() - due;
+                intervals.recordValue(Math.min(nanos, DURATION_MAX_NANOS));
+                made.add(new Checkpoint(due, nanos));
+                due += intervalNanos;
+                while (!isEnding && System.nanoTime() < due) {
+                    LockSupport.parkNanos(due - System.nanoTime());
                 }
             }
         } catch (final IOException e) {
@@ -50,7 +76,7 @@ final class CheckpointTicker implements AutoCloseable {
     }
 
     private void checkpoint() throws IOException, InterruptedException {
-        if (pair.pausesItsGuest()) {
+        if (guest != null && pair.pausesItsGuest()) {
             guest.pause();
             pair.checkpoint();
             guest.resume();
@@ -59,15 +85,20 @@ final class CheckpointTicker implements AutoCloseable {
         }
     }
 
-    /** Ends it; answers how many checkpoints there were. */
-    int end() throws IOException, InterruptedException {
+    /** All durations since the call before, in nanoseconds; by one thread. */
+    Histogram interval() {
+        return intervals.getIntervalHistogram();
+    }
+
+    /** Ends it; answers the checkpoints that there were. */
+    List<Checkpoint> end() throws IOException, InterruptedException {
         isEnding = true;
         LockSupport.unpark(thread);
         thread.join();
         if (failure != null) {
             throw failure;
         }
-        return count;
+        return List.copyOf(made);
     }
 
     @Override

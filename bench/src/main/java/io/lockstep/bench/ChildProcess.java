@@ -7,12 +7,16 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /** A program under comparison in a process of its own, ended when this closes. */
 final class ChildProcess implements AutoCloseable {
     private static final double CLOCK_TICKS_PER_SECOND =
             100; // USER_HZ, on every Linux that runs Java
     private static final int END_SECONDS = 10;
+
+    /** Null where these classes were not started by it. */
+    private static final String LAUNCHER = System.getProperty("lockstep.launcher");
 
     private final String name;
     private final Process process;
@@ -40,20 +44,32 @@ final class ChildProcess implements AutoCloseable {
         return new ChildProcess(name, process, log);
     }
 
-    /** The command line of {@code lockstep}: these classes on this JVM, as the launcher does it. */
+    /** Has the launcher build what it starts, before anybody waits for that or measures it. */
+    static void prepareLockstep() throws IOException, InterruptedException {
+        if (LAUNCHER != null) {
+            run(List.of(LAUNCHER, "--version"));
+        }
+    }
+
+    /**
+     * The command line of {@code lockstep}: by the launcher where that has started us; otherwise
+     * these classes on this JVM.
+     */
     static List<String> lockstep(final List<String> arguments) {
         final List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(
-                List.of(
-                        "--enable-native-access=ALL-UNNAMED",
-                        "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
-                        "--sun-misc-unsafe-memory-access=allow",
-                        "-XX:+UseSerialGC",
-                        "-Xmx256m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "io.lockstep.cli.Lockstep"));
+        if (LAUNCHER != null) {
+            command.add(LAUNCHER);
+        } else {
+            command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+            command.addAll(JvmArguments.ALL);
+            command.addAll(
+                    List.of(
+                            "-XX:+UseSerialGC",
+                            "-Xmx256m",
+                            "-cp",
+                            System.getProperty("java.class.path"),
+                            "io.lockstep.cli.Lockstep"));
+        }
         command.addAll(arguments);
         return command;
     }
@@ -94,6 +110,45 @@ final class ChildProcess implements AutoCloseable {
         final String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
         final long ticks = Long.parseLong(fields[11]) + Long.parseLong(fields[12]); // utime, stime
         return ticks * 1e6 / CLOCK_TICKS_PER_SECOND;
+    }
+
+    /**
+     * Processor time that its present threads have taken since they started, in microseconds: finer
+     * than {@link #cpuMicros}, for a process whose threads stay. Source: {@code proc(5)},
+     * schedstat.
+     */
+    double threadMicros() throws IOException {
+        long nanos = 0;
+        try (Stream<Path> threads = Files.list(Path.of("/proc/" + process.pid() + "/task"))) {
+            for (final Path thread : threads.toList()) {
+                final String text = Files.readString(thread.resolve("schedstat"));
+                nanos += Long.parseLong(text.substring(0, text.indexOf(' ')));
+            }
+        }
+        return nanos / 1e3;
+    }
+
+    /** A figure of {@code /proc/PID/status} in bytes, such as VmRSS or RssShmem. */
+    long memoryBytes(final String name) throws IOException {
+        return number("status", name) << 10;
+    }
+
+    /** A figure of {@code /proc/PID/io}, such as syscr, or rchar. Source: {@code proc(5)}. */
+    long ioCount(final String name) throws IOException {
+        return number("io", name);
+    }
+
+    private long number(final String file, final String name) throws IOException {
+        for (final String line : Files.readAllLines(Path.of("/proc/" + process.pid(), file))) {
+            if (line.startsWith(name + ":")) {
+                return Long.parseLong(line.substring(name.length() + 1).strip().split(" ", 2)[0]);
+            }
+        }
+        throw new IOException("this kernel does not tell " + name);
+    }
+
+    long pid() {
+        return process.pid();
     }
 
     /** SIGKILL; waits until it is dead. */

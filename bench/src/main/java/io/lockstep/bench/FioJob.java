@@ -11,6 +11,7 @@ import java.util.List;
  *
  * @param uri the export
  * @param pattern fio's {@code rw}
+ * @param readPercent of a mixed pattern: how many of a hundred requests are reads
  * @param blockLength of each request, in bytes
  * @param depth requests in flight of each connection
  * @param connections how many there are
@@ -22,6 +23,7 @@ import java.util.List;
 record FioJob(
         String uri,
         String pattern,
+        int readPercent,
         int blockLength,
         int depth,
         int connections,
@@ -54,14 +56,20 @@ record FioJob(
                         .findFirst()
                         .orElseThrow(() -> new IOException("fio printed no result: " + output));
         final String[] columns = line.split(";", -1);
-        final int first = pattern.endsWith("write") ? WRITE_COLUMNS : READ_COLUMNS;
+        // The latency of a mix is that of its writes.
+        final int first = pattern.endsWith("read") ? READ_COLUMNS : WRITE_COLUMNS;
         return new Measurement(
-                Double.parseDouble(columns[first + IOPS]),
-                Double.parseDouble(columns[first + BANDWIDTH]) / 1024,
+                both(columns, IOPS),
+                both(columns, BANDWIDTH) / 1024,
                 percentile(columns, first, "50.000000%"),
                 percentile(columns, first, "99.000000%"),
                 percentile(columns, first, "99.900000%"),
                 0);
+    }
+
+    private static double both(final String[] columns, final int column) {
+        return Double.parseDouble(columns[READ_COLUMNS + column])
+                + Double.parseDouble(columns[WRITE_COLUMNS + column]);
     }
 
     private List<String> command() {
@@ -81,6 +89,9 @@ record FioJob(
                                 "--randseed=" + seed,
                                 "--output-format=terse",
                                 "--terse-version=3"));
+        if (pattern.endsWith("rw")) {
+            command.add("--rwmixread=" + readPercent);
+        }
         if (amount > 0) {
             command.add("--io_size=" + amount);
         }

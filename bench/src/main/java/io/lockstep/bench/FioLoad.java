@@ -17,6 +17,7 @@ final class FioLoad implements Load {
         return new FioJob(
                         uri,
                         (cell.isRandom() ? "rand" : "") + (cell.write() ? "write" : "read"),
+                        0,
                         cell.blockLength(),
                         cell.depth(),
                         cell.connections(),

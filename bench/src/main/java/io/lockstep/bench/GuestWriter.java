@@ -9,7 +9,6 @@ import io.lockstep.nbd.ClientOptions;
 import io.lockstep.nbd.NbdUri;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -34,10 +33,7 @@ final class GuestWriter implements NbdClient.Listener, AutoCloseable {
     /** Connects to an export, and waits until it is served. */
     static GuestWriter connect(final String text) throws IOException, InterruptedException {
         final NbdUri uri = NbdUri.parse(text);
-        final Endpoint endpoint =
-                uri.isUnix()
-                        ? new Endpoint.Unix(Path.of(uri.socket()))
-                        : new Endpoint.Tcp(uri.host(), uri.port());
+        final Endpoint endpoint = GuestEndpoint.of(uri);
         final GuestWriter writer = new GuestWriter();
         writer.loop.start();
         writer.loop.execute(

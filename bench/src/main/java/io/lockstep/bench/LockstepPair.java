@@ -12,56 +12,94 @@ import java.util.concurrent.TimeUnit;
 final class LockstepPair implements ReplicationPair {
     private static final long START_SECONDS = 60;
     private static final long DRAIN_SECONDS = 60;
-    private static final String DISK = "d";
+
+    /**
+     * How a pair is made.
+     *
+     * @param isUnix whether the link is a Unix socket, not TCP
+     * @param disks how many the group has
+     * @param diskLength of each, in bytes
+     * @param isSparse whether the disks are all hole, and not all data
+     * @param connectionsMax clients that each side takes
+     */
+    record Shape(boolean isUnix, int disks, long diskLength, boolean isSparse, int connectionsMax) {
+        private static final long ROOM = 64L << 20;
+        private static final long BUFFER_MAX = 16L << 30;
+
+        /** All of a disk may be overwritten in an epoch, unless it is longer than any memory. */
+        long bufferLimit() {
+            return Math.min(diskLength + ROOM, BUFFER_MAX);
+        }
+
+        /** One disk full of data. */
+        static Shape ofOneDisk(final boolean isUnix, final long diskLength) {
+            return new Shape(isUnix, 1, diskLength, false, 256);
+        }
+    }
 
     private final ChildProcess secondary;
     private final ChildProcess primary;
     private final ControlSocket secondaryControl;
     private final ControlSocket primaryControl;
-    private final String guestUri;
-    private final String secondaryGuestUri;
+    private final Path folder;
+    private final double startSeconds;
+    private final EngineHistograms commits;
 
     private LockstepPair(
             final ChildProcess secondary,
             final ChildProcess primary,
             final ControlSocket secondaryControl,
             final ControlSocket primaryControl,
-            final Path folder) {
+            final Path folder,
+            final double startSeconds)
+            throws IOException {
         this.secondary = secondary;
         this.primary = primary;
         this.secondaryControl = secondaryControl;
         this.primaryControl = primaryControl;
-        guestUri = export(folder.resolve("guest"));
-        secondaryGuestUri = export(folder.resolve("secondary-guest"));
+        this.folder = folder;
+        this.startSeconds = startSeconds;
+        commits = new EngineHistograms(secondaryControl, "commits");
     }
 
-    private static String export(final Path socket) {
-        return "nbd+unix:///" + DISK + "?socket=" + socket;
+    private static String diskName(final int number) {
+        return "d" + number;
     }
 
     /** Sets it up in a folder. */
-    static LockstepPair start(final Path folder, final boolean unix, final long diskLength)
+    static LockstepPair start(final Path folder, final Shape shape)
             throws IOException, InterruptedException {
         final String link =
-                unix
+                shape.isUnix()
                         ? "nbd+unix:///?socket=" + folder.resolve("link")
                         : "nbd://127.0.0.1:" + BenchServer.freePort();
         final List<AutoCloseable> made = new ArrayList<>();
         boolean started = false;
         try {
-            final ChildProcess secondary = startSecondary(folder, link, diskLength);
+            ChildProcess.prepareLockstep();
+            final List<String> secondaryDisks = makeDisks(folder, "secondary", shape);
+            final List<String> primaryDisks = makeDisks(folder, "primary", shape);
+            final long start = System.nanoTime();
+            final ChildProcess secondary = startSecondary(folder, link, secondaryDisks, shape);
             made.add(secondary);
             final ControlSocket secondaryControl =
                     ControlSocket.connect(folder.resolve("secondary.control"), secondary);
             made.add(secondaryControl);
-            final ChildProcess primary = startPrimary(folder, link, diskLength);
+            final ChildProcess primary = startPrimary(folder, link, primaryDisks, shape);
             made.add(primary);
             final ControlSocket primaryControl =
                     ControlSocket.connect(folder.resolve("primary.control"), primary);
             made.add(primaryControl);
+            awaitLink(primary, primaryControl);
+            final double startSeconds = (System.nanoTime() - start) / 1e9;
             final LockstepPair pair =
-                    new LockstepPair(secondary, primary, secondaryControl, primaryControl, folder);
-            pair.awaitLink();
+                    new LockstepPair(
+                            secondary,
+                            primary,
+                            secondaryControl,
+                            primaryControl,
+                            folder,
+                            startSeconds);
             started = true;
             return pair;
         } finally {
@@ -73,50 +111,67 @@ final class LockstepPair implements ReplicationPair {
         }
     }
 
+    /** Makes the disks of one side; answers them as arguments. */
+    private static List<String> makeDisks(final Path folder, final String side, final Shape shape)
+            throws IOException {
+        final List<String> arguments = new ArrayList<>();
+        for (int i = 0; i < shape.disks(); i++) {
+            final Path file = folder.resolve(side + "-" + diskName(i) + ".img");
+            if (shape.isSparse()) {
+                ReplicationPair.makeHole(file, shape.diskLength());
+            } else {
+                ReplicationPair.makeDisk(file, shape.diskLength());
+            }
+            arguments.add("--disk");
+            arguments.add(diskName(i) + "=" + file);
+        }
+        return arguments;
+    }
+
     private static ChildProcess startSecondary(
-            final Path folder, final String link, final long length) throws IOException {
-        final Path disk = ReplicationPair.makeDisk(folder.resolve("secondary.img"), length);
-        return ChildProcess.start(
-                "secondary",
-                folder,
-                ChildProcess.lockstep(
-                        List.of(
-                                "secondary",
-                                "--disk",
-                                DISK + "=" + disk,
-                                "--listen",
-                                link,
-                                "--guest",
-                                "nbd+unix:///?socket=" + folder.resolve("secondary-guest"),
-                                "--control",
-                                "" + folder.resolve("secondary.control"),
-                                "--buffers",
-                                "" + folder.resolve("buffers"))));
+            final Path folder, final String link, final List<String> disks, final Shape shape)
+            throws IOException {
+        final List<String> arguments = new ArrayList<>(List.of("secondary"));
+        arguments.addAll(disks);
+        arguments.addAll(
+                List.of(
+                        "--max-connections",
+                        "" + shape.connectionsMax(),
+                        "--buffer-limit",
+                        "" + shape.bufferLimit(),
+                        "--listen",
+                        link,
+                        "--guest",
+                        "nbd+unix:///?socket=" + folder.resolve("secondary-guest"),
+                        "--control",
+                        "" + folder.resolve("secondary.control"),
+                        "--buffers",
+                        "" + folder.resolve("buffers")));
+        return ChildProcess.start("secondary", folder, ChildProcess.lockstep(arguments));
     }
 
     private static ChildProcess startPrimary(
-            final Path folder, final String link, final long length) throws IOException {
-        final Path disk = ReplicationPair.makeDisk(folder.resolve("primary.img"), length);
-        return ChildProcess.start(
-                "primary",
-                folder,
-                ChildProcess.lockstep(
-                        List.of(
-                                "primary",
-                                "--assume-identical",
-                                "--disk",
-                                DISK + "=" + disk,
-                                "--guest",
-                                "nbd+unix:///?socket=" + folder.resolve("guest"),
-                                "--peer",
-                                link,
-                                "--control",
-                                "" + folder.resolve("primary.control"))));
+            final Path folder, final String link, final List<String> disks, final Shape shape)
+            throws IOException {
+        final List<String> arguments = new ArrayList<>(List.of("primary", "--assume-identical"));
+        arguments.addAll(disks);
+        arguments.addAll(
+                List.of(
+                        "--max-connections",
+                        "" + shape.connectionsMax(),
+                        "--guest",
+                        "nbd+unix:///?socket=" + folder.resolve("guest"),
+                        "--peer",
+                        link,
+                        "--control",
+                        "" + folder.resolve("primary.control")));
+        return ChildProcess.start("primary", folder, ChildProcess.lockstep(arguments));
     }
 
-    private void awaitLink() throws IOException, InterruptedException {
+    private static void awaitLink(final ChildProcess primary, final ControlSocket control)
+            throws IOException, InterruptedException {
         final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
-        while (!status(primaryControl).get("linked").getAsBoolean()) {
+        while (!status(control).get("linked").getAsBoolean()) {
             if (System.nanoTime() > deadline || !primary.isRunning()) {
                 throw primary.failure("is not linked with its secondary");
             }
@@ -130,12 +185,40 @@ final class LockstepPair implements ReplicationPair {
 
     @Override
     public String guestUri() {
-        return guestUri;
+        return guestUri(0);
+    }
+
+    /** The guest's export of one of the primary's disks. */
+    String guestUri(final int disk) {
+        return "nbd+unix:///" + diskName(disk) + "?socket=" + folder.resolve("guest");
     }
 
     @Override
     public String secondaryGuestUri() {
-        return secondaryGuestUri;
+        return "nbd+unix:///" + diskName(0) + "?socket=" + folder.resolve("secondary-guest");
+    }
+
+    /** From the start of the first process to the moment from which both replicate. */
+    double startSeconds() {
+        return startSeconds;
+    }
+
+    ChildProcess primary() {
+        return primary;
+    }
+
+    ChildProcess secondary() {
+        return secondary;
+    }
+
+    /** Another connection to the primary's control socket, for another thread. */
+    ControlSocket connectToPrimary() throws IOException, InterruptedException {
+        return ControlSocket.connect(folder.resolve("primary.control"), primary);
+    }
+
+    /** Another connection to the secondary's control socket, for another thread. */
+    ControlSocket connectToSecondary() throws IOException, InterruptedException {
+        return ControlSocket.connect(folder.resolve("secondary.control"), secondary);
     }
 
     @Override
@@ -161,7 +244,7 @@ final class LockstepPair implements ReplicationPair {
 
     @Override
     public double commitMicros() throws IOException {
-        return status(secondaryControl).getAsJsonObject("commits").get("p999-ns").getAsLong() / 1e3;
+        return commits.interval().getMaxValue() / 1e3;
     }
 
     @Override

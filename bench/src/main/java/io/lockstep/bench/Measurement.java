@@ -17,6 +17,17 @@ record Measurement(
         double p99Micros,
         double p999Micros,
         double cpuMicros) {
+    /** The same latencies at so many times the rate. */
+    Measurement scaled(final double factor) {
+        return new Measurement(
+                requestsPerSecond * factor,
+                mebibytesPerSecond * factor,
+                p50Micros,
+                p99Micros,
+                p999Micros,
+                cpuMicros);
+    }
+
     Measurement withCpu(final double micros) {
         return new Measurement(
                 requestsPerSecond, mebibytesPerSecond, p50Micros, p99Micros, p999Micros, micros);

@@ -14,7 +14,6 @@ import io.lockstep.nbd.ReplyStyle;
 import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -41,7 +40,7 @@ public final class OwnLoad implements Load {
     @Override
     public Measurement run(final String uri, final Cell cell, final double seconds)
             throws IOException, InterruptedException {
-        return run(uri, cell, Long.MAX_VALUE, (long) (seconds * 1e9));
+        return run(uri, cell, ServeComparison.DISK_LENGTH, Long.MAX_VALUE, (long) (seconds * 1e9));
     }
 
     /**
@@ -59,30 +58,38 @@ public final class OwnLoad implements Load {
             final int connections,
             final long count)
             throws IOException, InterruptedException {
-        run(uri, new Cell(write, 4 << 10, depth, connections), count, Long.MAX_VALUE);
-    }
-
-    /** Writes every byte of an export once. */
-    static void fill(final String uri) throws IOException, InterruptedException {
-        final int length = 1 << 20;
         run(
                 uri,
-                new Cell(true, length, 4, 1),
-                ServeComparison.DISK_LENGTH / length,
+                new Cell(write, 4 << 10, depth, connections),
+                ServeComparison.DISK_LENGTH,
+                count,
                 Long.MAX_VALUE);
     }
 
+    /** Writes so many blocks of 4 KiB somewhere in an area at the export's start. */
+    static void scatter(final String uri, final long area, final long count)
+            throws IOException, InterruptedException {
+        run(uri, new Cell(true, 4 << 10, 16, 1), area, count, Long.MAX_VALUE);
+    }
+
+    /** Writes every byte of an area at the export's start once; a multiple of 1 MiB. */
+    static void fill(final String uri, final long area) throws IOException, InterruptedException {
+        final int length = 1 << 20;
+        run(uri, new Cell(true, length, 4, 1), area, area / length, Long.MAX_VALUE);
+    }
+
     private static Measurement run(
-            final String text, final Cell cell, final long countMax, final long nanosMax)
+            final String text,
+            final Cell cell,
+            final long area,
+            final long countMax,
+            final long nanosMax)
             throws IOException, InterruptedException {
         final NbdUri uri = NbdUri.parse(text);
-        final Endpoint endpoint =
-                uri.isUnix()
-                        ? new Endpoint.Unix(Path.of(uri.socket()))
-                        : new Endpoint.Tcp(uri.host(), uri.port());
+        final Endpoint endpoint = GuestEndpoint.of(uri);
         final List<Throwable> errors = new ArrayList<>();
         try (NioLoop loop = new NioLoop(THREAD, SPIN_NANOS, errors::add);
-                Pump pump = new Pump(loop, cell, countMax, nanosMax)) {
+                Pump pump = new Pump(loop, cell, area, countMax, nanosMax)) {
             loop.start();
             loop.execute(() -> pump.connect(endpoint, uri.exportName()));
             final boolean ended = pump.await();
@@ -102,6 +109,7 @@ public final class OwnLoad implements Load {
     private static final class Pump implements NbdClient.Listener, AutoCloseable {
         private final NioLoop loop;
         private final Cell cell;
+        private final long area;
         private final long countMax;
         private final long nanosMax;
         private final IoBuffer buffer;
@@ -115,9 +123,15 @@ public final class OwnLoad implements Load {
         private long nextSequential;
         private volatile String failure = "";
 
-        Pump(final NioLoop loop, final Cell cell, final long countMax, final long nanosMax) {
+        Pump(
+                final NioLoop loop,
+                final Cell cell,
+                final long area,
+                final long countMax,
+                final long nanosMax) {
             this.loop = loop;
             this.cell = cell;
+            this.area = area;
             this.countMax = countMax;
             this.nanosMax = nanosMax;
             buffer = IoBuffer.reserve(cell.blockLength() * cell.depth() * cell.connections());
@@ -188,7 +202,7 @@ public final class OwnLoad implements Load {
         }
 
         private long nextOffset() {
-            final long blocks = ServeComparison.DISK_LENGTH / cell.blockLength();
+            final long blocks = area / cell.blockLength();
             return (cell.isRandom() ? random.nextLong(blocks) : nextSequential++ % blocks)
                     * cell.blockLength();
         }

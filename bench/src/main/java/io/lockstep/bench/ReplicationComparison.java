@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -19,7 +18,6 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
-import java.util.stream.Stream;
 
 /**
  * {@code lockstep bench replication}: a lockstep pair beside QEMU's block replication, in one run.
@@ -52,9 +50,10 @@ final class ReplicationComparison implements Callable<Integer> {
         FAILOVER
     }
 
-    private static final Path MEMORY = Path.of("/dev/shm");
     private static final int MEBIBYTE = 1 << 20;
     private static final double WARM_UP_SECONDS = 1;
+    private static final double SHORT_SECONDS = 0.5;
+    private static final int WARM_UP_CHECKPOINTS = 500;
     private static final long MERGE_SECONDS_MAX = 120;
     private static final int MERGE_POLL_MILLIS = 5;
     private static final double MICROS = 1e3;
@@ -116,6 +115,21 @@ final class ReplicationComparison implements Callable<Integer> {
     private int checkpointsPerSecond;
 
     @Option(
+            names = "--guest-writes",
+            split = ",",
+            paramLabel = "RATE",
+            defaultValue = "1000,4000",
+            description =
+                    "Writes a second that fall due while the guest's latency is measured (default:"
+                            + " 1000,4000).")
+    private List<Integer> guestRates;
+
+    @Option(
+            names = "--short",
+            description = "One round of half a second, disks of 256 MiB, little dirty.")
+    private boolean isShort;
+
+    @Option(
             names = "--markdown",
             paramLabel = "FILE",
             description = "Writes the tables there as well.")
@@ -125,14 +139,16 @@ final class ReplicationComparison implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        if (isShort) {
+            rounds = 1;
+            seconds = SHORT_SECONDS;
+            diskMebibytes = 256;
+            dirtyMebibytes = List.of(0, 16);
+            failoverMebibytes = 16;
+        }
         final List<ReplicationPair.Kind> kinds = kinds();
-        final Path folder =
-                Files.createTempDirectory(
-                        Files.isWritable(MEMORY)
-                                ? MEMORY
-                                : Path.of(System.getProperty("java.io.tmpdir")),
-                        "lockstep-bench");
-        try {
+        tables.append(Machine.description()).append(".\n");
+        try (MemoryFolder folder = new MemoryFolder()) {
             if (parts.stream().anyMatch(part -> part != Part.FAILOVER)) {
                 compareRunning(kinds, folder);
             }
@@ -140,7 +156,6 @@ final class ReplicationComparison implements Callable<Integer> {
                 failOver(kinds, folder);
             }
         } finally {
-            remove(folder);
             if (markdown != null) {
                 Files.writeString(markdown, tables);
             }
@@ -163,7 +178,7 @@ final class ReplicationComparison implements Callable<Integer> {
     }
 
     /** All parts but the last, on the same pairs. */
-    private void compareRunning(final List<ReplicationPair.Kind> kinds, final Path folder)
+    private void compareRunning(final List<ReplicationPair.Kind> kinds, final MemoryFolder folder)
             throws IOException, InterruptedException {
         final Map<ReplicationPair.Kind, ReplicationPair> pairs =
                 new EnumMap<>(ReplicationPair.Kind.class);
@@ -186,14 +201,16 @@ final class ReplicationComparison implements Callable<Integer> {
     }
 
     /** Sets a pair up, and lets what compiles compile. */
-    private ReplicationPair start(final ReplicationPair.Kind kind, final Path folder)
+    private ReplicationPair start(final ReplicationPair.Kind kind, final MemoryFolder folder)
             throws IOException, InterruptedException {
-        final Path own =
-                Files.createDirectory(folder.resolve(kind.name().toLowerCase(Locale.ROOT)));
-        final ReplicationPair pair = kind.start(own, diskLength());
+        final ReplicationPair pair =
+                kind.start(folder.folder(kind.name().toLowerCase(Locale.ROOT)), diskLength());
         for (final Load load : Load.ALL) {
             write(pair, load, 0, WARM_UP_SECONDS, 0);
             pair.drain();
+            pair.checkpoint();
+        }
+        for (int i = 0; i < WARM_UP_CHECKPOINTS; i++) {
             pair.checkpoint();
         }
         return pair;
@@ -227,6 +244,7 @@ final class ReplicationComparison implements Callable<Integer> {
         return new FioJob(
                         pair.guestUri(),
                         "randwrite",
+                        0,
                         load.blockLength(),
                         load.depth(),
                         1,
@@ -273,13 +291,7 @@ final class ReplicationComparison implements Callable<Integer> {
         final double cpu = (pair.cpuMicros() - cpuBefore) / requests;
         final double share = seconds / (seconds + drained);
         pair.checkpoint();
-        return new Measurement(
-                guest.requestsPerSecond() * share,
-                guest.mebibytesPerSecond() * share,
-                guest.p50Micros(),
-                guest.p99Micros(),
-                guest.p999Micros(),
-                cpu);
+        return guest.scaled(share).withCpu(cpu);
     }
 
     // ---- Checkpoints.
@@ -301,6 +313,7 @@ final class ReplicationComparison implements Callable<Integer> {
                 for (final ReplicationPair.Kind kind : turn(pairs, round)) {
                     final ReplicationPair pair = pairs.get(kind);
                     dirty(pair, mebibytes, round);
+                    pair.commitMicros(); // those before don't count
                     whole.computeIfAbsent(kind, key -> new ArrayList<>()).add(timeCheckpoint(pair));
                     commits.computeIfAbsent(kind, key -> new ArrayList<>())
                             .add(pair.commitMicros());
@@ -355,7 +368,8 @@ final class ReplicationComparison implements Callable<Integer> {
                         + checkpointsPerSecond
                         + " a second");
         final ReplicationTable table = new ReplicationTable("guest", pairs.keySet(), false);
-        for (final Load load : List.of(Load.SINGLE, Load.SMALL)) {
+        for (final int rate : guestRates) {
+            final String name = rate + " writes/s";
             final Map<ReplicationPair.Kind, List<Measurement>> quiet =
                     new EnumMap<>(ReplicationPair.Kind.class);
             final Map<ReplicationPair.Kind, List<Measurement>> busy =
@@ -366,19 +380,19 @@ final class ReplicationComparison implements Callable<Integer> {
                 for (final ReplicationPair.Kind kind : turn(pairs, round)) {
                     final ReplicationPair pair = pairs.get(kind);
                     quiet.computeIfAbsent(kind, key -> new ArrayList<>())
-                            .add(guest(pair, load, round, 0, new ArrayList<>()));
+                            .add(guest(pair, rate, round, 0, new ArrayList<>()));
                     busy.computeIfAbsent(kind, key -> new ArrayList<>())
                             .add(
                                     guest(
                                             pair,
-                                            load,
+                                            rate,
                                             round,
                                             checkpointsPerSecond,
                                             made.computeIfAbsent(kind, key -> new ArrayList<>())));
                 }
             }
-            addGuests(table, load.name() + ", without", quiet, Map.of());
-            addGuests(table, load.name() + ", with", busy, made);
+            addGuests(table, name + ", without", quiet, Map.of());
+            addGuests(table, name + ", with", busy, made);
             pairs.keySet()
                     .forEach(
                             kind -> {
@@ -390,7 +404,7 @@ final class ReplicationComparison implements Callable<Integer> {
                                                                 Measurement::p99Micros));
                                 table.put(kind, "× " + p99.spread("%.2f"), p99);
                             });
-            row(table.row(load.name() + ", p99 with / without"));
+            row(table.row(name + ", p99 with / without"));
         }
         tables.append(table.end());
     }
@@ -398,21 +412,20 @@ final class ReplicationComparison implements Callable<Integer> {
     /** One run of a guest; adds how many checkpoints a second there were. */
     private Measurement guest(
             final ReplicationPair pair,
-            final Load load,
+            final int rate,
             final int round,
             final int perSecond,
             final List<Double> made)
             throws IOException, InterruptedException {
         pair.drain();
         pair.checkpoint();
-        try (PausableGuest guest =
-                new PausableGuest(load.depth(), diskLength(), seconds, round + 1L)) {
+        try (PacedGuest guest = new PacedGuest(rate, diskLength(), seconds, round + 1L)) {
             if (perSecond == 0) {
                 return guest.run(pair.guestUri());
             }
             try (CheckpointTicker ticker = CheckpointTicker.start(pair, guest, perSecond)) {
                 final Measurement measured = guest.run(pair.guestUri());
-                made.add(ticker.end() / seconds);
+                made.add(ticker.end().size() / seconds);
                 return measured;
             }
         }
@@ -427,7 +440,9 @@ final class ReplicationComparison implements Callable<Integer> {
                 (kind, list) ->
                         table.put(
                                 kind,
-                                "p99 "
+                                "p50 "
+                                        + rounds(list, Measurement::p50Micros).spread("%.0f")
+                                        + " µs, p99 "
                                         + rounds(list, Measurement::p99Micros).spread("%.0f")
                                         + " µs, p99.9 "
                                         + rounds(list, Measurement::p999Micros).spread("%.0f")
@@ -444,7 +459,7 @@ final class ReplicationComparison implements Callable<Integer> {
 
     // ---- Failover.
 
-    private void failOver(final List<ReplicationPair.Kind> kinds, final Path folder)
+    private void failOver(final List<ReplicationPair.Kind> kinds, final MemoryFolder folder)
             throws IOException, InterruptedException {
         title("Failover with " + failoverMebibytes + " MiB dirty");
         final Map<ReplicationPair.Kind, List<Double>> first =
@@ -453,9 +468,8 @@ final class ReplicationComparison implements Callable<Integer> {
                 new EnumMap<>(ReplicationPair.Kind.class);
         for (int round = 0; round < rounds; round++) {
             for (final ReplicationPair.Kind kind : kinds) {
-                final Path own =
-                        Files.createDirectory(folder.resolve("failover-" + round + "-" + kind));
-                try (ReplicationPair pair = kind.start(own, diskLength());
+                final String own = "failover-" + round + "-" + kind;
+                try (ReplicationPair pair = kind.start(folder.folder(own), diskLength());
                         GuestWriter guest = GuestWriter.connect(pair.secondaryGuestUri())) {
                     dirty(pair, failoverMebibytes, round);
                     pair.killPrimary();
@@ -471,7 +485,7 @@ final class ReplicationComparison implements Callable<Integer> {
                     merged.computeIfAbsent(kind, key -> new ArrayList<>())
                             .add(awaitMerge(pair, start));
                 }
-                remove(own);
+                folder.remove(own);
             }
         }
         final ReplicationTable table = new ReplicationTable("failover", first.keySet(), false);
@@ -539,14 +553,6 @@ final class ReplicationComparison implements Callable<Integer> {
     private void row(final List<String> lines) {
         lines.forEach(out()::println);
         out().flush();
-    }
-
-    private static void remove(final Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (final Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
-        }
     }
 
     private PrintWriter out() {

@@ -2,6 +2,7 @@ package io.lockstep.bench;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -59,7 +60,7 @@ interface ReplicationPair extends AutoCloseable {
         ReplicationPair start(final Path folder, final long diskLength)
                 throws IOException, InterruptedException {
             return isOurs
-                    ? LockstepPair.start(folder, isUnix, diskLength)
+                    ? LockstepPair.start(folder, LockstepPair.Shape.ofOneDisk(isUnix, diskLength))
                     : QemuPair.start(folder, isUnix, diskLength);
         }
     }
@@ -79,7 +80,10 @@ interface ReplicationPair extends AutoCloseable {
     /** Whether the guest must not write while {@link #checkpoint} runs. */
     boolean pausesItsGuest();
 
-    /** What the last commit took inside of the engine; not a number where it doesn't tell. */
+    /**
+     * What the longest commit since the call before took inside of the engine; not a number where
+     * that doesn't tell.
+     */
     double commitMicros() throws IOException;
 
     /** Processor time that both sides have taken since they started, in microseconds. */
@@ -105,6 +109,14 @@ interface ReplicationPair extends AutoCloseable {
             for (long at = 0; at < length; at += chunk.length) {
                 out.write(chunk, 0, (int) Math.min(chunk.length, length - at));
             }
+        }
+        return file;
+    }
+
+    /** Makes a disk that is nothing but a hole. */
+    static Path makeHole(final Path file, final long length) throws IOException {
+        try (RandomAccessFile disk = new RandomAccessFile(file.toFile(), "rw")) {
+            disk.setLength(length);
         }
         return file;
     }

@@ -7,11 +7,12 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
-/** A table with a column a pair, and one more for each of ours with its ratio to QEMU's better. */
+/** How our pairs compare with QEMU's better one, and below it the figures of each. */
 final class ReplicationTable {
     private final Set<ReplicationPair.Kind> kinds;
     private final boolean largerIsBetter;
-    private final StringBuilder text = new StringBuilder();
+    private final MarkdownTable ratios;
+    private final MarkdownTable allFigures;
     private final Map<ReplicationPair.Kind, String> figures =
             new EnumMap<>(ReplicationPair.Kind.class);
     private final Map<ReplicationPair.Kind, Rounds> values =
@@ -29,17 +30,17 @@ final class ReplicationTable {
             final boolean largerIsBetter) {
         this.kinds = kinds;
         this.largerIsBetter = largerIsBetter;
-        text.append("| ").append(what).append(" |");
-        final StringBuilder rule = new StringBuilder("| --- |");
+        final List<String> header = new ArrayList<>(List.of(what));
         for (final ReplicationPair.Kind kind : kinds) {
-            text.append(' ').append(kind.title()).append(" |");
-            rule.append(" --- |");
             if (kind.isOurs()) {
-                text.append(largerIsBetter ? " it / QEMU's best |" : " QEMU's best / it |");
-                rule.append(" --- |");
+                header.add(
+                        largerIsBetter
+                                ? kind.title() + " / QEMU's best"
+                                : "QEMU's best / " + kind.title());
             }
         }
-        text.append('\n').append(rule).append('\n');
+        ratios = new MarkdownTable(header.toArray(String[]::new));
+        allFigures = new MarkdownTable(what, "pair", "figures");
     }
 
     /** What the next row says of a pair, and the values that its ratio is taken of. */
@@ -51,13 +52,13 @@ final class ReplicationTable {
     /** Ends a row; answers it as lines for a terminal. */
     List<String> row(final String name) {
         final List<String> lines = new ArrayList<>(List.of(name));
-        text.append("| ").append(name).append(" |");
+        final List<Object> compared = new ArrayList<>(List.of(name));
         for (final ReplicationPair.Kind kind : kinds) {
             final String ratio = kind.isOurs() ? ratio(kind) : "";
-            text.append(' ').append(figures.get(kind)).append(" |");
             if (kind.isOurs()) {
-                text.append(' ').append(ratio).append(" |");
+                compared.add(ratio);
             }
+            allFigures.row(name, kind.title(), figures.get(kind));
             lines.add(
                     String.format(
                             Locale.ROOT,
@@ -66,7 +67,7 @@ final class ReplicationTable {
                             figures.get(kind),
                             ratio.isEmpty() ? "" : "  x" + ratio));
         }
-        text.append('\n');
+        ratios.row(compared.toArray());
         figures.clear();
         values.clear();
         return lines;
@@ -91,8 +92,8 @@ final class ReplicationTable {
         return (largerIsBetter ? ours.over(best) : best.over(ours)).spread("%.2f");
     }
 
-    /** The table as Markdown. */
+    /** As Markdown. */
     String end() {
-        return text.toString();
+        return ratios + "\n" + allFigures;
     }
 }

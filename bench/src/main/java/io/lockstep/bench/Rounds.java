@@ -20,6 +20,11 @@ record Rounds(List<Double> values) {
         return sorted().get(values.size() / 2);
     }
 
+    /** Of all rounds together. */
+    double sum() {
+        return values.stream().mapToDouble(Double::doubleValue).sum();
+    }
+
     /** How many times as large as another's each is, round by round. */
     Rounds over(final Rounds other) {
         final List<Double> ratios = new ArrayList<>();

@@ -10,13 +10,12 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
+import java.util.function.ToDoubleFunction;
 
 /**
  * {@code lockstep bench serve}: {@code lockstep serve} beside the NBD servers that people use, in
@@ -43,6 +42,7 @@ public final class ServeComparison implements Callable<Integer> {
     public static final long DISK_LENGTH = 1L << 30;
 
     private static final double WARM_UP_SECONDS = 1.5;
+    private static final double SHORT_SECONDS = 0.3;
 
     @Spec private CommandSpec spec;
 
@@ -86,6 +86,11 @@ public final class ServeComparison implements Callable<Integer> {
     private double seconds;
 
     @Option(
+            names = "--short",
+            description = "One round of 0.3 s, by fio over a Unix socket: five minutes.")
+    private boolean isShort;
+
+    @Option(
             names = "--markdown",
             paramLabel = "FILE",
             description = "Writes the tables there as well.")
@@ -93,6 +98,12 @@ public final class ServeComparison implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        if (isShort) {
+            rounds = 1;
+            seconds = SHORT_SECONDS;
+            loads = List.of("fio");
+            transports = List.of("unix");
+        }
         final List<BenchServer.Kind> kinds = new ArrayList<>();
         for (final BenchServer.Kind kind : BenchServer.Kind.values()) {
             if (without.contains(kind)) {
@@ -103,17 +114,10 @@ public final class ServeComparison implements Callable<Integer> {
                 out().println(kind.missing());
             }
         }
-        final StringBuilder tables = new StringBuilder();
+        final StringBuilder tables = new StringBuilder(Machine.description()).append(".\n");
         for (final String transport : transports) {
-            final Path memory = Path.of("/dev/shm");
-            final Path folder =
-                    Files.isWritable(memory)
-                            ? Files.createTempDirectory(memory, "lockstep-bench")
-                            : Files.createTempDirectory("lockstep-bench");
-            try {
-                compare(kinds, folder, transport, tables);
-            } finally {
-                remove(folder);
+            try (MemoryFolder folder = new MemoryFolder()) {
+                compare(kinds, folder.path(), transport, tables);
             }
         }
         if (markdown != null) {
@@ -141,12 +145,13 @@ public final class ServeComparison implements Callable<Integer> {
                                 + " over "
                                 + (transport.equals("unix") ? "a Unix socket" : "TCP");
                 out().println(title);
-                tables.append("\n### ").append(title).append("\n\n").append(header(servers));
+                final ServeTables cells = new ServeTables(servers);
                 for (final Cell cell : Cell.all()) {
                     if (cell.toString().contains(only)) {
-                        tables.append(row(cell, measure(load, cell, servers)));
+                        cells.add(cell, measure(load, cell, servers));
                     }
                 }
+                tables.append("\n### ").append(title).append("\n\n").append(cells);
             }
         } finally {
             servers.forEach(BenchServer::close);
@@ -170,8 +175,8 @@ public final class ServeComparison implements Callable<Integer> {
     private static void warmUp(final Load load, final List<BenchServer> servers)
             throws IOException, InterruptedException {
         for (final BenchServer server : servers) {
-            OwnLoad.fill(server.uri());
-            OwnLoad.fill(server.uri());
+            OwnLoad.fill(server.uri(), DISK_LENGTH);
+            OwnLoad.fill(server.uri(), DISK_LENGTH);
             for (final boolean write : new boolean[] {true, false}) {
                 load.run(server.uri(), new Cell(write, 64 << 10, 16, 1), WARM_UP_SECONDS);
                 load.run(server.uri(), new Cell(write, 4 << 10, 16, 4), WARM_UP_SECONDS);
@@ -205,6 +210,7 @@ public final class ServeComparison implements Callable<Integer> {
     private void print(
             final Cell cell, final Map<BenchServer.Kind, List<Measurement>> measurements) {
         out().println(cell);
+        final List<Measurement> ours = measurements.get(BenchServer.Kind.LOCKSTEP);
         measurements.forEach(
                 (kind, list) ->
                         out().printf(
@@ -218,80 +224,15 @@ public final class ServeComparison implements Callable<Integer> {
                                         median(list, Measurement::p99Micros),
                                         median(list, Measurement::p999Micros),
                                         median(list, Measurement::cpuMicros),
-                                        ratio(measurements.get(BenchServer.Kind.LOCKSTEP), list)));
+                                        ServeTables.rates(ours)
+                                                .over(ServeTables.rates(list))
+                                                .spread("%.2f")));
         out().flush();
     }
 
-    /** How much faster the first was: the median of the rounds, and their smallest and largest. */
-    private static String ratio(final List<Measurement> ours, final List<Measurement> theirs) {
-        final List<Double> ratios = new ArrayList<>();
-        for (int i = 0; i < theirs.size(); i++) {
-            ratios.add(ours.get(i).requestsPerSecond() / theirs.get(i).requestsPerSecond());
-        }
-        ratios.sort(Comparator.naturalOrder());
-        return String.format(
-                Locale.ROOT,
-                "%.2f (%.2f-%.2f)",
-                ratios.get(ratios.size() / 2),
-                ratios.getFirst(),
-                ratios.getLast());
-    }
-
     private static double median(
-            final List<Measurement> list,
-            final java.util.function.ToDoubleFunction<Measurement> figure) {
-        final double[] sorted = list.stream().mapToDouble(figure).sorted().toArray();
-        return sorted[sorted.length / 2];
-    }
-
-    private static String header(final List<BenchServer> servers) {
-        final StringBuilder header = new StringBuilder("| load | lockstep serve |");
-        final StringBuilder rule = new StringBuilder("| --- | --- |");
-        for (final BenchServer server : servers) {
-            if (server.kind() != BenchServer.Kind.LOCKSTEP) {
-                header.append(' ').append(server.kind().title()).append(" | lockstep / it |");
-                rule.append(" --- | --- |");
-            }
-        }
-        return header.append('\n').append(rule).append('\n').toString();
-    }
-
-    private static String row(
-            final Cell cell, final Map<BenchServer.Kind, List<Measurement>> measurements) {
-        final List<Measurement> ours = measurements.get(BenchServer.Kind.LOCKSTEP);
-        final StringBuilder row = new StringBuilder("| " + cell + " | " + figures(ours) + " |");
-        measurements.forEach(
-                (kind, list) -> {
-                    if (kind != BenchServer.Kind.LOCKSTEP) {
-                        row.append(' ')
-                                .append(figures(list))
-                                .append(" | ")
-                                .append(ratio(ours, list))
-                                .append(" |");
-                    }
-                });
-        return row.append('\n').toString();
-    }
-
-    private static String figures(final List<Measurement> list) {
-        return String.format(
-                Locale.ROOT,
-                "%.1fk/s, %.0f MiB/s; %.0f, %.0f, %.0f µs; %.1f µs",
-                median(list, Measurement::requestsPerSecond) / 1000,
-                median(list, Measurement::mebibytesPerSecond),
-                median(list, Measurement::p50Micros),
-                median(list, Measurement::p99Micros),
-                median(list, Measurement::p999Micros),
-                median(list, Measurement::cpuMicros));
-    }
-
-    private static void remove(final Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            for (final Path file : files.toList()) {
-                Files.delete(file);
-            }
-        }
-        Files.delete(folder);
+            final List<Measurement> list, final ToDoubleFunction<Measurement> figure) {
+        return ServeTables.rounds(list, figure).median();
     }
 
     private PrintWriter out() {

@@ -170,6 +170,7 @@ final class EngineCommand implements Callable<Integer> {
             inOrder.forEach(this::add);
             run.engine().openSecondary();
             run.serveGuests(guestAt);
+            forward.peerMonitor().ifPresent(run::checkpointPeerAt);
             run.control(control);
         } catch (final IOException | GraphException e) {
             stop();

@@ -2,8 +2,11 @@ package io.lockstep.cli;
 
 import io.lockstep.cli.control.ControlService;
 import io.lockstep.cli.control.ControlledGroup;
+import io.lockstep.cli.control.MonitoredGroup;
+import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
+import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.service.Engine;
@@ -22,6 +25,7 @@ final class EngineRun {
     private final Engine engine;
     private final BlockGraph graph;
     private final BlockExports exports;
+    private PeerMonitor peerMonitor;
     private ControlService controlService;
 
     private EngineRun(final Console console, final Engine engine) {
@@ -71,12 +75,31 @@ final class EngineRun {
         return exports;
     }
 
+    /** Has a secondary that knows no epochs checkpointed there. Before {@link #control}. */
+    void checkpointPeerAt(final PeerMonitor.Address address) {
+        peerMonitor = new PeerMonitor(address, engine.loop());
+    }
+
+    private ReplicationGroup controlledGroup() {
+        if (peerMonitor == null) {
+            return engine.group();
+        }
+        peerMonitor
+                .check()
+                .exceptionally(
+                        thrown -> {
+                            console.say(thrown.getMessage());
+                            return null;
+                        });
+        return new MonitoredGroup(engine.group(), peerMonitor);
+    }
+
     /** Opens the control socket, whose loop has graph and exports from now on. */
     void control(final Path socket) throws IOException {
         controlService =
                 ControlService.start(
                         socket,
-                        new ControlledGroup(engine.group(), engine.loop(), ServerRun::quit),
+                        new ControlledGroup(controlledGroup(), engine.loop(), ServerRun::quit),
                         graph,
                         exports,
                         console);
@@ -98,6 +121,9 @@ final class EngineRun {
     boolean stop() {
         if (controlService != null) {
             controlService.close();
+        }
+        if (peerMonitor != null) {
+            peerMonitor.close();
         }
         return engine.stop();
     }

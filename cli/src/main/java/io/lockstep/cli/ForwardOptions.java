@@ -1,5 +1,6 @@
 package io.lockstep.cli;
 
+import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
 
@@ -9,6 +10,7 @@ import picocli.CommandLine.ParameterException;
 
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Optional;
 
 /** How a primary forwards, on the command line. */
 final class ForwardOptions {
@@ -44,6 +46,21 @@ final class ForwardOptions {
                             + " such as 2ms: a checkpoint then takes about as long, whatever the"
                             + " guest writes (default: as far as the log has room).")
     private Duration maxLag = Duration.ZERO;
+
+    @Option(
+            names = "--peer-qmp",
+            paramLabel = "ADDRESS",
+            converter = PeerMonitorConverter.class,
+            description =
+                    "The secondary is QEMU's: its QMP monitor (PATH or tcp:HOST:PORT), over which"
+                            + " it is checkpointed. A monitor of its own: QEMU serves one client"
+                            + " on each.")
+    private PeerMonitor.Address peerMonitor;
+
+    /** Where a secondary that knows no epochs is checkpointed, if it is one. */
+    Optional<PeerMonitor.Address> peerMonitor() {
+        return Optional.ofNullable(peerMonitor);
+    }
 
     /** Of a process that forwards nothing. */
     static PrimaryGroup.Options none() {

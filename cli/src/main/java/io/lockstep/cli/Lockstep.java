@@ -49,8 +49,9 @@ import java.util.concurrent.Callable;
             "",
             "  lockstep serve --disk vda=vda.img --listen nbd://localhost",
             "",
-            "  lockstep bench serve            measures it beside other NBD servers; built when"
-                    + " first used",
+            "Two more commands measure it, and are built when first used:",
+            "  lockstep bench                  each piece by itself, and all beside its peers",
+            "  lockstep profile                what a pair does under a load, in detail",
             "",
             "Exit codes: 0 done; 1 failed, with a sentence on standard error; 2 wrong usage."
         })

@@ -129,6 +129,7 @@ final class PrimaryCommand implements Callable<Integer> {
         try {
             run = EngineRun.start(console, connectionsMax, options, 0, 0, null);
             arguments.files().forEach((name, file) -> run.graph().addPrimary(name, file, peerAt));
+            forward.peerMonitor().ifPresent(run::checkpointPeerAt);
             run.control(control);
             if (!attach(peerAt, arguments.nameList())) {
                 stop();

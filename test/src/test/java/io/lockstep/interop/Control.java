@@ -2,6 +2,7 @@ package io.lockstep.interop;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 
 import io.lockstep.cli.control.QmpClient;
 
@@ -11,7 +12,7 @@ import java.nio.file.Path;
 import java.util.function.Predicate;
 
 /** A manager at a control socket. Every wait has a deadline. Used by one thread. */
-final class Control implements AutoCloseable {
+final class Control implements Rig.Ending {
     private final QmpClient client;
 
     private Control(final QmpClient client) {
@@ -29,12 +30,40 @@ final class Control implements AutoCloseable {
 
     /** Executes a command; its failure is the test's. */
     JsonElement execute(final String command) {
+        return execute(command, "{}");
+    }
+
+    /**
+     * The same with arguments.
+     *
+     * @param arguments JSON, in which single quotes will do
+     */
+    JsonElement execute(final String command, final String arguments) {
         try {
-            return client.execute(command, new JsonObject(), Program.DEADLINE);
+            return client.execute(command, parse(arguments), Program.DEADLINE);
+        } catch (final IOException e) {
+            throw new AssertionError(command + " " + arguments + " failed: " + e.getMessage(), e);
+        }
+    }
+
+    private static JsonObject parse(final String arguments) {
+        return JsonParser.parseString(arguments).getAsJsonObject();
+    }
+
+    /** Executes a command that is to be refused; answers class and sentence of the error. */
+    Refusal refuse(final String command, final String arguments) {
+        try {
+            final JsonElement answer = client.execute(command, parse(arguments), Program.DEADLINE);
+            throw new AssertionError(command + " " + arguments + " is not refused: " + answer);
+        } catch (final QmpClient.RefusedException e) {
+            return new Refusal(e.errorClass(), e.getMessage());
         } catch (final IOException e) {
             throw new AssertionError(command + " failed: " + e.getMessage(), e);
         }
     }
+
+    /** An error's class, such as {@code GenericError}, and its sentence. */
+    record Refusal(String errorClass, String sentence) {}
 
     /** Executes a command with a number for argument, which must be refused; answers why. */
     String refused(final String command, final String argument, final long value) {

@@ -4,6 +4,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -35,12 +36,27 @@ final class Program implements Rig.Ending {
 
     /** Starts it in a directory, with nothing on its standard input. */
     static Program start(final String name, final List<String> command, final Path directory) {
+        return start(
+                name,
+                command,
+                directory,
+                ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()));
+    }
+
+    /** Starts one that is talked to. */
+    static Program startTalking(
+            final String name, final List<String> command, final Path directory) {
+        return start(name, command, directory, ProcessBuilder.Redirect.PIPE);
+    }
+
+    private static Program start(
+            final String name,
+            final List<String> command,
+            final Path directory,
+            final ProcessBuilder.Redirect input) {
         try {
             final ProcessBuilder builder =
-                    new ProcessBuilder(command)
-                            .directory(directory.toFile())
-                            .redirectInput(
-                                    ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()));
+                    new ProcessBuilder(command).directory(directory.toFile()).redirectInput(input);
             builder.environment().put("LC_ALL", "C.UTF-8");
             return new Program(name, builder.start());
         } catch (final IOException e) {
@@ -54,6 +70,17 @@ final class Program implements Rig.Ending {
 
     boolean isRunning() {
         return process.isAlive();
+    }
+
+    /** Has it read a line, if it was started for that. */
+    void say(final String line) {
+        try {
+            final OutputStream input = process.getOutputStream();
+            input.write((line + "\n").getBytes(StandardCharsets.UTF_8));
+            input.flush();
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** What it has printed on its standard output by now. */

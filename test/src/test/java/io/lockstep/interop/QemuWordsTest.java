@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -117,26 +119,115 @@ final class QemuWordsTest {
 
     private QmpLine qemu() {
         rig.hole("q.raw", 1 << 20);
-        final Program qemu =
-                rig.start(
-                        Tool.QEMU_SYSTEM,
-                        "-machine",
-                        "none",
-                        "-nodefaults",
-                        "-display",
-                        "none",
-                        "-qmp",
-                        "unix:" + rig.path("q") + ",server=on,wait=off",
-                        "-drive",
-                        drive("q.raw"));
-        Rig.awaitFile(rig.path("q"), qemu::isRunning);
-        return rig.keep(QmpLine.connect(rig.path("q")));
+        final QemuProcess qemu = QemuProcess.start(rig, "q", List.of("-drive", drive("q.raw")));
+        return rig.keep(QmpLine.connect(qemu.secondMonitor()));
     }
 
     private static String drive(final String file) {
         return "if=none,driver=quorum,read-pattern=fifo,id=colo1,vote-threshold=1,"
                 + "children.0.driver=raw,children.0.file.filename="
                 + file;
+    }
+
+    /**
+     * Of a secondary that is not started, then started, then failed over; both exports are there.
+     *
+     * @param own what our refusal begins with, where QEMU's words are of its inside; or empty
+     */
+    private record Question(String typed, String own) {
+        private static Question alike(final String typed) {
+            return new Question(typed, "");
+        }
+
+        private static Question replication(final String arguments, final String own) {
+            return new Question(
+                    "{ 'execute': 'xen-set-replication', 'arguments': { " + arguments + " } }",
+                    own);
+        }
+    }
+
+    private static final String NOT_RUNNING = "replication is not running";
+
+    private static final List<Question> OF_A_SECONDARY =
+            List.of(
+                    // What is no command.
+                    new Question("{ 'execute': }", "JSON parse error, "),
+                    new Question("{ 'execute': 'query-block' ]", "JSON parse error, "),
+                    Question.alike("[]"),
+                    Question.alike("5"),
+                    Question.alike("'text'"),
+                    Question.alike("{ 'arguments': {} }"),
+                    Question.alike("{ 'exec-oob': 'query-block' }"),
+                    Question.alike("{ 'execute': 'query-block', 'surprise': 1 }"),
+                    Question.alike("{ 'execute': 'query-block', 'arguments': [] }"),
+                    Question.alike("{ 'execute': 'query-block', 'arguments': { 'x': 1 } }"),
+                    // Types, and what is missing or too much.
+                    Question.replication("'enable': 'yes', 'primary': false", ""),
+                    Question.replication("'enable': true, 'primary': null", ""),
+                    Question.replication("'primary': false", ""),
+                    Question.replication("'enable': true, 'primary': false, 'more': 1", ""),
+                    Question.replication("'enable': true, 'primary': false, 'failover': true", ""),
+                    Question.alike(
+                            "{ 'execute': 'xen-colo-do-checkpoint', 'arguments': { 'now': 1 } }"),
+                    Question.alike(
+                            "{ 'execute': 'query-xen-replication-status', 'arguments': { 'x': 1 }"
+                                    + " }"),
+                    Question.alike(
+                            "{ 'execute': 'query-named-block-nodes', 'arguments': { 'flat': 'yes' }"
+                                    + " }"),
+                    Question.alike(
+                            "{ 'execute': 'nbd-server-remove', 'arguments': { 'name': 'a', 'mode':"
+                                    + " 'gently' } }"),
+                    Question.alike(
+                            "{ 'execute': 'nbd-server-stop', 'arguments': { 'now': true } }"),
+                    // Before the start.
+                    Question.replication("'enable': false, 'primary': false", NOT_RUNNING),
+                    Question.replication(
+                            "'enable': true, 'primary': true",
+                            "The parameter mode's value is invalid, needs "),
+                    new Question("{ 'execute': 'xen-colo-do-checkpoint' }", NOT_RUNNING),
+                    new Question("{ 'execute': 'x-colo-lost-heartbeat' }", NOT_RUNNING),
+                    Question.alike(
+                            "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'top' } }"),
+                    Question.alike(
+                            "{ 'execute': 'x-blockdev-change', 'arguments': { 'parent': 'top',"
+                                    + " 'child': 'children.0' } }"),
+                    // Started.
+                    Question.replication("'enable': true, 'primary': false", ""),
+                    Question.replication(
+                            "'enable': true, 'primary': false", "replication is already running"),
+                    Question.alike("{ 'execute': 'query-xen-replication-status' }"),
+                    Question.alike("{ 'execute': 'xen-colo-do-checkpoint' }"),
+                    Question.alike("{ 'execute': 'nbd-server-stop' }"),
+                    Question.alike(
+                            "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'a' } }"),
+                    // Failed over.
+                    Question.replication("'enable': false, 'primary': false, 'failover': true", ""),
+                    Question.replication("'enable': true, 'primary': false", ""),
+                    Question.replication("'enable': false, 'primary': false", ""),
+                    Question.alike("{ 'execute': 'xen-colo-do-checkpoint' }"),
+                    Question.alike("{ 'execute': 'query-xen-replication-status' }"));
+
+    @Test
+    void areQemusOfASecondary() {
+        final List<Executable> checks = new ArrayList<>();
+        final QmpLine qemu = secondary(ReplicationPeer.QEMU);
+        final QmpLine lockstep = secondary(ReplicationPeer.LOCKSTEP);
+        for (final Question question : OF_A_SECONDARY) {
+            final JsonObject theirs = qemu.ask(question.typed());
+            final JsonObject ours = lockstep.ask(question.typed());
+            if (!question.own().isEmpty()) {
+                theirs.getAsJsonObject("error").addProperty("desc", question.own());
+            }
+            checks.add(() -> assertAlike(question.typed(), theirs, ours));
+        }
+        Assertions.assertAll(checks);
+    }
+
+    private QmpLine secondary(final ReplicationPeer peer) {
+        final Path disk = rig.random(peer + ".img", 1 << 20, 1);
+        final ReplicationSide side = ReplicationSide.secondary(peer, rig, peer.name(), disk);
+        return rig.keep(QmpLine.connect(side.engine().secondMonitor()));
     }
 
     @Test
@@ -151,7 +242,7 @@ final class QemuWordsTest {
                     lockstep.ask(question.replace("SOCKET", rig.path("l-nbd").toString()));
             checks.add(() -> assertAlike(question, theirs, ours));
         }
-        org.junit.jupiter.api.Assertions.assertAll(checks);
+        Assertions.assertAll(checks);
     }
 
     private static void assertAlike(

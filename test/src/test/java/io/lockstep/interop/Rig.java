@@ -283,6 +283,13 @@ final class Rig implements AutoCloseable {
         return start(Tool.PYTHON, pythonArguments(script, arguments));
     }
 
+    /** Starts such a script, which reads its standard input. */
+    Program startTalkingPython(final String script) {
+        final List<String> command = new ArrayList<>(List.of(Tool.PYTHON.path().toString()));
+        command.addAll(List.of(pythonArguments(script)));
+        return keep(Program.startTalking("python", command, directory));
+    }
+
     private String[] pythonArguments(final String script, final String... arguments) {
         final Path file = path("script" + scripts++ + ".py");
         try {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -25,8 +26,8 @@ final class SerialWrites {
             """
             import json, signal, socket, struct, threading, time
 
-            control, pause, sectors = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-            handles = [connect(uri) for uri in sys.argv[4:]]
+            control, command, pause, sectors = *sys.argv[1:3], float(sys.argv[3]), int(sys.argv[4])
+            handles = [connect(uri) for uri in sys.argv[5:]]
             stopping = False
             submitted = acknowledged = checkpointed = 0
 
@@ -59,7 +60,7 @@ final class SerialWrites {
                     execute('qmp_capabilities')
                     while not stopping:
                         before = acknowledged
-                        if execute('x-lockstep-checkpoint'):
+                        if execute(command):
                             checkpointed = before
                         time.sleep(pause)
                 except OSError:
@@ -108,13 +109,36 @@ final class SerialWrites {
      */
     static SerialWrites start(
             final Rig rig, final ReplicatedPair pair, final int length, final double pauseSeconds) {
+        return start(
+                rig,
+                pair.disks().stream().map(pair::guest).toList(),
+                length,
+                pair.primaryControlSocket(),
+                "x-lockstep-checkpoint",
+                pauseSeconds);
+    }
+
+    /**
+     * The same on any exports.
+     *
+     * @param monitor where the checkpoints are asked for, over QMP
+     * @param command which makes one
+     */
+    static SerialWrites start(
+            final Rig rig,
+            final List<String> exports,
+            final int length,
+            final Path monitor,
+            final String command,
+            final double pauseSeconds) {
         final List<String> arguments =
                 new ArrayList<>(
                         List.of(
-                                pair.primaryControlSocket().toString(),
+                                monitor.toString(),
+                                command,
                                 Double.toString(pauseSeconds),
                                 Integer.toString(length / SECTOR_LENGTH)));
-        pair.disks().forEach(disk -> arguments.add(pair.guest(disk)));
+        arguments.addAll(exports);
         return new SerialWrites(
                 rig.startPython(SCRIPT, arguments.toArray(String[]::new)), length / SECTOR_LENGTH);
     }

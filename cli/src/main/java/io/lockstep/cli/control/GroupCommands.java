@@ -72,6 +72,7 @@ final class GroupCommands {
         server.add("x-lockstep-commit", this::commit);
         add("x-lockstep-checkpoint", () -> checkpoints.make().thenApply(GroupCommands::made));
         add("x-lockstep-status", () -> done(StatusReport.of(group, checkpoints)));
+        server.add("x-lockstep-histograms", this::histograms);
         add("x-lockstep-failover", this::failOver);
         add("x-lockstep-stop", () -> empty(group.stop(false)));
     }
@@ -86,9 +87,8 @@ final class GroupCommands {
                 });
     }
 
-    private CompletableFuture<JsonElement> onGroup(
-            final Supplier<CompletableFuture<JsonElement>> action) {
-        final CompletableFuture<JsonElement> answer = new CompletableFuture<>();
+    private <T> CompletableFuture<T> onGroup(final Supplier<CompletableFuture<T>> action) {
+        final CompletableFuture<T> answer = new CompletableFuture<>();
         controlled
                 .loop()
                 .execute(
@@ -105,10 +105,8 @@ final class GroupCommands {
         return answer;
     }
 
-    private static void settle(
-            final CompletableFuture<JsonElement> answer,
-            final JsonElement value,
-            final Throwable thrown) {
+    private static <T> void settle(
+            final CompletableFuture<T> answer, final T value, final Throwable thrown) {
         if (thrown == null) {
             answer.complete(value);
         } else {
@@ -116,7 +114,7 @@ final class GroupCommands {
         }
     }
 
-    private static CompletableFuture<JsonElement> done(final JsonElement value) {
+    private static <T> CompletableFuture<T> done(final T value) {
         return CompletableFuture.completedFuture(value);
     }
 
@@ -187,6 +185,12 @@ final class GroupCommands {
         final long epoch = arguments.requireInteger("epoch");
         arguments.end();
         return onGroup(() -> empty(group.commit(epoch)));
+    }
+
+    private CompletableFuture<JsonElement> histograms(final QmpArguments arguments) {
+        arguments.end();
+        return onGroup(() -> done(HistogramReport.of(group, checkpoints)))
+                .thenApplyAsync(HistogramReport::toJson, serverLoop::execute);
     }
 
     private static JsonObject epoch(final long epoch) {

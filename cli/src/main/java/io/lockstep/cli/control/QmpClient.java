@@ -4,6 +4,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 
 import java.io.IOException;
+import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -20,7 +21,7 @@ import java.time.Duration;
 public final class QmpClient implements AutoCloseable {
     private static final int BUFFER_LENGTH = 16 << 10;
 
-    private final Path socket;
+    private final String socket;
     private final SocketChannel channel;
     private final Selector selector;
     private final SelectionKey key;
@@ -31,9 +32,17 @@ public final class QmpClient implements AutoCloseable {
     public static final class RefusedException extends IOException {
         private static final long serialVersionUID = 1L;
 
-        /** With the server's sentence. */
-        RefusedException(final String sentence) {
+        private final String errorClass;
+
+        /** With the server's error class and sentence. */
+        RefusedException(final String errorClass, final String sentence) {
             super(sentence);
+            this.errorClass = errorClass;
+        }
+
+        /** The class of the error, such as {@code GenericError}. */
+        public String errorClass() {
+            return errorClass;
         }
     }
 
@@ -48,7 +57,7 @@ public final class QmpClient implements AutoCloseable {
     }
 
     @SuppressWarnings("MustBeClosedChecker") // open as long as the client
-    private QmpClient(final Path socket, final SocketChannel channel) throws IOException {
+    private QmpClient(final String socket, final SocketChannel channel) throws IOException {
         this.socket = socket;
         this.channel = channel;
         channel.configureBlocking(false);
@@ -62,13 +71,27 @@ public final class QmpClient implements AutoCloseable {
      * @throws NoAnswerException where nobody listens, or nobody answers in time
      * @throws IOException where it refuses us, or doesn't speak QMP
      */
-    @SuppressWarnings("MustBeClosedChecker") // closed with the client
     public static QmpClient connect(final Path socket, final Duration timeout) throws IOException {
+        return connect(UnixDomainSocketAddress.of(socket), socket.toString(), timeout);
+    }
+
+    /**
+     * The same at any address.
+     *
+     * @param socket what to call it in messages
+     */
+    @SuppressWarnings("MustBeClosedChecker") // closed with the client
+    static QmpClient connect(
+            final SocketAddress address, final String socket, final Duration timeout)
+            throws IOException {
         SocketChannel channel = null;
         QmpClient client = null;
         try {
-            channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-            channel.connect(UnixDomainSocketAddress.of(socket));
+            channel =
+                    address instanceof UnixDomainSocketAddress
+                            ? SocketChannel.open(StandardProtocolFamily.UNIX)
+                            : SocketChannel.open();
+            channel.connect(address);
             client = new QmpClient(socket, channel);
             client.negotiate(timeout);
             return client;
@@ -133,8 +156,11 @@ public final class QmpClient implements AutoCloseable {
     }
 
     private IOException refusalOf(final JsonObject message, final String otherwise) {
-        return message.get("error") instanceof final JsonObject error && error.has("desc")
-                ? new RefusedException(error.get("desc").getAsString())
+        return message.get("error") instanceof final JsonObject error
+                        && error.has("desc")
+                        && error.has("class")
+                ? new RefusedException(
+                        error.get("class").getAsString(), error.get("desc").getAsString())
                 : new IOException("control socket " + socket + ": " + otherwise);
     }
 

@@ -13,6 +13,7 @@ import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup.Role;
 import io.lockstep.engine.loop.NioLoop;
 
+import org.HdrHistogram.Histogram;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -498,6 +499,25 @@ final class ControlServiceTest {
     }
 
     // ---- Our own client, and the counters
+
+    @Test
+    void histogramsHoldWhatCheckpointsTook() throws IOException {
+        try (QmpClient client = QmpClient.connect(socket, PATIENCE)) {
+            client.execute("x-lockstep-checkpoint", PATIENCE);
+            client.execute("x-lockstep-checkpoint", PATIENCE);
+            final JsonObject report = client.execute("x-lockstep-histograms", PATIENCE);
+            final Histogram checkpoints =
+                    HistogramText.decode(report.get("checkpoints").getAsString());
+            assertEquals(2, checkpoints.getTotalCount());
+            assertFalse(report.has("commits"), "this group does not say what commits took");
+        }
+    }
+
+    @Test
+    void whatIsNoHistogramIsRefused() {
+        assertThrows(IOException.class, () -> HistogramText.decode("nonsense!"));
+        assertThrows(IOException.class, () -> HistogramText.decode("aGVsbG8sIHdvcmxkLCBoZWxsbw=="));
+    }
 
     @Test
     void theClientPassesEventsOverAndTellsRefusals() throws IOException {

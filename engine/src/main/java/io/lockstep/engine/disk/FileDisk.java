@@ -60,6 +60,10 @@ public final class FileDisk implements Disk, AutoCloseable {
         this.loop = loop;
         this.helpers = helpers;
         windows = new FileWindows(file);
+        dataGeneration = file.holeGeneration().get();
+        if (Posix.allocatedLength(fd) >= file.length()) {
+            dataEnd = file.length(); // no hole in it: none need be asked for until one is made
+        }
     }
 
     /** Gives back what it maps. No operation may be under way, and no reply that reads from it. */
@@ -99,7 +103,9 @@ public final class FileDisk implements Disk, AutoCloseable {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
         final long address = memory.address() + position;
         if (file.isMemoryBacked()) {
-            final int errno = windows.read(offset, length, memory, position);
+            final int errno =
+                    windows.read(
+                            offset, length, isKnownData(offset, offset + length), memory, position);
             completed.add(
                     completion,
                     token,
@@ -128,7 +134,14 @@ public final class FileDisk implements Disk, AutoCloseable {
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
         final int errno =
-                windows.holds(memory) ? 0 : windows.write(offset, length, memory, position);
+                windows.holds(memory)
+                        ? 0
+                        : windows.write(
+                                offset,
+                                length,
+                                isKnownData(offset, offset + length),
+                                memory,
+                                position);
         completed.add(
                 completion,
                 token,
@@ -184,12 +197,12 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     @Override
     public IoBuffer window(final long offset, final int length) {
-        return windows.find(offset, length);
+        return windows.find(offset, length, isKnownData(offset, offset + length));
     }
 
     @Override
     public IoBuffer writeWindow(final long offset, final int length) {
-        return windows.find(offset, length);
+        return windows.find(offset, length, isKnownData(offset, offset + length));
     }
 
     @Override
@@ -389,13 +402,17 @@ public final class FileDisk implements Disk, AutoCloseable {
         if (start == end) {
             return 0;
         }
-        if (file.isBlockDevice() || windows.find(start, end - start) != null) {
+        final boolean isData =
+                file.isBlockDevice()
+                        || isKnownData(start, end)
+                        || windows.find(start, end - start, false) != null;
+        if (isData) {
             into.add(end - start, ExtentList.DATA);
             return 0;
         }
         long at = start;
         while (at < end) {
-            if (!isKnownData(at)) {
+            if (!isKnownData(at, at + 1)) {
                 final long data = Posix.lseek(fd, at, Posix.SEEK_DATA);
                 if (data < 0 && data != -Errno.ENXIO) {
                     return (int) -data;
@@ -423,9 +440,9 @@ public final class FileDisk implements Disk, AutoCloseable {
         return 0;
     }
 
-    private boolean isKnownData(final long offset) {
-        return offset >= dataStart
-                && offset < dataEnd
+    private boolean isKnownData(final long start, final long end) {
+        return start >= dataStart
+                && end <= dataEnd
                 && dataGeneration == file.holeGeneration().get();
     }
 

@@ -49,8 +49,12 @@ final class FileWindows implements AutoCloseable {
         pages = Arena.ofAuto().allocate((RANGE_LENGTH_MAX >> PAGE_BITS) + 1, Long.BYTES);
     }
 
-    /** The window of a range; null where there is none for the whole of it. */
-    IoBuffer find(final long offset, final long length) {
+    /**
+     * The window of a range; null where there is none for the whole of it.
+     *
+     * @param isData whether the range is known to have no hole
+     */
+    IoBuffer find(final long offset, final long length, final boolean isData) {
         final int index = (int) (offset >> WINDOW_BITS);
         final boolean possible =
                 windows.length > 0
@@ -61,7 +65,9 @@ final class FileWindows implements AutoCloseable {
             return null;
         }
         final IoBuffer window = windows[index] != null ? windows[index] : map(index);
-        return window != null && isPresent(window, position(offset), (int) length) ? window : null;
+        return window != null && (isData || isPresent(window, position(offset), (int) length))
+                ? window
+                : null;
     }
 
     /** Where an offset lies in its window. */
@@ -74,16 +80,26 @@ final class FileWindows implements AutoCloseable {
      *
      * @return 0 or an error number; {@link #NO_WINDOW} where there is none
      */
-    int read(final long offset, final int length, final MemorySegment into, final long position) {
-        final IoBuffer window = length < COPY_LENGTH_MIN ? null : find(offset, length);
+    int read(
+            final long offset,
+            final int length,
+            final boolean isData,
+            final MemorySegment into,
+            final long position) {
+        final IoBuffer window = length < COPY_LENGTH_MIN ? null : find(offset, length, isData);
         return window == null
                 ? NO_WINDOW
                 : copy(window.segment(), position(offset), into, position, length, offset + length);
     }
 
     /** Writes a long range into its window; answers as {@link #read}. */
-    int write(final long offset, final int length, final MemorySegment from, final long position) {
-        final IoBuffer window = length < COPY_LENGTH_MIN ? null : find(offset, length);
+    int write(
+            final long offset,
+            final int length,
+            final boolean isData,
+            final MemorySegment from,
+            final long position) {
+        final IoBuffer window = length < COPY_LENGTH_MIN ? null : find(offset, length, isData);
         return window == null
                 ? NO_WINDOW
                 : copy(from, position, window.segment(), position(offset), length, offset + length);

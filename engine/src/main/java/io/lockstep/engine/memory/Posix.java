@@ -84,6 +84,14 @@ public final class Posix {
     /** {@code struct statfs} begins with the type, and is no longer than this. */
     private static final long STATFS_LENGTH = 256;
 
+    private static final int AT_EMPTY_PATH = 0x1000;
+    private static final int STATX_BLOCKS = 0x400;
+
+    /** {@code struct statx}, which is the same on all machines. */
+    private static final long STATX_LENGTH = 256;
+
+    private static final long STATX_AT_BLOCKS = 48;
+
     private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO =
             CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
@@ -130,6 +138,7 @@ public final class Posix {
     private static final MemorySegment MADVISE = function("madvise");
     private static final MemorySegment MINCORE = function("mincore");
     private static final MemorySegment MEMFD_CREATE = function("memfd_create");
+    private static final MemorySegment STATX = function("statx");
 
     private Posix() {}
 
@@ -273,6 +282,17 @@ public final class Posix {
             final MemorySegment statfs = arena.allocate(STATFS_LENGTH, Long.BYTES);
             final int result = callInt(FSTATFS, fd, statfs.address(), 0, 0);
             return result < 0 ? result : statfs.get(LONG, 0);
+        }
+    }
+
+    /** Bytes of space that an open file has, whatever its length. */
+    public static long allocatedLength(final int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
+            final long path = arena.allocateFrom("").address();
+            final long result =
+                    callLong(STATX, fd, path, AT_EMPTY_PATH, STATX_BLOCKS, statx.address(), 0);
+            return result < 0 ? result : 512 * statx.get(LONG, STATX_AT_BLOCKS);
         }
     }
 

@@ -306,6 +306,14 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (state == GroupStatus.State.ALONE) {
             return CompletableFuture.completedFuture(committedEpoch);
         }
+        if (isForeign) {
+            return fail(
+                    "the secondary at "
+                            + peer()
+                            + " is no lockstep and knows no epochs: start the primary with"
+                            + " --peer-qmp; or seal (x-lockstep-seal), checkpoint the secondary in"
+                            + " its own way, and commit (x-lockstep-commit)");
+        }
         return seal().thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
     }
 

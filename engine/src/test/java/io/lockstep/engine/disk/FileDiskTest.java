@@ -165,6 +165,22 @@ final class FileDiskTest {
         }
     }
 
+    /** It is known to have none when it is opened, and nobody is asked any more. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aFileWithoutHolesTellsTheFirstThatIsMade(final Path folder) throws IOException {
+        final Path path = sparse(folder);
+        Files.write(path, new byte[LENGTH]);
+        try (DiskFile file = DiskFile.open("d", path, false)) {
+            final FileDisk one = new FileDisk(file, loop, helpers);
+            final FileDisk other = new FileDisk(file, loop, helpers);
+            assertEquals("data 262144", extents(one, 0, 256 << 10, 16));
+            assertEquals(0, zero(other, 64 << 10, 64 << 10, 0));
+            assertEquals("data 65536, hole 65536, data 131072", extents(one, 0, 256 << 10, 16));
+            assertEquals("data 65536, hole 65536, data 131072", extents(other, 0, 256 << 10, 16));
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("folders")
     void aWindowIsTheFilesOwnMemoryWhereAllOfItIsThere(final Path folder) throws IOException {
@@ -211,8 +227,10 @@ final class FileDiskTest {
     @ParameterizedTest
     @MethodSource("folders")
     void aFileThatIsCutShortUnderACopyIsAnErrorAndNoFault(final Path folder) throws Exception {
+        final Path path = sparse(folder);
+        Files.write(path, new byte[LENGTH]);
         try (Arena arena = Arena.ofShared();
-                DiskFile file = DiskFile.open("d", sparse(folder), false);
+                DiskFile file = DiskFile.open("d", path, false);
                 FileDisk disk = new FileDisk(file, loop, helpers)) {
             final MemorySegment memory = arena.allocate(1 << 20).fill((byte) 7);
             final AtomicBoolean isOver = new AtomicBoolean();

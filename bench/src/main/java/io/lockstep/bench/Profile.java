@@ -1,0 +1,13 @@
+package io.lockstep.bench;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
+
+/** The command {@code lockstep profile}: what an engine does under a load, in detail. */
+@Command(
+        name = "profile",
+        description = "Shows what a pair of processes does under a load.",
+        mixinStandardHelpOptions = true,
+        synopsisSubcommandLabel = "COMMAND",
+        subcommands = {CheckpointProfile.class, ThroughputProfile.class, HelpCommand.class})
+final class Profile {}

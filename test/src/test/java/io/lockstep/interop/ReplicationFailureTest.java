@@ -1,6 +1,7 @@
 package io.lockstep.interop;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -246,7 +247,12 @@ final class ReplicationFailureTest {
                 rig.end(Tool.MOUNT, "-t", "tmpfs", "-o", "size=6m", "none", mount.toString());
         assumeTrue(mounted.exitCode() == 0, mounted::toString);
         rig.keep(() -> rig.run(Tool.UMOUNT, "--lazy", mount.toString()));
-        checkFullBuffers(pair().withBuffers(mount.resolve("b")).start());
+        // More than there is: by themselves buffers leave half of a file system to others.
+        checkFullBuffers(
+                pair()
+                        .withBuffers(mount.resolve("b"))
+                        .withSecondary("--buffer-limit", "64M")
+                        .start());
     }
 
     /** Holes take no room in the buffers, so the disk is filled first; then it is too much. */
@@ -274,6 +280,52 @@ final class ReplicationFailureTest {
                 same(h.pread(1 << 20, 0), pattern(1 << 20, 4))
                 """,
                 pair.secondaryGuest("a"));
+    }
+
+    // ---- Peers that are no secondaries.
+
+    // Takes the ten seconds that a server has to answer, and the five that a stop waits for it.
+    @Test
+    void aPeerThatSaysNothingIsWaitedFor() {
+        checkNoSecondary("", "no answer from the NBD server");
+    }
+
+    @Test
+    void aPeerThatTalksNonsenseIsWaitedFor() {
+        checkNoSecondary("HTTP/1.1 400 Bad Request\r\n\r\n", "it is no NBD server");
+    }
+
+    /** The primary says what is in the way, serves its guest, and ends in order. */
+    private void checkNoSecondary(final String greeting, final String reason) {
+        final ReplicatedPair pair = pair();
+        final Program peer =
+                rig.startPython(
+                        """
+                        import socket
+                        s = socket.socket(socket.AF_UNIX)
+                        s.bind(sys.argv[1])
+                        s.listen()
+                        print('listening')
+                        clients = []
+                        while True:
+                            clients.append(s.accept()[0])
+                            try:
+                                clients[-1].sendall(sys.argv[2].encode())
+                            except OSError:
+                                pass # it has left again
+                        """,
+                        pair.linkSocket().toString(),
+                        greeting);
+        peer.awaitLine(line -> line.equals("listening"));
+        final LockstepProcess primary = pair.startPrimary();
+        writeAsGuest(pair, 1);
+        try (Control control = pair.primaryControl()) {
+            assertFalse(control.status().get("linked").getAsBoolean());
+        }
+        assertEquals(0, primary.stop(), primary::toString);
+        final String said = primary.err();
+        assertTrue(said.contains("waiting for the secondary: "), said);
+        assertTrue(said.contains(reason), said);
     }
 
     // ---- Secondaries of other makers.

@@ -120,6 +120,40 @@ final class EpochBufferTest {
         }
     }
 
+    /** A store that fails stops it where a kill could: what comes later must not be there. */
+    @Test
+    void aRunIsNotCountedBeforeItIsWritten() throws IOException {
+        try (EpochBuffer buffer = EpochBuffer.open(folder, "buffer", BLOCK_LENGTH, BLOCK_LENGTH)) {
+            buffer.enter(1);
+            while (buffer.reserve(0, 1, true) == ZERO) {
+                buffer.publish(0, 1, ZERO);
+            }
+            final long count = buffer.extentCount();
+            assertTrue(count > 0);
+            assertThrows(IndexOutOfBoundsException.class, () -> buffer.publish(0, 1, ZERO));
+            assertEquals(count, buffer.extentCount());
+        }
+    }
+
+    /** The same for the last block of the map and the one behind it. */
+    @Test
+    void aRunIsCountedBeforeItsEntriesAreThere() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(1);
+            final int blocks = mappedBlocks();
+            assertEquals(ZERO, buffer.reserve(blocks - 1, 1, true));
+            assertThrows(
+                    IndexOutOfBoundsException.class, () -> buffer.publish(blocks - 1, 2, ZERO));
+            assertEquals(ZERO, buffer.find(blocks - 1));
+            assertEquals(1, buffer.extentCount());
+        }
+    }
+
+    /** The map has whole chunks, and so more entries than the disk has blocks. */
+    private int mappedBlocks() throws IOException {
+        return (int) (Files.size(folder.resolve("buffer.map")) / Long.BYTES);
+    }
+
     @Test
     void tagsThatAreUsedUpDontComeToLifeAgain() throws IOException {
         try (EpochBuffer buffer = open(LENGTH)) {

@@ -249,8 +249,7 @@ final class ReplicationFailureTest {
         rig.keep(() -> rig.run(Tool.UMOUNT, "--lazy", mount.toString()));
         // More than there is: by themselves buffers leave half of a file system to others.
         checkFullBuffers(
-                pair()
-                        .withBuffers(mount.resolve("b"))
+                pair().withBuffers(mount.resolve("b"))
                         .withSecondary("--buffer-limit", "64M")
                         .start());
     }

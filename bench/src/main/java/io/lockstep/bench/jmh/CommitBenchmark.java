@@ -43,7 +43,7 @@ public class CommitBenchmark extends PieceBenchmark {
     @Setup
     public void open() throws IOException {
         directory = new MemoryFolder();
-        page = GroupPage.open(directory.path(), List.of());
+        page = GroupPage.open(directory.path().resolve("group"), List.of());
         hidden = EpochBuffer.open(directory.path(), "hidden-odd", DISK_LENGTH, DISK_LENGTH);
         hidden.enter(EPOCH);
         dirtyBlocks = ((long) dirtyGibibytes << 30) / EpochBuffer.BLOCK_LENGTH;

@@ -23,6 +23,9 @@ public class EpochBufferBenchmark extends PieceBenchmark {
     /** What an epoch writes before the next begins; much more than the caches hold. */
     private static final long EPOCH_LENGTH = 64L << 20;
 
+    /** After so long nothing is kept of what earlier epochs used. */
+    private static final int QUIET_SECONDS = 1200;
+
     /** Of a write, in bytes. */
     @Param({"4096", "65536", "1048576"})
     public int length;
@@ -76,7 +79,9 @@ public class EpochBufferBenchmark extends PieceBenchmark {
         nextBlocks();
         if (block == 0) {
             buffer.enter(++epoch);
-            buffer.trim(0);
+            for (int second = 0; second < QUIET_SECONDS; second++) {
+                buffer.trim(0);
+            }
         }
         return save();
     }

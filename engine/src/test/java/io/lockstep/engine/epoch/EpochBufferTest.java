@@ -173,13 +173,22 @@ final class EpochBufferTest {
     }
 
     @Test
-    void memoryBeyondTheMarkIsGivenBack() throws IOException {
+    void memoryBeyondTheMarkIsGivenBackWhenNoEpochUsedItForAWhile() throws IOException {
         try (EpochBuffer buffer = open(LENGTH)) {
+            final long beyond = EpochBuffer.position(2000);
             buffer.enter(1);
             put(buffer, 0, 4096, 1);
             buffer.enter(2);
             put(buffer, 0, 1, 7);
             buffer.trim(1 << 20);
+            assertEquals(
+                    1,
+                    buffer.arena().get(ValueLayout.JAVA_BYTE, beyond),
+                    "the next epoch may want what this one's predecessor used");
+            for (int second = 0; second < 1000; second++) {
+                buffer.trim(1 << 20);
+            }
+            assertEquals(0, buffer.arena().get(ValueLayout.JAVA_BYTE, beyond), "it is a hole");
             assertEquals(7, buffer.arena().get(ValueLayout.JAVA_BYTE, 0));
             put(buffer, 1, 4096, 1);
         }

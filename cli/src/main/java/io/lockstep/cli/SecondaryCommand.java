@@ -135,10 +135,12 @@ final class SecondaryCommand implements Callable<Integer> {
         final Path directory = buffers == null ? defaultBuffers(control) : buffers;
         try {
             start(arguments, directory, console);
-            run.exports().start(listenAt, connectionsMax);
+            run.exports().start(List.of(), connectionsMax);
             for (final String name : arguments.nameList()) {
                 run.exports().add(name, name, "replication of " + name, true, name);
             }
+            // Only now: a primary that connects again must not find a part of it.
+            run.exports().listen(listenAt);
             run.serveGuests(guestAt);
             run.control(control);
         } catch (final IOException | GraphException e) {

@@ -38,6 +38,11 @@ public final class BlockExports {
             throw new GraphException("NBD server already running");
         }
         server.start(connectionsMax == 0 ? engine.connectionsMax() : connectionsMax);
+        listen(endpoints);
+    }
+
+    /** Has the server listen; one that can't is stopped. */
+    public void listen(final List<Endpoint> endpoints) throws IOException {
         boolean listening = false;
         try {
             for (final Endpoint endpoint : endpoints) {

@@ -100,6 +100,9 @@ final class Link {
     private int readyCount;
     private boolean isForeign;
 
+    /** Whether the secondary was once found to be a lockstep. */
+    private boolean isOurs;
+
     /** The next frame to send; those from 'released' to here wait for their answers. */
     private long next;
 
@@ -236,6 +239,9 @@ final class Link {
                             + log.payloadLengthMax());
         } else if (negotiated.hasContext(Nbd.CONTEXT_CONTROL)) {
             attach(disk, client);
+        } else if (isOurs) {
+            // It was making its exports while we asked; a lockstep does not become another server.
+            goDown("the secondary's export offers no " + Nbd.CONTEXT_CONTROL);
         } else {
             isForeign = true;
             onAttached();
@@ -282,6 +288,7 @@ final class Link {
                     }
                     if (errno == 0) {
                         isForeign = false;
+                        isOurs = true;
                         onAttached();
                     } else if (errno != Errno.ESHUTDOWN) {
                         refuse(disk, client.errorText());

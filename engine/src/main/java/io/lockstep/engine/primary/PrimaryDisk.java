@@ -138,7 +138,11 @@ final class PrimaryDisk extends LayeredDisk {
 
     /** Takes the operation's next piece into the log, or has it wait for room. */
     private void enter(final Operation operation) {
-        if (!group.mayEnter() || !claim(operation)) {
+        if (!group.mayEnter()) {
+            group.waitForTurn(operation.enterAgain);
+            return;
+        }
+        if (!claim(operation)) {
             group.waitForRoom(operation.enterAgain);
             return;
         }

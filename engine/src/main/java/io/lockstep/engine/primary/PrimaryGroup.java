@@ -385,18 +385,21 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 && nanoTime() - log.timeNanos(released) > options.lagNanosMax();
     }
 
-    /** The log is full, or the secondary late, or others wait already. */
+    /** The log is full. */
     void waitForRoom(final Waiting entry) {
-        if (waiting.isEmpty()) {
-            onFullLog();
-        }
+        onFullLog();
+        waitForTurn(entry);
+    }
+
+    /** The secondary is late, or others wait already. */
+    void waitForTurn(final Waiting entry) {
         waiting.add(entry);
         askForRoom();
     }
 
-    /** Does what the policy says, unless it is the secondary's lag that is waited for. */
+    /** Does what the policy says. */
     private void onFullLog() {
-        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached && !isLate()) {
+        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached) {
             giveUp(
                     GroupEvents.Event.DETACHED,
                     new ReplicationError(
@@ -422,10 +425,14 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void useRoom() {
         guestWakeUp.onAwake();
-        while (!waiting.isEmpty() && !isLate() && waiting.peekFirst().enterAgain()) {
-            waiting.removeFirst();
+        boolean isFull = false;
+        while (!isFull && !waiting.isEmpty() && !isLate()) {
+            isFull = !waiting.peekFirst().enterAgain();
+            if (!isFull) {
+                waiting.removeFirst();
+            }
         }
-        if (!waiting.isEmpty()) {
+        if (isFull) {
             onFullLog();
         }
         drains.removeIf(Waiting::enterAgain);

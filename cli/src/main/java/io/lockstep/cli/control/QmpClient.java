@@ -21,6 +21,9 @@ import java.time.Duration;
 public final class QmpClient implements AutoCloseable {
     private static final int BUFFER_LENGTH = 16 << 10;
 
+    /** Characters of an odd message that an error shows. */
+    private static final int SHOWN_LENGTH = 80;
+
     private final String socket;
     private final SocketChannel channel;
     private final Selector selector;
@@ -115,9 +118,10 @@ public final class QmpClient implements AutoCloseable {
 
     private void negotiate(final Duration timeout) throws IOException {
         final long deadline = System.nanoTime() + timeout.toNanos();
-        final JsonObject greeting = receive(deadline);
+        // QEMU may tell an event, such as that it runs now, before it greets.
+        final JsonObject greeting = receiveNoEvent(deadline);
         if (!greeting.has("QMP")) {
-            throw refusalOf(greeting, "it does not speak QMP");
+            throw refusalOf(greeting, "it does not speak QMP, but says " + start(greeting));
         }
         execute("qmp_capabilities", new JsonObject(), timeout);
     }
@@ -139,10 +143,7 @@ public final class QmpClient implements AutoCloseable {
             request.add("arguments", arguments);
         }
         send(ByteBuffer.wrap(QmpServer.encode(request)), deadline);
-        JsonObject message = receive(deadline);
-        while (message.has("event")) {
-            message = receive(deadline);
-        }
+        final JsonObject message = receiveNoEvent(deadline);
         final JsonElement value = message.get("return");
         if (value == null) {
             throw refusalOf(message, "its answer to " + command + " makes no sense");
@@ -170,6 +171,20 @@ public final class QmpClient implements AutoCloseable {
                 await(SelectionKey.OP_WRITE, deadline);
             }
         }
+    }
+
+    /** What a message begins with: enough of it to know who speaks. */
+    private static String start(final JsonObject message) {
+        final String text = message.toString();
+        return text.length() <= SHOWN_LENGTH ? text : text.substring(0, SHOWN_LENGTH) + "...";
+    }
+
+    private JsonObject receiveNoEvent(final long deadline) throws IOException {
+        JsonObject message = receive(deadline);
+        while (message.has("event")) {
+            message = receive(deadline);
+        }
+        return message;
     }
 
     private JsonObject receive(final long deadline) throws IOException {

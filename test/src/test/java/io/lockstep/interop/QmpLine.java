@@ -31,7 +31,7 @@ final class QmpLine implements Rig.Ending {
             final SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
             channel.connect(UnixDomainSocketAddress.of(socket));
             final QmpLine line = new QmpLine(channel);
-            line.read(); // the greeting
+            line.readNoEvent(); // the greeting
             line.expect("{ 'execute': 'qmp_capabilities' }", "{\"return\":{}}");
             return line;
         } catch (final IOException e) {
@@ -47,14 +47,18 @@ final class QmpLine implements Rig.Ending {
             while (bytes.hasRemaining()) {
                 channel.write(bytes);
             }
-            JsonObject reply = read();
-            while (reply.has("event")) {
-                reply = read();
-            }
-            return reply;
+            return readNoEvent();
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private JsonObject readNoEvent() throws IOException {
+        JsonObject message = read();
+        while (message.has("event")) {
+            message = read();
+        }
+        return message;
     }
 
     private JsonObject read() throws IOException {

@@ -15,18 +15,31 @@ final class Machine {
 
     private Machine() {}
 
-    /** One sentence: date, processor, memory, kernel, JDK, and the commit that was measured. */
+    /**
+     * One sentence: date, processor, memory, kernel, what paces its TCP, JDK, and the commit that
+     * was measured.
+     */
     static String description() {
         return String.format(
                 Locale.ROOT,
-                "%s; %s, %d cores, %.0f GiB; Linux %s; JDK %s; commit %s",
+                "%s; %s, %d cores, %.0f GiB; Linux %s, TCP by %s; JDK %s; commit %s",
                 LocalDate.now(ZoneOffset.UTC),
                 line("/proc/cpuinfo", "model name"),
                 Runtime.getRuntime().availableProcessors(),
                 memoryBytes("MemTotal") / GIBIBYTE,
                 System.getProperty("os.version"),
+                congestionControl(),
                 Runtime.version(),
                 commit());
+    }
+
+    /** Whether a client's sends are paced by a timer depends on it: {@code bbr} does, cubic not. */
+    private static String congestionControl() {
+        try {
+            return Files.readString(Path.of("/proc/sys/net/ipv4/tcp_congestion_control")).strip();
+        } catch (final IOException e) {
+            return "unknown";
+        }
     }
 
     /** A figure of {@code /proc/meminfo}, in bytes; 0 where there is none. */

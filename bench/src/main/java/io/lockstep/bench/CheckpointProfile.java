@@ -1,6 +1,7 @@
 package io.lockstep.bench;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -29,18 +30,18 @@ import java.util.function.ToDoubleFunction;
         footer = {
             "  lockstep profile checkpoint                           a minute; see --output",
             "  lockstep profile checkpoint --rate 20000 --checkpoints-per-second 100",
-            "  lockstep profile checkpoint --short                   a look, in ten seconds",
+            "  lockstep profile checkpoint --short                   one round, in ten seconds",
             "",
             "It leaves index.html, a page that needs no network, and .hlog files for HdrHistogram's"
                     + " tools.",
             "Latencies count from when a write or a checkpoint was due: no coordinated omission."
         })
 final class CheckpointProfile implements Callable<Integer> {
-    private static final int MEBIBYTE = 1 << 20;
-    private static final double SHORT_SECONDS = 2;
     private static final double WARM_UP_SECONDS = 3;
 
     @Spec private CommandSpec spec;
+
+    @Mixin private final PairOptions options = new PairOptions(8, 2);
 
     @Option(
             names = "--rate",
@@ -48,33 +49,8 @@ final class CheckpointProfile implements Callable<Integer> {
             description = "Writes of 4 KiB a second that fall due (default: ${DEFAULT-VALUE}).")
     private double rate;
 
-    @Option(
-            names = "--checkpoints-per-second",
-            defaultValue = "20",
-            description = "How many fall due (default: ${DEFAULT-VALUE}).")
-    private double checkpointsPerSecond;
-
-    @Option(
-            names = "--seconds",
-            defaultValue = "8",
-            description = "Of each half of a round (default: ${DEFAULT-VALUE}).")
-    private double seconds;
-
-    @Option(names = "--rounds", defaultValue = "3", description = "Default: ${DEFAULT-VALUE}.")
-    private int rounds;
-
-    @Option(
-            names = "--disk-length",
-            paramLabel = "MIB",
-            defaultValue = "1024",
-            description = "In MiB (default: ${DEFAULT-VALUE}).")
-    private int diskMebibytes;
-
     @Option(names = "--tcp", description = "Link the pair over TCP, not over a Unix socket.")
     private boolean tcp;
-
-    @Option(names = "--short", description = "One round of two seconds, on a disk of 256 MiB.")
-    private boolean isShort;
 
     @Option(
             names = "--output",
@@ -83,19 +59,8 @@ final class CheckpointProfile implements Callable<Integer> {
             description = "Where page and histograms go (default: ./${DEFAULT-VALUE}).")
     private Path output;
 
-    @Option(
-            names = "--markdown",
-            paramLabel = "FILE",
-            description = "Writes the tables there as well.")
-    private Path markdown;
-
     @Override
     public Integer call() throws IOException, InterruptedException {
-        if (isShort) {
-            rounds = 1;
-            seconds = SHORT_SECONDS;
-            diskMebibytes = 256;
-        }
         Files.createDirectories(output);
         final Report report =
                 new Report(
@@ -105,20 +70,21 @@ final class CheckpointProfile implements Callable<Integer> {
                                 "lockstep profile checkpoint --rate %.0f --checkpoints-per-second"
                                         + " %.0f --seconds %.0f --rounds %d%s",
                                 rate,
-                                checkpointsPerSecond,
-                                seconds,
-                                rounds,
+                                options.checkpointsPerSecond(),
+                                options.seconds(),
+                                options.rounds(),
                                 tcp ? " --tcp" : ""));
         final List<CheckpointRound> done = new ArrayList<>();
         try (MemoryFolder folder = new MemoryFolder();
                 LockstepPair pair =
                         LockstepPair.start(
-                                folder.path(), LockstepPair.Shape.ofOneDisk(!tcp, disk()))) {
+                                folder.path(),
+                                LockstepPair.Shape.ofOneDisk(!tcp, options.diskLength()))) {
             report.progress("warming up");
-            round(pair, isShort ? 1 : WARM_UP_SECONDS, 0).run(report, "warming up");
-            for (int i = 1; i <= rounds; i++) {
-                final CheckpointRound round = round(pair, seconds, i);
-                round.run(report, "round " + i + " of " + rounds);
+            round(pair, options.isShort() ? 1 : WARM_UP_SECONDS, 0).run(report, "warming up");
+            for (int i = 1; i <= options.rounds(); i++) {
+                final CheckpointRound round = round(pair, options.seconds(), i);
+                round.run(report, "round " + i + " of " + options.rounds());
                 done.add(round);
             }
         }
@@ -128,17 +94,15 @@ final class CheckpointProfile implements Callable<Integer> {
         page.write(output.resolve("index.html"));
         writeLogs(done);
         spec.commandLine().getOut().println("page and histograms: " + output.resolve("index.html"));
-        report.write(markdown);
+        report.write(options.markdown());
         return 0;
-    }
-
-    private long disk() {
-        return (long) diskMebibytes * MEBIBYTE;
     }
 
     private CheckpointRound round(final LockstepPair pair, final double length, final long seed) {
         return new CheckpointRound(
-                pair, new CheckpointRound.Load(rate, checkpointsPerSecond, length, disk(), seed));
+                pair,
+                new CheckpointRound.Load(
+                        rate, options.checkpointsPerSecond(), length, options.diskLength(), seed));
     }
 
     private String settings() {
@@ -147,10 +111,10 @@ final class CheckpointProfile implements Callable<Integer> {
                 "%.0f writes of 4 KiB a second, %.0f checkpoints a second; disk of %d MiB; link"
                         + " over %s; rounds: %d",
                 rate,
-                checkpointsPerSecond,
-                diskMebibytes,
+                options.checkpointsPerSecond(),
+                options.diskMebibytes(),
                 tcp ? "TCP" : "a Unix socket",
-                rounds);
+                options.rounds());
     }
 
     private static void show(final Report report, final List<CheckpointRound> done) {

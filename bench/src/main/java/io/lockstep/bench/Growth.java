@@ -1,12 +1,12 @@
 package io.lockstep.bench;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -41,27 +41,14 @@ final class Growth implements Callable<Integer> {
 
     @Spec private CommandSpec spec;
 
+    @Mixin private final RoundOptions options = new RoundOptions();
+
     @Option(
             names = "--axis",
             split = ",",
             defaultValue = "dirty,length,disks,connections",
             description = "${COMPLETION-CANDIDATES} (default: all).")
     private List<Axis> axes;
-
-    @Option(
-            names = "--rounds",
-            defaultValue = "3",
-            description = "Of each point, a new pair each (default: ${DEFAULT-VALUE}).")
-    private int rounds;
-
-    @Option(names = "--short", description = "One round; smaller ends; fewer points.")
-    private boolean isShort;
-
-    @Option(
-            names = "--markdown",
-            paramLabel = "FILE",
-            description = "Writes the tables there as well.")
-    private Path markdown;
 
     /** What is made larger. */
     enum Axis {
@@ -102,16 +89,13 @@ final class Growth implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        if (isShort) {
-            rounds = 1;
-        }
         final Report report =
                 new Report(
                         spec.commandLine().getOut(),
-                        "lockstep bench growth" + (isShort ? " --short" : ""));
+                        "lockstep bench growth" + (options.isShort() ? " --short" : ""));
         report.paragraph(
                 "Medians of the rounds ("
-                        + rounds
+                        + options.rounds()
                         + "), the smallest and the largest in parentheses; a new pair for"
                         + " each. Memory is what is resident: a process's own, and what it touches"
                         + " of disks and buffers.");
@@ -126,7 +110,7 @@ final class Growth implements Callable<Integer> {
             report.heading("By " + axes.get(i).title());
             report.table(tables.get(i));
         }
-        report.write(markdown);
+        report.write(options.markdown());
         return 0;
     }
 
@@ -149,7 +133,7 @@ final class Growth implements Callable<Integer> {
                 continue;
             }
             final List<GrowthPoint> results = new ArrayList<>();
-            for (int round = 1; round <= rounds; round++) {
+            for (int round = 1; round <= options.rounds(); round++) {
                 report.progress(axis.title() + ": " + plan.name() + ", round " + round);
                 results.add(plan.measure());
             }
@@ -167,7 +151,7 @@ final class Growth implements Callable<Integer> {
                 for (final long dirty : points(0, 64 * MEBIBYTE, GIBIBYTE, 4 * GIBIBYTE)) {
                     plans.add(GrowthPoint.Plan.dirty(dirty, false));
                 }
-                if (!isShort) {
+                if (!options.isShort()) {
                     // Half the memory: the pre-image of a hole takes no room.
                     plans.add(GrowthPoint.Plan.dirty(8 * GIBIBYTE, true));
                     plans.add(GrowthPoint.Plan.dirty(8 * GIBIBYTE, false));
@@ -195,7 +179,9 @@ final class Growth implements Callable<Integer> {
 
     /** All of them, or the first and the last but, where dirty data is it, the third. */
     private long[] points(final long... all) {
-        return isShort ? new long[] {all[0], all[0] == 0 ? all[1] : all[all.length - 1]} : all;
+        return options.isShort()
+                ? new long[] {all[0], all[0] == 0 ? all[1] : all[all.length - 1]}
+                : all;
     }
 
     private static MarkdownTable table(

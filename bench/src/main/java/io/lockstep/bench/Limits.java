@@ -1,12 +1,12 @@
 package io.lockstep.bench;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -28,6 +28,7 @@ import java.util.function.ToDoubleFunction;
         footerHeading = "%nExamples:%n",
         footer = {
             "  lockstep bench limits            half a minute",
+            "  lockstep bench limits --short    one round of 0.3 s",
             "  lockstep bench limits --strace   which calls they are, by strace (package strace)",
             "",
             "All calls are counted by perf stat where it may (package linux-perf), which slows"
@@ -42,29 +43,13 @@ final class Limits implements Callable<Integer> {
 
     @Spec private CommandSpec spec;
 
-    @Option(names = "--rounds", defaultValue = "3", description = "Default: ${DEFAULT-VALUE}.")
-    private int rounds;
-
-    @Option(
-            names = "--seconds",
-            defaultValue = "1",
-            description = "Of one measurement (default: ${DEFAULT-VALUE}).")
-    private double seconds;
+    @Mixin private final TimedRoundOptions options = new TimedRoundOptions(1, 0.3);
 
     @Option(names = "--tcp", description = "Link the pair over TCP, not over a Unix socket.")
     private boolean tcp;
 
-    @Option(names = "--short", description = "One round of 0.3 s.")
-    private boolean isShort;
-
     @Option(names = "--strace", description = "Names the calls of each process.")
     private boolean strace;
-
-    @Option(
-            names = "--markdown",
-            paramLabel = "FILE",
-            description = "Writes the tables there as well.")
-    private Path markdown;
 
     /** One measurement of a load. */
     private record Result(Measurement client, CallCount primary, CallCount secondary) {
@@ -75,10 +60,6 @@ final class Limits implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        if (isShort) {
-            rounds = 1;
-            seconds = 0.3;
-        }
         final Report report =
                 new Report(
                         spec.commandLine().getOut(),
@@ -95,9 +76,9 @@ final class Limits implements Callable<Integer> {
             final List<MachineLimits> limits = new ArrayList<>();
             final List<List<Result>> results = new ArrayList<>();
             cells().forEach(cell -> results.add(new ArrayList<>()));
-            for (int round = 1; round <= rounds; round++) {
-                report.progress("round " + round + " of " + rounds);
-                limits.add(MachineLimits.measure(folder.path(), seconds / 2));
+            for (int round = 1; round <= options.rounds(); round++) {
+                report.progress("round " + round + " of " + options.rounds());
+                limits.add(MachineLimits.measure(folder.path(), options.seconds() / 2));
                 for (int i = 0; i < cells().size(); i++) {
                     results.get(i).add(run(pair, cells().get(i)));
                 }
@@ -107,7 +88,7 @@ final class Limits implements Callable<Integer> {
                 showCalls(report, pair);
             }
         }
-        report.write(markdown);
+        report.write(options.markdown());
         return 0;
     }
 
@@ -126,12 +107,12 @@ final class Limits implements Callable<Integer> {
         final CallCount.Counter primary = CallCount.start(pair.primary());
         final CallCount.Counter secondary = CallCount.start(pair.secondary());
         final long start = System.nanoTime();
-        final Measurement client = new OwnLoad().run(pair.guestUri(), cell, seconds);
+        final Measurement client = new OwnLoad().run(pair.guestUri(), cell, options.seconds());
         pair.drain();
         final double elapsed = (System.nanoTime() - start) / 1e9;
-        final double requests = client.requestsPerSecond() * seconds;
+        final double requests = client.requestsPerSecond() * options.seconds();
         return new Result(
-                client.scaled(seconds / elapsed),
+                client.scaled(options.seconds() / elapsed),
                 primary.end(requests, cell.blockLength()),
                 secondary.end(requests, cell.blockLength()));
     }
@@ -142,7 +123,7 @@ final class Limits implements Callable<Integer> {
             final List<List<Result>> results) {
         report.paragraph(
                 "Medians of the rounds ("
-                        + rounds
+                        + options.rounds()
                         + "), the smallest and the largest in parentheses.");
         final MarkdownTable machine = new MarkdownTable("what this machine can do", "MiB/s");
         machine.row("copy within memory, one core", rounds(limits, MachineLimits::memory));
@@ -239,9 +220,9 @@ final class Limits implements Callable<Integer> {
         final Cell cell = cells().get(1);
         final StraceCount primary = StraceCount.start(pair.primary());
         final StraceCount secondary = StraceCount.start(pair.secondary());
-        final Measurement client = new OwnLoad().run(pair.guestUri(), cell, seconds);
+        final Measurement client = new OwnLoad().run(pair.guestUri(), cell, options.seconds());
         pair.drain();
-        final double requests = client.requestsPerSecond() * seconds;
+        final double requests = client.requestsPerSecond() * options.seconds();
         report.paragraph("By strace, for " + cell + ", calls a write:");
         report.paragraph("primary: " + primary.end(requests));
         report.paragraph("secondary: " + secondary.end(requests));

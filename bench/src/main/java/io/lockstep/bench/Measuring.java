@@ -18,11 +18,13 @@ public final class Measuring {
 
     /** Starts the command line of this process and ends the process with its exit code. */
     public static void main(final String[] arguments) {
-        System.exit(
-                new CommandLine(new Measuring())
-                        .setCaseInsensitiveEnumValuesAllowed(true)
-                        .setExecutionExceptionHandler(Measuring::onFailure)
-                        .execute(arguments));
+        System.exit(commandLine().execute(arguments));
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new Measuring())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionExceptionHandler(Measuring::onFailure);
     }
 
     /** What failed in the world is told in a sentence; what failed in here, with its trace. */

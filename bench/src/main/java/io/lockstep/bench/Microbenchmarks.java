@@ -31,20 +31,25 @@ import java.util.stream.Collectors;
         name = "jmh",
         description =
                 "Measures each piece on the data path by itself, with JMH. All other arguments are"
-                        + " JMH's: -h says which there are, -l lists the benchmarks.",
+                        + " JMH's.",
         sortOptions = false,
         footerHeading = "%nExamples:%n",
         footer = {
             "  lockstep bench jmh                         all, twenty minutes",
             "  lockstep bench jmh --short                 all, in two minutes",
             "  lockstep bench jmh -prof gc Commit         some, with what they allocate",
-            "  lockstep bench jmh --markdown FILE         all, allocation too, as a table"
+            "  lockstep bench jmh --markdown FILE         all, allocation too, as a table",
+            "  lockstep bench jmh -l                      which there are",
+            "  lockstep bench jmh -h                      JMH's own arguments"
         })
 final class Microbenchmarks implements Callable<Integer> {
     private static final List<String> SHORT =
             List.of("-f", "1", "-wi", "3", "-w", "100ms", "-i", "3", "-r", "200ms");
 
     @Spec private CommandSpec spec;
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help; -h is JMH's.")
+    private boolean isHelp;
 
     @Option(names = "--short", description = "One JVM and a second for each.")
     private boolean isShort;

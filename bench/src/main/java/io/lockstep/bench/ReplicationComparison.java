@@ -1,6 +1,7 @@
 package io.lockstep.bench;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -8,7 +9,6 @@ import picocli.CommandLine.Spec;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
@@ -37,6 +37,7 @@ import java.util.function.ToDoubleFunction;
             "  lockstep bench replication                            everything, a quarter of an"
                     + " hour",
             "  lockstep bench replication --part writes --rounds 5   a part, more rounds",
+            "  lockstep bench replication --short                    a minute",
             "  lockstep bench replication --without qemu_tcp,lockstep_tcp",
             "",
             "Needs room on /dev/shm: eight disks (--disk-length), and the buffers."
@@ -52,13 +53,14 @@ final class ReplicationComparison implements Callable<Integer> {
 
     private static final int MEBIBYTE = 1 << 20;
     private static final double WARM_UP_SECONDS = 1;
-    private static final double SHORT_SECONDS = 0.5;
     private static final int WARM_UP_CHECKPOINTS = 500;
     private static final long MERGE_SECONDS_MAX = 120;
     private static final int MERGE_POLL_MILLIS = 5;
     private static final double MICROS = 1e3;
 
     @Spec private CommandSpec spec;
+
+    @Mixin private final PairOptions options = new PairOptions(1.5, 0.5);
 
     @Option(
             names = "--part",
@@ -73,25 +75,6 @@ final class ReplicationComparison implements Callable<Integer> {
             paramLabel = "PAIR",
             description = "Leaves pairs out: ${COMPLETION-CANDIDATES}.")
     private List<ReplicationPair.Kind> without = List.of();
-
-    @Option(
-            names = "--rounds",
-            defaultValue = "3",
-            description = "Rounds of each measurement (default: 3).")
-    private int rounds;
-
-    @Option(
-            names = "--seconds",
-            defaultValue = "1.5",
-            description = "Length of one measurement of writes (default: 1.5).")
-    private double seconds;
-
-    @Option(
-            names = "--disk-length",
-            paramLabel = "MIB",
-            defaultValue = "1024",
-            description = "Length of each disk in MiB (default: 1024).")
-    private int diskMebibytes;
 
     @Option(
             names = "--dirty",
@@ -109,12 +92,6 @@ final class ReplicationComparison implements Callable<Integer> {
     private int failoverMebibytes;
 
     @Option(
-            names = "--checkpoints-per-second",
-            defaultValue = "20",
-            description = "While the guest's latency is measured (default: 20).")
-    private int checkpointsPerSecond;
-
-    @Option(
             names = "--guest-writes",
             split = ",",
             paramLabel = "RATE",
@@ -124,25 +101,11 @@ final class ReplicationComparison implements Callable<Integer> {
                             + " 1000,4000).")
     private List<Integer> guestRates;
 
-    @Option(
-            names = "--short",
-            description = "One round of half a second, disks of 256 MiB, little dirty.")
-    private boolean isShort;
-
-    @Option(
-            names = "--markdown",
-            paramLabel = "FILE",
-            description = "Writes the tables there as well.")
-    private Path markdown;
-
     private final StringBuilder tables = new StringBuilder();
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        if (isShort) {
-            rounds = 1;
-            seconds = SHORT_SECONDS;
-            diskMebibytes = 256;
+        if (options.isShort()) {
             dirtyMebibytes = List.of(0, 16);
             failoverMebibytes = 16;
         }
@@ -156,8 +119,8 @@ final class ReplicationComparison implements Callable<Integer> {
                 failOver(kinds, folder);
             }
         } finally {
-            if (markdown != null) {
-                Files.writeString(markdown, tables);
+            if (options.markdown() != null) {
+                Files.writeString(options.markdown(), tables);
             }
         }
         return 0;
@@ -204,7 +167,8 @@ final class ReplicationComparison implements Callable<Integer> {
     private ReplicationPair start(final ReplicationPair.Kind kind, final MemoryFolder folder)
             throws IOException, InterruptedException {
         final ReplicationPair pair =
-                kind.start(folder.folder(kind.name().toLowerCase(Locale.ROOT)), diskLength());
+                kind.start(
+                        folder.folder(kind.name().toLowerCase(Locale.ROOT)), options.diskLength());
         for (final Load load : Load.ALL) {
             write(pair, load, 0, WARM_UP_SECONDS, 0);
             pair.drain();
@@ -214,10 +178,6 @@ final class ReplicationComparison implements Callable<Integer> {
             pair.checkpoint();
         }
         return pair;
-    }
-
-    private long diskLength() {
-        return (long) diskMebibytes * MEBIBYTE;
     }
 
     // ---- Replicated writes.
@@ -248,7 +208,7 @@ final class ReplicationComparison implements Callable<Integer> {
                         load.blockLength(),
                         load.depth(),
                         1,
-                        diskLength(),
+                        options.diskLength(),
                         amount,
                         duration,
                         seed)
@@ -262,7 +222,7 @@ final class ReplicationComparison implements Callable<Integer> {
         for (final Load load : Load.ALL) {
             final Map<ReplicationPair.Kind, List<Measurement>> results =
                     new EnumMap<>(ReplicationPair.Kind.class);
-            for (int round = 0; round < rounds; round++) {
+            for (int round = 0; round < options.rounds(); round++) {
                 for (final ReplicationPair.Kind kind : turn(pairs, round)) {
                     results.computeIfAbsent(kind, key -> new ArrayList<>())
                             .add(replicated(pairs.get(kind), load, round));
@@ -283,13 +243,13 @@ final class ReplicationComparison implements Callable<Integer> {
     private Measurement replicated(final ReplicationPair pair, final Load load, final int round)
             throws IOException, InterruptedException {
         final double cpuBefore = pair.cpuMicros();
-        final Measurement guest = write(pair, load, 0, seconds, round + 1L);
+        final Measurement guest = write(pair, load, 0, options.seconds(), round + 1L);
         final long end = System.nanoTime();
         pair.drain();
         final double drained = (System.nanoTime() - end) / 1e9;
-        final double requests = guest.requestsPerSecond() * seconds;
+        final double requests = guest.requestsPerSecond() * options.seconds();
         final double cpu = (pair.cpuMicros() - cpuBefore) / requests;
-        final double share = seconds / (seconds + drained);
+        final double share = options.seconds() / (options.seconds() + drained);
         pair.checkpoint();
         return guest.scaled(share).withCpu(cpu);
     }
@@ -301,15 +261,18 @@ final class ReplicationComparison implements Callable<Integer> {
         title("A checkpoint, as the manager sees it");
         final ReplicationTable table = new ReplicationTable("dirty", pairs.keySet(), false);
         for (final int mebibytes : dirtyMebibytes) {
-            if (mebibytes > diskMebibytes) {
-                out().println(mebibytes + " MiB are left out: a disk has " + diskMebibytes);
+            if (mebibytes > options.diskMebibytes()) {
+                out().println(
+                                mebibytes
+                                        + " MiB are left out: a disk has "
+                                        + options.diskMebibytes());
                 continue;
             }
             final Map<ReplicationPair.Kind, List<Double>> whole =
                     new EnumMap<>(ReplicationPair.Kind.class);
             final Map<ReplicationPair.Kind, List<Double>> commits =
                     new EnumMap<>(ReplicationPair.Kind.class);
-            for (int round = 0; round < rounds; round++) {
+            for (int round = 0; round < options.rounds(); round++) {
                 for (final ReplicationPair.Kind kind : turn(pairs, round)) {
                     final ReplicationPair pair = pairs.get(kind);
                     dirty(pair, mebibytes, round);
@@ -353,7 +316,8 @@ final class ReplicationComparison implements Callable<Integer> {
             throws IOException, InterruptedException {
         pair.checkpoint();
         if (mebibytes > 0) {
-            final Load load = mebibytes < diskMebibytes ? Load.SINGLE : Load.ALL.getLast();
+            final Load load =
+                    mebibytes < options.diskMebibytes() ? Load.SINGLE : Load.ALL.getLast();
             write(pair, load, (long) mebibytes * MEBIBYTE, 0, seed + 1);
             pair.drain();
         }
@@ -364,9 +328,10 @@ final class ReplicationComparison implements Callable<Integer> {
     private void compareGuests(final Map<ReplicationPair.Kind, ReplicationPair> pairs)
             throws IOException, InterruptedException {
         title(
-                "The guest's 4 KiB writes without checkpoints, and with "
-                        + checkpointsPerSecond
-                        + " a second");
+                String.format(
+                        Locale.ROOT,
+                        "The guest's 4 KiB writes without checkpoints, and with %.0f a second",
+                        options.checkpointsPerSecond()));
         final ReplicationTable table = new ReplicationTable("guest", pairs.keySet(), false);
         for (final int rate : guestRates) {
             final String name = rate + " writes/s";
@@ -376,7 +341,7 @@ final class ReplicationComparison implements Callable<Integer> {
                     new EnumMap<>(ReplicationPair.Kind.class);
             final Map<ReplicationPair.Kind, List<Double>> made =
                     new EnumMap<>(ReplicationPair.Kind.class);
-            for (int round = 0; round < rounds; round++) {
+            for (int round = 0; round < options.rounds(); round++) {
                 for (final ReplicationPair.Kind kind : turn(pairs, round)) {
                     final ReplicationPair pair = pairs.get(kind);
                     quiet.computeIfAbsent(kind, key -> new ArrayList<>())
@@ -387,7 +352,7 @@ final class ReplicationComparison implements Callable<Integer> {
                                             pair,
                                             rate,
                                             round,
-                                            checkpointsPerSecond,
+                                            options.checkpointsPerSecond(),
                                             made.computeIfAbsent(kind, key -> new ArrayList<>())));
                 }
             }
@@ -414,18 +379,19 @@ final class ReplicationComparison implements Callable<Integer> {
             final ReplicationPair pair,
             final int rate,
             final int round,
-            final int perSecond,
+            final double perSecond,
             final List<Double> made)
             throws IOException, InterruptedException {
         pair.drain();
         pair.checkpoint();
-        try (PacedGuest guest = new PacedGuest(rate, diskLength(), seconds, round + 1L)) {
+        try (PacedGuest guest =
+                new PacedGuest(rate, options.diskLength(), options.seconds(), round + 1L)) {
             if (perSecond == 0) {
                 return guest.run(pair.guestUri());
             }
             try (CheckpointTicker ticker = CheckpointTicker.start(pair, guest, perSecond)) {
                 final Measurement measured = guest.run(pair.guestUri());
-                made.add(ticker.end().size() / seconds);
+                made.add(ticker.end().size() / options.seconds());
                 return measured;
             }
         }
@@ -466,10 +432,10 @@ final class ReplicationComparison implements Callable<Integer> {
                 new EnumMap<>(ReplicationPair.Kind.class);
         final Map<ReplicationPair.Kind, List<Double>> merged =
                 new EnumMap<>(ReplicationPair.Kind.class);
-        for (int round = 0; round < rounds; round++) {
+        for (int round = 0; round < options.rounds(); round++) {
             for (final ReplicationPair.Kind kind : kinds) {
                 final String own = "failover-" + round + "-" + kind;
-                try (ReplicationPair pair = kind.start(folder.folder(own), diskLength());
+                try (ReplicationPair pair = kind.start(folder.folder(own), options.diskLength());
                         GuestWriter guest = GuestWriter.connect(pair.secondaryGuestUri())) {
                     dirty(pair, failoverMebibytes, round);
                     pair.killPrimary();

@@ -1,6 +1,7 @@
 package io.lockstep.bench;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -35,6 +36,7 @@ import java.util.function.ToDoubleFunction;
         footer = {
             "  lockstep bench serve                              everything, about half an hour",
             "  lockstep bench serve --only '4k qd16' --rounds 5  some cells, more rounds",
+            "  lockstep bench serve --short                      fio, Unix: five minutes",
             "  lockstep bench serve --load own --transport unix  with our own load generator"
         })
 public final class ServeComparison implements Callable<Integer> {
@@ -42,9 +44,10 @@ public final class ServeComparison implements Callable<Integer> {
     public static final long DISK_LENGTH = 1L << 30;
 
     private static final double WARM_UP_SECONDS = 1.5;
-    private static final double SHORT_SECONDS = 0.3;
 
     @Spec private CommandSpec spec;
+
+    @Mixin private final TimedRoundOptions options = new TimedRoundOptions(1.5, 0.3);
 
     @Option(
             names = "--load",
@@ -73,34 +76,9 @@ public final class ServeComparison implements Callable<Integer> {
             description = "Only cells whose name contains this.")
     private String only;
 
-    @Option(
-            names = "--rounds",
-            defaultValue = "3",
-            description = "Rounds of each cell (default: 3).")
-    private int rounds;
-
-    @Option(
-            names = "--seconds",
-            defaultValue = "1.5",
-            description = "Length of one measurement (default: 1.5).")
-    private double seconds;
-
-    @Option(
-            names = "--short",
-            description = "One round of 0.3 s, by fio over a Unix socket: five minutes.")
-    private boolean isShort;
-
-    @Option(
-            names = "--markdown",
-            paramLabel = "FILE",
-            description = "Writes the tables there as well.")
-    private Path markdown;
-
     @Override
     public Integer call() throws IOException, InterruptedException {
-        if (isShort) {
-            rounds = 1;
-            seconds = SHORT_SECONDS;
+        if (options.isShort()) {
             loads = List.of("fio");
             transports = List.of("unix");
         }
@@ -120,8 +98,8 @@ public final class ServeComparison implements Callable<Integer> {
                 compare(kinds, folder.path(), transport, tables);
             }
         }
-        if (markdown != null) {
-            Files.writeString(markdown, tables);
+        if (options.markdown() != null) {
+            Files.writeString(options.markdown(), tables);
         }
         return 0;
     }
@@ -189,13 +167,14 @@ public final class ServeComparison implements Callable<Integer> {
             throws IOException, InterruptedException {
         final Map<BenchServer.Kind, List<Measurement>> measurements =
                 new EnumMap<>(BenchServer.Kind.class);
-        for (int round = 0; round < rounds; round++) {
+        for (int round = 0; round < options.rounds(); round++) {
             for (int i = 0; i < servers.size(); i++) {
                 final BenchServer server = servers.get((i + round) % servers.size());
                 final double before = server.cpuMicros();
                 final long start = System.nanoTime();
-                final Measurement measured = load.run(server.uri(), cell, seconds);
-                final double elapsed = Math.min((System.nanoTime() - start) / 1e9, seconds);
+                final Measurement measured = load.run(server.uri(), cell, options.seconds());
+                final double elapsed =
+                        Math.min((System.nanoTime() - start) / 1e9, options.seconds());
                 final double requests = measured.requestsPerSecond() * elapsed;
                 final double cpu = (server.cpuMicros() - before) / requests;
                 measurements

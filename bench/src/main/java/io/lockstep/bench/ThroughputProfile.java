@@ -1,12 +1,12 @@
 package io.lockstep.bench;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -29,7 +29,7 @@ import java.util.function.ToDoubleFunction;
         footer = {
             "  lockstep profile throughput                      everything, about ten minutes",
             "  lockstep profile throughput --only '4k qd16 x1'  some cells",
-            "  lockstep profile throughput --short              a look, in a minute",
+            "  lockstep profile throughput --short              one round of 0.3 s, in a minute",
             "",
             "The load is fio's (package fio), at random offsets."
         })
@@ -40,45 +40,16 @@ final class ThroughputProfile implements Callable<Integer> {
 
     @Spec private CommandSpec spec;
 
+    @Mixin private final PairOptions options = new PairOptions(1, SHORT_SECONDS);
+
     @Option(
             names = "--only",
             defaultValue = "",
             description = "Only cells whose name contains this.")
     private String only;
 
-    @Option(names = "--rounds", defaultValue = "3", description = "Default: ${DEFAULT-VALUE}.")
-    private int rounds;
-
-    @Option(
-            names = "--seconds",
-            defaultValue = "1",
-            description = "Of one measurement (default: ${DEFAULT-VALUE}).")
-    private double seconds;
-
-    @Option(
-            names = "--checkpoints-per-second",
-            defaultValue = "20",
-            description = "In the cells with checkpoints (default: ${DEFAULT-VALUE}).")
-    private double checkpointsPerSecond;
-
-    @Option(
-            names = "--disk-length",
-            paramLabel = "MIB",
-            defaultValue = "1024",
-            description = "In MiB (default: ${DEFAULT-VALUE}).")
-    private int diskMebibytes;
-
     @Option(names = "--tcp", description = "Link the pair over TCP, not over a Unix socket.")
     private boolean tcp;
-
-    @Option(names = "--short", description = "One round of 0.3 s, on a disk of 256 MiB.")
-    private boolean isShort;
-
-    @Option(
-            names = "--markdown",
-            paramLabel = "FILE",
-            description = "Writes the tables there as well.")
-    private Path markdown;
 
     /** A kind of load; {@code readPercent} of its requests are reads. */
     private record Load(int blockLength, int depth, int connections, int readPercent) {
@@ -123,24 +94,19 @@ final class ThroughputProfile implements Callable<Integer> {
             spec.commandLine().getErr().println("there is no fio here (package fio)");
             return 1;
         }
-        if (isShort) {
-            rounds = 1;
-            seconds = SHORT_SECONDS;
-            diskMebibytes = 256;
-        }
         final Report report =
                 new Report(
                         spec.commandLine().getOut(),
                         "lockstep profile throughput"
                                 + (tcp ? " --tcp" : "")
-                                + (isShort ? " --short" : ""));
+                                + (options.isShort() ? " --short" : ""));
         report.paragraph(
                 String.format(
                         Locale.ROOT,
                         "Medians of the rounds (%d, of %.1f s), the smallest and the largest in"
                                 + " parentheses; a write counts when the secondary has it, too.",
-                        rounds,
-                        seconds));
+                        options.rounds(),
+                        options.seconds()));
         final MarkdownTable ratios =
                 new MarkdownTable("load", "requests/s with checkpoints / without");
         final MarkdownTable figures =
@@ -159,12 +125,13 @@ final class ThroughputProfile implements Callable<Integer> {
         try (MemoryFolder folder = new MemoryFolder();
                 LockstepPair pair =
                         LockstepPair.start(
-                                folder.path(), LockstepPair.Shape.ofOneDisk(!tcp, disk()));
+                                folder.path(),
+                                LockstepPair.Shape.ofOneDisk(!tcp, options.diskLength()));
                 LagWatch lag = LagWatch.of(pair)) {
             report.progress("warming up");
             for (final Load load : Load.all()) {
                 if (load.connections() == 1) {
-                    job(pair, load, isShort ? SHORT_SECONDS : WARM_UP_SECONDS, 0).run();
+                    job(pair, load, options.isShort() ? SHORT_SECONDS : WARM_UP_SECONDS, 0).run();
                 }
             }
             for (final Load load : Load.all()) {
@@ -175,12 +142,8 @@ final class ThroughputProfile implements Callable<Integer> {
         }
         report.table(ratios);
         report.table(figures);
-        report.write(markdown);
+        report.write(options.markdown());
         return 0;
-    }
-
-    private long disk() {
-        return (long) diskMebibytes * MEBIBYTE;
     }
 
     private FioJob job(
@@ -192,7 +155,7 @@ final class ThroughputProfile implements Callable<Integer> {
                 load.blockLength(),
                 load.depth(),
                 load.connections(),
-                disk(),
+                options.diskLength(),
                 0,
                 length,
                 seed);
@@ -208,15 +171,19 @@ final class ThroughputProfile implements Callable<Integer> {
             throws IOException, InterruptedException {
         final List<Result> quiet = new ArrayList<>();
         final List<Result> busy = new ArrayList<>();
-        for (int round = 1; round <= rounds; round++) {
+        for (int round = 1; round <= options.rounds(); round++) {
             report.progress(load + ", round " + round);
             quiet.add(run(pair, lag, load, 0, round));
-            busy.add(run(pair, lag, load, checkpointsPerSecond, round));
+            busy.add(run(pair, lag, load, options.checkpointsPerSecond(), round));
         }
         final ToDoubleFunction<Result> rate = result -> result.client().requestsPerSecond();
         ratios.row(load, rounds(busy, rate).over(rounds(quiet, rate)).spread("%.2f"));
         addRow(figures, load, "none", quiet);
-        addRow(figures, load, String.format(Locale.ROOT, "%.0f/s", checkpointsPerSecond), busy);
+        addRow(
+                figures,
+                load,
+                String.format(Locale.ROOT, "%.0f/s", options.checkpointsPerSecond()),
+                busy);
     }
 
     private Result run(
@@ -233,16 +200,17 @@ final class ThroughputProfile implements Callable<Integer> {
         lag.begin();
         final Measurement client;
         if (perSecond == 0) {
-            client = job(pair, load, seconds, seed).run();
+            client = job(pair, load, options.seconds(), seed).run();
         } else {
             try (CheckpointTicker ticker = CheckpointTicker.start(pair, null, perSecond)) {
-                client = job(pair, load, seconds, seed).run();
+                client = job(pair, load, options.seconds(), seed).run();
                 ticker.end();
             }
         }
         final LagWatch.Lag largest = lag.end();
         final long end = System.nanoTime();
         pair.drain();
+        final double seconds = options.seconds();
         final double requests = client.requestsPerSecond() * seconds;
         final double share = seconds / (seconds + (System.nanoTime() - end) / 1e9);
         return new Result(

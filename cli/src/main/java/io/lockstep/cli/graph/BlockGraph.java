@@ -9,7 +9,6 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.service.Engine;
-import io.lockstep.engine.service.EngineDisk;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -24,28 +23,25 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 
 /**
- * The block nodes of a process by their names, who stands on whom, and what that comes to in the
- * engine: files are opened, disks become a secondary's, a quorum's second child has the first
- * forwarded. What is on top is exported to guests.
+ * The block nodes of a process by their names, and who stands on whom. What a node is for, {@link
+ * NodeDuties} has the engine do; what is on top, {@link GuestExports} shows to guests.
  *
- * <p>A graph takes what replication needs, and says of all else what would work: a quorum stands on
- * one disk and at most one replication node with mode=primary; a replication node with
- * mode=secondary on an active over a hidden over a raw node. Used by one thread at a time, which
- * waits for the engine. Source: QEMU's {@code docs/block-replication.txt}.
+ * <p>Used by one thread at a time, which waits for the engine. Source: QEMU's {@code
+ * docs/block-replication.txt}.
  */
 public final class BlockGraph {
-    private static final String LOCAL_CHILD = "children.0";
-    private static final String REMOTE_CHILD = "children.1";
-
     private final Engine engine;
+    private final NodeDuties duties;
+    private final GuestExports guests;
     private final Map<String, PlacedNode> byName = new LinkedHashMap<>();
     private final List<PlacedNode> nodes = new ArrayList<>();
-    private final Map<String, PlacedNode> guestExports = new LinkedHashMap<>();
     private int anonymousCount;
 
     /** Without a node. */
     public BlockGraph(final Engine engine) {
         this.engine = engine;
+        duties = new NodeDuties(engine);
+        guests = new GuestExports(engine);
     }
 
     Engine engine() {
@@ -122,36 +118,12 @@ public final class BlockGraph {
         if (definition.node() instanceof final BlockNode.NbdClient client) {
             peers.add(new Peer(client.server(), client.export()));
         }
-        for (final Child child : childrenOf(definition.node()).values()) {
+        for (final Child child : definition.node().standsOn().values()) {
             if (child instanceof Child.Inline(Definition inline)) {
                 peers.addAll(peersOf(inline));
             }
         }
         return peers;
-    }
-
-    private static Map<String, Child> childrenOf(final BlockNode node) {
-        final Map<String, Child> children = new LinkedHashMap<>();
-        switch (node) {
-            case BlockNode.Raw(Child file) -> children.put("file", file);
-            case BlockNode.Extents(Child file, Child backing) -> {
-                if (backing != null) {
-                    children.put("backing", backing);
-                }
-                children.put("file", file);
-            }
-            case BlockNode.PrimaryReplication(Child file) -> children.put("file", file);
-            case BlockNode.SecondaryReplication(String topId, Child file) ->
-                    children.put("file", file);
-            case BlockNode.Quorum(List<Child> all) -> {
-                for (int i = 0; i < all.size(); i++) {
-                    children.put("children." + i, all.get(i));
-                }
-            }
-            case BlockNode.FileNode file -> {}
-            case BlockNode.NbdClient client -> {}
-        }
-        return children;
     }
 
     /** The length of what an export holds; fails with a sentence in QEMU's words. */
@@ -183,7 +155,7 @@ public final class BlockGraph {
         boolean complete = false;
         try {
             final PlacedNode node = place(definition, true, definition.name(), lengths, placed);
-            refreshGuestExports();
+            guests.refresh(nodes);
             complete = true;
             return node;
         } catch (final IOException e) {
@@ -212,7 +184,7 @@ public final class BlockGraph {
         boolean settled = false;
         try {
             adoptChildren(node, rootName, lengths, placed);
-            settle(node, rootName, lengths);
+            duties.begin(node, rootName, lengths, nodes);
             settled = true;
         } finally {
             if (!settled) {
@@ -230,7 +202,7 @@ public final class BlockGraph {
             final Map<Peer, Long> lengths,
             final Deque<PlacedNode> placed)
             throws IOException {
-        for (final Map.Entry<String, Child> child : childrenOf(node.node()).entrySet()) {
+        for (final Map.Entry<String, Child> child : node.node().standsOn().entrySet()) {
             node.adopt(
                     child.getKey(),
                     switch (child.getValue()) {
@@ -277,143 +249,6 @@ public final class BlockGraph {
         if (!node.id().isEmpty()) {
             byName.put(node.id(), node);
         }
-    }
-
-    /** Has the engine do what the node is for, and refuses what it can't. */
-    private void settle(final PlacedNode node, final String rootName, final Map<Peer, Long> lengths)
-            throws IOException {
-        switch (node.node()) {
-            case BlockNode.FileNode file -> {}
-            case BlockNode.Extents extents -> settleExtents(node);
-            case BlockNode.Raw raw -> node.disk(engine.open(rootName, filePath(node)));
-            case BlockNode.NbdClient(var server, String export) -> {
-                final Peer peer = new Peer(server, export);
-                node.peer(peer, lengths.get(peer));
-            }
-            case BlockNode.PrimaryReplication primary -> {
-                if (!(node.child("file").node() instanceof BlockNode.NbdClient)) {
-                    throw unsupported(
-                            node,
-                            "with mode=primary it stands on driver=nbd, which names the"
-                                    + " secondary's export");
-                }
-            }
-            case BlockNode.SecondaryReplication secondary -> settleSecondary(node);
-            case BlockNode.Quorum quorum -> settleQuorum(node);
-        }
-    }
-
-    private static Path filePath(final PlacedNode node) {
-        if (node.child("file").node() instanceof BlockNode.FileNode(Path path)) {
-            return path;
-        }
-        throw unsupported(node, "its file must be a file or block device (driver=file)");
-    }
-
-    private static void settleExtents(final PlacedNode node) {
-        filePath(node);
-        final PlacedNode backing = node.child("backing");
-        if (backing == null
-                || !(backing.node() instanceof BlockNode.Extents
-                        || backing.node() instanceof BlockNode.Raw)) {
-            throw unsupported(
-                    node,
-                    "the active disk is backed by the hidden disk, and the hidden disk by the"
-                            + " secondary disk (driver=raw)");
-        }
-    }
-
-    private void settleSecondary(final PlacedNode node) throws IOException {
-        final PlacedNode active = node.child("file");
-        final PlacedNode hidden =
-                active.node() instanceof BlockNode.Extents ? active.child("backing") : null;
-        final PlacedNode raw =
-                hidden != null && hidden.node() instanceof BlockNode.Extents
-                        ? hidden.child("backing")
-                        : null;
-        if (raw == null || !(raw.node() instanceof BlockNode.Raw)) {
-            throw unsupported(
-                    node,
-                    "with mode=secondary it stands on the active disk (driver=extents), that on"
-                            + " the hidden disk (driver=extents), and that on the secondary disk"
-                            + " (driver=raw)");
-        }
-        if (raw.isExported()) {
-            throw unsupported(
-                    node, "'" + raw.name() + "' is exported already; remove its export first");
-        }
-        requireUnused(active, hidden);
-        engine.makeSecondary(raw.disk(), new BufferFiles(filePath(active), filePath(hidden)));
-    }
-
-    /** Two buffers in one place would overwrite each other. */
-    private void requireUnused(final PlacedNode active, final PlacedNode hidden) {
-        for (final PlacedNode own : List.of(active, hidden)) {
-            for (final PlacedNode other : nodes) {
-                if (other != own
-                        && other.node() instanceof BlockNode.Extents
-                        && filePath(other)
-                                .toAbsolutePath()
-                                .normalize()
-                                .equals(filePath(own).toAbsolutePath().normalize())) {
-                    throw new GraphException(
-                            "the buffer '"
-                                    + filePath(own)
-                                    + "' is named twice; each active and each hidden disk has a"
-                                    + " filename of its own");
-                }
-            }
-        }
-    }
-
-    private void settleQuorum(final PlacedNode node) throws IOException {
-        final PlacedNode local = node.child(LOCAL_CHILD);
-        if (!(local.node() instanceof BlockNode.Raw
-                || local.node() instanceof BlockNode.SecondaryReplication)) {
-            throw unsupported(
-                    node,
-                    "its first child must be the disk: driver=raw, or driver=replication with"
-                            + " mode=secondary");
-        }
-        if (node.children().size() > 2) {
-            throw tooManyChildren(node);
-        }
-        final PlacedNode remote = node.child(REMOTE_CHILD);
-        if (remote != null) {
-            engine.attach(local.disk(), peerOf(node, remote));
-        }
-    }
-
-    private static Peer peerOf(final PlacedNode quorum, final PlacedNode remote) {
-        if (!(remote.node() instanceof BlockNode.PrimaryReplication)) {
-            throw unsupported(
-                    quorum, "beside its disk it takes a node of driver=replication, mode=primary");
-        }
-        if (remote.length() != quorum.disk().length()) {
-            throw new GraphException(
-                    "Node '"
-                            + remote.name()
-                            + "' has "
-                            + remote.length()
-                            + " bytes and '"
-                            + quorum.name()
-                            + "' "
-                            + quorum.disk().length()
-                            + "; they must be of one length");
-        }
-        return remote.peer();
-    }
-
-    private static GraphException tooManyChildren(final PlacedNode quorum) {
-        return unsupported(
-                quorum,
-                "it forwards to one secondary already; remove "
-                        + REMOTE_CHILD
-                        + " with x-blockdev-change first");
-    }
-
-    private static GraphException unsupported(final PlacedNode node, final String sentence) {
-        return new GraphException("node '" + node.name() + "': " + sentence);
     }
 
     // ---- The nodes of the commands that name disks, not nodes.
@@ -484,12 +319,11 @@ public final class BlockGraph {
         if (child.parent() != null) {
             throw new GraphException("The node " + nodeName + " already has a parent");
         }
-        if (parent.child(REMOTE_CHILD) != null) {
-            throw tooManyChildren(parent);
+        if (parent.child(NodeDuties.REMOTE_CHILD) != null) {
+            throw NodeDuties.tooManyChildren(parent);
         }
-        final Peer peer = peerOf(parent, child);
-        engine.attach(parent.disk(), peer);
-        parent.adopt(REMOTE_CHILD, child);
+        duties.forward(parent, child);
+        parent.adopt(NodeDuties.REMOTE_CHILD, child);
     }
 
     /**
@@ -508,11 +342,11 @@ public final class BlockGraph {
             throw new GraphException(
                     "The node " + parent.name() + " does not support removing a child");
         }
-        if (!childName.equals(REMOTE_CHILD)) {
+        if (!childName.equals(NodeDuties.REMOTE_CHILD)) {
             throw new GraphException(
                     "The number of children cannot be lower than the vote threshold 1");
         }
-        parent.abandon(REMOTE_CHILD);
+        parent.abandon(NodeDuties.REMOTE_CHILD);
         return engine.detach(parent.disk());
     }
 
@@ -545,9 +379,14 @@ public final class BlockGraph {
                             + " is in use"
                             + (node.parent() == null ? "" : " by '" + node.parent().name() + "'"));
         }
-        if (node.node() instanceof BlockNode.Quorum && node.child(REMOTE_CHILD) != null) {
+        if (node.node() instanceof BlockNode.Quorum
+                && node.child(NodeDuties.REMOTE_CHILD) != null) {
             throw new GraphException(
-                    "Node " + name + " is in use: it forwards; remove " + REMOTE_CHILD + " first");
+                    "Node "
+                            + name
+                            + " is in use: it forwards; remove "
+                            + NodeDuties.REMOTE_CHILD
+                            + " first");
         }
         if (reachesSecondary(node) && isSecondaryOpen()) {
             throw new GraphException(
@@ -586,19 +425,9 @@ public final class BlockGraph {
             return;
         }
         byName.values().removeIf(other -> other == node);
-        guestExports.entrySet().removeIf(entry -> removeGuestExport(entry, node));
         try {
-            switch (node.node()) {
-                case BlockNode.Raw raw -> engine.close(node.disk());
-                case BlockNode.SecondaryReplication secondary ->
-                        engine.unmakeSecondary(node.disk());
-                case BlockNode.Quorum quorum -> {
-                    if (node.child(REMOTE_CHILD) != null) {
-                        engine.detach(node.disk());
-                    }
-                }
-                default -> {}
-            }
+            guests.remove(node);
+            duties.end(node);
         } catch (final IOException e) {
             throw new GraphException(e.getMessage());
         }
@@ -610,55 +439,20 @@ public final class BlockGraph {
         }
     }
 
-    // ---- What guests use.
-
-    private boolean removeGuestExport(
-            final Map.Entry<String, PlacedNode> export, final PlacedNode node) {
-        if (export.getValue() != node) {
-            return false;
-        }
-        try {
-            engine.guests().remove(export.getKey());
-        } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
-        }
-        return true;
-    }
-
     private void refreshQuietly() {
         try {
-            refreshGuestExports();
+            guests.refresh(nodes);
         } catch (final IOException e) {
             throw new GraphException(e.getMessage());
         }
-    }
-
-    /** Exports what is on top, under its name, and nothing else. */
-    private void refreshGuestExports() throws IOException {
-        for (final Map.Entry<String, PlacedNode> export : List.copyOf(guestExports.entrySet())) {
-            if (!export.getValue().isTop()) {
-                engine.guests().remove(export.getKey());
-                guestExports.remove(export.getKey());
-            }
-        }
-        for (final PlacedNode node : nodes) {
-            if (node.isTop() && !guestExports.containsValue(node)) {
-                final EngineDisk disk = node.disk();
-                // A node without a name of its own is that disk's.
-                final boolean isNamed = node.name().indexOf('#') != 0;
-                final String name = isNamed ? node.name() : disk.name();
-                engine.exportGuest(engine.guests(), name, "guest's disk " + name, false, disk);
-                guestExports.put(name, node);
-            }
-        }
-    }
-
-    /** The names of the guests' exports. */
-    public List<String> guestNames() {
-        return List.copyOf(guestExports.keySet());
     }
 
     // ---- Looking.
+
+    /** The names of the guests' exports. */
+    public List<String> guestNames() {
+        return guests.names();
+    }
 
     /** There must be a node of that name. */
     public void require(final String name) {

@@ -3,7 +3,9 @@ package io.lockstep.cli.graph;
 import io.lockstep.engine.loop.Endpoint;
 
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What a block node is, as it was asked for: an immutable value. These are all that there are.
@@ -12,6 +14,30 @@ import java.util.List;
 sealed interface BlockNode {
     /** The name of its driver. */
     String driver();
+
+    /** What it stands on, by the names of these places; those that are empty are left out. */
+    default Map<String, Child> standsOn() {
+        final Map<String, Child> places = new LinkedHashMap<>();
+        switch (this) {
+            case Raw(Child file) -> places.put("file", file);
+            case Extents(Child file, Child backing) -> {
+                if (backing != null) {
+                    places.put("backing", backing);
+                }
+                places.put("file", file);
+            }
+            case PrimaryReplication(Child file) -> places.put("file", file);
+            case SecondaryReplication(String topId, Child file) -> places.put("file", file);
+            case Quorum(List<Child> all) -> {
+                for (int i = 0; i < all.size(); i++) {
+                    places.put("children." + i, all.get(i));
+                }
+            }
+            case FileNode file -> {}
+            case NbdClient client -> {}
+        }
+        return places;
+    }
 
     /** The protocol node: a regular file or a block device. */
     record FileNode(Path path) implements BlockNode {

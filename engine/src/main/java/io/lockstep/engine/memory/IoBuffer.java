@@ -57,9 +57,11 @@ public final class IoBuffer implements AutoCloseable {
             if (fd < 0 || Posix.ftruncate(fd, length) < 0) {
                 throw new IOException("no file in memory can be had");
             }
+            final MemorySegment segment = Posix.map(fd, 0, length, arena);
+            // Opened last: the arena gives back the mapping, but nobody would close the channel.
             final FileChannel file =
                     FileChannel.open(Path.of("/proc/self/fd/" + fd), StandardOpenOption.READ);
-            return new IoBuffer(arena, Posix.map(fd, 0, length, arena), file);
+            return new IoBuffer(arena, segment, file);
         } catch (final IOException e) {
             arena.close();
             throw (OutOfMemoryError)

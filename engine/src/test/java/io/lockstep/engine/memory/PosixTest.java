@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -75,6 +76,31 @@ final class PosixTest {
         final MemorySegment segment = buffer.segment();
         buffer.close();
         assertThrows(IllegalStateException.class, () -> segment.get(ValueLayout.JAVA_BYTE, 0));
+    }
+
+    @Test
+    void memoryThatCannotBeMappedLeavesNoFileOpen() throws IOException {
+        final long before = openMemoryFiles();
+        assertThrows(OutOfMemoryError.class, () -> IoBuffer.reserveSendable(0));
+        assertEquals(before, openMemoryFiles());
+        try (IoBuffer buffer = IoBuffer.reserveSendable(4096)) {
+            assertEquals(4096, buffer.length());
+            assertEquals(before + 1, openMemoryFiles());
+        }
+        assertEquals(before, openMemoryFiles());
+    }
+
+    private static long openMemoryFiles() throws IOException {
+        long count = 0;
+        try (DirectoryStream<Path> descriptors =
+                Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (final Path descriptor : descriptors) {
+                if (Files.readSymbolicLink(descriptor).toString().contains("memfd:")) {
+                    count++;
+                }
+            }
+        }
+        return count;
     }
 
     private int open(final long length) throws IOException {

@@ -1,0 +1,203 @@
+package io.lockstep.cli.graph;
+
+import io.lockstep.engine.primary.Peer;
+import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.service.Engine;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What nodes are for, in the engine: files are opened, disks become a secondary's, a quorum's
+ * second child has the first forwarded. Takes what replication needs, and says of all else what
+ * would work: a quorum stands on one disk and at most one replication node with mode=primary; a
+ * replication node with mode=secondary on an active over a hidden over a raw node.
+ *
+ * <p>Used by the graph's thread, which waits for the engine. Source: QEMU's {@code
+ * docs/block-replication.txt}.
+ */
+final class NodeDuties {
+    /** Of a quorum: the disk. */
+    static final String LOCAL_CHILD = "children.0";
+
+    /** Of a quorum: where it forwards to. */
+    static final String REMOTE_CHILD = "children.1";
+
+    private final Engine engine;
+
+    NodeDuties(final Engine engine) {
+        this.engine = engine;
+    }
+
+    /**
+     * Has the engine do what a node is for.
+     *
+     * @param node with its children
+     * @param rootName of what was asked for, of which it is a part
+     * @param lengths of the exports that were asked
+     * @param others the nodes that are there already
+     * @throws GraphException where it can't be for that
+     */
+    void begin(
+            final PlacedNode node,
+            final String rootName,
+            final Map<Peer, Long> lengths,
+            final List<PlacedNode> others)
+            throws IOException {
+        switch (node.node()) {
+            case BlockNode.FileNode file -> {}
+            case BlockNode.Extents extents -> requireBuffer(node);
+            case BlockNode.Raw raw -> node.disk(engine.open(rootName, filePath(node)));
+            case BlockNode.NbdClient(var server, String export) -> {
+                final Peer peer = new Peer(server, export);
+                node.peer(peer, lengths.get(peer));
+            }
+            case BlockNode.PrimaryReplication primary -> {
+                if (!(node.child("file").node() instanceof BlockNode.NbdClient)) {
+                    throw unsupported(
+                            node,
+                            "with mode=primary it stands on driver=nbd, which names the"
+                                    + " secondary's export");
+                }
+            }
+            case BlockNode.SecondaryReplication secondary -> beginSecondary(node, others);
+            case BlockNode.Quorum quorum -> beginQuorum(node);
+        }
+    }
+
+    private static Path filePath(final PlacedNode node) {
+        if (node.child("file").node() instanceof BlockNode.FileNode(Path path)) {
+            return path;
+        }
+        throw unsupported(node, "its file must be a file or block device (driver=file)");
+    }
+
+    private static void requireBuffer(final PlacedNode node) {
+        filePath(node);
+        final PlacedNode backing = node.child("backing");
+        if (backing == null
+                || !(backing.node() instanceof BlockNode.Extents
+                        || backing.node() instanceof BlockNode.Raw)) {
+            throw unsupported(
+                    node,
+                    "the active disk is backed by the hidden disk, and the hidden disk by the"
+                            + " secondary disk (driver=raw)");
+        }
+    }
+
+    private void beginSecondary(final PlacedNode node, final List<PlacedNode> others)
+            throws IOException {
+        final PlacedNode active = node.child("file");
+        final PlacedNode hidden =
+                active.node() instanceof BlockNode.Extents ? active.child("backing") : null;
+        final PlacedNode raw =
+                hidden != null && hidden.node() instanceof BlockNode.Extents
+                        ? hidden.child("backing")
+                        : null;
+        if (raw == null || !(raw.node() instanceof BlockNode.Raw)) {
+            throw unsupported(
+                    node,
+                    "with mode=secondary it stands on the active disk (driver=extents), that on"
+                            + " the hidden disk (driver=extents), and that on the secondary disk"
+                            + " (driver=raw)");
+        }
+        if (raw.isExported()) {
+            throw unsupported(
+                    node, "'" + raw.name() + "' is exported already; remove its export first");
+        }
+        requireUnused(active, hidden, others);
+        engine.makeSecondary(raw.disk(), new BufferFiles(filePath(active), filePath(hidden)));
+    }
+
+    /** Two buffers in one place would overwrite each other. */
+    private static void requireUnused(
+            final PlacedNode active, final PlacedNode hidden, final List<PlacedNode> others) {
+        for (final PlacedNode own : List.of(active, hidden)) {
+            for (final PlacedNode other : others) {
+                if (other != own
+                        && other.node() instanceof BlockNode.Extents
+                        && filePath(other)
+                                .toAbsolutePath()
+                                .normalize()
+                                .equals(filePath(own).toAbsolutePath().normalize())) {
+                    throw new GraphException(
+                            "the buffer '"
+                                    + filePath(own)
+                                    + "' is named twice; each active and each hidden disk has a"
+                                    + " filename of its own");
+                }
+            }
+        }
+    }
+
+    private void beginQuorum(final PlacedNode node) throws IOException {
+        final PlacedNode local = node.child(LOCAL_CHILD);
+        if (!(local.node() instanceof BlockNode.Raw
+                || local.node() instanceof BlockNode.SecondaryReplication)) {
+            throw unsupported(
+                    node,
+                    "its first child must be the disk: driver=raw, or driver=replication with"
+                            + " mode=secondary");
+        }
+        if (node.children().size() > 2) {
+            throw tooManyChildren(node);
+        }
+        final PlacedNode remote = node.child(REMOTE_CHILD);
+        if (remote != null) {
+            forward(node, remote);
+        }
+    }
+
+    /** Has a quorum's disk forwarded; fails where that node is not for it. */
+    void forward(final PlacedNode quorum, final PlacedNode remote) throws IOException {
+        engine.attach(quorum.disk(), peerOf(quorum, remote));
+    }
+
+    private static Peer peerOf(final PlacedNode quorum, final PlacedNode remote) {
+        if (!(remote.node() instanceof BlockNode.PrimaryReplication)) {
+            throw unsupported(
+                    quorum, "beside its disk it takes a node of driver=replication, mode=primary");
+        }
+        if (remote.length() != quorum.disk().length()) {
+            throw new GraphException(
+                    "Node '"
+                            + remote.name()
+                            + "' has "
+                            + remote.length()
+                            + " bytes and '"
+                            + quorum.name()
+                            + "' "
+                            + quorum.disk().length()
+                            + "; they must be of one length");
+        }
+        return remote.peer();
+    }
+
+    static GraphException tooManyChildren(final PlacedNode quorum) {
+        return unsupported(
+                quorum,
+                "it forwards to one secondary already; remove "
+                        + REMOTE_CHILD
+                        + " with x-blockdev-change first");
+    }
+
+    private static GraphException unsupported(final PlacedNode node, final String sentence) {
+        return new GraphException("node '" + node.name() + "': " + sentence);
+    }
+
+    /** Ends that, when nothing needs the node any more. */
+    void end(final PlacedNode node) throws IOException {
+        switch (node.node()) {
+            case BlockNode.Raw raw -> engine.close(node.disk());
+            case BlockNode.SecondaryReplication secondary -> engine.unmakeSecondary(node.disk());
+            case BlockNode.Quorum quorum -> {
+                if (node.child(REMOTE_CHILD) != null) {
+                    engine.detach(node.disk());
+                }
+            }
+            default -> {}
+        }
+    }
+}

@@ -1,0 +1,37 @@
+package io.lockstep.bench;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import picocli.CommandLine;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+
+/** The measuring commands explain themselves. */
+final class MeasuringTest {
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "bench jmh",
+                "bench serve",
+                "bench replication",
+                "bench growth",
+                "bench limits",
+                "profile checkpoint",
+                "profile throughput"
+            })
+    void everyCommandHasHelpWithExamples(final String command) {
+        final StringWriter out = new StringWriter();
+        final CommandLine line = Measuring.commandLine().setOut(new PrintWriter(out));
+        assertEquals(0, line.execute((command + " --help").split(" ")));
+        final String help = out.toString();
+        assertTrue(help.startsWith("Usage: lockstep " + command), help);
+        assertTrue(help.contains("--short"), help);
+        assertTrue(help.contains("--markdown=FILE"), help);
+        assertTrue(help.contains("  lockstep " + command + " --short "), help);
+    }
+}

@@ -16,6 +16,7 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.server.NbdServer;
+import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
 
 import org.junit.jupiter.api.AfterEach;
@@ -34,6 +35,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -220,6 +222,67 @@ final class PairTest {
         assertTrue(refused.getMessage().contains("--assume-identical"), refused.getMessage());
     }
 
+    /** It would write over what has no pre-image, and call committed what nobody has committed. */
+    @Test
+    void aPlainServerInThePlaceOfTheSecondaryIsNotWrittenTo() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        final CountDownLatch hasComeTwice = new CountDownLatch(2);
+        final FileDisk plain = open("plain", "vda", secondaryLoop);
+        final NbdServer other = serverOf(List.of(ServedExport.of(plain, "no secondary")));
+        call(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    server.abort();
+                    listener =
+                            secondaryLoop.listen(
+                                    endpoint(),
+                                    accepted -> {
+                                        hasComeTwice.countDown();
+                                        accepted.open(secondaryLoop, other::connect);
+                                    });
+                    return null;
+                });
+        final byte[] content = new byte[LENGTH];
+        writeRandomly(new Random(7), content, 20); // the log has room for them
+        assertTrue(hasComeTwice.await(30, TimeUnit.SECONDS));
+        assertArrayEquals(new byte[LENGTH], Files.readAllBytes(folder.resolve("plain")));
+        assertFalse(call(guestLoop, () -> primary.status().linked()));
+        call(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    other.abort();
+                    listen();
+                    return null;
+                });
+        assertEquals(1L, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
+    }
+
+    @Test
+    void disksOfWhichOnlySomeHaveALockstepForTheirSecondaryAreRefused() throws Exception {
+        startSecondary();
+        final FileDisk plain = open("plain", "vdb", secondaryLoop);
+        call(
+                secondaryLoop,
+                () -> {
+                    server.add(ServedExport.of(plain, "no secondary"));
+                    return null;
+                });
+        final ExecutionException refused =
+                assertThrows(
+                        ExecutionException.class,
+                        () ->
+                                startPrimary(
+                                        new PrimaryGroup.Options(
+                                                LOG_LENGTH, FullLogPolicy.BLOCK, false),
+                                        "vda",
+                                        "vdb"));
+        assertTrue(refused.getMessage().contains("those of other disks"), refused.getMessage());
+    }
+
     // ---- The pair.
 
     private NioLoop startLoop(final String name) throws IOException {
@@ -229,12 +292,13 @@ final class PairTest {
         return loop;
     }
 
-    private FileDisk open(final String name, final NioLoop loop) throws IOException {
-        final Path path = folder.resolve(name);
+    private FileDisk open(final String fileName, final String name, final NioLoop loop)
+            throws IOException {
+        final Path path = folder.resolve(fileName);
         try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
             file.setLength(LENGTH);
         }
-        final DiskFile file = DiskFile.open("vda", path, false);
+        final DiskFile file = DiskFile.open(name, path, false);
         opened.add(file);
         final FileDisk disk = new FileDisk(file, loop, helpers);
         opened.add(disk);
@@ -247,7 +311,7 @@ final class PairTest {
 
     private void startSecondary() throws Exception {
         secondaryLoop = startLoop("secondary");
-        final FileDisk disk = open("secondary", secondaryLoop);
+        final FileDisk disk = open("secondary", "vda", secondaryLoop);
         onLoop(
                 secondaryLoop,
                 () -> {
@@ -259,16 +323,14 @@ final class PairTest {
                                             folder.resolve("buffers"), 1, 64 << 20),
                                     (event, name, epoch, sentence) -> {});
                     opened.add(secondary);
-                    server =
-                            new NbdServer(
-                                    secondaryLoop,
-                                    secondary.streamExports(),
-                                    16,
-                                    new AtomicInteger(),
-                                    new Silence());
+                    server = serverOf(secondary.streamExports());
                     listen();
                     return secondary.start();
                 });
+    }
+
+    private NbdServer serverOf(final List<ServedExport> exports) {
+        return new NbdServer(secondaryLoop, exports, 16, new AtomicInteger(), new Silence());
     }
 
     private void listen() throws IOException {
@@ -278,9 +340,17 @@ final class PairTest {
     }
 
     private void startPrimary(final PrimaryGroup.Options options) throws Exception {
+        startPrimary(options, "vda");
+    }
+
+    private void startPrimary(final PrimaryGroup.Options options, final String... names)
+            throws Exception {
         guestLoop = startLoop("guest");
         linkLoop = startLoop("link");
-        final FileDisk disk = open("primary", guestLoop);
+        final List<Disk> disks = new ArrayList<>();
+        for (final String name : names) {
+            disks.add(open(disks.isEmpty() ? "primary" : name, name, guestLoop));
+        }
         onLoop(
                 guestLoop,
                 () -> {
@@ -288,7 +358,7 @@ final class PairTest {
                             PrimaryGroup.open(
                                     guestLoop,
                                     linkLoop,
-                                    List.of(disk),
+                                    disks,
                                     endpoint(),
                                     options,
                                     (event, name, epoch, sentence) -> {});

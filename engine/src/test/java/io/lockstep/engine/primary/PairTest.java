@@ -22,6 +22,8 @@ import io.lockstep.engine.server.ServerEvents;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -40,6 +42,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
 
 /** A primary and a secondary on loops of their own, over a real socket. */
 final class PairTest {
@@ -55,6 +58,7 @@ final class PairTest {
     private NioLoop secondaryLoop;
     private NioLoop guestLoop;
     private NioLoop linkLoop;
+    private UnaryOperator<IoLoop> groupLoop = UnaryOperator.identity();
     private SecondaryGroup secondary;
     private PrimaryGroup primary;
     private NbdServer server;
@@ -208,6 +212,51 @@ final class PairTest {
                 "to wait for a late secondary is no reason to give it up");
     }
 
+    /**
+     * The secondary may answer just after the guest's loop has found it late: as a write comes, or
+     * when it was waiting already. The log has room.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aSecondaryThatCatchesUpJustWhenItIsFoundLateIsNotGivenUp(final boolean isWaiting)
+            throws Exception {
+        final long lagNanosMax = TimeUnit.HOURS.toNanos(1);
+        final HastyLoop[] hasty = new HastyLoop[1];
+        groupLoop = loop -> hasty[0] = new HastyLoop(loop, 2 * lagNanosMax);
+        startSecondary();
+        startPrimary(
+                new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.DETACH, false, lagNanosMax));
+        final CountDownLatch mayAnswer = new CountDownLatch(1);
+        secondaryLoop.execute(() -> await(mayAnswer));
+        final Disk guest = primary.guestExports().getFirst().disk();
+        assertEquals(0, write(guest, 0, new byte[] {1}).get(30, TimeUnit.SECONDS));
+
+        final Runnable catchUp =
+                () -> {
+                    mayAnswer.countDown();
+                    while (primary.status().lagBytes() > 0) {
+                        Thread.onSpinWait();
+                    }
+                };
+        if (isWaiting) {
+            guestLoop.execute(() -> hasty[0].hurry(Integer.MAX_VALUE, () -> {}));
+        } else {
+            guestLoop.execute(() -> hasty[0].hurry(1, catchUp));
+        }
+        final CompletableFuture<Integer> second = write(guest, 0, new byte[] {2});
+        if (isWaiting) {
+            guestLoop.execute(
+                    () -> {
+                        hasty[0].hurry(1, catchUp);
+                        primary.drain(() -> {}); // looks who may enter now
+                    });
+        }
+        assertEquals(0, second.get(30, TimeUnit.SECONDS));
+        assertEquals(GroupStatus.State.RUNNING, call(guestLoop, () -> primary.status().state()));
+        assertEquals(1L, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        assertEquals(2, Files.readAllBytes(folder.resolve("secondary"))[0]);
+    }
+
     @Test
     void disksThatAreNotKnownToBeEqualAreRefused() throws Exception {
         Files.write(folder.resolve("secondary"), new byte[] {1});
@@ -356,7 +405,7 @@ final class PairTest {
                 () -> {
                     primary =
                             PrimaryGroup.open(
-                                    guestLoop,
+                                    groupLoop.apply(guestLoop),
                                     linkLoop,
                                     disks,
                                     endpoint(),
@@ -435,6 +484,64 @@ final class PairTest {
 
     private static <T> T call(final NioLoop loop, final Callable<T> operation) throws Exception {
         return onLoop(loop, () -> CompletableFuture.completedFuture(operation.call()));
+    }
+
+    private static void await(final CountDownLatch latch) {
+        try {
+            assertTrue(latch.await(30, TimeUnit.SECONDS));
+        } catch (final InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** A loop of which some looks at the clock show it far ahead, the last one after an action. */
+    private static final class HastyLoop implements IoLoop {
+        private final IoLoop loop;
+        private final long hasteNanos;
+        private int looks;
+        private Runnable atLast = () -> {};
+
+        HastyLoop(final IoLoop loop, final long hasteNanos) {
+            this.loop = loop;
+            this.hasteNanos = hasteNanos;
+        }
+
+        void hurry(final int count, final Runnable action) {
+            looks = count;
+            atLast = action;
+        }
+
+        @Override
+        public long nanoTime() {
+            if (looks == 0) {
+                return loop.nanoTime();
+            }
+            if (--looks == 0) {
+                atLast.run();
+            }
+            return loop.nanoTime() + hasteNanos;
+        }
+
+        @Override
+        public Listener listen(final Endpoint endpoint, final AcceptHandler handler)
+                throws IOException {
+            return loop.listen(endpoint, handler);
+        }
+
+        @Override
+        public void connect(final Endpoint endpoint, final ConnectHandler handler) {
+            loop.connect(endpoint, handler);
+        }
+
+        @Override
+        public Timer schedule(final long delayNanos, final Runnable action) {
+            return loop.schedule(delayNanos, action);
+        }
+
+        @Override
+        public void execute(final Runnable action) {
+            loop.execute(action);
+        }
     }
 
     private static final class Silence implements ServerEvents {

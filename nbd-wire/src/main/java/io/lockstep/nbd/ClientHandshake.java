@@ -372,7 +372,8 @@ public final class ClientHandshake {
             askForStyle(ReplyStyle.STRUCTURED);
         } else if (canGoOn && option == Nbd.OPT_STRUCTURED_REPLY) {
             askForStyle(ReplyStyle.SIMPLE);
-        } else if (canGoOn && option == Nbd.OPT_SET_META_CONTEXT) {
+        } else if (canGoOn && option == Nbd.OPT_SET_META_CONTEXT && error != Nbd.REP_ERR_UNKNOWN) {
+            // Where the export is unknown its contexts are too: it may be there a moment later.
             contexts.clear(); // what came before an error doesn't count
             sendInfoOrGo();
         } else if (error == Nbd.REP_ERR_UNSUP
@@ -480,8 +481,12 @@ public final class ClientHandshake {
     }
 
     private String refusal(final int error, final String text) {
+        final boolean isOfExport =
+                option == Nbd.OPT_GO
+                        || option == Nbd.OPT_INFO
+                        || (option == Nbd.OPT_SET_META_CONTEXT && error == Nbd.REP_ERR_UNKNOWN);
         final String what =
-                option == Nbd.OPT_GO || option == Nbd.OPT_INFO
+                isOfExport
                         ? "server refused export " + quoted(options.exportName())
                         : "server refused " + optionName(option);
         return what

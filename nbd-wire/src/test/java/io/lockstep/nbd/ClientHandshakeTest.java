@@ -237,6 +237,42 @@ final class ClientHandshakeTest {
         assertEquals(List.of(), client.negotiated().contexts());
     }
 
+    /** It may come a moment later, and then be taken for one without contexts. */
+    @Test
+    void an_export_that_is_not_there_when_contexts_are_asked_for_is_not_chosen() {
+        start(
+                ClientOptions.use("disk")
+                        .withReplyStyle(ReplyStyle.STRUCTURED)
+                        .withMetaContexts("x-lockstep:epoch"));
+        receive(Message.optionReply(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK));
+
+        final byte[] next =
+                receive(
+                        Message.optionReply(
+                                Nbd.OPT_SET_META_CONTEXT,
+                                Nbd.REP_ERR_UNKNOWN,
+                                Message.of().text("not yet")));
+
+        assertEquals(Arrays.toString(abort().toBytes()), Arrays.toString(next));
+        assertFails("server refused export \"disk\": not yet (ERR_UNKNOWN)");
+    }
+
+    /** So answer QEMU and nbdkit, and so does nbd-server. */
+    @ParameterizedTest
+    @ValueSource(ints = {Nbd.REP_ACK, Nbd.REP_ERR_UNSUP})
+    void a_server_that_knows_no_such_context_is_used_without_it(final int answer) {
+        start(
+                ClientOptions.use("disk")
+                        .withReplyStyle(ReplyStyle.STRUCTURED)
+                        .withMetaContexts("x-lockstep:epoch"));
+        receive(Message.optionReply(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK));
+
+        assertEquals(
+                Nbd.OPT_GO,
+                optionOf(receive(Message.optionReply(Nbd.OPT_SET_META_CONTEXT, answer))));
+        assertEquals(List.of(), client.negotiated().contexts());
+    }
+
     @Test
     void context_numbers_are_the_servers_own() {
         start(ClientOptions.use("disk").withMetaContexts("base:allocation"));

@@ -196,6 +196,22 @@ final class ClientTest {
         }
     }
 
+    /** By that a primary tells servers of other kinds from a lockstep secondary. */
+    @Test
+    void aContextThatTheServerDoesNotKnowIsDoneWithout() {
+        final WaitingClient client =
+                rig.keep(
+                        WaitingClient.connect(
+                                Peer.endpoint(rig),
+                                ClientOptions.use(Rig.DISK)
+                                        .withReplyStyle(ReplyStyle.STRUCTURED)
+                                        .withMetaContexts(Nbd.CONTEXT_CONTROL),
+                                ClientLimits.DEFAULT));
+        client.awaitReady();
+        assertEquals(List.of(), client.negotiated().contexts());
+        assertEquals(LENGTH, client.negotiated().export().size());
+    }
+
     @Test
     void allReplyStylesCarryTheSameBytes() {
         final byte[] bytes = Rig.randomBytes(MIB, 9);

@@ -32,6 +32,7 @@ final class SecondarySide implements ServerEvents {
     private static final int CONNECTIONS_MAX = 100;
 
     private final Simulation simulation;
+    private final Dice dice;
     private final SimulatedHost host;
     private final List<ReplicatedDisk> disks;
     private final BufferDirectories directories;
@@ -59,6 +60,7 @@ final class SecondarySide implements ServerEvents {
             final long bufferLimit,
             final boolean isCalm) {
         this.simulation = network.simulation();
+        dice = simulation.dice().split();
         this.disks = disks;
         this.directories = directories;
         this.bufferLimit = bufferLimit;
@@ -120,7 +122,7 @@ final class SecondarySide implements ServerEvents {
             for (int i = 0; i < disks.size(); i++) {
                 stream.add(tap(group.streamExports().get(i), disks.get(i).tap()));
             }
-            listeners = List.of(serve(STREAM, stream), serve(GUEST, group.guestExports()));
+            listeners = List.of(serveOneByOne(stream), serve(GUEST, group.guestExports()));
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -128,9 +130,23 @@ final class SecondarySide implements ServerEvents {
 
     private IoLoop.Listener serve(final Endpoint endpoint, final List<ServedExport> exports)
             throws IOException {
-        final SimulatedLoop own = loop;
+        return listen(
+                endpoint, new NbdServer(loop, exports, CONNECTIONS_MAX, new AtomicInteger(), this));
+    }
+
+    /** As a manager does over QMP: the server is there before its exports are. */
+    private IoLoop.Listener serveOneByOne(final List<ServedExport> exports) throws IOException {
         final NbdServer server =
-                new NbdServer(own, exports, CONNECTIONS_MAX, new AtomicInteger(), this);
+                new NbdServer(loop, List.of(), CONNECTIONS_MAX, new AtomicInteger(), this);
+        for (final ServedExport export : exports) {
+            loop.schedule(dice.between(0, 2 * Simulation.MILLISECOND), () -> server.add(export));
+        }
+        return listen(STREAM, server);
+    }
+
+    private IoLoop.Listener listen(final Endpoint endpoint, final NbdServer server)
+            throws IOException {
+        final SimulatedLoop own = loop;
         host.onStop(server::abort);
         return own.listen(endpoint, connection -> connection.open(own, server::connect));
     }

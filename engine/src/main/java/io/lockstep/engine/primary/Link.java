@@ -79,6 +79,13 @@ final class Link {
         ENDED
     }
 
+    /** What the secondary is: on all disks, and for good once the link has stood. */
+    private enum Secondary {
+        UNKNOWN,
+        LOCKSTEP,
+        FOREIGN
+    }
+
     private final IoLoop loop;
     private final Peer[] peers;
     private final PrimaryDisk[] disks;
@@ -98,10 +105,7 @@ final class Link {
     private long backoffNanos = BACKOFF_MIN_NANOS;
     private boolean hasStood;
     private int readyCount;
-    private boolean isForeign;
-
-    /** Whether the secondary was once found to be a lockstep. */
-    private boolean isOurs;
+    private Secondary secondary = Secondary.UNKNOWN;
 
     /** The next frame to send; those from 'released' to here wait for their answers. */
     private long next;
@@ -154,6 +158,9 @@ final class Link {
         phase = Phase.CONNECTING;
         final int ofGeneration = ++generation;
         readyCount = 0;
+        if (!hasStood) {
+            secondary = Secondary.UNKNOWN;
+        }
         for (int i = 0; i < disks.length && ofGeneration == generation; i++) {
             connect(i, ofGeneration);
         }
@@ -237,14 +244,40 @@ final class Link {
                             + negotiated.export().payloadLengthMax()
                             + " bytes in a write, and the primary sends up to "
                             + log.payloadLengthMax());
-        } else if (negotiated.hasContext(Nbd.CONTEXT_CONTROL)) {
-            attach(disk, client);
-        } else if (isOurs) {
-            // It was making its exports while we asked; a lockstep does not become another server.
-            goDown("the secondary's export offers no " + Nbd.CONTEXT_CONTROL);
         } else {
-            isForeign = true;
+            onFound(
+                    disk,
+                    client,
+                    negotiated.hasContext(Nbd.CONTEXT_CONTROL)
+                            ? Secondary.LOCKSTEP
+                            : Secondary.FOREIGN);
+        }
+    }
+
+    /**
+     * A server that knows no epochs must not get what was on its way to one that does: it saves no
+     * pre-images, and nobody would commit there what is asked for.
+     */
+    private void onFound(final int disk, final NbdClient client, final Secondary found) {
+        if (secondary == Secondary.UNKNOWN) {
+            secondary = found;
+        }
+        if (secondary != found) {
+            final String reason =
+                    "export "
+                            + peers[disk].export()
+                            + (found == Secondary.FOREIGN ? " is not" : " is")
+                            + " one of a lockstep secondary, unlike "
+                            + (hasStood ? "before" : "those of other disks");
+            if (hasStood) {
+                goDown(reason);
+            } else {
+                refuse(disk, reason);
+            }
+        } else if (found == Secondary.FOREIGN) {
             onAttached();
+        } else {
+            attach(disk, client);
         }
     }
 
@@ -287,8 +320,6 @@ final class Link {
                         return;
                     }
                     if (errno == 0) {
-                        isForeign = false;
-                        isOurs = true;
                         onAttached();
                     } else if (errno != Errno.ESHUTDOWN) {
                         refuse(disk, client.errorText());
@@ -313,14 +344,14 @@ final class Link {
         commitSent = commitDone;
         long sealed = 0;
         long committed = 0;
-        if (!isForeign) {
+        if (!isForeign()) {
             sealed = Long.MAX_VALUE;
             for (final MemorySegment state : states) {
                 sealed = Math.min(sealed, ControlRecord.epoch(state, 0));
                 committed = Math.max(committed, ControlRecord.committedEpoch(state, 0));
             }
         }
-        owner.onUp(isForeign, sealed, committed);
+        owner.onUp(isForeign(), sealed, committed);
         work();
     }
 
@@ -391,12 +422,8 @@ final class Link {
         abortAll();
     }
 
-    boolean isUp() {
-        return phase == Phase.UP;
-    }
-
-    boolean hasStood() {
-        return hasStood;
+    private boolean isForeign() {
+        return secondary == Secondary.FOREIGN;
     }
 
     // ---- Sending.
@@ -439,7 +466,7 @@ final class Link {
                 && kind == ForwardLog.Kind.WRITE) {
             return false;
         }
-        if (isForeign && mustWait(frame, kind)) {
+        if (isForeign() && mustWait(frame, kind)) {
             return false;
         }
         final NbdClient client = clients[log.disk(frame)];
@@ -478,7 +505,7 @@ final class Link {
     }
 
     private boolean sendSeal(final NbdClient client, final long frame) {
-        if (isForeign) {
+        if (isForeign()) {
             return sealForeign(frame);
         }
         ControlRecord.write(
@@ -536,7 +563,7 @@ final class Link {
             return;
         }
         final long epoch = commitAsked;
-        if (isForeign) {
+        if (isForeign()) {
             commitSent = epoch;
             commitDone = epoch;
             owner.onCommitted(epoch);
@@ -625,7 +652,7 @@ final class Link {
             final boolean isLastSeal =
                     log.kind(released) == ForwardLog.Kind.SEAL
                             && log.disk(released) == disks.length - 1
-                            && !isForeign
+                            && !isForeign()
                             && !log.isFailed(released);
             final long epoch = log.offset(released);
             released++;

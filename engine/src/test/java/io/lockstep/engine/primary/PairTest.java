@@ -16,11 +16,14 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.server.NbdServer;
+import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -34,10 +37,12 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
 
 /** A primary and a secondary on loops of their own, over a real socket. */
 final class PairTest {
@@ -53,6 +58,7 @@ final class PairTest {
     private NioLoop secondaryLoop;
     private NioLoop guestLoop;
     private NioLoop linkLoop;
+    private UnaryOperator<IoLoop> groupLoop = UnaryOperator.identity();
     private SecondaryGroup secondary;
     private PrimaryGroup primary;
     private NbdServer server;
@@ -206,6 +212,51 @@ final class PairTest {
                 "to wait for a late secondary is no reason to give it up");
     }
 
+    /**
+     * The secondary may answer just after the guest's loop has found it late: as a write comes, or
+     * when it was waiting already. The log has room.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aSecondaryThatCatchesUpJustWhenItIsFoundLateIsNotGivenUp(final boolean isWaiting)
+            throws Exception {
+        final long lagNanosMax = TimeUnit.HOURS.toNanos(1);
+        final HastyLoop[] hasty = new HastyLoop[1];
+        groupLoop = loop -> hasty[0] = new HastyLoop(loop, 2 * lagNanosMax);
+        startSecondary();
+        startPrimary(
+                new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.DETACH, false, lagNanosMax));
+        final CountDownLatch mayAnswer = new CountDownLatch(1);
+        secondaryLoop.execute(() -> await(mayAnswer));
+        final Disk guest = primary.guestExports().getFirst().disk();
+        assertEquals(0, write(guest, 0, new byte[] {1}).get(30, TimeUnit.SECONDS));
+
+        final Runnable catchUp =
+                () -> {
+                    mayAnswer.countDown();
+                    while (primary.status().lagBytes() > 0) {
+                        Thread.onSpinWait();
+                    }
+                };
+        if (isWaiting) {
+            guestLoop.execute(() -> hasty[0].hurry(Integer.MAX_VALUE, () -> {}));
+        } else {
+            guestLoop.execute(() -> hasty[0].hurry(1, catchUp));
+        }
+        final CompletableFuture<Integer> second = write(guest, 0, new byte[] {2});
+        if (isWaiting) {
+            guestLoop.execute(
+                    () -> {
+                        hasty[0].hurry(1, catchUp);
+                        primary.drain(() -> {}); // looks who may enter now
+                    });
+        }
+        assertEquals(0, second.get(30, TimeUnit.SECONDS));
+        assertEquals(GroupStatus.State.RUNNING, call(guestLoop, () -> primary.status().state()));
+        assertEquals(1L, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        assertEquals(2, Files.readAllBytes(folder.resolve("secondary"))[0]);
+    }
+
     @Test
     void disksThatAreNotKnownToBeEqualAreRefused() throws Exception {
         Files.write(folder.resolve("secondary"), new byte[] {1});
@@ -220,6 +271,67 @@ final class PairTest {
         assertTrue(refused.getMessage().contains("--assume-identical"), refused.getMessage());
     }
 
+    /** It would write over what has no pre-image, and call committed what nobody has committed. */
+    @Test
+    void aPlainServerInThePlaceOfTheSecondaryIsNotWrittenTo() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        final CountDownLatch hasComeTwice = new CountDownLatch(2);
+        final FileDisk plain = open("plain", "vda", secondaryLoop);
+        final NbdServer other = serverOf(List.of(ServedExport.of(plain, "no secondary")));
+        call(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    server.abort();
+                    listener =
+                            secondaryLoop.listen(
+                                    endpoint(),
+                                    accepted -> {
+                                        hasComeTwice.countDown();
+                                        accepted.open(secondaryLoop, other::connect);
+                                    });
+                    return null;
+                });
+        final byte[] content = new byte[LENGTH];
+        writeRandomly(new Random(7), content, 20); // the log has room for them
+        assertTrue(hasComeTwice.await(30, TimeUnit.SECONDS));
+        assertArrayEquals(new byte[LENGTH], Files.readAllBytes(folder.resolve("plain")));
+        assertFalse(call(guestLoop, () -> primary.status().linked()));
+        call(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    other.abort();
+                    listen();
+                    return null;
+                });
+        assertEquals(1L, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
+    }
+
+    @Test
+    void disksOfWhichOnlySomeHaveALockstepForTheirSecondaryAreRefused() throws Exception {
+        startSecondary();
+        final FileDisk plain = open("plain", "vdb", secondaryLoop);
+        call(
+                secondaryLoop,
+                () -> {
+                    server.add(ServedExport.of(plain, "no secondary"));
+                    return null;
+                });
+        final ExecutionException refused =
+                assertThrows(
+                        ExecutionException.class,
+                        () ->
+                                startPrimary(
+                                        new PrimaryGroup.Options(
+                                                LOG_LENGTH, FullLogPolicy.BLOCK, false),
+                                        "vda",
+                                        "vdb"));
+        assertTrue(refused.getMessage().contains("those of other disks"), refused.getMessage());
+    }
+
     // ---- The pair.
 
     private NioLoop startLoop(final String name) throws IOException {
@@ -229,12 +341,13 @@ final class PairTest {
         return loop;
     }
 
-    private FileDisk open(final String name, final NioLoop loop) throws IOException {
-        final Path path = folder.resolve(name);
+    private FileDisk open(final String fileName, final String name, final NioLoop loop)
+            throws IOException {
+        final Path path = folder.resolve(fileName);
         try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
             file.setLength(LENGTH);
         }
-        final DiskFile file = DiskFile.open("vda", path, false);
+        final DiskFile file = DiskFile.open(name, path, false);
         opened.add(file);
         final FileDisk disk = new FileDisk(file, loop, helpers);
         opened.add(disk);
@@ -247,7 +360,7 @@ final class PairTest {
 
     private void startSecondary() throws Exception {
         secondaryLoop = startLoop("secondary");
-        final FileDisk disk = open("secondary", secondaryLoop);
+        final FileDisk disk = open("secondary", "vda", secondaryLoop);
         onLoop(
                 secondaryLoop,
                 () -> {
@@ -259,16 +372,14 @@ final class PairTest {
                                             folder.resolve("buffers"), 1, 64 << 20),
                                     (event, name, epoch, sentence) -> {});
                     opened.add(secondary);
-                    server =
-                            new NbdServer(
-                                    secondaryLoop,
-                                    secondary.streamExports(),
-                                    16,
-                                    new AtomicInteger(),
-                                    new Silence());
+                    server = serverOf(secondary.streamExports());
                     listen();
                     return secondary.start();
                 });
+    }
+
+    private NbdServer serverOf(final List<ServedExport> exports) {
+        return new NbdServer(secondaryLoop, exports, 16, new AtomicInteger(), new Silence());
     }
 
     private void listen() throws IOException {
@@ -278,17 +389,25 @@ final class PairTest {
     }
 
     private void startPrimary(final PrimaryGroup.Options options) throws Exception {
+        startPrimary(options, "vda");
+    }
+
+    private void startPrimary(final PrimaryGroup.Options options, final String... names)
+            throws Exception {
         guestLoop = startLoop("guest");
         linkLoop = startLoop("link");
-        final FileDisk disk = open("primary", guestLoop);
+        final List<Disk> disks = new ArrayList<>();
+        for (final String name : names) {
+            disks.add(open(disks.isEmpty() ? "primary" : name, name, guestLoop));
+        }
         onLoop(
                 guestLoop,
                 () -> {
                     primary =
                             PrimaryGroup.open(
-                                    guestLoop,
+                                    groupLoop.apply(guestLoop),
                                     linkLoop,
-                                    List.of(disk),
+                                    disks,
                                     endpoint(),
                                     options,
                                     (event, name, epoch, sentence) -> {});
@@ -365,6 +484,64 @@ final class PairTest {
 
     private static <T> T call(final NioLoop loop, final Callable<T> operation) throws Exception {
         return onLoop(loop, () -> CompletableFuture.completedFuture(operation.call()));
+    }
+
+    private static void await(final CountDownLatch latch) {
+        try {
+            assertTrue(latch.await(30, TimeUnit.SECONDS));
+        } catch (final InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** A loop of which some looks at the clock show it far ahead, the last one after an action. */
+    private static final class HastyLoop implements IoLoop {
+        private final IoLoop loop;
+        private final long hasteNanos;
+        private int looks;
+        private Runnable atLast = () -> {};
+
+        HastyLoop(final IoLoop loop, final long hasteNanos) {
+            this.loop = loop;
+            this.hasteNanos = hasteNanos;
+        }
+
+        void hurry(final int count, final Runnable action) {
+            looks = count;
+            atLast = action;
+        }
+
+        @Override
+        public long nanoTime() {
+            if (looks == 0) {
+                return loop.nanoTime();
+            }
+            if (--looks == 0) {
+                atLast.run();
+            }
+            return loop.nanoTime() + hasteNanos;
+        }
+
+        @Override
+        public Listener listen(final Endpoint endpoint, final AcceptHandler handler)
+                throws IOException {
+            return loop.listen(endpoint, handler);
+        }
+
+        @Override
+        public void connect(final Endpoint endpoint, final ConnectHandler handler) {
+            loop.connect(endpoint, handler);
+        }
+
+        @Override
+        public Timer schedule(final long delayNanos, final Runnable action) {
+            return loop.schedule(delayNanos, action);
+        }
+
+        @Override
+        public void execute(final Runnable action) {
+            loop.execute(action);
+        }
     }
 
     private static final class Silence implements ServerEvents {

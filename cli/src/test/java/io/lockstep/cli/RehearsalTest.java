@@ -180,6 +180,15 @@ final class RehearsalTest {
     }
 
     @Test
+    void whereASocketsPathIsTooLongNothingIsLeftEither() throws IOException {
+        final Map<String, Integer> before = files();
+        final Path directory = at("control".repeat(20) + ".rehearsal");
+        new Rehearsal(directory, () -> true).run();
+        assertFalse(Files.exists(directory));
+        assertEquals(before, files());
+    }
+
+    @Test
     void thereIsNoRoomForIt() throws IOException {
         Files.write(at("control.rehearsal"), new byte[] {1});
         final Path below = at("control.rehearsal").resolve("below"); // a file is no directory

@@ -2,7 +2,9 @@ package io.lockstep.simulator;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -107,6 +109,60 @@ final class SimulatedDisk implements Disk {
                 completion,
                 token,
                 (from, end) -> List.of(medium.store(from, end - from, bytes)));
+    }
+
+    @Override
+    public int windowLengthMin() {
+        return 1;
+    }
+
+    @Override
+    public boolean hasWriteWindow(final long offset, final int length) {
+        return dice.chance(0.5);
+    }
+
+    @Override
+    public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
+        final boolean isOpen = length > 0 && !detached && dice.chance(0.7);
+        if (isOpen) {
+            simulation.trace(name(), "lends memory", offset, length);
+            window.open(IoBuffer.collected(length), 0, offset, length);
+        }
+        return isOpen;
+    }
+
+    @Override
+    public void write(final WriteWindow window, final Completion completion, final long token) {
+        write(
+                window.offset(),
+                window.length(),
+                window.memory().segment(),
+                window.position(),
+                completion,
+                token);
+    }
+
+    /** What came of the payload is on the disk, as if it had been received there. */
+    @Override
+    public void dropWriteWindow(final WriteWindow window) {
+        if (detached || window.received() == 0) {
+            return;
+        }
+        simulation.trace(name(), "is left with a part", window.offset(), window.received());
+        final MemorySegment source = window.memory().segment();
+        final SimulatedMedium.Change torn =
+                medium.store(
+                        window.offset(),
+                        window.received(),
+                        (at, block, start, count) ->
+                                MemorySegment.copy(
+                                        source,
+                                        ValueLayout.JAVA_BYTE,
+                                        at - window.offset(),
+                                        block,
+                                        start,
+                                        count));
+        medium.complete(List.of(torn));
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.lockstep.simulator;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
@@ -159,8 +160,36 @@ public final class StreamTap {
         }
 
         @Override
-        public IoBuffer writeWindow(final long offset, final int length) {
-            return disk.writeWindow(offset, length);
+        public int windowLengthMin() {
+            return disk.windowLengthMin();
+        }
+
+        @Override
+        public boolean hasWriteWindow(final long offset, final int length) {
+            return disk.hasWriteWindow(offset, length);
+        }
+
+        @Override
+        public boolean openWriteWindow(
+                final long offset, final int length, final WriteWindow window) {
+            return disk.openWriteWindow(offset, length, window);
+        }
+
+        @Override
+        public void write(final WriteWindow window, final Completion completion, final long token) {
+            MemorySegment.copy(
+                    window.memory().segment(),
+                    ValueLayout.JAVA_BYTE,
+                    window.position(),
+                    content,
+                    (int) window.offset(),
+                    window.length());
+            disk.write(window, completion, token);
+        }
+
+        @Override
+        public void dropWriteWindow(final WriteWindow window) {
+            disk.dropWriteWindow(window);
         }
 
         @Override

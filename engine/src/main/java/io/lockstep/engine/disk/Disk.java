@@ -101,18 +101,43 @@ public interface Disk {
         return null;
     }
 
-    /**
-     * Like {@link #window}, for writes: what is received there, and then submitted as a {@link
-     * #write} from there, is written.
-     */
-    default IoBuffer writeWindow(final long offset, final int length) {
-        return null;
-    }
-
-    /** Where an offset of the disk lies in its windows. */
+    /** Where an offset of the disk lies in its windows for reads. */
     default int windowPosition(final long offset) {
         return 0;
     }
+
+    /** Bytes from which on windows are worth their trouble: what is shorter goes in a batch. */
+    default int windowLengthMin() {
+        return 32 << 10;
+    }
+
+    /** Whether {@link #openWriteWindow} is likely to lend memory for the payload of a write. */
+    default boolean hasWriteWindow(final long offset, final int length) {
+        return false;
+    }
+
+    /**
+     * Begins a write whose payload is still to come, and lends memory to receive it in. Its end is
+     * {@link #write(WriteWindow, Completion, long)} or {@link #dropWriteWindow}, unless the disk
+     * revokes the window before.
+     *
+     * @param length of {@link #windowLengthMin} or more
+     * @return whether it lent any; otherwise nothing has begun
+     */
+    default boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
+        return false;
+    }
+
+    /** Writes the payload that has come whole into a window that was not revoked. */
+    default void write(final WriteWindow window, final Completion completion, final long token) {
+        throw new IllegalStateException("this disk lends no memory");
+    }
+
+    /**
+     * The payload will not come whole into a window that was not revoked. What did come of it may
+     * be on the disk.
+     */
+    default void dropWriteWindow(final WriteWindow window) {}
 
     /**
      * Delivers completions.

@@ -134,14 +134,8 @@ public final class FileDisk implements Disk, AutoCloseable {
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
         final int errno =
-                windows.holds(memory)
-                        ? 0
-                        : windows.write(
-                                offset,
-                                length,
-                                isKnownData(offset, offset + length),
-                                memory,
-                                position);
+                windows.write(
+                        offset, length, isKnownData(offset, offset + length), memory, position);
         completed.add(
                 completion,
                 token,
@@ -201,13 +195,27 @@ public final class FileDisk implements Disk, AutoCloseable {
     }
 
     @Override
-    public IoBuffer writeWindow(final long offset, final int length) {
-        return windows.find(offset, length, isKnownData(offset, offset + length));
+    public int windowPosition(final long offset) {
+        return FileWindows.position(offset);
     }
 
     @Override
-    public int windowPosition(final long offset) {
-        return FileWindows.position(offset);
+    public boolean hasWriteWindow(final long offset, final int length) {
+        return window(offset, length) != null;
+    }
+
+    @Override
+    public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
+        final IoBuffer memory = window(offset, length);
+        if (memory != null) {
+            window.open(memory, FileWindows.position(offset), offset, length);
+        }
+        return memory != null;
+    }
+
+    @Override
+    public void write(final WriteWindow window, final Completion completion, final long token) {
+        completed.add(completion, token, 0); // what was received there is in the file
     }
 
     @Override

@@ -120,16 +120,6 @@ final class FileWindows implements AutoCloseable {
         }
     }
 
-    /** Whether memory is one of the windows. */
-    boolean holds(final MemorySegment memory) {
-        for (final IoBuffer window : windows) {
-            if (window != null && window.segment().address() == memory.address()) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     private IoBuffer map(final int index) {
         final long start = (long) index << WINDOW_BITS;
         final int length = (int) Math.min(WINDOW_LENGTH, file.length() - start);

@@ -37,6 +37,11 @@ public abstract class LayeredDisk implements Disk {
     }
 
     @Override
+    public final int windowLengthMin() {
+        return local.windowLengthMin();
+    }
+
+    @Override
     public final void prefetch(
             final long offset, final long length, final Completion completion, final long token) {
         local.prefetch(offset, length, completion, token);

@@ -38,6 +38,9 @@ public final class SwitchDisk implements Disk {
     private int used;
     private int inFlight;
 
+    /** Writes whose payloads are received where the target wants them. */
+    private final List<WriteWindow> windows = new ArrayList<>();
+
     // Of an exchange.
     private boolean isSwitching;
     private Disk next;
@@ -74,11 +77,21 @@ public final class SwitchDisk implements Disk {
             return;
         }
         isSwitching = true;
+        revokeWindows();
         next = disk;
         whenSwitched = whenDone;
         if (inFlight == 0) {
             loop.execute(this::finishSwitch);
         }
+    }
+
+    /** A guest that stands still in the middle of a payload must not hold up an exchange. */
+    private void revokeWindows() {
+        for (final WriteWindow window : windows) {
+            window.revoke();
+            target.dropWriteWindow(window);
+        }
+        windows.clear();
     }
 
     private void finishSwitch() {
@@ -248,7 +261,6 @@ public final class SwitchDisk implements Disk {
         }
     }
 
-    /** For reads alone: what is received into a window could outlive an exchange. */
     @Override
     public IoBuffer window(final long offset, final int count) {
         return isSwitching || target == null ? null : target.window(offset, count);
@@ -257,6 +269,33 @@ public final class SwitchDisk implements Disk {
     @Override
     public int windowPosition(final long offset) {
         return target == null ? 0 : target.windowPosition(offset);
+    }
+
+    @Override
+    public boolean hasWriteWindow(final long offset, final int count) {
+        return !isSwitching && target != null && target.hasWriteWindow(offset, count);
+    }
+
+    @Override
+    public boolean openWriteWindow(final long offset, final int count, final WriteWindow window) {
+        final boolean isOpen =
+                !isSwitching && target != null && target.openWriteWindow(offset, count, window);
+        if (isOpen) {
+            windows.add(window);
+        }
+        return isOpen;
+    }
+
+    @Override
+    public void write(final WriteWindow window, final Completion completion, final long token) {
+        windows.remove(window);
+        target.write(window, onDone, enter(completion, token));
+    }
+
+    @Override
+    public void dropWriteWindow(final WriteWindow window) {
+        windows.remove(window);
+        target.dropWriteWindow(window);
     }
 
     @Override

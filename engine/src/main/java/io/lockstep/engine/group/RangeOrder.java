@@ -55,6 +55,11 @@ public final class RangeOrder {
         return free;
     }
 
+    /** Whether an operation that came now could begin at once. */
+    public boolean isFree(final long start, final long end) {
+        return isFree(start, end, size);
+    }
+
     /** An operation has ended; those that waited for it begin. */
     public void finish(final long token) {
         int at = 0;

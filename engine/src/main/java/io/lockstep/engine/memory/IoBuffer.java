@@ -72,6 +72,16 @@ public final class IoBuffer implements AutoCloseable {
     }
 
     /**
+     * Memory that goes when nobody knows it any more, and not by {@link #close}: for what is rare.
+     *
+     * @param length in bytes, below 2 GiB
+     */
+    public static IoBuffer collected(final int length) {
+        final Arena arena = Arena.ofAuto();
+        return new IoBuffer(arena, arena.allocate(length), null);
+    }
+
+    /**
      * Maps a part of an open file: what is received here is in the file, and what is sent from here
      * comes out of it. Only for system calls: they answer an error where a page can't be had, but a
      * load or store of Java's would be a fault.
@@ -90,6 +100,11 @@ public final class IoBuffer implements AutoCloseable {
             arena.close();
             throw e;
         }
+    }
+
+    /** The same memory for another thread: it is this one that is closed. */
+    public IoBuffer twin() {
+        return new IoBuffer(arena, segment, null);
     }
 
     /** The memory. */

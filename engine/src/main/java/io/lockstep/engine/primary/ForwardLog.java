@@ -3,9 +3,14 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.memory.IoBuffer;
 
 /**
- * What is forwarded, in the order in which it holds: a ring of frames, and a ring of bytes for the
+ * What is forwarded, in the order in which it holds: a ring of frames, and chunks of bytes for the
  * payloads of those that write. Before each payload lies the room for its NBD header, so that
  * frames that are neighbours go over the wire as they lie here.
+ *
+ * <p>A payload takes its place when its frame is claimed, or before: then it is received there, and
+ * its frame is claimed when it is whole. So a guest that stands still in the middle of a payload
+ * holds up no frame, and no more of the log than the chunk in which its place lies. A chunk is used
+ * again when nothing in it is left.
  *
  * <p>The guest's loop claims frames and decides them: done, or failed on the local disk. The link's
  * loop takes those that are decided, in order, and releases them when the secondary has answered.
@@ -33,12 +38,17 @@ final class ForwardLog implements AutoCloseable {
     /** Frames at a time; a power of two. */
     static final int FRAMES = 1 << 14;
 
+    /** Chunks of the log; a power of two. */
+    private static final int CHUNKS = 8;
+
     private static final byte PENDING = 0;
     private static final byte DONE = 1;
     private static final byte FAILED = 2;
 
     private final IoBuffer buffer;
+    private final IoBuffer landing;
     private final int capacity;
+    private final int chunkLength;
     private final Position decided = new Position();
     private final Position released = new Position();
 
@@ -51,12 +61,26 @@ final class ForwardLog implements AutoCloseable {
     private final long[] times = new long[FRAMES];
     private final byte[] states = new byte[FRAMES];
 
-    /** Where the bytes of a frame begin, counted from the beginning of time. */
-    private final long[] starts = new long[FRAMES];
+    /** Where the room for a write's header lies, before its payload. */
+    private final int[] starts = new int[FRAMES];
 
     // The guest's loop's own.
     private long appended;
-    private long byteHead;
+
+    /** Frames before this one have given their bytes back. */
+    private long reclaimed;
+
+    /** How many places are taken in each chunk. */
+    private final int[] places = new int[CHUNKS];
+
+    private final int[] freeChunks = new int[CHUNKS];
+    private int freeCount;
+
+    /** The chunk in which places are taken, and how much of it is. */
+    private int chunk;
+
+    private int chunkTail;
+    private long usedLength;
 
     /**
      * An empty log.
@@ -69,12 +93,22 @@ final class ForwardLog implements AutoCloseable {
                     "the log's length must be a power of two of at least 64 KiB: " + capacity);
         }
         this.capacity = capacity;
+        chunkLength = capacity / CHUNKS;
+        for (int i = 1; i < CHUNKS; i++) {
+            freeChunks[freeCount++] = i;
+        }
         buffer = IoBuffer.reserveSendable(capacity);
+        landing = buffer.twin();
     }
 
-    /** The memory of the payloads. */
+    /** The memory of the payloads, for the link's loop to send from. */
     IoBuffer memory() {
         return buffer;
+    }
+
+    /** The same memory, for the guest's loop to receive into. */
+    IoBuffer landing() {
+        return landing;
     }
 
     /** Bytes that there are for payloads. */
@@ -84,14 +118,15 @@ final class ForwardLog implements AutoCloseable {
 
     /** The longest payload that a frame takes, in bytes: longer writes are several frames. */
     int payloadLengthMax() {
-        return Math.min(4 << 20, capacity / 4);
+        return Math.min(4 << 20, chunkLength / 2);
     }
 
     // ---- The guest's loop.
 
     /** Whether so many frames without payload can be claimed. */
     boolean hasFrames(final int count) {
-        return FRAMES - (appended - released()) >= count;
+        reclaim();
+        return FRAMES - (appended - reclaimed) >= count;
     }
 
     /**
@@ -107,26 +142,63 @@ final class ForwardLog implements AutoCloseable {
             final long length,
             final int frameFlags,
             final long timeNanos) {
-        final long released = released();
-        if (appended - released >= FRAMES) {
+        if (!hasFrames(1)) {
             return -1;
         }
-        if (appended == released) {
-            byteHead = byteHead + capacity - 1 & -(long) capacity; // what is cached is used again
-        }
-        long start = byteHead;
+        int start = 0;
         if (kind == Kind.WRITE) {
-            final int needed = HEADER_ROOM + (int) length;
-            final int position = (int) (start & capacity - 1);
-            if (position + needed > capacity) {
-                start += capacity - position; // a frame lies in one piece
-            }
-            final long tail = released == appended ? start : starts[index(released)];
-            if (start + needed - tail > capacity) {
+            start = takePlace((int) length);
+            if (start < 0) {
                 return -1;
             }
-            byteHead = start + needed;
         }
+        return append(kind, disk, offset, length, frameFlags, timeNanos, start);
+    }
+
+    /**
+     * Takes a place for a payload that is still to come; only while much of the log is free, as
+     * nobody knows when it will be used.
+     *
+     * @return the payload's position in the {@link #memory}, or -1
+     */
+    int reserve(final int length) {
+        reclaim();
+        final int start = freeCount < CHUNKS / 2 ? -1 : takePlace(length);
+        return start < 0 ? -1 : start + HEADER_ROOM;
+    }
+
+    /** Gives a reserved place back that will not be used. */
+    void cancel(final int payloadPosition, final long length) {
+        givePlaceBack(payloadPosition - HEADER_ROOM, length);
+    }
+
+    /** Like {@link #claim}, for a write whose payload lies in a reserved place. */
+    long claimReserved(
+            final int disk,
+            final long offset,
+            final long length,
+            final long timeNanos,
+            final int payloadPosition) {
+        return hasFrames(1)
+                ? append(
+                        Kind.WRITE,
+                        disk,
+                        offset,
+                        length,
+                        0,
+                        timeNanos,
+                        payloadPosition - HEADER_ROOM)
+                : -1;
+    }
+
+    private long append(
+            final Kind kind,
+            final int disk,
+            final long offset,
+            final long length,
+            final int frameFlags,
+            final long timeNanos,
+            final int start) {
         final int index = index(appended);
         kinds[index] = kind;
         disks[index] = disk;
@@ -137,6 +209,45 @@ final class ForwardLog implements AutoCloseable {
         states[index] = PENDING;
         starts[index] = start;
         return appended++;
+    }
+
+    /** Answers where a place begins, or -1. */
+    private int takePlace(final int length) {
+        final int needed = HEADER_ROOM + length;
+        if (places[chunk] == 0) {
+            chunkTail = 0; // what is cached is used again
+        }
+        if (chunkTail + needed > chunkLength) {
+            if (freeCount == 0) {
+                return -1;
+            }
+            chunk = freeChunks[--freeCount];
+            chunkTail = 0;
+        }
+        final int start = chunk * chunkLength + chunkTail;
+        chunkTail += needed;
+        places[chunk]++;
+        usedLength += needed;
+        return start;
+    }
+
+    private void givePlaceBack(final int start, final long length) {
+        final int of = start / chunkLength;
+        usedLength -= HEADER_ROOM + length;
+        if (--places[of] == 0 && of != chunk) {
+            freeChunks[freeCount++] = of;
+        }
+    }
+
+    /** Takes the places back whose frames were released. */
+    private void reclaim() {
+        final long end = released();
+        while (reclaimed < end) {
+            final int index = index(reclaimed++);
+            if (kinds[index] == Kind.WRITE) {
+                givePlaceBack(starts[index], lengths[index]);
+            }
+        }
     }
 
     /** The fate of a frame's local write. */
@@ -209,13 +320,13 @@ final class ForwardLog implements AutoCloseable {
 
     /** Where its payload lies in the {@link #memory}. */
     int payloadPosition(final long frame) {
-        return (int) (starts[index(frame)] & capacity - 1) + HEADER_ROOM;
+        return starts[index(frame)] + HEADER_ROOM;
     }
 
-    /** Bytes of payloads that are not released; on the guest's loop. */
+    /** Bytes that payloads take which are not released; on the guest's loop. */
     long usedLength() {
-        final long released = released();
-        return released == appended ? 0 : byteHead - starts[index(released)];
+        reclaim();
+        return usedLength;
     }
 
     private static int index(final long frame) {

@@ -2,6 +2,7 @@ package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
+import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
@@ -103,6 +104,37 @@ final class PrimaryDisk extends LayeredDisk {
     }
 
     @Override
+    public boolean hasWriteWindow(final long offset, final int length) {
+        return length <= log.payloadLengthMax() && !group.isDetached();
+    }
+
+    /** Lends the place in the log that the payload would be copied to. */
+    @Override
+    public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
+        final int position =
+                hasWriteWindow(offset, length) && group.mayEnter() ? log.reserve(length) : -1;
+        if (position >= 0) {
+            window.open(log.landing(), position, offset, length);
+        }
+        return position >= 0;
+    }
+
+    @Override
+    public void write(final WriteWindow window, final Completion completion, final long token) {
+        final Operation operation =
+                take(ForwardLog.Kind.WRITE, window.offset(), window.length(), completion, token);
+        operation.memory = log.landing().segment();
+        operation.position = window.position();
+        operation.isInLog = true;
+        submit(operation);
+    }
+
+    @Override
+    public void dropWriteWindow(final WriteWindow window) {
+        log.cancel(window.lentPosition(), window.length());
+    }
+
+    @Override
     public void zero(
             final long offset,
             final long length,
@@ -175,13 +207,20 @@ final class PrimaryDisk extends LayeredDisk {
             return true;
         }
         final long frame =
-                log.claim(
-                        operation.kind,
-                        number,
-                        operation.cursor,
-                        length,
-                        operation.flags,
-                        group.nanoTime());
+                operation.isInLog
+                        ? log.claimReserved(
+                                number,
+                                operation.cursor,
+                                length,
+                                group.nanoTime(),
+                                (int) operation.position)
+                        : log.claim(
+                                operation.kind,
+                                number,
+                                operation.cursor,
+                                length,
+                                operation.flags,
+                                group.nanoTime());
         if (frame < 0) {
             return false;
         }
@@ -193,11 +232,11 @@ final class PrimaryDisk extends LayeredDisk {
             return true;
         }
         operation.frame = frame;
-        if (isWrite && !operation.isReadBack()) {
+        if (isWrite && !operation.isReadBack() && !operation.isInLog) {
             MemorySegment.copy(
                     operation.memory,
                     operation.position + operation.cursor - operation.offset,
-                    log.memory().segment(),
+                    log.landing().segment(),
                     log.payloadPosition(operation.frame),
                     length);
         }
@@ -221,7 +260,7 @@ final class PrimaryDisk extends LayeredDisk {
                 local.write(
                         operation.cursor,
                         (int) length,
-                        isLogged ? log.memory().segment() : operation.memory,
+                        isLogged ? log.landing().segment() : operation.memory,
                         isLogged
                                 ? log.payloadPosition(operation.frame)
                                 : operation.position + operation.cursor - operation.offset,
@@ -239,7 +278,7 @@ final class PrimaryDisk extends LayeredDisk {
         local.read(
                 operation.cursor,
                 (int) (operation.pieceEnd - operation.cursor),
-                log.memory().segment(),
+                log.landing().segment(),
                 log.payloadPosition(operation.frame),
                 operation.onDone,
                 operation.index);
@@ -308,6 +347,7 @@ final class PrimaryDisk extends LayeredDisk {
         operation.cursor = offset;
         operation.end = offset + length;
         operation.flags = 0;
+        operation.isInLog = false;
         operation.completion = completion;
         operation.token = token;
         return operation;
@@ -331,6 +371,10 @@ final class PrimaryDisk extends LayeredDisk {
         private long end;
         private MemorySegment memory;
         private long position;
+
+        /** The payload was received where its frame has it. */
+        private boolean isInLog;
+
         private int flags;
         private Completion completion;
         private long token;

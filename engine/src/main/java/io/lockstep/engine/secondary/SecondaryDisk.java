@@ -198,6 +198,11 @@ final class SecondaryDisk
     // ---- What the stream asks.
 
     @Override
+    public boolean isLinked() {
+        return attached != null;
+    }
+
+    @Override
     public boolean isReplicating() {
         return group.isReplicating();
     }
@@ -356,10 +361,6 @@ final class SecondaryDisk
     @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
     private boolean isAttached(final Client client) {
         return attached == client;
-    }
-
-    boolean isLinked() {
-        return attached != null;
     }
 
     // ---- Status and end.

@@ -7,6 +7,7 @@ import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.LayeredDisk;
+import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.group.ReplicationError;
@@ -29,6 +30,9 @@ import java.util.List;
 final class StreamDisk extends LayeredDisk {
     /** What the stream tells its group. */
     interface Owner {
+        /** Whether a primary of our own kind is attached. */
+        boolean isLinked();
+
         /** Whether pre-images are to be saved; otherwise the disk is written as it is. */
         boolean isReplicating();
 
@@ -49,12 +53,16 @@ final class StreamDisk extends LayeredDisk {
     private static final long PIECE_LENGTH = 32L << 20;
 
     private static final int EXTENTS_MAX = 64;
+    private static final Completion NOBODY = (token, errno) -> {};
 
     private final DiskBuffers buffers;
     private final Owner owner;
     private final RangeOrder order = new RangeOrder(this::begin);
     private final List<Operation> operations = new ArrayList<>();
     private Operation free;
+
+    /** Writes that are saved and admitted, and whose payloads are still to come. */
+    private final List<Operation> awaiting = new ArrayList<>();
 
     private long openEpoch;
 
@@ -134,6 +142,83 @@ final class StreamDisk extends LayeredDisk {
     }
 
     @Override
+    public boolean hasWriteWindow(final long offset, final int length) {
+        return owner.isLinked() && local.hasWriteWindow(offset, length);
+    }
+
+    /**
+     * Saves what the write will overwrite, and then lends the disk's own memory. To the primary of
+     * our own kind alone: what is torn because it was cut off, it sends again in the same epoch.
+     */
+    @Override
+    public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
+        final boolean isPossible =
+                hasWriteWindow(offset, length)
+                        && owner.refusal() == 0
+                        && order.isFree(
+                                DiskBuffers.blockOf(offset),
+                                DiskBuffers.blockFrom(offset + length));
+        if (!isPossible) {
+            return false;
+        }
+        final Operation operation = take(offset, length, NOBODY, 0);
+        operation.window = window;
+        enterSubmit();
+        admit(operation);
+        leaveSubmit();
+        local.poll();
+        if (awaiting.contains(operation) && local.openWriteWindow(offset, length, window)) {
+            return true;
+        }
+        if (isOf(operation, window)) {
+            drop(operation);
+        }
+        return false;
+    }
+
+    @Override
+    public void write(final WriteWindow window, final Completion completion, final long token) {
+        final Operation operation = awaitingOf(window);
+        awaiting.remove(operation);
+        operation.completion = completion;
+        operation.token = token;
+        operation.isWhole = true;
+        enterSubmit();
+        count(operation);
+        overwrite(operation);
+        leaveSubmit();
+    }
+
+    @Override
+    public void dropWriteWindow(final WriteWindow window) {
+        local.dropWriteWindow(window);
+        drop(awaitingOf(window));
+    }
+
+    private Operation awaitingOf(final WriteWindow window) {
+        for (final Operation operation : awaiting) {
+            if (isOf(operation, window)) {
+                return operation;
+            }
+        }
+        throw new IllegalStateException("no write waits for this payload");
+    }
+
+    @SuppressWarnings("ReferenceEquality") // a window equals itself alone
+    private static boolean isOf(final Operation operation, final WriteWindow window) {
+        return operation.window == window;
+    }
+
+    /** Its payload will not come: it ends, as soon as its blocks are saved. */
+    private void drop(final Operation operation) {
+        operation.isDropped = true;
+        operation.window = null;
+        if (awaiting.remove(operation)) {
+            finish(operation, 0);
+        }
+    }
+
+    @Override
     public void zero(
             final long offset,
             final long length,
@@ -177,16 +262,24 @@ final class StreamDisk extends LayeredDisk {
 
     private void submit(final Operation operation) {
         enterSubmit();
-        operation.epoch = openEpoch;
-        openCount++;
+        count(operation);
+        admit(operation);
+        leaveSubmit();
+    }
+
+    private void count(final Operation operation) {
         writeCount++;
         writtenLength += operation.end - operation.offset;
+    }
+
+    private void admit(final Operation operation) {
+        operation.epoch = openEpoch;
+        openCount++;
         final long start = DiskBuffers.blockOf(operation.offset);
         final long end = DiskBuffers.blockFrom(operation.end);
         if (order.admit(start, end, operation.index)) {
             begin(operation.index);
         }
-        leaveSubmit();
     }
 
     private void begin(final long index) {
@@ -304,14 +397,27 @@ final class StreamDisk extends LayeredDisk {
     }
 
     private void overwrite(final Operation operation) {
+        if (operation.isDropped) {
+            finish(operation, 0);
+            return;
+        }
+        if (operation.window != null && !operation.isWhole) {
+            awaiting.add(operation);
+            return;
+        }
         // Another operation may have broken the stream while this one's pre-images were read.
         final int refusal = owner.refusal();
         if (refusal != 0) {
+            if (operation.window != null) {
+                local.dropWriteWindow(operation.window);
+            }
             finish(operation, refusal);
             return;
         }
         final long length = operation.pieceEnd - operation.cursor;
-        if (operation.memory == null) {
+        if (operation.window != null) {
+            local.write(operation.window, operation.onOverwritten, operation.index);
+        } else if (operation.memory == null) {
             local.zero(
                     operation.cursor,
                     length,
@@ -381,6 +487,9 @@ final class StreamDisk extends LayeredDisk {
     private void give(final Operation operation) {
         operation.completion = null;
         operation.memory = null;
+        operation.window = null;
+        operation.isWhole = false;
+        operation.isDropped = false;
         operation.next = free;
         free = operation;
     }
@@ -398,6 +507,16 @@ final class StreamDisk extends LayeredDisk {
         private long end;
         private MemorySegment memory;
         private long position;
+
+        /** Where the payload is received, instead of the memory. */
+        private WriteWindow window;
+
+        /** The whole payload is there. */
+        private boolean isWhole;
+
+        /** The payload will not come. */
+        private boolean isDropped;
+
         private int flags;
         private Completion completion;
         private long token;

@@ -2,6 +2,7 @@ package io.lockstep.engine.server;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
@@ -30,11 +31,7 @@ final class RequestRunner
      */
     private static final int HOLE_SEARCH_MIN = 4096;
 
-    /**
-     * Payloads of so many bytes move between socket and disk with no copy of ours, where the disk
-     * has a window: shorter ones are better off in a batch.
-     */
-    private static final int DIRECT_LENGTH_MIN = 32 << 10;
+    private static final String STRANGER = "another primary replicates to this disk; stop that one";
 
     /** Descriptors in a block status reply at most; the client asks again for the rest. */
     private static final int DESCRIPTORS_MAX = 1024;
@@ -58,10 +55,10 @@ final class RequestRunner
 
     private int lastMessageLength;
 
-    // A write whose payload is being received right into the disk's window; -1 for none.
+    /** A write whose payload is being received right where the disk wants it; -1 for none. */
     private int incoming = -1;
-    private IoBuffer incomingWindow;
-    private int incomingPosition;
+
+    private final WriteWindow window = new WriteWindow();
 
     private boolean refusing;
     private boolean abandoned;
@@ -116,13 +113,18 @@ final class RequestRunner
             replies.withdraw(requests.slot(incoming));
             requests.remove(incoming);
             incoming = -1;
+            if (!window.isRevoked()) {
+                disk.dropWriteWindow(window);
+            }
         }
     }
 
     /** Receives a part of the payload that was taken ahead, where it belongs. */
     int receivePayload(final Connection connection, final long remaining) throws IOException {
-        final int count = connection.receive(incomingWindow, incomingPosition, (int) remaining);
-        incomingPosition += Math.max(0, count);
+        final int count =
+                connection.receive(
+                        window.memory(), window.position() + window.received(), (int) remaining);
+        window.addReceived(Math.max(0, count));
         return count;
     }
 
@@ -139,21 +141,17 @@ final class RequestRunner
             return onRejected(request, Nbd.ESHUTDOWN, "server is shutting down");
         }
         final boolean isControl = request.has(Nbd.CMD_FLAG_CONTROL);
-        if (control != null
-                && !isControl
-                && isChange(request.command())
-                && !control.mayChange(this)) {
-            return onRejected(
-                    request, Nbd.EPERM, "another primary replicates to this disk; stop that one");
+        if (!isControl && isChange(request.command()) && !mayChange()) {
+            return onRejected(request, Nbd.EPERM, STRANGER);
         }
-        final IoBuffer window =
+        final IoBuffer ready =
                 request.command() == Nbd.CMD_READ
                                 && !isControl
-                                && request.length() >= DIRECT_LENGTH_MIN
+                                && request.length() >= disk.windowLengthMin()
                         ? disk.window(request.offset(), (int) request.length())
                         : null;
-        if (window != null) {
-            return replyFrom(window, request);
+        if (ready != null) {
+            return replyFrom(ready, request);
         }
         final int length = replyLength(request);
         final int slot = requests.isFull() ? -1 : replies.reserve(length);
@@ -170,14 +168,13 @@ final class RequestRunner
         return true;
     }
 
-    private IoBuffer writeWindow(final Request request) {
-        return request.length() >= DIRECT_LENGTH_MIN
-                ? disk.writeWindow(request.offset(), (int) request.length())
-                : null;
+    /** Whether the client may change the disk. */
+    private boolean mayChange() {
+        return control == null || control.mayChange(this);
     }
 
     /** Replies to a read with the disk's own memory. */
-    private boolean replyFrom(final IoBuffer window, final Request request) {
+    private boolean replyFrom(final IoBuffer memory, final Request request) {
         final int slot = replies.reserve(encoder.dataHeaderLength());
         if (slot < 0) {
             return false;
@@ -193,21 +190,27 @@ final class RequestRunner
                         offset,
                         length,
                         true);
-        replies.commit(slot, header, window, disk.windowPosition(offset), length);
+        replies.commit(slot, header, memory, disk.windowPosition(offset), length);
         owner.onProgress();
         return true;
     }
 
     @Override
     public boolean onPayloadAhead(final Request request) {
-        final IoBuffer window = refusing || requests.isFull() ? null : writeWindow(request);
-        final int slot = window == null ? -1 : replies.reserve(encoder.doneLength());
+        final boolean isWorthIt =
+                request.length() >= disk.windowLengthMin()
+                        && !refusing
+                        && !requests.isFull()
+                        && mayChange();
+        final int slot = isWorthIt ? replies.reserve(encoder.doneLength()) : -1;
         if (slot < 0) {
             return false; // it comes by way of the receive buffer
         }
+        if (!disk.openWriteWindow(request.offset(), (int) request.length(), window)) {
+            replies.withdraw(slot);
+            return false;
+        }
         incoming = requests.add(request, slot);
-        incomingWindow = window;
-        incomingPosition = disk.windowPosition(request.offset());
         return true;
     }
 
@@ -216,14 +219,27 @@ final class RequestRunner
         final int index = incoming;
         incoming = -1;
         received.pin();
-        disk.write(
-                request.offset(),
-                (int) request.length(),
-                incomingWindow.segment(),
-                disk.windowPosition(request.offset()),
-                this,
-                index);
+        if (window.isRevoked()) {
+            writeRevoked(index);
+        } else {
+            disk.write(window, this, index);
+        }
         disk.poll();
+    }
+
+    private void writeRevoked(final int index) {
+        final int errno = mayChange() ? window.errno() : Errno.EPERM;
+        if (errno != 0) {
+            onComplete(index, errno);
+        } else {
+            disk.write(
+                    window.offset(),
+                    window.length(),
+                    window.memory().segment(),
+                    window.position(),
+                    this,
+                    index);
+        }
     }
 
     private int replyLength(final Request request) {
@@ -241,10 +257,11 @@ final class RequestRunner
             case Nbd.CMD_READ ->
                     submitRead(index, offset, (int) length, request.has(Nbd.CMD_FLAG_DF));
             case Nbd.CMD_WRITE -> {
+                final boolean goesAhead =
+                        length >= disk.windowLengthMin()
+                                && disk.hasWriteWindow(offset, (int) length);
                 lastMessageLength =
-                        writeWindow(request) != null
-                                ? 0
-                                : encoder.style().requestHeaderLength() + (int) length;
+                        goesAhead ? 0 : encoder.style().requestHeaderLength() + (int) length;
                 received.pin();
                 disk.write(
                         offset,

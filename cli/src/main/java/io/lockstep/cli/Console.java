@@ -8,6 +8,7 @@ import org.agrona.ErrorHandler;
 import picocli.CommandLine.Model.CommandSpec;
 
 import java.io.PrintWriter;
+import java.io.Writer;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -34,6 +35,18 @@ final class Console implements ServerEvents, GroupEvents, ErrorHandler {
         err = spec.commandLine().getErr();
         command = spec.qualifiedName();
         this.verbose = verbose;
+    }
+
+    private Console(final PrintWriter writer, final String command) {
+        out = writer;
+        err = writer;
+        this.command = command;
+        verbose = false;
+    }
+
+    /** One whose lines nobody reads. */
+    static Console silent() {
+        return new Console(new PrintWriter(Writer.nullWriter()), "");
     }
 
     /** Has somebody else hear of the group's events as well. */

@@ -172,6 +172,7 @@ final class EngineCommand implements Callable<Integer> {
             run.serveGuests(guestAt);
             forward.peerMonitor().ifPresent(run::checkpointPeerAt);
             run.control(control);
+            run.rehearseFailover();
         } catch (final IOException | GraphException e) {
             stop();
             console.say(e.getMessage());

@@ -6,15 +6,18 @@ import io.lockstep.cli.control.MonitoredGroup;
 import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
+import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineOptions;
+import io.lockstep.engine.service.LoopCall;
 
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * A process that replicates, as all of its commands run it: an engine, the graph of its block
@@ -26,7 +29,9 @@ final class EngineRun {
     private final BlockGraph graph;
     private final BlockExports exports;
     private PeerMonitor peerMonitor;
+    private Path controlSocket;
     private ControlService controlService;
+    private Rehearsal rehearsal;
 
     private EngineRun(final Console console, final Engine engine) {
         this.console = console;
@@ -96,6 +101,7 @@ final class EngineRun {
 
     /** Opens the control socket, whose loop has graph and exports from now on. */
     void control(final Path socket) throws IOException {
+        controlSocket = socket;
         controlService =
                 ControlService.start(
                         socket,
@@ -104,6 +110,56 @@ final class EngineRun {
                         exports,
                         console);
         console.forwardTo(controlService);
+    }
+
+    /** Opens the secondary of the graph's disks, and starts it where it was not started before. */
+    void startSecondary() throws IOException {
+        engine.openSecondary();
+        final CompletableFuture<Void> started =
+                LoopCall.call(engine.loop(), () -> startUnlessStarted(engine.group()));
+        LoopCall.call(engine.loop(), () -> null); // what the disks answer at once has come
+        started.join();
+    }
+
+    private static CompletableFuture<Void> startUnlessStarted(final ReplicationGroup group) {
+        return group.status().state() == GroupStatus.State.IDLE
+                ? group.start()
+                : CompletableFuture.completedFuture(null);
+    }
+
+    /** Lets the primary in, to write to these disks, and guests. */
+    void serveSecondary(
+            final List<String> names,
+            final int connectionsMax,
+            final List<Endpoint> streams,
+            final List<Endpoint> guests)
+            throws IOException {
+        exports.start(List.of(), connectionsMax);
+        for (final String name : names) {
+            exports.add(name, name, "replication of " + name, true, name);
+        }
+        // Only now: a primary that connects again must not find a part of it.
+        exports.listen(streams);
+        serveGuests(guests);
+    }
+
+    /**
+     * Has a failover played beside the group, for the real one to be quick, if this is a standby.
+     * Begins a moment later, when whoever waits for the process has been told that it is ready.
+     * Behind {@link #control}: what it needs lies beside that socket.
+     */
+    void rehearseFailover() {
+        final Path directory =
+                controlSocket.resolveSibling(controlSocket.getFileName() + ".rehearsal");
+        rehearsal = Rehearsal.start(directory, this::isStandby);
+    }
+
+    private boolean isStandby() {
+        try {
+            return engine.isStandby();
+        } catch (final IOException e) {
+            return false; // it does not even answer
+        }
     }
 
     ControlService controlService() {
@@ -119,6 +175,9 @@ final class EngineRun {
 
     /** Answers whether the disks could be flushed. */
     boolean stop() {
+        if (rehearsal != null) {
+            rehearsal.end();
+        }
         if (controlService != null) {
             controlService.close();
         }

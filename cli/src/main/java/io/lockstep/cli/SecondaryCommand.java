@@ -1,12 +1,8 @@
 package io.lockstep.cli;
 
 import io.lockstep.cli.graph.GraphException;
-import io.lockstep.engine.group.GroupStatus;
-import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.secondary.BufferFiles;
-import io.lockstep.engine.service.Engine;
-import io.lockstep.engine.service.LoopCall;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -20,7 +16,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
 
 /** {@code lockstep secondary}: takes a primary's stream, until SIGTERM or SIGINT. */
 @Command(
@@ -135,14 +130,9 @@ final class SecondaryCommand implements Callable<Integer> {
         final Path directory = buffers == null ? defaultBuffers(control) : buffers;
         try {
             start(arguments, directory, console);
-            run.exports().start(List.of(), connectionsMax);
-            for (final String name : arguments.nameList()) {
-                run.exports().add(name, name, "replication of " + name, true, name);
-            }
-            // Only now: a primary that connects again must not find a part of it.
-            run.exports().listen(listenAt);
-            run.serveGuests(guestAt);
+            run.serveSecondary(arguments.nameList(), connectionsMax, listenAt, guestAt);
             run.control(control);
+            run.rehearseFailover();
         } catch (final IOException | GraphException e) {
             stop();
             console.say(e.getMessage());
@@ -200,18 +190,7 @@ final class SecondaryCommand implements Callable<Integer> {
                     .addSecondary(
                             disk.getKey(), disk.getValue(), BufferFiles.in(directory, number++));
         }
-        final Engine engine = run.engine();
-        engine.openSecondary();
-        final CompletableFuture<Void> started =
-                LoopCall.call(engine.loop(), () -> startUnlessStarted(engine.group()));
-        LoopCall.call(engine.loop(), () -> null); // what the disks answer at once has come
-        started.join();
-    }
-
-    private static CompletableFuture<Void> startUnlessStarted(final ReplicationGroup group) {
-        return group.status().state() == GroupStatus.State.IDLE
-                ? group.start()
-                : CompletableFuture.completedFuture(null);
+        run.startSecondary();
     }
 
     /** Answers whether the disks could be flushed. */

@@ -24,12 +24,12 @@ import java.util.concurrent.TimeoutException;
  * A guest of one disk: an NBD client that waits for each of its calls, and can have a load of
  * random writes go on beside. Used by one thread.
  */
-final class DemoGuest implements AutoCloseable {
+public final class DemoGuest implements AutoCloseable {
     /** What one read or write moves at most, in bytes. */
     static final int CHUNK_LENGTH = 1 << 20;
 
     /** Of the load's writes, in bytes. */
-    static final int BLOCK_LENGTH = 4096;
+    public static final int BLOCK_LENGTH = 4096;
 
     private static final int LOAD_DEPTH = 16;
     private static final long SECONDS_MAX = 30;
@@ -56,7 +56,7 @@ final class DemoGuest implements AutoCloseable {
     }
 
     /** Connects to a disk. */
-    static DemoGuest connect(final Path socket, final String disk)
+    public static DemoGuest connect(final Path socket, final String disk)
             throws IOException, InterruptedException {
         final NioLoop loop =
                 new NioLoop(
@@ -143,19 +143,22 @@ final class DemoGuest implements AutoCloseable {
     }
 
     /** Writes what remains in a buffer, at most a chunk. */
-    void write(final long offset, final ByteBuffer bytes) throws IOException, InterruptedException {
+    public void write(final long offset, final ByteBuffer bytes)
+            throws IOException, InterruptedException {
         final int length = bytes.remaining();
         MemorySegment.copy(MemorySegment.ofBuffer(bytes), 0, chunk.segment(), 0, length);
         call("a write", completion -> client.write(offset, length, chunk, 0, 0, completion, 0));
     }
 
     /** Reads so many bytes, at most a chunk. */
-    byte[] read(final long offset, final int length) throws IOException, InterruptedException {
+    public byte[] read(final long offset, final int length)
+            throws IOException, InterruptedException {
         call("a read", completion -> client.read(offset, length, chunk, 0, completion, 0));
         return chunk.segment().asSlice(0, length).toArray(ValueLayout.JAVA_BYTE);
     }
 
-    void flush() throws IOException, InterruptedException {
+    /** Waits until all that was written is on stable storage. */
+    public void flush() throws IOException, InterruptedException {
         call("a flush", completion -> client.flush(completion, 0));
     }
 
@@ -215,8 +218,18 @@ final class DemoGuest implements AutoCloseable {
         return await(await(ended));
     }
 
+    /** Cuts the connection. */
     @Override
     public void close() {
+        final CompletableFuture<Void> left = new CompletableFuture<>();
+        loop.execute(
+                () -> {
+                    if (client != null) {
+                        client.abort("the guest has left");
+                    }
+                    left.complete(null);
+                });
+        left.join();
         loop.close();
         chunk.close();
         blocks.close();

@@ -1,8 +1,7 @@
 package io.lockstep.cli.demo;
 
-import com.google.gson.JsonObject;
-
 import io.lockstep.cli.Lockstep;
+import io.lockstep.cli.Rehearsal;
 import io.lockstep.cli.control.QmpClient;
 
 import picocli.CommandLine.Command;
@@ -148,10 +147,7 @@ public final class RehearsalCommand implements Callable<Integer> {
         try (DemoGuest guest = DemoGuest.connect(at("standby.socket"), DISK);
                 QmpClient secondary = QmpClient.connect(at("secondary.control"), TIMEOUT)) {
             guest.write(0, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
-            // The first counts, the others are accepted: each way in has been gone once.
-            secondary.execute("xen-set-replication", stopForFailover(), TIMEOUT);
-            secondary.execute("x-colo-lost-heartbeat", TIMEOUT);
-            secondary.execute("x-lockstep-failover", TIMEOUT);
+            Rehearsal.orderFailover(secondary);
             guest.write(0, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
             final long deadline = System.nanoTime() + TIMEOUT.toNanos();
             while (!"alone".equals(state(secondary)) && System.nanoTime() < deadline) {
@@ -159,14 +155,6 @@ public final class RehearsalCommand implements Callable<Integer> {
             }
         }
         use(at("standby.socket"));
-    }
-
-    private static JsonObject stopForFailover() {
-        final JsonObject arguments = new JsonObject();
-        arguments.addProperty("enable", false);
-        arguments.addProperty("primary", false);
-        arguments.addProperty("failover", true);
-        return arguments;
     }
 
     private static String state(final QmpClient control) throws IOException {

@@ -76,8 +76,9 @@ final class Merge {
         total = blocks;
     }
 
+    /** Begins behind the guest's head start, with the cores to itself until then. */
     void start() {
-        loop.execute(this::step);
+        loop.schedule(SecondaryGroup.HEAD_START_NANOS, this::step);
     }
 
     /** It goes no further; for the end of a process. */

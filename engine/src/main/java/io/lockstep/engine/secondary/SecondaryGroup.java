@@ -43,6 +43,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /** A buffer keeps so much memory for the next epochs, in bytes. */
     private static final long HIGH_WATER = 256L << 20;
 
+    /**
+     * After a failover whoever ordered it is answered first, and what the guest writes then. Events
+     * and merge would take a core from them each, and begin so much later.
+     */
+    static final long HEAD_START_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
     private static final long COMMIT_NANOS_MAX = TimeUnit.MINUTES.toNanos(1);
     private static final long TRIM_NANOS = TimeUnit.SECONDS.toNanos(1);
 
@@ -298,11 +304,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private CompletableFuture<Void> failOver() {
         page.state(GroupPage.FAILED_OVER);
-        events.onEvent(
-                GroupEvents.Event.FAILOVER,
-                "",
-                lastCommitted,
-                "failed over to epoch " + lastCommitted + "; the guest is served");
+        loop.schedule(HEAD_START_NANOS, this::tellOfFailover);
         for (final SecondaryDisk disk : disks) {
             disk.endStream(
                     () -> {
@@ -312,6 +314,14 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                     });
         }
         return CompletableFuture.completedFuture(null);
+    }
+
+    private void tellOfFailover() {
+        events.onEvent(
+                GroupEvents.Event.FAILOVER,
+                "",
+                lastCommitted,
+                "failed over to epoch " + lastCommitted + "; the guest is served");
     }
 
     /** The primary's latest state is what the disks have; the buffers are dropped. */

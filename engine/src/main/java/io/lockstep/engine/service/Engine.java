@@ -160,6 +160,11 @@ public final class Engine implements AutoCloseable {
                 });
     }
 
+    /** Whether there is a secondary that has neither failed over nor been stopped. */
+    public boolean isStandby() throws IOException {
+        return LoopCall.call(loop, group::isStandby);
+    }
+
     // ---- Exports.
 
     /**

@@ -180,7 +180,7 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public Role role() {
-        if (isSecondaryLive()) {
+        if (isStandby()) {
             return Role.SECONDARY;
         }
         if (primary != null || disks.stream().anyMatch(disk -> disk.peer() != null)) {
@@ -190,7 +190,7 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     /** Whether there is a secondary that has neither failed over nor been stopped. */
-    private boolean isSecondaryLive() {
+    boolean isStandby() {
         return secondary == null
                 ? !secondaryDisks().isEmpty()
                 : switch (secondary.status().state()) {

@@ -3,11 +3,14 @@ package io.lockstep.engine.secondary;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
-/** A loop without sockets whose tasks run when the test says so; its timers never do. */
+/** A loop without sockets whose tasks and timers run when the test says so. */
 final class ManualLoop implements IoLoop {
     private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+    private final List<Runnable> timers = new ArrayList<>();
 
     /** Runs one task; answers false where there is none. */
     boolean runNext() {
@@ -20,6 +23,13 @@ final class ManualLoop implements IoLoop {
 
     void runAll() {
         while (runNext()) {}
+    }
+
+    /** Runs the timers that there are, as if the time for each had come. */
+    void runTimers() {
+        final List<Runnable> due = List.copyOf(timers);
+        timers.clear();
+        due.forEach(Runnable::run);
     }
 
     @Override
@@ -39,7 +49,8 @@ final class ManualLoop implements IoLoop {
 
     @Override
     public Timer schedule(final long delayNanos, final Runnable action) {
-        return () -> {};
+        timers.add(action);
+        return () -> timers.remove(action);
     }
 
     @Override

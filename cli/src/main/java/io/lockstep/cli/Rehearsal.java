@@ -1,0 +1,203 @@
+package io.lockstep.cli;
+
+import com.google.gson.JsonObject;
+
+import io.lockstep.cli.control.QmpClient;
+import io.lockstep.cli.demo.DemoGuest;
+import io.lockstep.cli.graph.GraphException;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.secondary.BufferFiles;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+
+/**
+ * Failovers that a standby plays for itself, on a small secondary beside its own. A failover is the
+ * one thing that a standby does but once, and then in a hurry: classes would be initialised, calls
+ * linked and methods interpreted while the guest waits, and the JIT would take the cores meanwhile.
+ * After a rehearsal the same code has run before, in the same process, and most of it is compiled.
+ *
+ * <p>The real group is not touched: the small one has loops, files, sockets and clients of its own,
+ * in one directory, and all of it goes with each round. A process that is killed leaves the
+ * directory to the next one of the same control socket. Rounds are short, with pauses between them,
+ * and there are no more of them once the standby is none any more. Where it can't be played (no
+ * room, too long a path) nothing is lost but the time.
+ *
+ * <p>On a thread of its own; started and ended by one other.
+ */
+public final class Rehearsal {
+    private static final String DISK = "rehearsal";
+    private static final long DISK_LENGTH = 4L << 20;
+    private static final long BUFFER_LIMIT = 8L << 20;
+    private static final int CLIENTS_MAX = 4;
+    private static final Duration TIMEOUT = Duration.ofSeconds(5);
+
+    private static final int ROUNDS = 4;
+    private static final long PAUSE_MILLIS = 50;
+
+    /** What there is to merge, of the primary's and of the guest's. */
+    private static final int WRITES_BEFORE = 50;
+
+    /** Of the guest, while the merge goes on and after it. */
+    private static final int WRITES_BEHIND = 400;
+
+    /** All but the first are accepted, and change nothing. */
+    private static final int ORDERS = 200;
+
+    private final Path directory;
+    private final BooleanSupplier isStandby;
+    private final CountDownLatch ending = new CountDownLatch(1);
+    private final Thread thread;
+
+    /** One that is not started. */
+    Rehearsal(final Path directory, final BooleanSupplier isStandby) {
+        this.directory = directory;
+        this.isStandby = isStandby;
+        thread = Thread.ofPlatform().daemon().name("lockstep-rehearsal").unstarted(this::run);
+    }
+
+    /**
+     * Starts it, and does not wait.
+     *
+     * @param directory of its own; what is there is removed
+     * @param isStandby whether there is still a failover to come; asked before each round
+     */
+    static Rehearsal start(final Path directory, final BooleanSupplier isStandby) {
+        final Rehearsal rehearsal = new Rehearsal(directory, isStandby);
+        rehearsal.thread.start();
+        return rehearsal;
+    }
+
+    /** Ends it behind the round that is being played, and waits for that. */
+    void end() {
+        ending.countDown();
+        try {
+            thread.join(TIMEOUT);
+        } catch (final InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** All of it. */
+    void run() {
+        try {
+            removeDirectory();
+            for (int round = 0; round < ROUNDS && mayGoOn(); round++) {
+                Files.createDirectory(directory);
+                try {
+                    play();
+                } finally {
+                    removeDirectory();
+                }
+            }
+        } catch (final IOException | GraphException e) {
+            // Then the failover takes some milliseconds more, and is the same otherwise.
+        } catch (final InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private boolean mayGoOn() throws InterruptedException {
+        return !ending.await(PAUSE_MILLIS, TimeUnit.MILLISECONDS) && isStandby.getAsBoolean();
+    }
+
+    private void removeDirectory() throws IOException {
+        if (!Files.exists(directory)) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(directory)) {
+            for (final Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(file);
+            }
+        }
+    }
+
+    /** From the first write to the end of the merge. */
+    private void play() throws IOException, InterruptedException {
+        final Path image = directory.resolve("image");
+        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(DISK_LENGTH);
+        }
+        final Path buffers = directory.resolve("buffers");
+        final EngineRun run =
+                EngineRun.start(
+                        Console.silent(),
+                        CLIENTS_MAX,
+                        ForwardOptions.none(),
+                        0,
+                        BUFFER_LIMIT,
+                        buffers);
+        try {
+            run.graph().addSecondary(DISK, image, BufferFiles.in(buffers, 0));
+            run.startSecondary();
+            run.serveSecondary(
+                    List.of(DISK),
+                    CLIENTS_MAX,
+                    List.of(new Endpoint.Unix(directory.resolve("stream"))),
+                    List.of(new Endpoint.Unix(directory.resolve("guest"))));
+            run.control(directory.resolve("control"));
+            failOver();
+        } finally {
+            run.stop();
+        }
+    }
+
+    private void failOver() throws IOException, InterruptedException {
+        try (DemoGuest guest = DemoGuest.connect(directory.resolve("guest"), DISK);
+                QmpClient control = QmpClient.connect(directory.resolve("control"), TIMEOUT)) {
+            try (DemoGuest primary = DemoGuest.connect(directory.resolve("stream"), DISK)) {
+                write(primary, WRITES_BEFORE);
+                control.execute("xen-colo-do-checkpoint", TIMEOUT);
+                write(primary, WRITES_BEFORE);
+            }
+            write(guest, WRITES_BEFORE);
+            orderFailover(control);
+            write(guest, WRITES_BEHIND);
+            for (int i = 0; i < ORDERS; i++) {
+                orderFailover(control);
+            }
+            while (!isAlone(control)) {
+                TimeUnit.MILLISECONDS.sleep(1);
+            }
+        }
+    }
+
+    private static void write(final DemoGuest disk, final int count)
+            throws IOException, InterruptedException {
+        final ByteBuffer block = ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH);
+        for (int i = 0; i < count; i++) {
+            disk.write((long) i * DemoGuest.BLOCK_LENGTH, block);
+        }
+    }
+
+    private static boolean isAlone(final QmpClient control) throws IOException {
+        return control.execute("x-lockstep-status", TIMEOUT)
+                .get("state")
+                .getAsString()
+                .equals("alone");
+    }
+
+    /**
+     * Orders a failover in each of the ways that there are. The first counts, the others are
+     * accepted.
+     */
+    public static void orderFailover(final QmpClient control) throws IOException {
+        final JsonObject stop = new JsonObject();
+        stop.addProperty("enable", false);
+        stop.addProperty("primary", false);
+        stop.addProperty("failover", true);
+        control.execute("xen-set-replication", stop, TIMEOUT);
+        control.execute("x-colo-lost-heartbeat", TIMEOUT);
+        control.execute("x-lockstep-failover", new JsonObject(), TIMEOUT);
+    }
+}

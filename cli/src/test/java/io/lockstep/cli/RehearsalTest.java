@@ -1,0 +1,199 @@
+package io.lockstep.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonElement;
+
+import io.lockstep.cli.control.QmpClient;
+import io.lockstep.cli.demo.DemoGuest;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.secondary.BufferFiles;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** A standby that rehearses a failover is the same afterwards. */
+@Timeout(60)
+final class RehearsalTest {
+    private static final String DISK = "vda";
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+    private static final int BLOCK = 4096;
+
+    @TempDir private Path folder;
+    private final List<String> events = new CopyOnWriteArrayList<>();
+    private EngineRun standby;
+
+    /** A secondary with something in each of its buffers. */
+    @BeforeEach
+    void start() throws IOException, InterruptedException {
+        try (RandomAccessFile image = new RandomAccessFile(at("image").toFile(), "rw")) {
+            image.setLength(1 << 20);
+        }
+        final Console console = Console.silent();
+        standby = EngineRun.start(console, 8, ForwardOptions.none(), 0, 1 << 20, at("buffers"));
+        standby.graph().addSecondary(DISK, at("image"), BufferFiles.in(at("buffers"), 0));
+        standby.startSecondary();
+        standby.serveSecondary(
+                List.of(DISK),
+                8,
+                List.of(new Endpoint.Unix(at("stream"))),
+                List.of(new Endpoint.Unix(at("guest"))));
+        standby.control(at("control"));
+        write("stream", 0, 1);
+        try (QmpClient control = QmpClient.connect(at("control"), TIMEOUT)) {
+            control.execute("xen-colo-do-checkpoint", TIMEOUT);
+        }
+        write("stream", 0, 2);
+        write("guest", BLOCK, 3);
+        while (standby.engine().nbdServer().clientsOf(DISK) > 0
+                || standby.engine().guests().clientsOf(DISK) > 0) {
+            Thread.onSpinWait(); // they have left, and their memory is still there
+        }
+        console.forwardTo((event, disk, epoch, sentence) -> events.add(sentence));
+    }
+
+    @AfterEach
+    void stop() {
+        assertTrue(standby.stop());
+    }
+
+    private Path at(final String name) {
+        return folder.resolve(name);
+    }
+
+    private void write(final String socket, final long offset, final int value)
+            throws IOException, InterruptedException {
+        final byte[] block = new byte[BLOCK];
+        Arrays.fill(block, (byte) value);
+        try (DemoGuest client = DemoGuest.connect(at(socket), DISK)) {
+            client.write(offset, ByteBuffer.wrap(block));
+        }
+    }
+
+    private JsonElement status() throws IOException {
+        try (QmpClient control = QmpClient.connect(at("control"), TIMEOUT)) {
+            return control.execute("x-lockstep-status", TIMEOUT);
+        }
+    }
+
+    /** All that there is on disk, but for the counters, which tell when they were written. */
+    private Map<String, Integer> files() throws IOException {
+        final Map<String, Integer> files = new TreeMap<>();
+        try (Stream<Path> all = Files.walk(folder)) {
+            for (final Path file : all.filter(Files::isRegularFile).toList()) {
+                if (!file.toString().endsWith(".counters")) {
+                    files.put(
+                            folder.relativize(file).toString(),
+                            Arrays.hashCode(Files.readAllBytes(file)));
+                }
+            }
+        }
+        return files;
+    }
+
+    private static Set<Long> threads() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().startsWith("lockstep"))
+                .map(Thread::threadId)
+                .collect(Collectors.toSet());
+    }
+
+    @Test
+    void theGroupIsAsItWasAndNothingIsLeftBehind() throws IOException, InterruptedException {
+        final JsonElement statusBefore = status();
+        final Map<String, Integer> filesBefore = files();
+        final Set<Long> threadsBefore = threads();
+        final long memoryBefore = Posix.reservedBytes();
+        final AtomicInteger rounds = new AtomicInteger();
+
+        new Rehearsal(
+                        at("control.rehearsal"),
+                        () -> {
+                            rounds.incrementAndGet();
+                            return true;
+                        })
+                .run();
+
+        assertTrue(rounds.get() > 1, "nothing was played");
+        assertFalse(Files.exists(at("control.rehearsal")));
+        assertEquals(filesBefore, files());
+        assertEquals(threadsBefore, threads());
+        assertEquals(memoryBefore, Posix.reservedBytes());
+        assertEquals(List.of(), events);
+        assertEquals(statusBefore, status());
+        try (DemoGuest guest = DemoGuest.connect(at("guest"), DISK)) {
+            assertEquals(1, guest.read(0, 1)[0], "the guest lost the last checkpoint");
+            assertEquals(3, guest.read(BLOCK, 1)[0], "the guest lost a write of its own");
+        }
+    }
+
+    @Test
+    void nothingIsPlayedWhenTheFailoverHasCome() throws IOException {
+        final Map<String, Integer> before = files();
+        new Rehearsal(at("control.rehearsal"), () -> false).run();
+        assertFalse(Files.exists(at("control.rehearsal")));
+        assertEquals(before, files());
+    }
+
+    @Test
+    void whatAKilledProcessLeftIsRemoved() throws IOException {
+        Files.createDirectories(at("control.rehearsal").resolve("buffers"));
+        Files.write(at("control.rehearsal").resolve("buffers/hidden"), new byte[BLOCK]);
+        new Rehearsal(at("control.rehearsal"), () -> false).run();
+        assertFalse(Files.exists(at("control.rehearsal")));
+    }
+
+    @Test
+    void itEndsWithTheProcessInTheMidstOfARound() throws InterruptedException {
+        final AtomicInteger rounds = new AtomicInteger();
+        final Rehearsal rehearsal =
+                Rehearsal.start(at("control.rehearsal"), () -> rounds.incrementAndGet() > 0);
+        while (rounds.get() == 0) {
+            Thread.onSpinWait();
+        }
+        rehearsal.end();
+        assertFalse(Files.exists(at("control.rehearsal")));
+        assertEquals(1, rounds.get(), "it went on");
+    }
+
+    @Test
+    void whereASocketsPathIsTooLongNothingIsLeftEither() throws IOException {
+        final Map<String, Integer> before = files();
+        final Path directory = at("control".repeat(20) + ".rehearsal");
+        new Rehearsal(directory, () -> true).run();
+        assertFalse(Files.exists(directory));
+        assertEquals(before, files());
+    }
+
+    @Test
+    void thereIsNoRoomForIt() throws IOException {
+        Files.write(at("control.rehearsal"), new byte[] {1});
+        final Path below = at("control.rehearsal").resolve("below"); // a file is no directory
+        new Rehearsal(below, () -> true).run();
+        assertArrayEquals(new byte[] {1}, Files.readAllBytes(at("control.rehearsal")));
+        assertEquals(List.of(), events);
+    }
+}

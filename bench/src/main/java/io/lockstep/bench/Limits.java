@@ -38,8 +38,8 @@ import java.util.function.ToDoubleFunction;
 final class Limits implements Callable<Integer> {
     private static final int MEBIBYTE = 1 << 20;
 
-    /** The client's send of the payload; and the primary's copy into its forward log. */
-    private static final int COPIES_NOT_COUNTED = 2;
+    /** Payloads of so many bytes are received where they belong, by primary and secondary. */
+    private static final int RECEIVED_IN_PLACE_MIN = 32 << 10;
 
     @Spec private CommandSpec spec;
 
@@ -164,11 +164,19 @@ final class Limits implements Callable<Integer> {
         report.table(distance);
         report.paragraph(
                 "Copies: by the kernel, bytes that both processes read and wrote for each byte of"
-                        + " payload, headers included; and two more that are not counted there: the"
-                        + " client's send, and the copy into the forward log. Memory allows as many"
-                        + " bytes as all cores can copy so many times; the link, what a socket"
-                        + " of its kind carries alone.");
+                    + " payload, headers included; and those that are not counted there: the"
+                    + " client's send, and of a short payload the copy into the forward log. Of a"
+                    + " long one over a Unix socket the link's two, of pages that are handed over,"
+                    + " are none, and stand for two that are not counted: into the primary's disk,"
+                    + " and of the pre-image. Memory allows as many bytes as all cores can copy so"
+                    + " many times, from memory that no cache holds; the link, what a socket of its"
+                    + " kind carries alone.");
         report.table(calls);
+    }
+
+    /** The client's send; and, of a short payload, the primary's copy into its forward log. */
+    private static int copiesNotCounted(final Cell cell) {
+        return cell.blockLength() < RECEIVED_IN_PLACE_MIN ? 2 : 1;
     }
 
     private void addDistance(
@@ -183,7 +191,7 @@ final class Limits implements Callable<Integer> {
             final Result result = results.get(round);
             final double rate = result.client().mebibytesPerSecond();
             final MachineLimits limit = limits.get(round);
-            final double copies = result.copies() + COPIES_NOT_COUNTED;
+            final double copies = result.copies() + copiesNotCounted(cell);
             ofMemory.add(100 * rate / (limit.memory() * cores / copies));
             ofLink.add(100 * rate / (tcp ? limit.tcp() : limit.unix()));
         }
@@ -194,7 +202,7 @@ final class Limits implements Callable<Integer> {
                         Locale.ROOT,
                         "%.1f + %d",
                         new Rounds(results.stream().map(Result::copies).toList()).median(),
-                        COPIES_NOT_COUNTED),
+                        copiesNotCounted(cell)),
                 new Rounds(ofMemory).spread("%.0f") + "%",
                 new Rounds(ofLink).spread("%.0f") + "%");
     }

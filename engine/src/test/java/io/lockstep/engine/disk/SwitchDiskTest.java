@@ -1,13 +1,17 @@
 package io.lockstep.engine.disk;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.IoBuffer;
 
 import org.junit.jupiter.api.Test;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,6 +22,7 @@ final class SwitchDiskTest {
     private static final MemorySegment NOTHING = MemorySegment.ofArray(new byte[1]);
 
     private final TaskLoop loop = new TaskLoop();
+    private final IoBuffer memory = IoBuffer.collected(4096);
     private final List<String> events = new ArrayList<>();
     private final SlowDisk first = new SlowDisk("first");
     private final SlowDisk second = new SlowDisk("second");
@@ -127,6 +132,25 @@ final class SwitchDiskTest {
         }
 
         @Override
+        public boolean openWriteWindow(
+                final long offset, final int length, final WriteWindow window) {
+            events.add(name + " lends");
+            window.open(memory, 100, offset, length);
+            return true;
+        }
+
+        @Override
+        public void write(final WriteWindow window, final Completion completion, final long token) {
+            take("write from the window", completion, token);
+        }
+
+        @Override
+        public void dropWriteWindow(final WriteWindow window) {
+            events.add(name + " has it back");
+            memory.segment().fill((byte) 0); // it is another's now
+        }
+
+        @Override
         public int poll() {
             return 0;
         }
@@ -208,5 +232,50 @@ final class SwitchDiskTest {
                 "switched", "first begins write 1", "done 1", "switched", "second begins write 2");
         second.finishOne();
         assertEvents("done 2", "switched", "first begins write 3");
+    }
+
+    @Test
+    void aPayloadThatIsBeingReceivedDoesNotHoldUpASwitch() {
+        switchTo(first);
+        loop.run();
+        final WriteWindow window = new WriteWindow();
+        assertTrue(disk.openWriteWindow(8, 3, window));
+        receive(window, 11, 12);
+        switchTo(second);
+        assertEvents("switched", "first lends", "first has it back", "switched");
+        assertTrue(window.isRevoked());
+        receive(window, 13);
+        assertArrayEquals(
+                new byte[] {11, 12, 13},
+                window.memory()
+                        .segment()
+                        .asSlice(window.position(), window.length())
+                        .toArray(ValueLayout.JAVA_BYTE));
+        assertEquals(0, window.errno());
+        write(window.offset());
+        assertEvents("second begins write 8");
+    }
+
+    @Test
+    void aPayloadThatIsWholeIsWrittenByWhoLentTheMemory() {
+        switchTo(first);
+        loop.run();
+        final WriteWindow window = new WriteWindow();
+        assertTrue(disk.openWriteWindow(8, 1, window));
+        receive(window, 11);
+        disk.write(window, this::onDone, 8);
+        switchTo(second);
+        assertEvents("switched", "first lends", "first begins write from the window");
+        first.finishOne();
+        assertEvents("done 8", "switched");
+    }
+
+    private static void receive(final WriteWindow window, final int... bytes) {
+        for (final int next : bytes) {
+            window.memory()
+                    .segment()
+                    .set(ValueLayout.JAVA_BYTE, window.position() + window.received(), (byte) next);
+            window.addReceived(1);
+        }
     }
 }

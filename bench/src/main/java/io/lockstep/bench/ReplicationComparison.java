@@ -59,6 +59,7 @@ final class ReplicationComparison implements Callable<Integer> {
 
     private static final int WARM_UP_CHECKPOINTS = 500;
     private static final int WARM_UP_WRITES = 1000;
+    private static final int WARM_UP_WRITES_A_COMMAND = 5;
     private static final long MERGE_SECONDS_MAX = 120;
     private static final int MERGE_POLL_MILLIS = 5;
     private static final double MICROS = 1e3;
@@ -474,6 +475,9 @@ final class ReplicationComparison implements Callable<Integer> {
         try (GuestWriter primary = GuestWriter.connect(pair.guestUri())) {
             for (int i = 0; i < WARM_UP_WRITES; i++) {
                 primary.write(0);
+                if (i % WARM_UP_WRITES_A_COMMAND == 0) {
+                    pair.drain();
+                }
             }
         }
     }

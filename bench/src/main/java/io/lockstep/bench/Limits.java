@@ -1,5 +1,7 @@
 package io.lockstep.bench;
 
+import io.lockstep.engine.disk.Disk;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -37,9 +39,6 @@ import java.util.function.ToDoubleFunction;
         })
 final class Limits implements Callable<Integer> {
     private static final int MEBIBYTE = 1 << 20;
-
-    /** Payloads of so many bytes are received where they belong, by primary and secondary. */
-    private static final int RECEIVED_IN_PLACE_MIN = 32 << 10;
 
     @Spec private CommandSpec spec;
 
@@ -176,7 +175,7 @@ final class Limits implements Callable<Integer> {
 
     /** The client's send; and, of a short payload, the primary's copy into its forward log. */
     private static int copiesNotCounted(final Cell cell) {
-        return cell.blockLength() < RECEIVED_IN_PLACE_MIN ? 2 : 1;
+        return cell.blockLength() < Disk.WINDOW_LENGTH_MIN ? 2 : 1;
     }
 
     private void addDistance(

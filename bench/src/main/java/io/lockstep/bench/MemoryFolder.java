@@ -1,10 +1,10 @@
 package io.lockstep.bench;
 
+import io.lockstep.cli.DirectoryTree;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
-import java.util.stream.Stream;
 
 /** A new folder, in memory where there is such a file system, that is gone when this closes. */
 public final class MemoryFolder implements AutoCloseable {
@@ -36,19 +36,11 @@ public final class MemoryFolder implements AutoCloseable {
 
     /** Removes a folder that was made in it. */
     void remove(final String name) throws IOException {
-        remove(path.resolve(name));
+        DirectoryTree.remove(path.resolve(name));
     }
 
     @Override
     public void close() throws IOException {
-        remove(path);
-    }
-
-    private static void remove(final Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (final Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
-        }
+        DirectoryTree.remove(path);
     }
 }

@@ -14,12 +14,10 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
-import java.util.stream.Stream;
 
 /**
  * Failovers that a standby plays for itself, on a small secondary beside its own. A failover is the
@@ -112,13 +110,8 @@ public final class Rehearsal {
     }
 
     private void removeDirectory() throws IOException {
-        if (!Files.exists(directory)) {
-            return;
-        }
-        try (Stream<Path> files = Files.walk(directory)) {
-            for (final Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
+        if (Files.exists(directory)) {
+            DirectoryTree.remove(directory);
         }
     }
 
@@ -166,9 +159,7 @@ public final class Rehearsal {
             for (int i = 0; i < ORDERS; i++) {
                 orderFailover(control);
             }
-            while (!isAlone(control)) {
-                TimeUnit.MILLISECONDS.sleep(1);
-            }
+            awaitMerge(control, TIMEOUT);
         }
     }
 
@@ -177,6 +168,15 @@ public final class Rehearsal {
         final ByteBuffer block = ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH);
         for (int i = 0; i < count; i++) {
             disk.write((long) i * DemoGuest.BLOCK_LENGTH, block);
+        }
+    }
+
+    /** Waits until the secondary has merged its buffers, or the time is up. */
+    public static void awaitMerge(final QmpClient control, final Duration timeout)
+            throws IOException, InterruptedException {
+        final long deadline = System.nanoTime() + timeout.toNanos();
+        while (!isAlone(control) && System.nanoTime() < deadline) {
+            TimeUnit.MILLISECONDS.sleep(1);
         }
     }
 

@@ -2,6 +2,7 @@ package io.lockstep.cli.demo;
 
 import com.google.gson.JsonObject;
 
+import io.lockstep.cli.DirectoryTree;
 import io.lockstep.cli.Quantity;
 import io.lockstep.cli.control.QmpClient;
 
@@ -19,12 +20,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 
 /** {@code lockstep demo}: a pair on this machine, from the first write to the failover. */
 @Command(
@@ -365,10 +364,8 @@ public final class DemoCommand implements Callable<Integer> {
     }
 
     private void removeDirectory() {
-        try (Stream<Path> files = Files.walk(directory)) {
-            for (final Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
+        try {
+            DirectoryTree.remove(directory);
         } catch (final IOException e) {
             System.err.println("lockstep demo: cannot remove " + directory + ": " + e);
         }

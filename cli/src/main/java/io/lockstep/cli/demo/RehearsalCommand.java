@@ -149,15 +149,8 @@ public final class RehearsalCommand implements Callable<Integer> {
             guest.write(0, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
             Rehearsal.orderFailover(secondary);
             guest.write(0, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
-            final long deadline = System.nanoTime() + TIMEOUT.toNanos();
-            while (!"alone".equals(state(secondary)) && System.nanoTime() < deadline) {
-                TimeUnit.MILLISECONDS.sleep(1);
-            }
+            Rehearsal.awaitMerge(secondary, TIMEOUT);
         }
         use(at("standby.socket"));
-    }
-
-    private static String state(final QmpClient control) throws IOException {
-        return control.execute("x-lockstep-status", TIMEOUT).get("state").getAsString();
     }
 }

@@ -36,6 +36,9 @@ public interface Disk {
      */
     int ZERO_FAST = 1 << 1;
 
+    /** The usual {@link #windowLengthMin}. */
+    int WINDOW_LENGTH_MIN = 32 << 10;
+
     /** The name by which people know the disk. */
     String name();
 
@@ -108,7 +111,7 @@ public interface Disk {
 
     /** Bytes from which on windows are worth their trouble: what is shorter goes in a batch. */
     default int windowLengthMin() {
-        return 32 << 10;
+        return WINDOW_LENGTH_MIN;
     }
 
     /** Whether {@link #openWriteWindow} is likely to lend memory for the payload of a write. */

@@ -170,16 +170,18 @@ final class StreamDisk extends LayeredDisk {
         if (awaiting.contains(operation) && local.openWriteWindow(offset, length, window)) {
             return true;
         }
-        if (isOf(operation, window)) {
-            drop(operation);
+        if (awaiting.remove(operation)) {
+            finish(operation, 0);
+        } else if (isOf(operation, window)) {
+            operation.isDropped = true; // it ends when its blocks are saved
+            operation.window = null;
         }
         return false;
     }
 
     @Override
     public void write(final WriteWindow window, final Completion completion, final long token) {
-        final Operation operation = awaitingOf(window);
-        awaiting.remove(operation);
+        final Operation operation = takeAwaiting(window);
         operation.completion = completion;
         operation.token = token;
         operation.isWhole = true;
@@ -192,13 +194,13 @@ final class StreamDisk extends LayeredDisk {
     @Override
     public void dropWriteWindow(final WriteWindow window) {
         local.dropWriteWindow(window);
-        drop(awaitingOf(window));
+        finish(takeAwaiting(window), 0);
     }
 
-    private Operation awaitingOf(final WriteWindow window) {
-        for (final Operation operation : awaiting) {
-            if (isOf(operation, window)) {
-                return operation;
+    private Operation takeAwaiting(final WriteWindow window) {
+        for (int i = 0; i < awaiting.size(); i++) {
+            if (isOf(awaiting.get(i), window)) {
+                return awaiting.remove(i);
             }
         }
         throw new IllegalStateException("no write waits for this payload");
@@ -207,15 +209,6 @@ final class StreamDisk extends LayeredDisk {
     @SuppressWarnings("ReferenceEquality") // a window equals itself alone
     private static boolean isOf(final Operation operation, final WriteWindow window) {
         return operation.window == window;
-    }
-
-    /** Its payload will not come: it ends, as soon as its blocks are saved. */
-    private void drop(final Operation operation) {
-        operation.isDropped = true;
-        operation.window = null;
-        if (awaiting.remove(operation)) {
-            finish(operation, 0);
-        }
     }
 
     @Override

@@ -261,14 +261,19 @@ final class PairTest {
     void disksThatAreNotKnownToBeEqualAreRefused() throws Exception {
         Files.write(folder.resolve("secondary"), new byte[] {1});
         startSecondary();
+        assertPrimaryIsRefused("--assume-identical", "vda");
+    }
+
+    private void assertPrimaryIsRefused(final String sentence, final String... names) {
         final ExecutionException refused =
                 assertThrows(
                         ExecutionException.class,
                         () ->
                                 startPrimary(
                                         new PrimaryGroup.Options(
-                                                LOG_LENGTH, FullLogPolicy.BLOCK, false)));
-        assertTrue(refused.getMessage().contains("--assume-identical"), refused.getMessage());
+                                                LOG_LENGTH, FullLogPolicy.BLOCK, false),
+                                        names));
+        assertTrue(refused.getMessage().contains(sentence), refused.getMessage());
     }
 
     /** It would write over what has no pre-image, and call committed what nobody has committed. */
@@ -320,16 +325,7 @@ final class PairTest {
                     server.add(ServedExport.of(plain, "no secondary"));
                     return null;
                 });
-        final ExecutionException refused =
-                assertThrows(
-                        ExecutionException.class,
-                        () ->
-                                startPrimary(
-                                        new PrimaryGroup.Options(
-                                                LOG_LENGTH, FullLogPolicy.BLOCK, false),
-                                        "vda",
-                                        "vdb"));
-        assertTrue(refused.getMessage().contains("those of other disks"), refused.getMessage());
+        assertPrimaryIsRefused("those of other disks", "vda", "vdb");
     }
 
     // ---- The pair.

@@ -638,8 +638,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public GroupStatus status() {
-        final long released = log.released();
-        final boolean isBehind = !isDetached && released < log.appended();
         return new GroupStatus(
                 Role.PRIMARY,
                 state,
@@ -649,12 +647,23 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 sealedEpoch,
                 committedEpoch,
                 isDetached ? 0 : log.usedLength(),
-                isBehind ? Math.max(0, nanoTime() - log.timeNanos(released)) : 0,
+                isDetached ? 0 : lagNanos(),
                 isDetached ? 0 : log.usedLength(),
                 log.capacity(),
                 0,
                 0,
                 disks.stream().map(PrimaryGroup::status).toList());
+    }
+
+    /** How old the oldest data is that the secondary has not answered. */
+    private long lagNanos() {
+        for (long frame = log.released(); frame < log.appended(); frame++) {
+            if (log.kind(frame) == ForwardLog.Kind.WRITE
+                    || log.kind(frame) == ForwardLog.Kind.ZERO) {
+                return Math.max(0, nanoTime() - log.timeNanos(frame));
+            }
+        }
+        return 0;
     }
 
     private static GroupStatus.DiskStatus status(final PrimaryDisk disk) {

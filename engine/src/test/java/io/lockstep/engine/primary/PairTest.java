@@ -257,6 +257,25 @@ final class PairTest {
         assertEquals(2, Files.readAllBytes(folder.resolve("secondary"))[0]);
     }
 
+    /**
+     * Seals and flushes carry no data: a guest that only reads has a secondary that is not late.
+     */
+    @Test
+    void onlyDataThatTheSecondaryLacksIsALag() throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        final CountDownLatch mayAnswer = new CountDownLatch(1);
+        secondaryLoop.execute(() -> await(mayAnswer));
+        final Disk guest = primary.guestExports().getFirst().disk();
+        final CompletableFuture<Long> sealed = new CompletableFuture<>();
+        guestLoop.execute(() -> primary.seal().thenAccept(sealed::complete));
+        assertEquals(0L, (long) call(guestLoop, () -> primary.status().lagNanos()));
+        assertEquals(0, write(guest, 0, new byte[] {1}).get(30, TimeUnit.SECONDS));
+        assertTrue(call(guestLoop, () -> primary.status().lagNanos()) > 0);
+        mayAnswer.countDown();
+        assertEquals(1L, sealed.get(30, TimeUnit.SECONDS));
+    }
+
     @Test
     void disksThatAreNotKnownToBeEqualAreRefused() throws Exception {
         Files.write(folder.resolve("secondary"), new byte[] {1});

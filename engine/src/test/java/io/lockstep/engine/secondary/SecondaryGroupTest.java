@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
+
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.ExtentList;
@@ -24,6 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -182,6 +185,66 @@ final class SecondaryGroupTest {
         assertEquals(before.keySet(), after.keySet());
         before.forEach((path, bytes) -> assertArrayEquals(bytes, after.get(path), path::toString));
         assertEquals(2, read(guest, 5000, 1)[0]);
+    }
+
+    /** Killed when the overwriting has just been done: the pre-image is in the buffers (I3, I9). */
+    @Test
+    void aBlockIsOverwrittenWhenItsPreImageIsThereForWhoeverComesAfterAKill() throws IOException {
+        final Path killed = folder.resolve("killed");
+        final boolean[] isArmed = new boolean[1];
+        face =
+                disk ->
+                        withActionAfterWrites(
+                                disk,
+                                () -> {
+                                    if (isArmed[0]) {
+                                        copyFiles(folder, killed);
+                                    }
+                                });
+        start();
+        write(stream, 0, fill(8192, 1));
+        finish(group.checkpoint());
+        isArmed[0] = true;
+        write(stream, 1000, fill(5000, 2));
+        closeGroup();
+        copyFiles(killed, folder);
+        open(BUFFER_LIMIT);
+        finish(group.stop(true));
+        settle();
+        assertArrayEquals(fill(8192, 1), Arrays.copyOf(Files.readAllBytes(imagePath()), 8192));
+    }
+
+    /** The disk, after whose writes something is done while whoever submitted them still waits. */
+    private static Disk withActionAfterWrites(final Disk disk, final Runnable action) {
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(),
+                        new Class<?>[] {Disk.class},
+                        (proxy, method, arguments) -> {
+                            final Object result = method.invoke(disk, arguments);
+                            if (method.getName().equals("write")) {
+                                action.run();
+                            }
+                            return result;
+                        });
+    }
+
+    /** Copies image and buffers over those that are there. */
+    private static void copyFiles(final Path from, final Path to) {
+        try {
+            Files.createDirectories(to.resolve("buffers"));
+            Files.copy(from.resolve("image"), to.resolve("image"), REPLACE_EXISTING);
+            try (Stream<Path> files = Files.list(from.resolve("buffers"))) {
+                for (final Path file : files.toList()) {
+                    Files.copy(
+                            file,
+                            to.resolve("buffers").resolve(file.getFileName()),
+                            REPLACE_EXISTING);
+                }
+            }
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Where a file system or a device has smaller blocks than ours, a hole may begin in one. */

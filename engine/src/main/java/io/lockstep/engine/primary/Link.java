@@ -1,20 +1,15 @@
 package io.lockstep.engine.primary;
 
-import io.lockstep.engine.client.ClientLimits;
 import io.lockstep.engine.client.NbdClient;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
-import io.lockstep.nbd.ClientNegotiated;
-import io.lockstep.nbd.ClientOptions;
 import io.lockstep.nbd.Nbd;
-import io.lockstep.nbd.ReplyStyle;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The primary's end of the link: sends what is decided in the forward log, in its order, to the
@@ -52,60 +47,18 @@ final class Link {
         void onReleased();
     }
 
-    /** What the primary says of itself when it attaches. */
-    record Session(long high, long low, boolean assumeIdentical) {}
-
-    private static final int IN_FLIGHT_MAX = 1024;
     private static final int FOREIGN_IN_FLIGHT_MAX = 64;
     private static final long IN_FLIGHT_BYTES_MAX = 16L << 20;
     private static final int FRAMES_PER_TURN = 256;
 
-    private static final long BACKOFF_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
-    private static final long BACKOFF_MAX_NANOS = TimeUnit.SECONDS.toNanos(5);
-
-    /** A peer that owes an answer, and gives none at all for so long, is gone. */
-    private static final long SILENCE_MAX_NANOS = TimeUnit.SECONDS.toNanos(10);
-
-    private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(5);
-    private static final ClientLimits LIMITS =
-            new ClientLimits(IN_FLIGHT_MAX, 0, TimeUnit.SECONDS.toNanos(10));
-
-    private enum Phase {
-        IDLE,
-        CONNECTING,
-        UP,
-        /** Waits to connect again. */
-        DOWN,
-        ENDED
-    }
-
-    /** What the secondary is: on all disks, and for good once the link has stood. */
-    private enum Secondary {
-        UNKNOWN,
-        LOCKSTEP,
-        FOREIGN
-    }
-
     private final IoLoop loop;
-    private final Peer[] peers;
     private final PrimaryDisk[] disks;
-    private final boolean[] emptyDisks;
     private final ForwardLog log;
-    private final Session session;
+    private final SecondaryConnections.Session session;
     private final Owner owner;
-    private final NbdClient[] clients;
+    private final SecondaryConnections connections;
     private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
-    private final MemorySegment[] states;
     private final Disk.Completion onAnswer;
-
-    /** A completion tells its link by this number whether it still matters. */
-    private int generation;
-
-    private Phase phase = Phase.IDLE;
-    private long backoffNanos = BACKOFF_MIN_NANOS;
-    private boolean hasStood;
-    private int readyCount;
-    private Secondary secondary = Secondary.UNKNOWN;
 
     /** The next frame to send; those from 'released' to here wait for their answers. */
     private long next;
@@ -114,8 +67,6 @@ final class Link {
     private long inFlightBytes;
     private final boolean[] answered;
     private final int answeredMask;
-
-    private long answerCount;
 
     private long commitAsked;
     private long commitSent;
@@ -133,321 +84,100 @@ final class Link {
             final PrimaryDisk[] disks,
             final boolean[] emptyDisks,
             final ForwardLog log,
-            final Session session,
+            final SecondaryConnections.Session session,
             final Owner owner) {
         this.loop = loop;
-        this.peers = peers;
         this.disks = disks;
-        this.emptyDisks = emptyDisks;
         this.log = log;
         this.session = session;
         this.owner = owner;
-        clients = new NbdClient[disks.length];
-        states = new MemorySegment[disks.length];
-        for (int i = 0; i < states.length; i++) {
-            states[i] = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
-        }
+        connections =
+                new SecondaryConnections(
+                        loop,
+                        peers,
+                        disks,
+                        emptyDisks,
+                        log.payloadLengthMax(),
+                        session,
+                        new ConnectionEvents());
         answered = new boolean[ForwardLog.FRAMES];
         answeredMask = answered.length - 1;
         onAnswer = this::onAnswer;
     }
 
-    // ---- Connecting.
+    // ---- Connections.
 
     void start() {
-        phase = Phase.CONNECTING;
-        final int ofGeneration = ++generation;
-        readyCount = 0;
-        if (!hasStood) {
-            secondary = Secondary.UNKNOWN;
-        }
-        for (int i = 0; i < disks.length && ofGeneration == generation; i++) {
-            connect(i, ofGeneration);
-        }
-        watch(ofGeneration);
-    }
-
-    /** A host that lost its power says nothing, and neither does a network that is parted. */
-    private void watch(final int ofGeneration) {
-        final long seen = answerCount;
-        final boolean isOwed =
-                phase == Phase.CONNECTING || released < next || commitDone < commitSent;
-        loop.schedule(
-                SILENCE_MAX_NANOS,
-                () -> {
-                    if (ofGeneration != generation) {
-                        return;
-                    }
-                    if (isOwed && answerCount == seen) {
-                        goDown(
-                                "no answer for "
-                                        + TimeUnit.NANOSECONDS.toSeconds(SILENCE_MAX_NANOS)
-                                        + " s");
-                    } else {
-                        watch(ofGeneration);
-                    }
-                });
-    }
-
-    private void connect(final int disk, final int ofGeneration) {
-        clients[disk] =
-                NbdClient.connect(
-                        loop,
-                        peers[disk].server(),
-                        ClientOptions.use(peers[disk].export())
-                                .withReplyStyle(ReplyStyle.STRUCTURED)
-                                .withMetaContexts(Nbd.CONTEXT_CONTROL),
-                        LIMITS,
-                        new NbdClient.Listener() {
-                            @Override
-                            public void onReady(final NbdClient client) {
-                                if (ofGeneration == generation) {
-                                    Link.this.onReady(disk, client);
-                                }
-                            }
-
-                            @Override
-                            public void onClosed(final NbdClient client, final String reason) {
-                                if (ofGeneration == generation) {
-                                    goDown(reason);
-                                }
-                            }
-                        });
-    }
-
-    private void onReady(final int disk, final NbdClient client) {
-        clients[disk] = client; // a loop may connect before connect() returns
-        final ClientNegotiated negotiated = client.negotiated();
-        final PrimaryDisk ours = disks[disk];
-        if (negotiated.export().size() != ours.length()) {
-            refuse(
-                    disk,
-                    "the primary's disk has "
-                            + ours.length()
-                            + " bytes and the secondary's "
-                            + negotiated.export().size()
-                            + "; they must be of one length");
-        } else if (negotiated.has(Nbd.FLAG_READ_ONLY)) {
-            refuse(disk, "the secondary's export is read-only");
-        } else if (!negotiated.has(Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FLUSH)) {
-            refuse(disk, "the secondary's server offers no write-zeroes or no flush");
-        } else if (negotiated.export().blockSizeMin() > 1) {
-            refuse(
-                    disk,
-                    "the secondary's server takes only whole blocks of "
-                            + negotiated.export().blockSizeMin()
-                            + " bytes, and the guest may write less");
-        } else if (negotiated.export().payloadLengthMax() < log.payloadLengthMax()) {
-            refuse(
-                    disk,
-                    "the secondary's server takes at most "
-                            + negotiated.export().payloadLengthMax()
-                            + " bytes in a write, and the primary sends up to "
-                            + log.payloadLengthMax());
-        } else {
-            onFound(
-                    disk,
-                    client,
-                    negotiated.hasContext(Nbd.CONTEXT_CONTROL)
-                            ? Secondary.LOCKSTEP
-                            : Secondary.FOREIGN);
-        }
-    }
-
-    /**
-     * A server that knows no epochs must not get what was on its way to one that does: it saves no
-     * pre-images, and nobody would commit there what is asked for.
-     */
-    private void onFound(final int disk, final NbdClient client, final Secondary found) {
-        if (secondary == Secondary.UNKNOWN) {
-            secondary = found;
-        }
-        if (secondary != found) {
-            final String reason =
-                    "export "
-                            + peers[disk].export()
-                            + (found == Secondary.FOREIGN ? " is not" : " is")
-                            + " one of a lockstep secondary, unlike "
-                            + (hasStood ? "before" : "those of other disks");
-            if (hasStood) {
-                goDown(reason);
-            } else {
-                refuse(disk, reason);
-            }
-        } else if (found == Secondary.FOREIGN) {
-            onAttached();
-        } else {
-            attach(disk, client);
-        }
-    }
-
-    private void attach(final int disk, final NbdClient client) {
-        final int ofGeneration = generation;
-        ControlRecord.write(
-                record,
-                0,
-                ControlRecord.ATTACH,
-                0,
-                0,
-                session.high,
-                session.low,
-                (session.assumeIdentical ? ControlRecord.ASSUME_IDENTICAL : 0)
-                        | (emptyDisks[disk] ? ControlRecord.EMPTY : 0));
-        client.writeControl(
-                record,
-                ControlRecord.LENGTH,
-                (token, errno) -> {
-                    if (ofGeneration != generation) {
-                        return;
-                    }
-                    if (errno == 0) {
-                        readState(disk, client);
-                    } else if (errno != Errno.ESHUTDOWN) {
-                        refuse(disk, client.errorText());
-                    }
-                },
-                0);
-        client.send();
-    }
-
-    private void readState(final int disk, final NbdClient client) {
-        final int ofGeneration = generation;
-        client.readControl(
-                states[disk],
-                ControlRecord.LENGTH,
-                (token, errno) -> {
-                    if (ofGeneration != generation) {
-                        return;
-                    }
-                    if (errno == 0) {
-                        onAttached();
-                    } else if (errno != Errno.ESHUTDOWN) {
-                        refuse(disk, client.errorText());
-                    }
-                },
-                0);
-        client.send();
-    }
-
-    private void onAttached() {
-        answerCount++;
-        if (++readyCount < disks.length) {
-            return;
-        }
-        phase = Phase.UP;
-        hasStood = true;
-        backoffNanos = BACKOFF_MIN_NANOS;
-        released = log.released();
-        next = released;
-        inFlightBytes = 0;
-        Arrays.fill(answered, false);
-        commitSent = commitDone;
-        long sealed = 0;
-        long committed = 0;
-        if (!isForeign()) {
-            sealed = Long.MAX_VALUE;
-            for (final MemorySegment state : states) {
-                sealed = Math.min(sealed, ControlRecord.epoch(state, 0));
-                committed = Math.max(committed, ControlRecord.committedEpoch(state, 0));
-            }
-        }
-        owner.onUp(isForeign(), sealed, committed);
-        work();
-    }
-
-    private void refuse(final int disk, final String reason) {
-        end();
-        owner.onRefused(disks[disk].name(), -1, Errno.EPERM, reason);
-    }
-
-    private void goDown(final String reason) {
-        if (phase == Phase.ENDED || phase == Phase.DOWN) {
-            return;
-        }
-        final boolean wasUp = phase == Phase.UP;
-        phase = Phase.DOWN;
-        generation++;
-        abortAll();
-        if (wasUp) {
-            owner.onDown(reason);
-        } else {
-            owner.onUnreachable(reason);
-        }
-        loop.schedule(
-                backoffNanos,
-                () -> {
-                    if (phase == Phase.DOWN) {
-                        start();
-                    }
-                });
-        backoffNanos = Math.min(BACKOFF_MAX_NANOS, 2 * backoffNanos);
-    }
-
-    private void abortAll() {
-        for (final NbdClient client : clients) {
-            if (client != null) {
-                client.abort("the link is cut");
-            }
-        }
+        connections.start();
     }
 
     /** Ends it for good. */
     void end() {
-        if (phase == Phase.ENDED) {
-            return;
-        }
-        phase = Phase.ENDED;
-        generation++;
-        abortAll();
+        connections.end();
     }
 
     /** Ends it for good, in the protocol's way: what is in flight is answered first. */
     void leave() {
-        if (phase == Phase.ENDED) {
-            return;
-        }
-        phase = Phase.ENDED;
-        generation++;
-        for (final NbdClient client : clients) {
-            if (client != null) {
-                client.disconnect();
-            }
-        }
-        loop.schedule(LEAVE_NANOS, this::abortAll);
+        connections.leave();
     }
 
-    /** Ends it for good and at once: nothing of the log is sent any more. */
+    /** Ends it for good and at once, also where it was left before: nothing is sent any more. */
     void cut() {
-        end();
-        abortAll();
+        connections.cut();
     }
 
-    private boolean isForeign() {
-        return secondary == Secondary.FOREIGN;
+    /** Sends again what was not released. */
+    private final class ConnectionEvents implements SecondaryConnections.Owner {
+        @Override
+        public void onUp(final long sealedEpoch, final long committedEpoch) {
+            released = log.released();
+            next = released;
+            inFlightBytes = 0;
+            Arrays.fill(answered, false);
+            commitSent = commitDone;
+            owner.onUp(connections.isForeign(), sealedEpoch, committedEpoch);
+            work();
+        }
+
+        @Override
+        public boolean isAnswerOwed() {
+            return released < next || commitDone < commitSent;
+        }
+
+        @Override
+        public void onDown(final String reason) {
+            owner.onDown(reason);
+        }
+
+        @Override
+        public void onUnreachable(final String reason) {
+            owner.onUnreachable(reason);
+        }
+
+        @Override
+        public void onRefused(final int disk, final String reason) {
+            owner.onRefused(disks[disk].name(), -1, Errno.EPERM, reason);
+        }
     }
 
     // ---- Sending.
 
     /** Sends what can be sent. Called when frames were decided, and when some were answered. */
     void work() {
-        if (phase != Phase.UP) {
+        if (!connections.isUp()) {
             return;
         }
         sendCommit();
         final long decided = log.decided();
         int count = 0;
-        while (next < decided && count < FRAMES_PER_TURN && phase == Phase.UP) {
+        while (next < decided && count < FRAMES_PER_TURN && connections.isUp()) {
             if (!sendFrame(next)) {
                 break;
             }
             next++;
             count++;
         }
-        for (final NbdClient client : clients) {
-            if (phase == Phase.UP) {
-                client.send();
-            }
-        }
+        connections.send();
         final boolean hasReleased = releaseAnswered();
         if (count == FRAMES_PER_TURN || (hasReleased && next < decided)) {
             workLater(); // others have their turn
@@ -466,10 +196,10 @@ final class Link {
                 && kind == ForwardLog.Kind.WRITE) {
             return false;
         }
-        if (isForeign() && mustWait(frame, kind)) {
+        if (connections.isForeign() && mustWait(frame, kind)) {
             return false;
         }
-        final NbdClient client = clients[log.disk(frame)];
+        final NbdClient client = connections.client(log.disk(frame));
         final boolean isTaken =
                 switch (kind) {
                     case WRITE ->
@@ -501,11 +231,11 @@ final class Link {
 
     /** The frame's number, and beside it what tells a completion of this link from older ones. */
     private long token(final long frame) {
-        return (frame << 16) | (generation & 0xffff);
+        return (frame << 16) | (connections.generation() & 0xffff);
     }
 
     private boolean sendSeal(final NbdClient client, final long frame) {
-        if (isForeign()) {
+        if (connections.isForeign()) {
             return sealForeign(frame);
         }
         ControlRecord.write(
@@ -514,8 +244,8 @@ final class Link {
                 ControlRecord.SEAL,
                 log.offset(frame),
                 0,
-                session.high,
-                session.low,
+                session.high(),
+                session.low(),
                 log.flags(frame));
         return client.writeControl(record, ControlRecord.LENGTH, onAnswer, token(frame));
     }
@@ -570,30 +300,30 @@ final class Link {
             return;
         }
         final long epoch = commitAsked;
-        if (isForeign()) {
+        if (connections.isForeign()) {
             commitSent = epoch;
             commitDone = epoch;
             owner.onCommitted(epoch);
             return;
         }
         ControlRecord.write(
-                record, 0, ControlRecord.COMMIT, epoch, 0, session.high, session.low, 0);
-        final int ofGeneration = generation;
-        final NbdClient client = clients[0];
+                record, 0, ControlRecord.COMMIT, epoch, 0, session.high(), session.low(), 0);
+        final int ofGeneration = connections.generation();
+        final NbdClient client = connections.client(0);
         final boolean isTaken =
                 client.writeControl(
                         record,
                         ControlRecord.LENGTH,
                         (token, errno) -> {
-                            if (ofGeneration != generation) {
+                            if (ofGeneration != connections.generation()) {
                                 return;
                             }
                             if (errno == 0) {
                                 commitDone = Math.max(commitDone, epoch);
-                                answerCount++;
+                                connections.onAnswer();
                                 owner.onCommitted(epoch);
                             } else if (errno != Errno.ESHUTDOWN) {
-                                refuse(0, client.errorText());
+                                connections.refuse(0, client.errorText());
                             }
                         },
                         0);
@@ -605,10 +335,10 @@ final class Link {
     // ---- Answers.
 
     private void onAnswer(final long token, final int errno) {
-        if (phase != Phase.UP || (token & 0xffff) != (generation & 0xffff)) {
+        if (!connections.isUp() || (token & 0xffff) != (connections.generation() & 0xffff)) {
             return;
         }
-        answerCount++;
+        connections.onAnswer();
         final long frame = token >> 16;
         if (errno != 0) {
             if (errno != Errno.ESHUTDOWN) {
@@ -616,7 +346,6 @@ final class Link {
             }
             return; // of a connection that ends: onClosed follows
         }
-        answerCount++;
         answered[(int) (frame & answeredMask)] = true;
         if (log.kind(frame) == ForwardLog.Kind.WRITE) {
             inFlightBytes -= log.length(frame);
@@ -641,7 +370,7 @@ final class Link {
 
     private void fail(final long frame, final int errno) {
         final int disk = log.disk(frame);
-        final String reason = clients[disk].errorText();
+        final String reason = connections.client(disk).errorText();
         final long offset = log.offset(frame);
         end();
         owner.onRefused(
@@ -659,7 +388,7 @@ final class Link {
             final boolean isLastSeal =
                     log.kind(released) == ForwardLog.Kind.SEAL
                             && log.disk(released) == disks.length - 1
-                            && !isForeign()
+                            && !connections.isForeign()
                             && !log.isFailed(released);
             final long epoch = log.offset(released);
             final int flags = log.flags(released);

@@ -116,8 +116,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             disks.add(new PrimaryDisk(local, this, disks.size(), log));
         }
         final SecureRandom random = new SecureRandom();
-        final Link.Session session =
-                new Link.Session(
+        final SecondaryConnections.Session session =
+                new SecondaryConnections.Session(
                         random.nextLong() | 1, random.nextLong(), options.assumeIdentical());
         link =
                 new Link(

@@ -25,7 +25,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -184,21 +183,6 @@ final class NbdClientTest {
         go();
 
         assertEvents("9 extent 0 4096+8192 2", "9 done");
-    }
-
-    @Test
-    void reads_arrive_in_memory_of_any_kind() {
-        connect();
-        System.arraycopy(noise(100_000, 3), 0, server.disk, 0, 100_000);
-        try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment memory = arena.allocate(100_010);
-
-            assertTrue(client.read(0, 100_000, memory, 10, completion, 1));
-            go();
-
-            assertArrayEquals(noise(100_000, 3), memory.asSlice(10).toArray(ValueLayout.JAVA_BYTE));
-        }
-        assertEvents("1 done");
     }
 
     @Test

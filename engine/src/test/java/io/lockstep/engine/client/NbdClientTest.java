@@ -70,6 +70,19 @@ final class NbdClientTest {
                 }
             };
 
+    private final NbdProbe.ListListener listListener =
+            new NbdProbe.ListListener() {
+                @Override
+                public void onList(final List<ListedExport> exports) {
+                    events.add(exports.toString());
+                }
+
+                @Override
+                public void onFailed(final String reason) {
+                    events.add(reason);
+                }
+            };
+
     private void onComplete(final long token, final int errno) {
         events.add(
                 token
@@ -658,23 +671,24 @@ final class NbdClientTest {
     // ---- Probing.
 
     @Test
+    void a_probe_of_a_server_that_says_nothing_comes_to_its_end() {
+        loop = new MemoryLoop(1, PIPE);
+        loop.serve(connection -> new SilentHandler());
+        NbdProbe.list(loop, ENDPOINT, listListener);
+        loop.run();
+        assertEvents();
+
+        loop.pass(TimeUnit.SECONDS.toNanos(10));
+
+        assertEvents("no answer from the NBD server at nowhere:1 within 10000 ms");
+        assertTrue(loop.ends().getFirst().isClosed());
+    }
+
+    @Test
     void a_probe_lists_and_leaves() {
         serve(1, 20, ALL_FLAGS);
 
-        NbdProbe.list(
-                loop,
-                ENDPOINT,
-                new NbdProbe.ListListener() {
-                    @Override
-                    public void onList(final List<ListedExport> exports) {
-                        events.add(exports.toString());
-                    }
-
-                    @Override
-                    public void onFailed(final String reason) {
-                        events.add(reason);
-                    }
-                });
+        NbdProbe.list(loop, ENDPOINT, listListener);
         loop.run();
 
         assertEvents("[ListedExport[name=disk, description=in memory]]");

@@ -43,7 +43,10 @@ final class PacedGuest implements NbdClient.Listener, AutoCloseable {
 
     private static final long SPIN_NANOS = 20_000;
     private static final long LATENCY_MAX_NANOS = TimeUnit.MINUTES.toNanos(1);
-    private static final int DIGITS = 3;
+
+    /** Of a latency, in its histograms. */
+    static final int DIGITS = 3;
+
     private static final long DEADLINE_SECONDS = 60;
 
     private final double perSecond;
@@ -102,7 +105,7 @@ final class PacedGuest implements NbdClient.Listener, AutoCloseable {
         pace();
         loop.execute(this::endOfTime);
         await(ended);
-        return measured();
+        return measured(latencies, durationNanos / 1e9);
     }
 
     /** On the calling thread: a late answer can't hold it back. */
@@ -261,8 +264,9 @@ final class PacedGuest implements NbdClient.Listener, AutoCloseable {
         tellIfQuiet();
     }
 
-    private Measurement measured() {
-        final double rate = latencies.getTotalCount() * 1e9 / durationNanos;
+    /** What some latencies come to, of writes that fell due in so many seconds. */
+    static Measurement measured(final Histogram latencies, final double seconds) {
+        final double rate = latencies.getTotalCount() / seconds;
         return new Measurement(
                 rate,
                 rate * BLOCK_LENGTH / (1 << 20),

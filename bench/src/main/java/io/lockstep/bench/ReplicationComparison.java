@@ -351,17 +351,18 @@ final class ReplicationComparison implements Callable<Integer> {
                     new EnumMap<>(ReplicationPair.Kind.class);
             for (int round = 0; round < options.rounds(); round++) {
                 for (final ReplicationPair.Kind kind : turn(pairs, round)) {
-                    final ReplicationPair pair = pairs.get(kind);
-                    quiet.computeIfAbsent(kind, key -> new ArrayList<>())
-                            .add(guest(pair, rate, round, 0, new ArrayList<>()));
-                    busy.computeIfAbsent(kind, key -> new ArrayList<>())
-                            .add(
-                                    guest(
-                                            pair,
-                                            rate,
-                                            round,
-                                            options.checkpointsPerSecond(),
-                                            made.computeIfAbsent(kind, key -> new ArrayList<>())));
+                    final GuestRound guests =
+                            GuestRound.run(
+                                    pairs.get(kind),
+                                    rate,
+                                    options.diskLength(),
+                                    options.seconds(),
+                                    options.checkpointsPerSecond(),
+                                    round + 1L);
+                    quiet.computeIfAbsent(kind, key -> new ArrayList<>()).add(guests.quiet());
+                    busy.computeIfAbsent(kind, key -> new ArrayList<>()).add(guests.busy());
+                    made.computeIfAbsent(kind, key -> new ArrayList<>())
+                            .add(guests.checkpointsPerSecond());
                 }
             }
             addGuests(table, name + ", without", quiet, Map.of());
@@ -380,29 +381,6 @@ final class ReplicationComparison implements Callable<Integer> {
             row(table.row(name + ", p99 with / without"));
         }
         tables.append(table.end());
-    }
-
-    /** One run of a guest; adds how many checkpoints a second there were. */
-    private Measurement guest(
-            final ReplicationPair pair,
-            final int rate,
-            final int round,
-            final double perSecond,
-            final List<Double> made)
-            throws IOException, InterruptedException {
-        pair.drain();
-        pair.checkpoint();
-        try (PacedGuest guest =
-                new PacedGuest(rate, options.diskLength(), options.seconds(), round + 1L)) {
-            if (perSecond == 0) {
-                return guest.run(pair.guestUri());
-            }
-            try (CheckpointTicker ticker = CheckpointTicker.start(pair, guest, perSecond)) {
-                final Measurement measured = guest.run(pair.guestUri());
-                made.add(ticker.end().size() / options.seconds());
-                return measured;
-            }
-        }
     }
 
     private void addGuests(

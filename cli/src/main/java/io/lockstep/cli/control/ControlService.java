@@ -126,6 +126,9 @@ public final class ControlService implements GroupEvents, AutoCloseable {
     @Override
     public void onEvent(
             final Event event, final String disk, final long epoch, final String sentence) {
+        if (!server.hasClients()) {
+            return; // a checkpoint wakes no thread for nobody
+        }
         final EventReport report = EventReport.of(event, disk, epoch, sentence, controlled.group());
         loop.execute(
                 () -> {

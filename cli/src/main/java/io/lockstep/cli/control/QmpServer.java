@@ -37,6 +37,7 @@ final class QmpServer {
     private final IoLoop loop;
     private final SortedMap<String, QmpCommand> commands = new TreeMap<>();
     private final Set<QmpSession> sessions = new LinkedHashSet<>();
+    private volatile boolean hasClients;
 
     /** One for all clients: nothing stays there between two events. */
     private final IoBuffer received = IoBuffer.reserve(TRANSFER_LENGTH);
@@ -83,6 +84,7 @@ final class QmpServer {
                     final QmpSession session = new QmpSession(this, connection);
                     if (sessions.size() < CLIENTS_MAX) {
                         sessions.add(session);
+                        hasClients = true;
                         session.start(greeting());
                     } else {
                         session.turnAway("too many clients: " + CLIENTS_MAX + " are served");
@@ -99,6 +101,11 @@ final class QmpServer {
         List.copyOf(sessions).forEach(QmpSession::close);
         received.close();
         toSend.close();
+    }
+
+    /** Whether there is anybody to tell of events; from any thread. */
+    boolean hasClients() {
+        return hasClients;
     }
 
     /** Tells all clients that have negotiated. */
@@ -153,6 +160,7 @@ final class QmpServer {
 
     void onClosed(final QmpSession session) {
         sessions.remove(session);
+        hasClients = !sessions.isEmpty();
     }
 
     // ---- What every server answers.

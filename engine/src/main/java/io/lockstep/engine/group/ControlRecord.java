@@ -20,7 +20,7 @@ import java.nio.ByteOrder;
  *  8  8  epoch: to seal, to commit; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
- * 40  4  flags: ASSUME_IDENTICAL, EMPTY; in what is read: STARTED, FAILED_OVER, BROKEN
+ * 40  4  flags: ASSUME_IDENTICAL, EMPTY, AND_COMMIT; in what is read: STARTED, FAILED_OVER, BROKEN
  * 44 20  zero
  * </pre>
  */
@@ -57,6 +57,9 @@ public final class ControlRecord {
 
     /** Of STATE: the secondary takes no more writes because of an error. */
     public static final int BROKEN = 1 << 4;
+
+    /** Of SEAL: the group's last disk to seal the epoch commits it. */
+    public static final int AND_COMMIT = 1 << 5;
 
     private static final int MAGIC = 0x4c535450;
 

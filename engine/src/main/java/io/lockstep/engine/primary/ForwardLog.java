@@ -303,7 +303,7 @@ final class ForwardLog implements AutoCloseable {
         return lengths[index(frame)];
     }
 
-    /** The flags of a zero; of a seal, nothing. */
+    /** Of a zero, those of the disk's operation; of a seal, those of its control record. */
     int flags(final long frame) {
         return flags[index(frame)];
     }

@@ -45,7 +45,7 @@ final class Link {
         /** The seals of an epoch were answered for all disks. */
         void onSealed(long epoch);
 
-        /** The commit of an epoch was answered. */
+        /** The commit of an epoch was answered, or its seals, which commit as well. */
         void onCommitted(long epoch);
 
         /** Frames were released. */
@@ -509,7 +509,14 @@ final class Link {
             return sealForeign(frame);
         }
         ControlRecord.write(
-                record, 0, ControlRecord.SEAL, log.offset(frame), 0, session.high, session.low, 0);
+                record,
+                0,
+                ControlRecord.SEAL,
+                log.offset(frame),
+                0,
+                session.high,
+                session.low,
+                log.flags(frame));
         return client.writeControl(record, ControlRecord.LENGTH, onAnswer, token(frame));
     }
 
@@ -655,9 +662,10 @@ final class Link {
                             && !isForeign()
                             && !log.isFailed(released);
             final long epoch = log.offset(released);
+            final int flags = log.flags(released);
             released++;
             if (isLastSeal) {
-                owner.onSealed(epoch);
+                onSealed(epoch, (flags & ControlRecord.AND_COMMIT) != 0);
             }
         }
         if (released == before) {
@@ -666,5 +674,13 @@ final class Link {
         log.release(released);
         owner.onReleased();
         return true;
+    }
+
+    private void onSealed(final long epoch, final boolean isCommitted) {
+        if (isCommitted) {
+            owner.onCommitted(epoch);
+        } else {
+            owner.onSealed(epoch);
+        }
     }
 }

@@ -2,6 +2,7 @@ package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
@@ -244,6 +245,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Long> seal() {
+        return seal(0);
+    }
+
+    private CompletableFuture<Long> seal(final int flags) {
         final String refusal = refuseOperation();
         if (refusal != null) {
             return fail(refusal);
@@ -258,7 +263,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final long epoch = openEpoch++;
         final CompletableFuture<Long> sealed = new CompletableFuture<>();
         seals.put(epoch, sealed);
-        final Waiting entry = () -> enterSeals(epoch);
+        final Waiting entry = () -> enterSeals(epoch, flags);
         // What waits for room is in no epoch yet: it holds no seal up.
         if (!entry.enterAgain()) {
             waitForRoom(entry);
@@ -267,7 +272,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     /** All disks' at one place of the log: what is before belongs to the epoch. */
-    private boolean enterSeals(final long epoch) {
+    private boolean enterSeals(final long epoch, final int flags) {
         if (isDetached) {
             return true; // whoever waited has been told
         }
@@ -275,7 +280,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             return false;
         }
         for (int i = 0; i < disks.size(); i++) {
-            log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, 0, nanoTime()), true);
+            log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, nanoTime()), true);
         }
         onDecided();
         return true;
@@ -314,7 +319,9 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                             + " --peer-qmp; or seal (x-lockstep-seal), checkpoint the secondary in"
                             + " its own way, and commit (x-lockstep-commit)");
         }
-        return seal().thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
+        // Most often the seals commit as well, and the commit finds itself done.
+        return seal(ControlRecord.AND_COMMIT)
+                .thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
     }
 
     private String refuseOperation() {
@@ -581,6 +588,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         committedEpoch = epoch;
         events.onEvent(GroupEvents.Event.CHECKPOINT, "", epoch, "epoch " + epoch + " is committed");
+        onSealed(epoch);
         final NavigableMap<Long, CompletableFuture<Void>> done = commits.headMap(epoch, true);
         final List<CompletableFuture<Void>> all = List.copyOf(done.values());
         done.clear();

@@ -255,14 +255,16 @@ final class SecondaryDisk
             errno = refuse(Errno.EINVAL, "this is no control record of version 1");
         } else {
             final long epoch = ControlRecord.epoch(from, position);
+            final int flags = ControlRecord.flags(from, position);
             switch (ControlRecord.kind(from, position)) {
                 case ControlRecord.ATTACH -> errno = attach(client, from, position);
                 case ControlRecord.COMMIT ->
                         errno = isAttached(client) ? commit(epoch) : refuseStranger();
                 case ControlRecord.SEAL -> {
                     errno = isAttached(client) ? seal(epoch) : refuseStranger();
-                    if (errno == 0 && epoch == stream.openEpoch() - 1 && !stream.isDrained()) {
-                        whenDrained(() -> completion.onComplete(token, 0));
+                    if (errno == 0) {
+                        whenSealed(
+                                epoch, () -> completion.onComplete(token, onSealed(epoch, flags)));
                         return;
                     }
                 }
@@ -333,6 +335,21 @@ final class SecondaryDisk
             onDrained();
         }
         return 0;
+    }
+
+    private void whenSealed(final long epoch, final Runnable action) {
+        if (epoch == stream.openEpoch() - 1) {
+            whenDrained(action);
+        } else {
+            action.run(); // an older one
+        }
+    }
+
+    /** The group's last disk to seal the epoch commits it, where that was asked for. */
+    private int onSealed(final long epoch, final int flags) {
+        final boolean commitsToo =
+                (flags & ControlRecord.AND_COMMIT) != 0 && epoch <= group.sealedEpoch();
+        return commitsToo ? commit(epoch) : 0;
     }
 
     private int commit(final long epoch) {

@@ -277,6 +277,9 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         if (page.state() != GroupPage.RUNNING) {
             return "replication is not running";
         }
+        if (error != null) {
+            return error.sentence(); // an epoch's seal says nothing of writes that failed
+        }
         if (epoch > sealedEpoch()) {
             return "epoch "
                     + epoch
@@ -404,7 +407,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return lastCommitted;
     }
 
-    private long sealedEpoch() {
+    /** The last epoch that is sealed on every disk. */
+    long sealedEpoch() {
         return hasBuffers ? minimum(disk -> disk.sealedEpoch()) : lastCommitted;
     }
 

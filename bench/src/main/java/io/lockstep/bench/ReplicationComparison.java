@@ -57,7 +57,10 @@ final class ReplicationComparison implements Callable<Integer> {
     /** Two, so that what an engine uses in turn has been used. */
     private static final int WARM_UP_ROUNDS = 2;
 
-    private static final int WARM_UP_CHECKPOINTS = 500;
+    /** What a manager has made in some minutes: the JVM has compiled what makes them. */
+    private static final int WARM_UP_CHECKPOINTS = 5000;
+
+    private static final int WARM_UP_GUEST_WRITES = 4000;
     private static final int WARM_UP_WRITES = 1000;
     private static final int WARM_UP_WRITES_A_COMMAND = 5;
     private static final long MERGE_SECONDS_MAX = 120;
@@ -340,6 +343,9 @@ final class ReplicationComparison implements Callable<Integer> {
                         Locale.ROOT,
                         "The guest's 4 KiB writes without checkpoints, and with %.0f a second",
                         options.checkpointsPerSecond()));
+        for (final ReplicationPair pair : pairs.values()) {
+            runGuests(pair, WARM_UP_GUEST_WRITES, WARM_UP_SECONDS, 0);
+        }
         final ReplicationTable table = new ReplicationTable("guest", pairs.keySet(), false);
         for (final int rate : guestRates) {
             final String name = rate + " writes/s";
@@ -352,13 +358,7 @@ final class ReplicationComparison implements Callable<Integer> {
             for (int round = 0; round < options.rounds(); round++) {
                 for (final ReplicationPair.Kind kind : turn(pairs, round)) {
                     final GuestRound guests =
-                            GuestRound.run(
-                                    pairs.get(kind),
-                                    rate,
-                                    options.diskLength(),
-                                    options.seconds(),
-                                    options.checkpointsPerSecond(),
-                                    round + 1L);
+                            runGuests(pairs.get(kind), rate, options.seconds(), round + 1L);
                     quiet.computeIfAbsent(kind, key -> new ArrayList<>()).add(guests.quiet());
                     busy.computeIfAbsent(kind, key -> new ArrayList<>()).add(guests.busy());
                     made.computeIfAbsent(kind, key -> new ArrayList<>())
@@ -381,6 +381,13 @@ final class ReplicationComparison implements Callable<Integer> {
             row(table.row(name + ", p99 with / without"));
         }
         tables.append(table.end());
+    }
+
+    private GuestRound runGuests(
+            final ReplicationPair pair, final int rate, final double seconds, final long seed)
+            throws IOException, InterruptedException {
+        return GuestRound.run(
+                pair, rate, options.diskLength(), seconds, options.checkpointsPerSecond(), seed);
     }
 
     private void addGuests(

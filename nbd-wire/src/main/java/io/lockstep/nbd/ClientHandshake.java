@@ -62,21 +62,12 @@ public final class ClientHandshake {
     private ReplyStyle replyStyle = ReplyStyle.SIMPLE;
     private final List<SelectedContext> contexts = new ArrayList<>();
     private final List<ListedExport> exports = new ArrayList<>();
-
-    // Of the chosen export, as far as the server has told.
-    private boolean exportKnown;
-    private long size;
-    private int transmissionFlags;
-    private String name;
-    private String description = "";
-    private int blockSizeMin = RemoteExport.BLOCK_SIZE_MIN_DEFAULT;
-    private long blockSizePreferred = RemoteExport.BLOCK_SIZE_PREFERRED_DEFAULT;
-    private int payloadLengthMax = Nbd.PAYLOAD_LENGTH_DEFAULT_MAX;
+    private final OfferedExport export;
 
     /** Waits for the greeting. */
     public ClientHandshake(final ClientOptions options) {
         this.options = options;
-        name = options.exportName();
+        export = new OfferedExport(options.exportName());
     }
 
     /** Where it stands now. */
@@ -100,16 +91,7 @@ public final class ClientHandshake {
      */
     public ClientNegotiated negotiated() {
         return new ClientNegotiated(
-                new RemoteExport(
-                        name,
-                        description,
-                        size,
-                        allowedFlags(),
-                        blockSizeMin,
-                        blockSizePreferred,
-                        payloadLengthMax),
-                replyStyle,
-                contexts);
+                export.under(replyStyle, !contexts.isEmpty()), replyStyle, contexts);
     }
 
     /** The server's exports, once a list was asked for and the state is {@link State#ENDED}. */
@@ -139,7 +121,7 @@ public final class ClientHandshake {
         } catch (final MalformedMessageException malformed) {
             fail(
                     "server sent a wrong reply to "
-                            + optionName(option)
+                            + HandshakeWords.option(option)
                             + ": "
                             + malformed.getMessage());
             return position;
@@ -159,9 +141,10 @@ public final class ClientHandshake {
                     case Nbd.OPT_EXPORT_NAME ->
                             // All that this option leaves to a server that refuses.
                             "server closed the connection when asked for export "
-                                    + quoted(options.exportName())
+                                    + HandshakeWords.quoted(options.exportName())
                                     + "; does it have one of that name?";
-                    default -> "server closed the connection during " + optionName(option);
+                    default ->
+                            "server closed the connection during " + HandshakeWords.option(option);
                 });
     }
 
@@ -287,7 +270,8 @@ public final class ClientHandshake {
         if (limit - position < length) {
             return position;
         }
-        onExport(Wire.getLong(memory, position), Wire.getUnsignedShort(memory, position + 8));
+        export.onExport(
+                Wire.getLong(memory, position), Wire.getUnsignedShort(memory, position + 8));
         state = State.TRANSMISSION;
         return position + length;
     }
@@ -302,7 +286,8 @@ public final class ClientHandshake {
         }
         final int answered = Wire.getInt(memory, position + 8);
         if (answered != option) {
-            throw new MalformedMessageException("it answers " + optionName(answered) + " instead");
+            throw new MalformedMessageException(
+                    "it answers " + HandshakeWords.option(answered) + " instead");
         }
         final int type = Wire.getInt(memory, position + 12);
         final long length = Wire.getUnsignedInt(memory, position + 16);
@@ -334,7 +319,7 @@ public final class ClientHandshake {
             data.requireEnd();
             onAcknowledged();
         } else if (type == Nbd.REP_INFO && (option == Nbd.OPT_INFO || option == Nbd.OPT_GO)) {
-            onInformation(data);
+            export.onInformation(data);
         } else if (type == Nbd.REP_META_CONTEXT && option == Nbd.OPT_SET_META_CONTEXT) {
             onContext(data.integer(), data.string(data.remaining()));
         } else if (type == Nbd.REP_SERVER && option == Nbd.OPT_LIST) {
@@ -351,7 +336,7 @@ public final class ClientHandshake {
             case Nbd.OPT_SET_META_CONTEXT -> sendInfoOrGo();
             case Nbd.OPT_LIST -> leave(State.ENDED);
             default -> {
-                if (!exportKnown) {
+                if (!export.isKnown()) {
                     throw new MalformedMessageException("the export's size and flags are missing");
                 }
                 if (option == Nbd.OPT_INFO) {
@@ -381,62 +366,9 @@ public final class ClientHandshake {
                 && replyStyle != ReplyStyle.EXTENDED) {
             sendExportName();
         } else {
-            failure = refusal(error, text);
+            failure = HandshakeWords.refusal(option, options.exportName(), error, text);
             leave(State.FAILED);
         }
-    }
-
-    private void onInformation(final MessageReader data) throws MalformedMessageException {
-        switch (data.unsignedShort()) {
-            case Nbd.INFO_EXPORT -> {
-                onExport(data.longInteger(), data.unsignedShort());
-                data.requireEnd();
-            }
-            case Nbd.INFO_NAME -> name = data.string(data.remaining());
-            case Nbd.INFO_DESCRIPTION -> description = data.string(data.remaining());
-            case Nbd.INFO_BLOCK_SIZE -> {
-                onBlockSize(
-                        Integer.toUnsignedLong(data.integer()),
-                        Integer.toUnsignedLong(data.integer()),
-                        Integer.toUnsignedLong(data.integer()));
-                data.requireEnd();
-            }
-            default -> {} // to be ignored, says the protocol
-        }
-    }
-
-    private void onExport(final long exportSize, final int flags) throws MalformedMessageException {
-        if (exportSize < 0) {
-            throw new MalformedMessageException(
-                    "the export has " + Long.toUnsignedString(exportSize) + " bytes, beyond 2^63");
-        }
-        if ((flags & Nbd.FLAG_HAS_FLAGS) == 0) {
-            throw new MalformedMessageException("the transmission flags lack HAS_FLAGS");
-        }
-        size = exportSize;
-        transmissionFlags = flags;
-        exportKnown = true;
-    }
-
-    private void onBlockSize(final long min, final long preferred, final long payloadMax)
-            throws MalformedMessageException {
-        if (Long.bitCount(min) != 1 || min > 1 << 16) {
-            throw new MalformedMessageException(
-                    "minimum block size " + min + " is no power of two up to 65536");
-        }
-        if (Long.bitCount(preferred) != 1 || preferred < Math.max(min, 512)) {
-            throw new MalformedMessageException(
-                    "preferred block size "
-                            + preferred
-                            + " is no power of two from 512 and the minimum on");
-        }
-        if (payloadMax < preferred) {
-            throw new MalformedMessageException(
-                    "maximum payload " + payloadMax + " is below the preferred block size");
-        }
-        blockSizeMin = (int) min;
-        blockSizePreferred = preferred;
-        payloadLengthMax = (int) Math.min(payloadMax, Integer.MAX_VALUE);
     }
 
     private void onContext(final int id, final String context) throws MalformedMessageException {
@@ -452,21 +384,6 @@ public final class ClientHandshake {
         contexts.add(new SelectedContext(id, context));
     }
 
-    /** Without those flags that a server must not set under what was negotiated. */
-    private int allowedFlags() {
-        int allowed = transmissionFlags;
-        if (replyStyle == ReplyStyle.SIMPLE) {
-            allowed &= ~Nbd.FLAG_SEND_DF;
-        }
-        if (replyStyle != ReplyStyle.EXTENDED || contexts.isEmpty()) {
-            allowed &= ~Nbd.FLAG_BLOCK_STATUS_PAYLOAD;
-        }
-        if ((allowed & Nbd.FLAG_SEND_WRITE_ZEROES) == 0) {
-            allowed &= ~Nbd.FLAG_SEND_FAST_ZERO;
-        }
-        return allowed;
-    }
-
     // ---- The end.
 
     /** Ends the session in the way that the protocol calls soft. Nobody waits for the answer. */
@@ -478,71 +395,6 @@ public final class ClientHandshake {
     private void fail(final String sentence) {
         failure = sentence;
         state = State.FAILED;
-    }
-
-    private String refusal(final int error, final String text) {
-        final boolean isOfExport =
-                option == Nbd.OPT_GO
-                        || option == Nbd.OPT_INFO
-                        || (option == Nbd.OPT_SET_META_CONTEXT && error == Nbd.REP_ERR_UNKNOWN);
-        final String what =
-                isOfExport
-                        ? "server refused export " + quoted(options.exportName())
-                        : "server refused " + optionName(option);
-        return what
-                + ": "
-                + (text.isEmpty() ? errorMeaning(error) : text)
-                + " ("
-                + errorName(error)
-                + ")";
-    }
-
-    private static String quoted(final String exportName) {
-        return '"' + exportName + '"';
-    }
-
-    private static String optionName(final int option) {
-        return switch (option) {
-            case Nbd.OPT_EXPORT_NAME -> "EXPORT_NAME";
-            case Nbd.OPT_ABORT -> "ABORT";
-            case Nbd.OPT_LIST -> "LIST";
-            case Nbd.OPT_STARTTLS -> "STARTTLS";
-            case Nbd.OPT_INFO -> "INFO";
-            case Nbd.OPT_GO -> "GO";
-            case Nbd.OPT_STRUCTURED_REPLY -> "STRUCTURED_REPLY";
-            case Nbd.OPT_LIST_META_CONTEXT -> "LIST_META_CONTEXT";
-            case Nbd.OPT_SET_META_CONTEXT -> "SET_META_CONTEXT";
-            case Nbd.OPT_EXTENDED_HEADERS -> "EXTENDED_HEADERS";
-            default -> "option " + Integer.toUnsignedString(option);
-        };
-    }
-
-    private static String errorName(final int error) {
-        return switch (error) {
-            case Nbd.REP_ERR_UNSUP -> "ERR_UNSUP";
-            case Nbd.REP_ERR_POLICY -> "ERR_POLICY";
-            case Nbd.REP_ERR_INVALID -> "ERR_INVALID";
-            case Nbd.REP_ERR_PLATFORM -> "ERR_PLATFORM";
-            case Nbd.REP_ERR_TLS_REQD -> "ERR_TLS_REQD";
-            case Nbd.REP_ERR_UNKNOWN -> "ERR_UNKNOWN";
-            case Nbd.REP_ERR_SHUTDOWN -> "ERR_SHUTDOWN";
-            case Nbd.REP_ERR_BLOCK_SIZE_REQD -> "ERR_BLOCK_SIZE_REQD";
-            case Nbd.REP_ERR_TOO_BIG -> "ERR_TOO_BIG";
-            case Nbd.REP_ERR_EXT_HEADER_REQD -> "ERR_EXT_HEADER_REQD";
-            default -> "error " + Integer.toUnsignedString(error);
-        };
-    }
-
-    private static String errorMeaning(final int error) {
-        return switch (error) {
-            case Nbd.REP_ERR_UNSUP -> "it doesn't know this option";
-            case Nbd.REP_ERR_POLICY -> "its policy forbids it";
-            case Nbd.REP_ERR_TLS_REQD -> "it wants TLS, which this client doesn't speak yet";
-            case Nbd.REP_ERR_UNKNOWN -> "it has no such export";
-            case Nbd.REP_ERR_SHUTDOWN -> "it is shutting down";
-            case Nbd.REP_ERR_EXT_HEADER_REQD -> "it wants extended headers";
-            default -> "it gave no reason";
-        };
     }
 
     private static byte[] utf8(final String string) {

@@ -386,25 +386,13 @@ public final class ClientTransmission {
             final long available,
             final int type,
             final long length) {
-        final long descriptorsLength = length - statusHeaderLength;
-        if ((type == Nbd.REPLY_TYPE_BLOCK_STATUS_EXT) != extended) {
-            violate("block status chunk of a type that was not agreed on", type);
-            return -1;
-        }
-        if (request.command() != Nbd.CMD_BLOCK_STATUS) {
-            violate("block status in a reply to another command", request.command());
-            return -1;
-        }
-        if (descriptorsLength <= 0
-                || descriptorsLength % descriptorLength != 0
-                || descriptorsLength / descriptorLength > Nbd.BLOCK_STATUS_DESCRIPTORS_MAX) {
-            violate("block status chunk of a wrong length", length);
+        if (!checkStatus(type, length)) {
             return -1;
         }
         if (available < statusHeaderLength) {
             return -1;
         }
-        final long descriptors = descriptorsLength / descriptorLength;
+        final long descriptors = (length - statusHeaderLength) / descriptorLength;
         if (extended && Wire.getUnsignedInt(memory, payload + 4) != descriptors) {
             violate(
                     "block status chunk whose length belies its count of descriptors",
@@ -426,8 +414,22 @@ public final class ClientTransmission {
         context = negotiated.contexts().get(index);
         part = Part.EXTENTS;
         offset = request.offset();
-        remaining = descriptorsLength;
+        remaining = length - statusHeaderLength;
         return statusHeaderLength;
+    }
+
+    private boolean checkStatus(final int type, final long length) {
+        final long descriptorsLength = length - statusHeaderLength;
+        if ((type == Nbd.REPLY_TYPE_BLOCK_STATUS_EXT) != extended) {
+            violate("block status chunk of a type that was not agreed on", type);
+        } else if (request.command() != Nbd.CMD_BLOCK_STATUS) {
+            violate("block status in a reply to another command", request.command());
+        } else if (descriptorsLength <= 0
+                || descriptorsLength % descriptorLength != 0
+                || descriptorsLength / descriptorLength > Nbd.BLOCK_STATUS_DESCRIPTORS_MAX) {
+            violate("block status chunk of a wrong length", length);
+        }
+        return state == State.OPEN;
     }
 
     private long error(

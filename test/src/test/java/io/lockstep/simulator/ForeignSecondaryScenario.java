@@ -1,6 +1,11 @@
 package io.lockstep.simulator;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.loop.Connection;
+import io.lockstep.engine.loop.ConnectionHandler;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
@@ -13,20 +18,31 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 
 /**
  * A primary whose secondary is a plain NBD server, which knows nothing of epochs and does what it
- * is asked for in any order: in the end it holds what the primary holds (I2), over cuts of the link
- * and through checkpoints.
+ * is asked for in any order: in the end it holds what the primary holds (I2), over cuts of the
+ * link, through checkpoints, and after a silence.
  */
 final class ForeignSecondaryScenario {
     private static final long WHILE_NANOS = 600 * Simulation.SECOND;
     private static final int LENGTH_MAX = 64 << 10;
 
+    /** A server that does not greet is given up after so long. */
+    private static final long HANDSHAKE_NANOS = 10 * Simulation.SECOND;
+
+    /** One that owes an answer is left after so long, or at most twice that. */
+    private static final long SILENCE_NANOS = 10 * Simulation.SECOND;
+
+    /** Writes less than the log holds: a guest that is not held up by the link. */
+    private static final NbdGuest.Habits SHORT_STAY = new NbdGuest.Habits(40, 4, 9000, 9000, true);
+
     private final Simulation simulation;
     private final Dice dice;
     private final SimulatedNetwork network;
     private final SimulatedHost foreign;
+    private final SimulatedHost guestHost;
     private final List<ReplicatedDisk> disks = new ArrayList<>();
     private final List<NbdGuest> guests = new ArrayList<>();
     private final PrimarySide primary;
@@ -36,6 +52,7 @@ final class ForeignSecondaryScenario {
         dice = simulation.dice().split();
         network = new SimulatedNetwork(simulation, NetworkFaults.NONE);
         foreign = new SimulatedHost(network, "secondary");
+        guestHost = new SimulatedHost(network, "guests");
         for (int i = dice.between(1, 2); i > 0; i--) {
             disks.add(makeDisk("disk" + i));
         }
@@ -63,34 +80,103 @@ final class ForeignSecondaryScenario {
 
     void play() {
         serve();
-        primary.start();
-        primary.execute(PrimaryGroup::start);
-        simulation.runUntil(
-                "it is linked", WHILE_NANOS, () -> primary.hasHeard(GroupEvents.Event.LINK_UP));
-        final SimulatedHost guestHost = new SimulatedHost(network, "guests");
+        startPrimary();
+        awaitLink();
         for (int i = dice.between(1, 3); i > 0; i--) {
-            guests.add(
-                    new NbdGuest(
-                            guestHost.loop("guest" + i),
-                            primary.guestEndpoint(),
-                            disks.get(dice.between(0, disks.size() - 1)).primary(),
-                            new NbdGuest.Habits(60, 8, LENGTH_MAX, 9000, true)));
+            startGuest(new NbdGuest.Habits(60, 8, LENGTH_MAX, 9000, true));
         }
-        guests.forEach(NbdGuest::start);
         for (int i = dice.between(0, 3); i > 0; i--) {
             simulation.scheduleAfterEvents(
                     dice.between(1, 2000), () -> network.cut(primary.host(), foreign));
             simulation.scheduleAfterEvents(
                     dice.between(1, 2000), () -> primary.execute(PrimaryGroup::checkpoint));
         }
+        awaitGuests();
+        checkConverged();
+        close();
+    }
+
+    /** What takes the connections says nothing, until a server stands in its place. */
+    void playMuteAtFirst() {
+        final int[] connections = new int[1];
+        listen(
+                foreign.loop("mute"),
+                connection -> {
+                    connections[0]++;
+                    return new Mute();
+                });
+        final long start = simulation.now();
+        startPrimary();
+        startGuest(SHORT_STAY);
+        awaitGuests();
+        simulation.runUntil(
+                "it is left and tried again",
+                HANDSHAKE_NANOS + Simulation.SECOND,
+                () -> connections[0] > disks.size());
+        assertTrue(simulation.now() - start >= HANDSHAKE_NANOS);
+        assertFalse(primary.hasHeard(GroupEvents.Event.LINK_UP));
+        foreign.kill();
+        serve();
+        awaitLink();
+        checkConverged();
+        close();
+    }
+
+    /** The host of the server, or the network to it, falls silent, and nobody is told. */
+    void playFallingSilent() {
+        serve();
+        startPrimary();
+        awaitLink();
+        network.partition(primary.host(), foreign);
+        final long start = simulation.now();
+        startGuest(SHORT_STAY);
+        awaitGuests();
+        simulation.runUntil(
+                "it is left",
+                2 * SILENCE_NANOS + Simulation.SECOND,
+                () -> primary.hasHeard(GroupEvents.Event.LINK_DOWN));
+        assertTrue(simulation.now() - start >= SILENCE_NANOS);
+        network.heal(primary.host(), foreign);
+        checkConverged();
+        close();
+    }
+
+    private void startPrimary() {
+        primary.start();
+        primary.execute(PrimaryGroup::start);
+    }
+
+    private void awaitLink() {
+        simulation.runUntil(
+                "it is linked", WHILE_NANOS, () -> primary.hasHeard(GroupEvents.Event.LINK_UP));
+    }
+
+    private void startGuest(final NbdGuest.Habits habits) {
+        final NbdGuest guest =
+                new NbdGuest(
+                        guestHost.loop("guest" + guests.size()),
+                        primary.guestEndpoint(),
+                        disks.get(dice.between(0, disks.size() - 1)).primary(),
+                        habits);
+        guests.add(guest);
+        guest.start();
+    }
+
+    private void awaitGuests() {
         simulation.runUntil(
                 "the guests are served",
                 WHILE_NANOS,
                 () -> guests.stream().allMatch(NbdGuest::isGone));
+    }
+
+    private void checkConverged() {
         final boolean[] isDrained = new boolean[1];
         primary.execute(group -> group.drain(() -> isDrained[0] = true));
         simulation.runUntil("the stream has drained", WHILE_NANOS, () -> isDrained[0]);
         disks.forEach(ReplicatedDisk::checkMediaEqual);
+    }
+
+    private void close() {
         primary.close();
         foreign.kill();
         guests.forEach(NbdGuest::close);
@@ -109,16 +195,38 @@ final class ForeignSecondaryScenario {
                     final NbdServer server =
                             new NbdServer(loop, exports, 100, new AtomicInteger(), new Silence());
                     foreign.onStop(server::abort);
+                    listen(loop, server::connect);
+                });
+    }
+
+    private void listen(
+            final SimulatedLoop loop, final Function<Connection, ConnectionHandler> handler) {
+        loop.run(
+                () -> {
                     try {
                         final IoLoop.Listener listener =
                                 loop.listen(
                                         SecondarySide.STREAM,
-                                        connection -> connection.open(loop, server::connect));
+                                        connection -> connection.open(loop, handler));
                         foreign.onStop(listener::close);
                     } catch (final IOException e) {
                         throw new UncheckedIOException(e);
                     }
                 });
+    }
+
+    /** Takes no notice of anything. */
+    private static final class Mute implements ConnectionHandler {
+        @Override
+        public void onReadable() {}
+
+        @Override
+        public void onWritable() {}
+
+        @Override
+        public void onFailure(final Throwable cause) {
+            throw new AssertionError(cause);
+        }
     }
 
     private static final class Silence implements ServerEvents {

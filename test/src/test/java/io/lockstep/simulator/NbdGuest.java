@@ -307,9 +307,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
         return switch (request.command) {
             case Nbd.CMD_READ -> {
                 spoil(slot, length);
-                yield dice.chance(0.5)
-                        ? ready.read(offset, length, memory, position, this, slot)
-                        : ready.read(offset, length, memory.segment(), position, this, slot);
+                yield ready.read(offset, length, memory, position, this, slot);
             }
             case Nbd.CMD_WRITE -> {
                 final byte[] bytes = scribble(slot, length);

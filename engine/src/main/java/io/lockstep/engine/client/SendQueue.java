@@ -72,11 +72,6 @@ final class SendQueue implements AutoCloseable {
         return position;
     }
 
-    /** Whether no payload can be appended. */
-    boolean isFull() {
-        return payloadCount == payloads.length;
-    }
-
     /**
      * Queues bytes that stay where they are until they are sent; they are joined with the last ones
      * where they lie behind those.

@@ -25,7 +25,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -68,6 +67,19 @@ final class NbdClientTest {
                 @Override
                 public void onClosed(final NbdClient closed, final String reason) {
                     events.add("closed: " + reason);
+                }
+            };
+
+    private final NbdProbe.ListListener listListener =
+            new NbdProbe.ListListener() {
+                @Override
+                public void onList(final List<ListedExport> exports) {
+                    events.add(exports.toString());
+                }
+
+                @Override
+                public void onFailed(final String reason) {
+                    events.add(reason);
                 }
             };
 
@@ -184,21 +196,6 @@ final class NbdClientTest {
         go();
 
         assertEvents("9 extent 0 4096+8192 2", "9 done");
-    }
-
-    @Test
-    void reads_arrive_in_memory_of_any_kind() {
-        connect();
-        System.arraycopy(noise(100_000, 3), 0, server.disk, 0, 100_000);
-        try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment memory = arena.allocate(100_010);
-
-            assertTrue(client.read(0, 100_000, memory, 10, completion, 1));
-            go();
-
-            assertArrayEquals(noise(100_000, 3), memory.asSlice(10).toArray(ValueLayout.JAVA_BYTE));
-        }
-        assertEvents("1 done");
     }
 
     @Test
@@ -674,23 +671,24 @@ final class NbdClientTest {
     // ---- Probing.
 
     @Test
+    void a_probe_of_a_server_that_says_nothing_comes_to_its_end() {
+        loop = new MemoryLoop(1, PIPE);
+        loop.serve(connection -> new SilentHandler());
+        NbdProbe.list(loop, ENDPOINT, listListener);
+        loop.run();
+        assertEvents();
+
+        loop.pass(TimeUnit.SECONDS.toNanos(10));
+
+        assertEvents("no answer from the NBD server at nowhere:1 within 10000 ms");
+        assertTrue(loop.ends().getFirst().isClosed());
+    }
+
+    @Test
     void a_probe_lists_and_leaves() {
         serve(1, 20, ALL_FLAGS);
 
-        NbdProbe.list(
-                loop,
-                ENDPOINT,
-                new NbdProbe.ListListener() {
-                    @Override
-                    public void onList(final List<ListedExport> exports) {
-                        events.add(exports.toString());
-                    }
-
-                    @Override
-                    public void onFailed(final String reason) {
-                        events.add(reason);
-                    }
-                });
+        NbdProbe.list(loop, ENDPOINT, listListener);
         loop.run();
 
         assertEvents("[ListedExport[name=disk, description=in memory]]");

@@ -28,24 +28,6 @@ public interface Connection {
     int send(IoBuffer from, int position, int length) throws IOException;
 
     /**
-     * Sends two pieces, the second behind the first, in one call where the socket can.
-     *
-     * @return how many bytes of both together; 0 where the socket takes none now
-     * @throws IOException where the connection is broken
-     */
-    default int send(
-            final IoBuffer first,
-            final int firstPosition,
-            final int firstLength,
-            final IoBuffer second,
-            final int secondPosition,
-            final int secondLength)
-            throws IOException {
-        final int sent = send(first, firstPosition, firstLength);
-        return sent < firstLength ? sent : sent + send(second, secondPosition, secondLength);
-    }
-
-    /**
      * Says which events the handler wants from now on; none at first.
      *
      * @param readable to be called when there is something to receive, the end included

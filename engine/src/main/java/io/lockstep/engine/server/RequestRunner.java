@@ -31,6 +31,13 @@ final class RequestRunner
      */
     private static final int HOLE_SEARCH_MIN = 4096;
 
+    /**
+     * Bytes of a long reply that are copied behind its header. They go out in one call with it, the
+     * rest in another: a header by itself would be a packet by itself, and a gathering write of
+     * NIO's makes objects.
+     */
+    private static final int HEAD_LENGTH = 4096;
+
     private static final String STRANGER = "another primary replicates to this disk; stop that one";
 
     /** Descriptors in a block status reply at most; the client asks again for the rest. */
@@ -150,8 +157,8 @@ final class RequestRunner
                                 && request.length() >= disk.windowLengthMin()
                         ? disk.window(request.offset(), (int) request.length())
                         : null;
-        if (ready != null) {
-            return replyFrom(ready, request);
+        if (ready != null && replyFrom(ready, request)) {
+            return true;
         }
         final int length = replyLength(request);
         final int slot = requests.isFull() ? -1 : replies.reserve(length);
@@ -173,14 +180,19 @@ final class RequestRunner
         return control == null || control.mayChange(this);
     }
 
-    /** Replies to a read with the disk's own memory. */
+    /**
+     * Replies to a read with the disk's own memory. Answers false where that can't be: there is no
+     * room for the reply, or the disk must say what is wrong with it.
+     */
     private boolean replyFrom(final IoBuffer memory, final Request request) {
-        final int slot = replies.reserve(encoder.dataHeaderLength());
+        final long offset = request.offset();
+        final int length = (int) request.length();
+        final int head = Math.min(HEAD_LENGTH, length);
+        final int slot = replies.reserve(encoder.dataHeaderLength() + head);
         if (slot < 0) {
             return false;
         }
-        final long offset = request.offset();
-        final int length = (int) request.length();
+        final int position = disk.windowPosition(offset);
         final int header =
                 encoder.dataHeader(
                         replies.memory(),
@@ -190,7 +202,12 @@ final class RequestRunner
                         offset,
                         length,
                         true);
-        replies.commit(slot, header, memory, disk.windowPosition(offset), length);
+        final int behindHeader = replies.position(slot) + header;
+        if (!memory.copyOut(position, head, replies.buffer(), behindHeader)) {
+            replies.withdraw(slot);
+            return false;
+        }
+        replies.commit(slot, header + head, memory, position + head, length - head);
         owner.onProgress();
         return true;
     }

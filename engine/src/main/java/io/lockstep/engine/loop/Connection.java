@@ -28,6 +28,14 @@ public interface Connection {
     int send(IoBuffer from, int position, int length) throws IOException;
 
     /**
+     * Whether long pieces of a file's memory are handed over as the pages they lie in: see {@link
+     * IoBuffer#isOfFile}.
+     */
+    default boolean takesPages() {
+        return false;
+    }
+
+    /**
      * Says which events the handler wants from now on; none at first.
      *
      * @param readable to be called when there is something to receive, the end included

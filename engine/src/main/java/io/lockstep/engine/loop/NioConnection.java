@@ -63,6 +63,11 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
     }
 
     @Override
+    public boolean takesPages() {
+        return takesPages;
+    }
+
+    @Override
     public void interest(final boolean readable, final boolean writable) {
         final int ops =
                 (readable ? SelectionKey.OP_READ : 0) | (writable ? SelectionKey.OP_WRITE : 0);

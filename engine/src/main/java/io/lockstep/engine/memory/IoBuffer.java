@@ -28,19 +28,24 @@ public final class IoBuffer implements AutoCloseable {
 
     private final long fileOffset;
 
+    /** Of the file, while whoever mapped it keeps it open; -1 for none. */
+    private final int fd;
+
     private IoBuffer(final Arena arena, final MemorySegment segment) {
-        this(arena, segment, null, 0);
+        this(arena, segment, null, 0, -1);
     }
 
     private IoBuffer(
             final Arena arena,
             final MemorySegment segment,
             final FileChannel file,
-            final long fileOffset) {
+            final long fileOffset,
+            final int fd) {
         this.arena = arena;
         this.segment = segment;
         this.file = file;
         this.fileOffset = fileOffset;
+        this.fd = fd;
         view = segment.asByteBuffer();
     }
 
@@ -71,7 +76,7 @@ public final class IoBuffer implements AutoCloseable {
             if (fd < 0 || Posix.ftruncate(fd, length) < 0) {
                 throw new IOException("no file in memory can be had");
             }
-            return ofFile(fd, 0, length, arena);
+            return ofFile(fd, -1, 0, length, arena);
         } catch (final IOException e) {
             arena.close();
             throw (OutOfMemoryError)
@@ -98,6 +103,7 @@ public final class IoBuffer implements AutoCloseable {
      * comes out of it. Only for system calls: they answer an error where a page can't be had, but a
      * load or store of Java's would be a fault.
      *
+     * @param fd stays open as long as the buffer
      * @param offset in the file, a multiple of the page's length
      * @param length in bytes, below 2 GiB, within the file
      * @throws IOException where it can't be mapped
@@ -107,7 +113,7 @@ public final class IoBuffer implements AutoCloseable {
             throws IOException {
         final Arena arena = Arena.ofShared();
         try {
-            return ofFile(fd, offset, length, arena);
+            return ofFile(fd, fd, offset, length, arena);
         } catch (final IOException e) {
             arena.close();
             throw e;
@@ -115,13 +121,13 @@ public final class IoBuffer implements AutoCloseable {
     }
 
     private static IoBuffer ofFile(
-            final int fd, final long offset, final int length, final Arena arena)
+            final int fd, final int fdKept, final long offset, final int length, final Arena arena)
             throws IOException {
         final MemorySegment segment = Posix.map(fd, offset, length, arena);
         // Opened last: the arena gives back the mapping, but nobody would close the channel.
         final FileChannel file =
                 FileChannel.open(Path.of("/proc/self/fd/" + fd), StandardOpenOption.READ);
-        return new IoBuffer(arena, segment, file, offset);
+        return new IoBuffer(arena, segment, file, offset, fdKept);
     }
 
     /** The same memory for another thread: it is this one that is closed. */
@@ -163,11 +169,8 @@ public final class IoBuffer implements AutoCloseable {
      */
     public boolean copyOut(
             final int position, final int length, final IoBuffer into, final int intoPosition) {
-        try {
-            return file.read(into.view(intoPosition, length), fileOffset + position) == length;
-        } catch (final IOException e) {
-            return false; // whoever reads it another way is told why
-        }
+        final long address = into.segment().address() + intoPosition;
+        return Posix.pread(fd, address, length, fileOffset + position) == length;
     }
 
     /** Its length in bytes. */

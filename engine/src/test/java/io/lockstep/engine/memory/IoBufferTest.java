@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -26,6 +27,12 @@ final class IoBufferTest {
     @TempDir private Path directory;
 
     private final byte[] content = new byte[LENGTH];
+    private int fd = -1;
+
+    @AfterEach
+    void closeFile() {
+        Posix.close(fd);
+    }
 
     @Test
     void whatIsCopiedOrHandedOverIsThePartOfTheFileThatIsMapped() throws IOException {
@@ -69,11 +76,7 @@ final class IoBufferTest {
         final Path file = directory.resolve("file");
         new SplittableRandom(1).nextBytes(content);
         Files.write(file, content);
-        final int fd = Posix.open(file.toString(), Posix.O_RDWR | Posix.O_CLOEXEC);
-        try {
-            return IoBuffer.map(fd, MAPPED_FROM, LENGTH - MAPPED_FROM);
-        } finally {
-            Posix.close(fd);
-        }
+        fd = Posix.open(file.toString(), Posix.O_RDWR | Posix.O_CLOEXEC);
+        return IoBuffer.map(fd, MAPPED_FROM, LENGTH - MAPPED_FROM);
     }
 }

@@ -46,24 +46,23 @@ public final class OwnLoad implements Load {
     /**
      * Does a number of requests, however long it takes.
      *
-     * @param uri of an export of {@link ServeComparison#DISK_LENGTH} bytes at least
-     * @param write writes, or else reads, of 4 KiB at random
+     * @param uri of an export
+     * @param area at the export's start in which they are, in bytes
+     * @param write writes, or else reads
+     * @param blockLength of each in bytes; at random places with 4 KiB, one behind the other else
      * @param depth in flight on each connection
      * @throws IOException where the server fails one
      */
     public static void requests(
             final String uri,
+            final long area,
             final boolean write,
+            final int blockLength,
             final int depth,
             final int connections,
             final long count)
             throws IOException, InterruptedException {
-        run(
-                uri,
-                new Cell(write, 4 << 10, depth, connections),
-                ServeComparison.DISK_LENGTH,
-                count,
-                Long.MAX_VALUE);
+        run(uri, new Cell(write, blockLength, depth, connections), area, count, Long.MAX_VALUE);
     }
 
     /** Writes so many blocks of 4 KiB somewhere in an area at the export's start. */

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 
+import io.lockstep.bench.MemoryFolder;
 import io.lockstep.bench.OwnLoad;
-import io.lockstep.bench.ServeComparison;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.FullLogPolicy;
@@ -17,9 +17,11 @@ import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineDisk;
 import io.lockstep.engine.service.EngineOptions;
 
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -32,27 +34,58 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Invariant I8 for a pair: half a million replicated writes allocate nothing, by the JVM's own
- * count for each thread, on the primary's loops and on the secondary's.
+ * Invariant I8 for a pair: replicated writes allocate nothing, by the JVM's own count for each
+ * thread, on the primary's loops and on the secondary's.
  */
 final class QuietReplicationTest {
-    private static final long REQUESTS = 500_000;
-    private static final long WARM_UP_REQUESTS = 300_000;
+    private static final int KIB = 1 << 10;
+    private static final long DISK_LENGTH = 64 << 20;
 
-    /** As in {@link QuietSteadyStateTest}: for connections, and for the JIT. */
-    private static final long ALLOCATED_MAX = REQUESTS / 2;
+    /** Of one connection of a guest, as in {@link QuietSteadyStateTest}. */
+    private static final long ALLOCATED_MAX = 80_000;
 
     private static final int LOG_LENGTH = 16 << 20;
     private static final long BUFFER_LIMIT = 2L << 30;
 
-    @TempDir private Path directory;
+    /** In memory where that can be had: there long payloads have a way of their own. */
+    private MemoryFolder folder;
+
+    private Path directory;
 
     private final Queue<String> problems = new ConcurrentLinkedQueue<>();
 
-    @Test
+    @BeforeEach
+    void makeFolder() throws IOException {
+        folder = new MemoryFolder();
+        directory = folder.path();
+    }
+
+    @AfterEach
+    void removeFolder() throws IOException {
+        folder.close();
+    }
+
+    @ParameterizedTest
     @Timeout(value = 5, unit = TimeUnit.MINUTES)
-    void halfAMillionReplicatedWritesAllocateNothing() throws Exception {
-        final Endpoint link = new Endpoint.Unix(directory.resolve("link"));
+    @CsvSource({
+        "unix, 4,    16, 4, 500_000",
+        "unix, 64,   16, 1, 40_000",
+        "unix, 1024, 4,  1, 5_000",
+        "tcp,  64,   16, 1, 40_000",
+        "tcp,  1024, 4,  1, 5_000"
+    })
+    void replicatedWritesAllocateNothing(
+            final String transport,
+            final int kibibytes,
+            final int depth,
+            final int connections,
+            final String requests)
+            throws Exception {
+        final long count = Long.parseLong(requests.replace("_", ""));
+        final Endpoint wanted =
+                transport.equals("unix")
+                        ? new Endpoint.Unix(directory.resolve("link"))
+                        : new Endpoint.Tcp("127.0.0.1", 0);
         final Endpoint guest = new Endpoint.Unix(directory.resolve("guest"));
         try (Engine secondary = engine(false);
                 Engine primary = engine(true)) {
@@ -62,7 +95,8 @@ final class QuietReplicationTest {
             secondary.loop().execute(() -> secondary.group().start());
             secondary.nbdServer().start(16);
             secondary.exportRaw(secondary.nbdServer(), "d", "stream", false, secondaryDisk);
-            secondary.nbdServer().listen(link);
+            secondary.nbdServer().listen(wanted);
+            final Endpoint link = secondary.nbdServer().endpoints().getFirst();
             final EngineDisk primaryDisk = primary.open("d", image("primary"));
             primary.attach(primaryDisk, new Peer(link, "d"));
             primary.exportGuest(primary.guests(), "d", "guest", false, primaryDisk);
@@ -76,14 +110,18 @@ final class QuietReplicationTest {
                                             .whenComplete((none, thrown) -> end(linked, thrown)));
             linked.get(30, TimeUnit.SECONDS);
             final String uri = "nbd+unix:///d?socket=" + directory.resolve("guest");
-            OwnLoad.requests(uri, true, 16, 4, WARM_UP_REQUESTS);
+            final int length = kibibytes * KIB;
+            OwnLoad.requests(uri, DISK_LENGTH, true, length, depth, connections, count / 3);
             final long before = allocated();
-            OwnLoad.requests(uri, true, 16, 4, REQUESTS);
+            OwnLoad.requests(uri, DISK_LENGTH, true, length, depth, connections, count);
             final long allocated = allocated() - before;
             System.out.printf(
-                    "%d replicated writes allocated %d bytes in the loops of both sides%n",
-                    REQUESTS, allocated);
-            assertTrue(allocated < ALLOCATED_MAX, () -> allocated + " bytes were allocated");
+                    "%d replicated writes of %d KiB (%s) allocated %d bytes in the loops of both"
+                            + " sides%n",
+                    count, kibibytes, transport, allocated);
+            assertTrue(
+                    allocated < ALLOCATED_MAX * connections,
+                    () -> allocated + " bytes were allocated");
         }
         assertTrue(problems.isEmpty(), problems::toString);
     }
@@ -99,7 +137,7 @@ final class QuietReplicationTest {
     private Path image(final String name) throws IOException {
         final Path image = directory.resolve(name);
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-            file.setLength(ServeComparison.DISK_LENGTH);
+            file.setLength(DISK_LENGTH);
         }
         return image;
     }

@@ -1,25 +1,25 @@
 package io.lockstep.invariants;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 
+import io.lockstep.bench.MemoryFolder;
 import io.lockstep.bench.OwnLoad;
-import io.lockstep.bench.ServeComparison;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.server.DiskService;
 import io.lockstep.engine.server.ServerEvents;
 
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.management.ManagementFactory;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Queue;
@@ -31,64 +31,84 @@ import java.util.concurrent.TimeUnit;
  * server's loops and on the client's.
  */
 final class QuietSteadyStateTest {
-    private static final long REQUESTS = 1_000_000;
-    private static final long WARM_UP_REQUESTS = 300_000;
+    private static final int KIB = 1 << 10;
+    private static final long DISK_LENGTH = 64 << 20;
 
     /**
-     * Connections are made and ended within the count, and the JIT may compile once more: both
-     * allocate, and neither depends on the number of requests. Half a byte a request leaves room
-     * for that and for no object of 16 bytes in every thirty requests.
+     * Of one connection: it is made and ended within the count, which takes 36 kB, and neither that
+     * nor what the JIT may compile once more depends on the number of requests. There is no room
+     * for an object a request, the smallest of which has 16 bytes.
      */
-    private static final long ALLOCATED_MAX = REQUESTS / 2;
+    private static final long ALLOCATED_MAX = 80_000;
 
-    @TempDir private Path directory;
+    /** In memory where that can be had: there long payloads have a way of their own. */
+    private MemoryFolder folder;
 
-    @Test
+    private final Queue<String> problems = new ConcurrentLinkedQueue<>();
+
+    @BeforeEach
+    void makeFolder() throws IOException {
+        folder = new MemoryFolder();
+    }
+
+    @AfterEach
+    void removeFolder() throws IOException {
+        folder.close();
+    }
+
+    @ParameterizedTest
     @Timeout(value = 5, unit = TimeUnit.MINUTES)
-    void aMillionWritesAndAMillionReadsAllocateNothing() throws IOException, InterruptedException {
-        final Path image = directory.resolve("image");
+    @CsvSource({
+        "unix, 4,    16, 4, 1_000_000",
+        "unix, 64,   16, 1, 40_000",
+        "unix, 1024, 4,  1, 5_000",
+        "tcp,  64,   16, 1, 40_000",
+        "tcp,  1024, 4,  1, 5_000"
+    })
+    void writesAndReadsAllocateNothing(
+            final String transport,
+            final int kibibytes,
+            final int depth,
+            final int connections,
+            final String requests)
+            throws IOException, InterruptedException {
+        final long count = Long.parseLong(requests.replace("_", ""));
+        final Path image = folder.path().resolve("image");
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-            file.setLength(ServeComparison.DISK_LENGTH);
+            file.setLength(DISK_LENGTH);
         }
-        final Path socket = directory.resolve("s");
-        final Queue<String> problems = new ConcurrentLinkedQueue<>();
-        final ServerEvents events =
-                new ServerEvents() {
-                    @Override
-                    public void onDiskError(final String sentence) {
-                        problems.add(sentence);
-                    }
-
-                    @Override
-                    public void onClientProblem(final String peer, final String sentence) {
-                        problems.add(sentence);
-                    }
-                };
+        final boolean isUnix = transport.equals("unix");
+        final Endpoint endpoint =
+                isUnix
+                        ? new Endpoint.Unix(folder.path().resolve("s"))
+                        : new Endpoint.Tcp("127.0.0.1", 0);
         final DiskService.Configuration configuration =
                 new DiskService.Configuration(
                         List.of(DiskFile.open("d", image, false)),
-                        List.of(new Endpoint.Unix(socket)),
+                        List.of(endpoint),
                         2,
                         16,
                         20_000,
-                        events,
+                        new Problems(),
                         thrown -> problems.add(thrown.toString()));
-        final String uri = "nbd+unix:///d?socket=" + socket;
         try (DiskService service = DiskService.start(configuration)) {
-            assertEquals(1, service.endpoints().size());
+            final Endpoint bound = service.endpoints().getFirst();
+            final String uri = isUnix ? "nbd+unix:///d?socket=" + bound : "nbd://" + bound + "/d";
             for (final boolean write : new boolean[] {true, false}) {
-                OwnLoad.requests(uri, write, 16, 4, WARM_UP_REQUESTS);
-                final long serverBefore = allocatedByServer();
-                OwnLoad.requests(uri, write, 16, 4, REQUESTS);
-                final long allocated = allocatedByServer() - serverBefore;
+                final int length = kibibytes * KIB;
+                OwnLoad.requests(uri, DISK_LENGTH, write, length, depth, connections, count / 3);
+                final long before = allocatedByServer();
+                OwnLoad.requests(uri, DISK_LENGTH, write, length, depth, connections, count);
+                final long allocated = allocatedByServer() - before;
                 System.out.printf(
-                        "%d %s allocated %d bytes in the server's loops%n",
-                        REQUESTS, write ? "writes" : "reads", allocated);
-                assertTrue(allocated < ALLOCATED_MAX, () -> allocated + " bytes were allocated");
+                        "%d %s of %d KiB (%s) allocated %d bytes in the server's loops%n",
+                        count, write ? "writes" : "reads", kibibytes, transport, allocated);
+                assertTrue(
+                        allocated < ALLOCATED_MAX * connections,
+                        () -> allocated + " bytes were allocated");
             }
         }
         assertTrue(problems.isEmpty(), problems::toString);
-        Files.delete(image);
     }
 
     private static long allocatedByServer() {
@@ -100,5 +120,17 @@ final class QuietSteadyStateTest {
             }
         }
         return allocated;
+    }
+
+    private final class Problems implements ServerEvents {
+        @Override
+        public void onDiskError(final String sentence) {
+            problems.add(sentence);
+        }
+
+        @Override
+        public void onClientProblem(final String peer, final String sentence) {
+            problems.add(sentence);
+        }
     }
 }

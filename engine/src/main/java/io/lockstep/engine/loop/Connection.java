@@ -28,21 +28,11 @@ public interface Connection {
     int send(IoBuffer from, int position, int length) throws IOException;
 
     /**
-     * Sends two pieces, the second behind the first, in one call where the socket can.
-     *
-     * @return how many bytes of both together; 0 where the socket takes none now
-     * @throws IOException where the connection is broken
+     * Whether long pieces of a file's memory are handed over as the pages they lie in: see {@link
+     * IoBuffer#isOfFile}.
      */
-    default int send(
-            final IoBuffer first,
-            final int firstPosition,
-            final int firstLength,
-            final IoBuffer second,
-            final int secondPosition,
-            final int secondLength)
-            throws IOException {
-        final int sent = send(first, firstPosition, firstLength);
-        return sent < firstLength ? sent : sent + send(second, secondPosition, secondLength);
+    default boolean takesPages() {
+        return false;
     }
 
     /**

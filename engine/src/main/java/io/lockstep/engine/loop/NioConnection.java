@@ -7,7 +7,6 @@ import org.agrona.ErrorHandler;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 
@@ -25,7 +24,6 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
     private final boolean takesPages;
 
     private ConnectionHandler handler;
-    private final ByteBuffer[] pieces = new ByteBuffer[2];
     private int interestOps;
 
     NioConnection(
@@ -59,23 +57,14 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
 
     @Override
     public int send(final IoBuffer from, final int position, final int length) throws IOException {
-        return takesPages && from.file() != null && length >= HAND_OVER_LENGTH_MIN
-                ? (int) from.file().transferTo(position, length, channel)
+        return takesPages && from.isOfFile() && length >= HAND_OVER_LENGTH_MIN
+                ? from.handOver(position, length, channel)
                 : channel.write(from.view(position, length));
     }
 
     @Override
-    public int send(
-            final IoBuffer first,
-            final int firstPosition,
-            final int firstLength,
-            final IoBuffer second,
-            final int secondPosition,
-            final int secondLength)
-            throws IOException {
-        pieces[0] = first.view(firstPosition, firstLength);
-        pieces[1] = second.view(secondPosition, secondLength);
-        return (int) channel.write(pieces);
+    public boolean takesPages() {
+        return takesPages;
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
@@ -21,12 +22,30 @@ public final class IoBuffer implements AutoCloseable {
     private final Arena arena;
     private final MemorySegment segment;
     private final ByteBuffer view;
+
+    /** The file whose content the memory is, from an offset on, or null. */
     private final FileChannel file;
 
-    private IoBuffer(final Arena arena, final MemorySegment segment, final FileChannel file) {
+    private final long fileOffset;
+
+    /** Of the file, while whoever mapped it keeps it open; -1 for none. */
+    private final int fd;
+
+    private IoBuffer(final Arena arena, final MemorySegment segment) {
+        this(arena, segment, null, 0, -1);
+    }
+
+    private IoBuffer(
+            final Arena arena,
+            final MemorySegment segment,
+            final FileChannel file,
+            final long fileOffset,
+            final int fd) {
         this.arena = arena;
         this.segment = segment;
         this.file = file;
+        this.fileOffset = fileOffset;
+        this.fd = fd;
         view = segment.asByteBuffer();
     }
 
@@ -39,12 +58,12 @@ public final class IoBuffer implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the buffer
     public static IoBuffer reserve(final int length) {
         final Arena arena = Arena.ofShared();
-        return new IoBuffer(arena, Posix.reserve(length, arena), null);
+        return new IoBuffer(arena, Posix.reserve(length, arena));
     }
 
     /**
      * Reserves memory that a socket can be given without a copy: it is the content of a file that
-     * has no name, see {@link #file}. Source: {@code memfd_create(2)}.
+     * has no name, see {@link #isOfFile}. Source: {@code memfd_create(2)}.
      *
      * @param length in bytes, below 2 GiB
      * @throws OutOfMemoryError where it can't be had
@@ -57,11 +76,7 @@ public final class IoBuffer implements AutoCloseable {
             if (fd < 0 || Posix.ftruncate(fd, length) < 0) {
                 throw new IOException("no file in memory can be had");
             }
-            final MemorySegment segment = Posix.map(fd, 0, length, arena);
-            // Opened last: the arena gives back the mapping, but nobody would close the channel.
-            final FileChannel file =
-                    FileChannel.open(Path.of("/proc/self/fd/" + fd), StandardOpenOption.READ);
-            return new IoBuffer(arena, segment, file);
+            return ofFile(fd, -1, 0, length, arena);
         } catch (final IOException e) {
             arena.close();
             throw (OutOfMemoryError)
@@ -80,7 +95,7 @@ public final class IoBuffer implements AutoCloseable {
      */
     public static IoBuffer collected(final int length) {
         final Arena arena = Arena.ofAuto();
-        return new IoBuffer(arena, arena.allocate(length), null);
+        return new IoBuffer(arena, arena.allocate(length));
     }
 
     /**
@@ -88,6 +103,7 @@ public final class IoBuffer implements AutoCloseable {
      * comes out of it. Only for system calls: they answer an error where a page can't be had, but a
      * load or store of Java's would be a fault.
      *
+     * @param fd stays open as long as the buffer
      * @param offset in the file, a multiple of the page's length
      * @param length in bytes, below 2 GiB, within the file
      * @throws IOException where it can't be mapped
@@ -97,16 +113,26 @@ public final class IoBuffer implements AutoCloseable {
             throws IOException {
         final Arena arena = Arena.ofShared();
         try {
-            return new IoBuffer(arena, Posix.map(fd, offset, length, arena), null);
+            return ofFile(fd, fd, offset, length, arena);
         } catch (final IOException e) {
             arena.close();
             throw e;
         }
     }
 
+    private static IoBuffer ofFile(
+            final int fd, final int fdKept, final long offset, final int length, final Arena arena)
+            throws IOException {
+        final MemorySegment segment = Posix.map(fd, offset, length, arena);
+        // Opened last: the arena gives back the mapping, but nobody would close the channel.
+        final FileChannel file =
+                FileChannel.open(Path.of("/proc/self/fd/" + fd), StandardOpenOption.READ);
+        return new IoBuffer(arena, segment, file, offset, fdKept);
+    }
+
     /** The same memory for another thread: it is this one that is closed. */
     public IoBuffer twin() {
-        return new IoBuffer(arena, segment, null);
+        return new IoBuffer(arena, segment);
     }
 
     /** The memory. */
@@ -114,12 +140,37 @@ public final class IoBuffer implements AutoCloseable {
         return segment;
     }
 
+    /** Whether the memory is the content of a file: then it can be handed over, not copied. */
+    public boolean isOfFile() {
+        return file != null;
+    }
+
     /**
-     * The file whose content the memory is, or null: what is sent out of the file lies in the
-     * socket as the very same pages. They must not change until the peer has read them.
+     * Hands a part of the file to a socket: there lie the very same pages until the peer has read
+     * them, and it reads what they hold by then. Source: {@code sendfile(2)}.
+     *
+     * @return how many bytes; 0 where the socket takes none now
+     * @throws IOException where the connection is broken, or the file has been cut short
      */
-    public FileChannel file() {
-        return file;
+    public int handOver(final int position, final int length, final WritableByteChannel toSocket)
+            throws IOException {
+        final long offset = fileOffset + position;
+        final int count = (int) file.transferTo(offset, length, toSocket);
+        if (count == 0 && file.size() <= offset) {
+            throw new IOException("the file has been cut short: it ends before " + (offset + 1));
+        }
+        return count;
+    }
+
+    /**
+     * Copies a part of the file elsewhere, by a system call: see {@link #map}.
+     *
+     * @return whether all of it was there
+     */
+    public boolean copyOut(
+            final int position, final int length, final IoBuffer into, final int intoPosition) {
+        final long address = into.segment().address() + intoPosition;
+        return Posix.pread(fd, address, length, fileOffset + position) == length;
     }
 
     /** Its length in bytes. */

@@ -309,6 +309,11 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
     }
 
     @Override
+    public boolean takesPages() {
+        return connection.takesPages();
+    }
+
+    @Override
     public void onProgress() {
         if (phase == Phase.CLOSED) {
             releaseWhenQuiet();

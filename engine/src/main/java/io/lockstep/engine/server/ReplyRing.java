@@ -77,6 +77,11 @@ final class ReplyRing implements AutoCloseable {
         return buffer.segment();
     }
 
+    /** The same memory. */
+    IoBuffer buffer() {
+        return buffer;
+    }
+
     /**
      * Reserves a place.
      *
@@ -202,17 +207,14 @@ final class ReplyRing implements AutoCloseable {
                 last = next;
             }
             final int start = sendStart[first] + sentOfFirst;
-            final int tail = tailLength[last] - Math.max(0, start - end);
-            final int length = Math.max(0, end - start) + tail;
+            final int length;
             final int sent;
-            if (tail == 0) {
+            if (start < end) {
+                length = end - start;
                 sent = connection.send(buffer, start, length);
-            } else if (start < end) {
-                sent =
-                        connection.send(
-                                buffer, start, end - start, tails[last], tailStart[last], tail);
             } else {
-                sent = connection.send(tails[last], tailStart[last] + start - end, tail);
+                length = tailLength[last] - (start - end);
+                sent = connection.send(tails[last], tailStart[last] + start - end, length);
             }
             consume(sent);
             if (sent < length) {

@@ -303,6 +303,66 @@ final class SecondaryGroupTest {
         assertEquals(memory.get(ValueLayout.JAVA_BYTE, 0), memory.get(ValueLayout.JAVA_BYTE, 4096));
     }
 
+    /** What completes a partial block is of the epoch in which the write counts (I4). */
+    @Test
+    void aPartialWriteInWhichACommitFallsKeepsTheRestAsItIsAfterwards() throws IOException {
+        final List<Runnable> held = new ArrayList<>();
+        final boolean[] isHolding = new boolean[1];
+        face = disk -> withReadsHeld(disk, () -> isHolding[0], held);
+        start();
+        write(stream, 0, fill(4096, 1)); // the guest has this block from its pre-image
+        isHolding[0] = true;
+        errno = -1;
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment memory = arena.allocate(4096).fill((byte) 3);
+            guest.write(100, 4096, memory, 0, (token, result) -> errno = result, 0);
+            guest.poll();
+            isHolding[0] = false;
+            assertEquals(1, held.size(), "the rest of the other block comes from the disk");
+            final int result = errno;
+            finish(group.checkpoint());
+            errno = result;
+            held.forEach(Runnable::run);
+            awaitHelpers(guest);
+        }
+        assertEquals(0, errno);
+        assertArrayEquals(fill(100, 1), read(guest, 0, 100));
+        assertArrayEquals(fill(4096, 3), read(guest, 100, 4096));
+    }
+
+    /** What can't be saved is not overwritten (I3). */
+    @Test
+    void aBlockWhosePreImageCanNotBeReadStaysAsItIs() throws IOException {
+        final boolean[] isBad = new boolean[1];
+        face = disk -> withReadsThatFail(disk, () -> isBad[0]);
+        start();
+        write(stream, 0, fill(4096, 1));
+        finish(group.checkpoint());
+        isBad[0] = true;
+        errno = -1;
+        submitWrite(stream, 0, fill(4096, 2));
+        assertEquals(Errno.EIO, errno);
+        assertEquals(ReplicationError.Kind.PRE_IMAGE, group.error().orElseThrow().kind());
+        isBad[0] = false;
+        assertArrayEquals(fill(4096, 1), read(stream, 0, 4096));
+    }
+
+    /** The disk, whose reads fail while it is told to. */
+    private static Disk withReadsThatFail(final Disk disk, final BooleanSupplier isBad) {
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(),
+                        new Class<?>[] {Disk.class},
+                        (proxy, method, arguments) -> {
+                            if (!method.getName().equals("read") || !isBad.getAsBoolean()) {
+                                return method.invoke(disk, arguments);
+                            }
+                            ((Disk.Completion) arguments[4])
+                                    .onComplete((long) arguments[5], Errno.EIO);
+                            return null;
+                        });
+    }
+
     /** The disk, which puts reads off while it is told to. */
     private static Disk withReadsHeld(
             final Disk disk, final BooleanSupplier isHolding, final List<Runnable> held) {

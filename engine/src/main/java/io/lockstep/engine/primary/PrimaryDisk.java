@@ -364,7 +364,7 @@ final class PrimaryDisk extends LayeredDisk {
     private final class Operation {
         private final int index;
         private final Completion onDone = (token, errno) -> onDone(this, errno);
-        private final PrimaryGroup.Waiting enterAgain = this::enterAgain;
+        private final RoomQueue.Waiting enterAgain = this::enterAgain;
 
         private ForwardLog.Kind kind;
         private long offset;

@@ -15,7 +15,6 @@ import io.lockstep.engine.server.ServedExport;
 
 import java.io.IOException;
 import java.security.SecureRandom;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -57,12 +56,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
     }
 
-    /** Something that waits for room in the log. */
-    interface Waiting {
-        /** Tries again; answers whether it went in. */
-        boolean enterAgain();
-    }
-
     private final IoLoop guestLoop;
     private final IoLoop linkLoop;
     private final List<Peer> peers;
@@ -74,16 +67,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private int scanCount;
     private final Link link;
 
-    /** What waits for room, in order; and whether the link's loop should say when there is some. */
-    private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
-
-    /** What waits for the secondary's answers. */
-    private final List<Waiting> drains = new ArrayList<>();
-
-    private volatile boolean isWaiting;
-    private final WakeUp guestWakeUp = new WakeUp();
+    private final RoomQueue room;
     private final WakeUp linkWakeUp = new WakeUp();
-    private final Runnable roomTask = this::useRoom;
     private final Runnable workTask = this::work;
 
     private GroupStatus.State state = GroupStatus.State.IDLE;
@@ -111,6 +96,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         this.options = options;
         this.events = events;
         log = new ForwardLog(options.logLength());
+        room = new RoomQueue(guestLoop, this::isLate, this::onFullLog);
         emptyDisks = new boolean[locals.size()];
         for (final Disk local : locals) {
             disks.add(new PrimaryDisk(local, this, disks.size(), log));
@@ -263,7 +249,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final long epoch = openEpoch++;
         final CompletableFuture<Long> sealed = new CompletableFuture<>();
         seals.put(epoch, sealed);
-        final Waiting entry = () -> enterSeals(epoch, flags);
+        final RoomQueue.Waiting entry = () -> enterSeals(epoch, flags);
         // What waits for room is in no epoch yet: it holds no seal up.
         if (!entry.enterAgain()) {
             waitForRoom(entry);
@@ -353,7 +339,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      */
     public void drain(final Runnable whenDrained) {
         final long end = log.appended();
-        final Waiting entry =
+        final RoomQueue.Waiting entry =
                 () -> {
                     final boolean isOver = isDetached || log.released() >= end;
                     if (isOver) {
@@ -362,8 +348,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                     return isOver;
                 };
         if (!entry.enterAgain()) {
-            drains.add(entry);
-            askForRoom();
+            room.addDrain(entry);
         }
     }
 
@@ -379,7 +364,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** Whether nobody waits before whoever asks, and the secondary keeps up. */
     boolean mayEnter() {
-        return waiting.isEmpty() && !isLate();
+        return room.isEmpty() && !isLate();
     }
 
     /** Whether the secondary is further behind than it may be: one that is there, and is ours. */
@@ -393,15 +378,14 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     /** The log is full. */
-    void waitForRoom(final Waiting entry) {
+    void waitForRoom(final RoomQueue.Waiting entry) {
         onFullLog();
         waitForTurn(entry);
     }
 
     /** The secondary is late, or others wait already. */
-    void waitForTurn(final Waiting entry) {
-        waiting.add(entry);
-        askForRoom();
+    void waitForTurn(final RoomQueue.Waiting entry) {
+        room.add(entry);
     }
 
     /** Does what the policy says. */
@@ -417,33 +401,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                             "the forward log is full: the secondary was given up, and the guest"
                                     + " goes on; set replication up anew"));
         }
-    }
-
-    private void askForRoom() {
-        isWaiting = true;
-        tellRoom(); // there may be some by now: the link tells only those whom it knows of
-    }
-
-    private void tellRoom() {
-        if (guestWakeUp.isNeeded()) {
-            guestLoop.execute(roomTask);
-        }
-    }
-
-    private void useRoom() {
-        guestWakeUp.onAwake();
-        boolean isFull = false;
-        while (!isFull && !waiting.isEmpty() && !isLate()) {
-            isFull = !waiting.peekFirst().enterAgain();
-            if (!isFull) {
-                waiting.removeFirst();
-            }
-        }
-        if (isFull) {
-            onFullLog();
-        }
-        drains.removeIf(Waiting::enterAgain);
-        isWaiting = !waiting.isEmpty() || !drains.isEmpty();
     }
 
     void onDecided() {
@@ -519,7 +476,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void onDown(final String reason) {
         isLinked = false;
-        tellRoom(); // who waited for a late secondary does not wait for one that is gone
+        room.tell(); // who waited for a late secondary does not wait for one that is gone
         events.onEvent(
                 GroupEvents.Event.LINK_DOWN,
                 "",
@@ -564,7 +521,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (started != null && !started.isDone()) {
             started.completeExceptionally(new GroupException(reason));
         }
-        tellRoom();
+        room.tell();
     }
 
     private static <T> void failAll(
@@ -631,9 +588,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
         @Override
         public void onReleased() {
-            if (isWaiting) {
-                tellRoom();
-            }
+            room.onReleased();
         }
     }
 

@@ -38,13 +38,11 @@ import java.util.concurrent.Callable;
             "2 wrong usage."
         })
 final class ServeCommand implements Callable<Integer> {
-    private static final int LOOPS_MAX = 16;
-
     /**
-     * Clients on the same host compete with the loops for its cores: with one loop a core, many of
-     * them would leave the loops too small a share.
+     * Loops at most; up to here there is one a core. More of them would wake and push aside each
+     * other and the clients, where one that has several connections serves them in one cycle.
      */
-    private static final int LOOPS_PER_CORE = 2;
+    private static final int LOOPS_MAX = 16;
 
     @Spec private CommandSpec spec;
 
@@ -113,8 +111,7 @@ final class ServeCommand implements Callable<Integer> {
     private DiskService start(
             final List<Endpoint> endpoints, final List<DiskFile> files, final Console console)
             throws IOException {
-        final int loopCount =
-                Math.min(LOOPS_MAX, LOOPS_PER_CORE * Runtime.getRuntime().availableProcessors());
+        final int loopCount = Math.min(LOOPS_MAX, Runtime.getRuntime().availableProcessors());
         return DiskService.start(
                 new DiskService.Configuration(
                         files,

@@ -81,6 +81,7 @@ final class CheckpointProfile implements Callable<Integer> {
                                 folder.path(),
                                 LockstepPair.Shape.ofOneDisk(!tcp, options.diskLength()))) {
             report.progress("warming up");
+            pair.warmUpCheckpoints();
             round(pair, options.isShort() ? 1 : WARM_UP_SECONDS, 0).run(report, "warming up");
             for (int i = 1; i <= options.rounds(); i++) {
                 final CheckpointRound round = round(pair, options.seconds(), i);

@@ -57,9 +57,6 @@ final class ReplicationComparison implements Callable<Integer> {
     /** Two, so that what an engine uses in turn has been used. */
     private static final int WARM_UP_ROUNDS = 2;
 
-    /** What a manager has made in some minutes: the JVM has compiled what makes them. */
-    private static final int WARM_UP_CHECKPOINTS = 5000;
-
     private static final int WARM_UP_GUEST_WRITES = 4000;
     private static final int WARM_UP_WRITES = 1000;
     private static final int WARM_UP_WRITES_A_COMMAND = 5;
@@ -185,9 +182,7 @@ final class ReplicationComparison implements Callable<Integer> {
                 pair.checkpoint();
             }
         }
-        for (int i = 0; i < WARM_UP_CHECKPOINTS; i++) {
-            pair.checkpoint();
-        }
+        pair.warmUpCheckpoints();
         return pair;
     }
 

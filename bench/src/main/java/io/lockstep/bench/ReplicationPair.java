@@ -12,6 +12,9 @@ import java.util.Arrays;
  * both disks hold the same at the start. Used by one thread; {@link #checkpoint} by another.
  */
 interface ReplicationPair extends AutoCloseable {
+    /** Of one pair. */
+    int WARM_UP_CHECKPOINTS = 5000;
+
     /** Whose replication it is, and what the link is. */
     enum Kind {
         LOCKSTEP_UNIX("lockstep, Unix", true, true),
@@ -76,6 +79,13 @@ interface ReplicationPair extends AutoCloseable {
 
     /** Makes the present state the one that failover returns to, as a manager does it. */
     void checkpoint() throws IOException;
+
+    /** As many checkpoints as a manager makes in some minutes: the JVM has compiled them then. */
+    default void warmUpCheckpoints() throws IOException {
+        for (int i = 0; i < WARM_UP_CHECKPOINTS; i++) {
+            checkpoint();
+        }
+    }
 
     /** Whether the guest must not write while {@link #checkpoint} runs. */
     boolean pausesItsGuest();

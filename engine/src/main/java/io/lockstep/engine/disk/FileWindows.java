@@ -5,9 +5,11 @@ import io.lockstep.engine.memory.IoBuffer;
 import io.lockstep.engine.memory.Posix;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
 
 /**
  * Mappings of a file that lies in memory, so that sockets move its bytes with no copy of ours in
@@ -41,12 +43,26 @@ final class FileWindows implements AutoCloseable {
     private final IoBuffer[] windows;
     private final MemorySegment pages;
 
+    /** The file for {@link IoBuffer#handOver}, one for all windows; null where there are none. */
+    private final FileChannel channel;
+
     FileWindows(final DiskFile file) {
         this.file = file;
         // Of another's file that one may not write mincore tells nothing.
         final boolean possible = file.isMemoryBacked() && !file.isReadOnly();
-        windows = new IoBuffer[possible ? (int) (((file.length() - 1) >> WINDOW_BITS) + 1) : 0];
+        channel = possible ? openAgain(file.fd()) : null;
+        windows =
+                new IoBuffer
+                        [channel != null ? (int) (((file.length() - 1) >> WINDOW_BITS) + 1) : 0];
         pages = Arena.ofAuto().allocate((RANGE_LENGTH_MAX >> PAGE_BITS) + 1, Long.BYTES);
+    }
+
+    private static FileChannel openAgain(final int fd) {
+        try {
+            return IoBuffer.openAgain(fd);
+        } catch (final IOException e) {
+            return null; // no descriptor left: the way with a copy is always there
+        }
     }
 
     /**
@@ -124,7 +140,7 @@ final class FileWindows implements AutoCloseable {
         final long start = (long) index << WINDOW_BITS;
         final int length = (int) Math.min(WINDOW_LENGTH, file.length() - start);
         try {
-            windows[index] = IoBuffer.map(file.fd(), start, length);
+            windows[index] = IoBuffer.map(file.fd(), channel, start, length);
         } catch (final IOException e) {
             return null; // no address space left: the way with a copy is always there
         }
@@ -146,12 +162,19 @@ final class FileWindows implements AutoCloseable {
         return true;
     }
 
-    /** Unmaps all. */
+    /** Unmaps all, and closes what it opened. */
     @Override
     public void close() {
         for (final IoBuffer window : windows) {
             if (window != null) {
                 window.close();
+            }
+        }
+        if (channel != null) {
+            try {
+                channel.close();
+            } catch (final IOException e) {
+                throw new UncheckedIOException(e); // a descriptor that is ours and open
             }
         }
     }

@@ -28,7 +28,7 @@ public final class IoBuffer implements AutoCloseable {
 
     private final long fileOffset;
 
-    /** Of the file, while whoever mapped it keeps it open; -1 for none. */
+    /** Of the file, where whoever mapped it keeps both open; -1 where the buffer owns the file. */
     private final int fd;
 
     private IoBuffer(final Arena arena, final MemorySegment segment) {
@@ -76,7 +76,9 @@ public final class IoBuffer implements AutoCloseable {
             if (fd < 0 || Posix.ftruncate(fd, length) < 0) {
                 throw new IOException("no file in memory can be had");
             }
-            return ofFile(fd, -1, 0, length, arena);
+            final MemorySegment segment = Posix.map(fd, 0, length, arena);
+            // Opened last: the arena gives back the mapping, but nobody would close the channel.
+            return new IoBuffer(arena, segment, openAgain(fd), 0, -1);
         } catch (final IOException e) {
             arena.close();
             throw (OutOfMemoryError)
@@ -103,31 +105,32 @@ public final class IoBuffer implements AutoCloseable {
      * comes out of it. Only for system calls: they answer an error where a page can't be had, but a
      * load or store of Java's would be a fault.
      *
-     * @param fd stays open as long as the buffer
+     * @param fd of the file; stays open as long as the buffer
+     * @param file the same by {@link #openAgain}; stays open as long as the buffer
      * @param offset in the file, a multiple of the page's length
      * @param length in bytes, below 2 GiB, within the file
      * @throws IOException where it can't be mapped
      */
     @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the buffer
-    public static IoBuffer map(final int fd, final long offset, final int length)
+    public static IoBuffer map(
+            final int fd, final FileChannel file, final long offset, final int length)
             throws IOException {
         final Arena arena = Arena.ofShared();
         try {
-            return ofFile(fd, fd, offset, length, arena);
+            return new IoBuffer(arena, Posix.map(fd, offset, length, arena), file, offset, fd);
         } catch (final IOException e) {
             arena.close();
             throw e;
         }
     }
 
-    private static IoBuffer ofFile(
-            final int fd, final int fdKept, final long offset, final int length, final Arena arena)
-            throws IOException {
-        final MemorySegment segment = Posix.map(fd, offset, length, arena);
-        // Opened last: the arena gives back the mapping, but nobody would close the channel.
-        final FileChannel file =
-                FileChannel.open(Path.of("/proc/self/fd/" + fd), StandardOpenOption.READ);
-        return new IoBuffer(arena, segment, file, offset, fdKept);
+    /**
+     * Opens an open file once more, for NIO to read.
+     *
+     * @throws IOException where the process has no descriptor left
+     */
+    public static FileChannel openAgain(final int fd) throws IOException {
+        return FileChannel.open(Path.of("/proc/self/fd/" + fd), StandardOpenOption.READ);
     }
 
     /** The same memory for another thread: it is this one that is closed. */
@@ -193,7 +196,7 @@ public final class IoBuffer implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
-        if (file != null) {
+        if (file != null && fd < 0) {
             try {
                 file.close();
             } catch (final IOException e) {

@@ -28,9 +28,11 @@ final class IoBufferTest {
 
     private final byte[] content = new byte[LENGTH];
     private int fd = -1;
+    private FileChannel channel;
 
     @AfterEach
-    void closeFile() {
+    void closeFile() throws IOException {
+        channel.close();
         Posix.close(fd);
     }
 
@@ -77,6 +79,7 @@ final class IoBufferTest {
         new SplittableRandom(1).nextBytes(content);
         Files.write(file, content);
         fd = Posix.open(file.toString(), Posix.O_RDWR | Posix.O_CLOEXEC);
-        return IoBuffer.map(fd, MAPPED_FROM, LENGTH - MAPPED_FROM);
+        channel = IoBuffer.openAgain(fd);
+        return IoBuffer.map(fd, channel, MAPPED_FROM, LENGTH - MAPPED_FROM);
     }
 }

@@ -1,5 +1,7 @@
 package io.lockstep.engine.disk;
 
+import io.lockstep.engine.loop.Cores;
+
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -39,7 +41,12 @@ public final class HelperThreads implements AutoCloseable {
 
     private Thread newThread(final Runnable runnable) {
         final Thread thread =
-                new Thread(runnable, "lockstep-disk-" + threadNumber.incrementAndGet());
+                new Thread(
+                        () -> {
+                            Cores.useAll(); // the loop that needs it first may be held to one
+                            runnable.run();
+                        },
+                        "lockstep-disk-" + threadNumber.incrementAndGet());
         thread.setDaemon(true);
         return thread;
     }

@@ -2,6 +2,8 @@ package io.lockstep.engine.loop;
 
 import io.lockstep.engine.memory.IoBuffer;
 
+import jdk.net.ExtendedSocketOptions;
+
 import org.agrona.ErrorHandler;
 
 import java.io.IOException;
@@ -15,13 +17,19 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
     /** Pages of a file are handed over from this length on, in bytes; shorter ones are copied. */
     private static final int HAND_OVER_LENGTH_MIN = 16 << 10;
 
+    /**
+     * So much, in bytes, and nothing more to be had: the sender is told at once. Left to itself the
+     * kernel keeps its acknowledgement until it can go with a reply, or until more comes; and where
+     * the sender's pace is set by what is acknowledged, as with bbr, it sends the rest that late.
+     */
+    private static final int ACKNOWLEDGE_LENGTH_MIN = 16 << 10;
+
     private final SocketChannel channel;
     private final SelectionKey key;
     private final ErrorHandler errorHandler;
     private final String peer;
 
-    /** A Unix socket takes pages for less than a copy; over TCP they cost the receiver more. */
-    private final boolean takesPages;
+    private final boolean isTcp;
 
     private ConnectionHandler handler;
     private int interestOps;
@@ -33,7 +41,7 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
         this.key = key;
         this.errorHandler = errorHandler;
         peer = describe(channel.getRemoteAddress());
-        takesPages = !(channel.getRemoteAddress() instanceof InetSocketAddress);
+        isTcp = channel.getRemoteAddress() instanceof InetSocketAddress;
     }
 
     private static String describe(final SocketAddress address) {
@@ -52,19 +60,24 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
     @Override
     public int receive(final IoBuffer into, final int position, final int length)
             throws IOException {
-        return channel.read(into.view(position, length));
+        final int count = channel.read(into.view(position, length));
+        if (isTcp && count >= ACKNOWLEDGE_LENGTH_MIN && count < length) {
+            channel.setOption(ExtendedSocketOptions.TCP_QUICKACK, true);
+        }
+        return count;
     }
 
     @Override
     public int send(final IoBuffer from, final int position, final int length) throws IOException {
-        return takesPages && from.isOfFile() && length >= HAND_OVER_LENGTH_MIN
+        return takesPages() && from.isOfFile() && length >= HAND_OVER_LENGTH_MIN
                 ? from.handOver(position, length, channel)
                 : channel.write(from.view(position, length));
     }
 
     @Override
     public boolean takesPages() {
-        return takesPages;
+        // A Unix socket takes pages for less than a copy; over TCP they cost the receiver more.
+        return !isTcp;
     }
 
     @Override

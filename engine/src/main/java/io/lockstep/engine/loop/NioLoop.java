@@ -46,6 +46,22 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     private static final int AWAKE_MAX =
             Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
 
+    /**
+     * One that is held to a core looks for work only when none of its like has had any for so long:
+     * with clients on several of them, a core does more for whoever has something to do.
+     */
+    private static final long ALONE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private static final int ANY_CORE = -1;
+
+    /**
+     * Of the loops that are held to a core, which had work last, and since when it has been that
+     * one.
+     */
+    private static volatile NioLoop lastAtWork;
+
+    private static volatile long aloneSinceNanos = System.nanoTime();
+
     private static final int TASK_CHUNK = 256;
     private static final int TASKS_PER_CYCLE = 256;
     private static final int CLOSE_TIMEOUT_MS = 5_000;
@@ -64,6 +80,7 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
             new PriorityQueue<>(Comparator.comparingLong(timer -> timer.deadline));
     private final AgentRunner runner;
 
+    private int core = ANY_CORE;
     private volatile boolean sleeping;
     private volatile boolean stopping;
     private long lastWorkNanos = System.nanoTime();
@@ -92,9 +109,21 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         }
     }
 
-    /** Starts the loop's thread. */
+    /** Starts the loop's thread, on whatever core is free. */
     public void start() {
         AgentRunner.startOnThread(runner);
+    }
+
+    /**
+     * Starts the loop's thread, which stays on one core: clients that the scheduler then brings to
+     * the same one are woken without a word to another core. For loops that have all cores between
+     * them.
+     *
+     * @param index of one of {@link Cores}
+     */
+    public void startOnCore(final int index) {
+        core = index;
+        start();
     }
 
     @Override
@@ -109,15 +138,23 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         }
         int work = runTasks() + runTimers();
         final long now = System.nanoTime();
-        if (work > 0 || (now - lastWorkNanos < spinNanos && AWAKE.get() <= AWAKE_MAX)) {
+        if (work > 0 || (now - lastWorkNanos < spinNanos && mayLook(now))) {
             work += selector.selectNow(onSelected);
         } else {
             work += sleep(now);
         }
         if (work > 0) {
             lastWorkNanos = System.nanoTime();
+            if (core != ANY_CORE && lastAtWork != this) {
+                lastAtWork = this;
+                aloneSinceNanos = lastWorkNanos;
+            }
         }
         return work;
+    }
+
+    private boolean mayLook(final long now) {
+        return core == ANY_CORE ? AWAKE.get() <= AWAKE_MAX : now - aloneSinceNanos > ALONE_NANOS;
     }
 
     private int sleep(final long now) throws IOException {
@@ -370,6 +407,9 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     @Override
     public void onStart() {
         AWAKE.incrementAndGet();
+        if (core != ANY_CORE && !Cores.useOnly(core)) {
+            core = ANY_CORE;
+        }
     }
 
     @Override

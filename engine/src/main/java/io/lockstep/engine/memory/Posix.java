@@ -139,6 +139,8 @@ public final class Posix {
     private static final MemorySegment MINCORE = function("mincore");
     private static final MemorySegment MEMFD_CREATE = function("memfd_create");
     private static final MemorySegment STATX = function("statx");
+    private static final MemorySegment SCHED_GETAFFINITY = function("sched_getaffinity");
+    private static final MemorySegment SCHED_SETAFFINITY = function("sched_setaffinity");
 
     private Posix() {}
 
@@ -304,6 +306,16 @@ public final class Posix {
      */
     public static int mincore(final long address, final long length, final long pages) {
         return callInt(MINCORE, address, length, pages, 0);
+    }
+
+    /** Tells which cores the calling thread may run on: a bit each, in {@code length} bytes. */
+    public static int threadAffinity(final long mask, final long length) {
+        return callInt(SCHED_GETAFFINITY, 0, length, mask, 0);
+    }
+
+    /** Says which cores the calling thread may run on: a bit each, in {@code length} bytes. */
+    public static int setThreadAffinity(final long mask, final long length) {
+        return callInt(SCHED_SETAFFINITY, 0, length, mask, 0);
     }
 
     /** Maps a part of an open file, shared, for reading and writing, until the arena closes. */

@@ -3,6 +3,7 @@ package io.lockstep.engine.server;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.loop.Cores;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
@@ -45,7 +46,8 @@ public final class DiskService implements AutoCloseable {
         /**
          * @param files the open disks, which the service closes when it ends, however it ends
          * @param endpoints where to listen
-         * @param loopCount how many loops share the connections
+         * @param loopCount how many loops share the connections; with one for each core they stay
+         *     there
          * @param connectionsMax clients served at a time
          * @param spinNanos how long a loop looks for work before it sleeps
          * @param events hears of problems
@@ -86,7 +88,9 @@ public final class DiskService implements AutoCloseable {
 
     private void startLoops(final Configuration configuration) throws IOException {
         final AtomicInteger connections = new AtomicInteger();
-        for (int i = 0; i < configuration.loopCount(); i++) {
+        final int loopCount = configuration.loopCount();
+        final boolean ownCores = loopCount > 1 && loopCount == Cores.count();
+        for (int i = 0; i < loopCount; i++) {
             final NioLoop loop =
                     new NioLoop(
                             "lockstep-loop-" + i,
@@ -106,7 +110,11 @@ public final class DiskService implements AutoCloseable {
                             configuration.connectionsMax(),
                             connections,
                             configuration.events()));
-            loop.start();
+            if (ownCores) {
+                loop.startOnCore(i);
+            } else {
+                loop.start();
+            }
         }
     }
 

@@ -19,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -33,6 +34,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
 
 final class NioLoopTest {
     private static final long DEADLINE_SECONDS = 30;
@@ -70,6 +72,45 @@ final class NioLoopTest {
         loop.execute(() -> loop.connect(listening, client));
         assertArrayEquals(content, client.received.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
         assertTrue(errors.isEmpty(), errors::toString);
+    }
+
+    @Test
+    void aLoopOnACoreStaysThereAndThreadsThatItMakesNeedNot() throws Exception {
+        final String everyCore = onLoop(NioLoopTest::coresOfThisThread);
+        final NioLoop held = new NioLoop("test-held", 1000, errors::add);
+        try {
+            held.startOnCore(Cores.count() - 1);
+            final CompletableFuture<String> inherited = new CompletableFuture<>();
+            final CompletableFuture<String> released = new CompletableFuture<>();
+            held.execute(
+                    () ->
+                            Thread.ofPlatform()
+                                    .start(
+                                            () -> {
+                                                inherited.complete(coresOfThisThread());
+                                                assertTrue(Cores.useAll());
+                                                released.complete(coresOfThisThread());
+                                            }));
+            final String last = everyCore.substring(everyCore.lastIndexOf(',') + 1);
+            final String lastCore = last.substring(last.lastIndexOf('-') + 1);
+            assertEquals(lastCore, inherited.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+            assertEquals(everyCore, released.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        } finally {
+            held.close();
+        }
+        assertTrue(errors.isEmpty(), errors::toString);
+    }
+
+    /** As {@code proc(5)} lists them: {@code 0-3,7}. */
+    private static String coresOfThisThread() {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/thread-self/status"))) {
+            return lines.filter(line -> line.startsWith("Cpus_allowed_list:"))
+                    .map(line -> line.substring(line.indexOf(':') + 1).strip())
+                    .findFirst()
+                    .orElseThrow();
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test

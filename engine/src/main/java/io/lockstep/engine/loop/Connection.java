@@ -20,6 +20,14 @@ public interface Connection {
     int receive(IoBuffer into, int position, int length) throws IOException;
 
     /**
+     * Has the peer told at once that all has come which was received, where the transport would
+     * wait with that for something to send: {@code TCP_QUICKACK} of {@code tcp(7)}.
+     *
+     * @throws IOException where the connection is broken
+     */
+    default void acknowledge() throws IOException {}
+
+    /**
      * Sends as much as the socket takes.
      *
      * @return how many bytes; 0 where the socket takes none now

@@ -17,13 +17,6 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
     /** Pages of a file are handed over from this length on, in bytes; shorter ones are copied. */
     private static final int HAND_OVER_LENGTH_MIN = 16 << 10;
 
-    /**
-     * So much, in bytes, and nothing more to be had: the sender is told at once. Left to itself the
-     * kernel keeps its acknowledgement until it can go with a reply, or until more comes; and where
-     * the sender's pace is set by what is acknowledged, as with bbr, it sends the rest that late.
-     */
-    private static final int ACKNOWLEDGE_LENGTH_MIN = 16 << 10;
-
     private final SocketChannel channel;
     private final SelectionKey key;
     private final ErrorHandler errorHandler;
@@ -60,11 +53,14 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
     @Override
     public int receive(final IoBuffer into, final int position, final int length)
             throws IOException {
-        final int count = channel.read(into.view(position, length));
-        if (isTcp && count >= ACKNOWLEDGE_LENGTH_MIN && count < length) {
+        return channel.read(into.view(position, length));
+    }
+
+    @Override
+    public void acknowledge() throws IOException {
+        if (isTcp) {
             channel.setOption(ExtendedSocketOptions.TCP_QUICKACK, true);
         }
-        return count;
     }
 
     @Override

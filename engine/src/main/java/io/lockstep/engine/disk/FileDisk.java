@@ -28,6 +28,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
 public final class FileDisk implements Disk, AutoCloseable {
     private static final int OPERATION_CHUNK = 256;
     private static final int ZEROES_LENGTH = 1 << 16;
+
+    /** Writes to what may be a hole between two looks at whether the file has any left. */
+    static final int FILLED_CHECK_WRITES = 1 << 13;
+
     private static final MemorySegment ZEROES = Arena.global().allocate(ZEROES_LENGTH, 4096);
 
     private final DiskFile file;
@@ -52,6 +56,7 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     private long dataEnd;
     private int dataGeneration;
+    private int unknownWrites;
 
     /** The loop's view of an open file. */
     public FileDisk(final DiskFile file, final IoLoop loop, final HelperThreads helpers) {
@@ -133,9 +138,8 @@ public final class FileDisk implements Disk, AutoCloseable {
             final Completion completion,
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
-        final int errno =
-                windows.write(
-                        offset, length, isKnownData(offset, offset + length), memory, position);
+        final boolean isData = isKnownData(offset, offset + length) || hasFilled();
+        final int errno = windows.write(offset, length, isData, memory, position);
         completed.add(
                 completion,
                 token,
@@ -452,6 +456,24 @@ public final class FileDisk implements Disk, AutoCloseable {
         return start >= dataStart
                 && end <= dataEnd
                 && dataGeneration == file.holeGeneration().get();
+    }
+
+    /**
+     * Whether the holes that a file in memory had are all written by now. Asked of the kernel now
+     * and then: it costs a system call, and some objects.
+     */
+    private boolean hasFilled() {
+        if (!file.isMemoryBacked() || ++unknownWrites % FILLED_CHECK_WRITES != 0) {
+            return false;
+        }
+        final int generation = file.holeGeneration().get();
+        if (Posix.allocatedLength(fd) < file.length()) {
+            return false;
+        }
+        dataStart = 0;
+        dataEnd = file.length();
+        dataGeneration = generation;
+        return true;
     }
 
     /**

@@ -36,6 +36,12 @@ final class FileWindows implements AutoCloseable {
     /** A shorter copy is cheaper as a system call than with the question for its pages. */
     private static final int COPY_LENGTH_MIN = 16 << 10;
 
+    /**
+     * The same where there is no question. Reads gain nothing: what a short one finds in the
+     * mapping it has to fetch page by page, and the system call does that no worse.
+     */
+    private static final int KNOWN_WRITE_LENGTH_MIN = 4 << 10;
+
     /** Longest range that is looked for, in bytes. */
     private static final int RANGE_LENGTH_MAX = 32 << 20;
 
@@ -108,14 +114,15 @@ final class FileWindows implements AutoCloseable {
                 : copy(window.segment(), position(offset), into, position, length, offset + length);
     }
 
-    /** Writes a long range into its window; answers as {@link #read}. */
+    /** Writes a range that is long enough into its window; answers as {@link #read}. */
     int write(
             final long offset,
             final int length,
             final boolean isData,
             final MemorySegment from,
             final long position) {
-        final IoBuffer window = length < COPY_LENGTH_MIN ? null : find(offset, length, isData);
+        final int lengthMin = isData ? KNOWN_WRITE_LENGTH_MIN : COPY_LENGTH_MIN;
+        final IoBuffer window = length < lengthMin ? null : find(offset, length, isData);
         return window == null
                 ? NO_WINDOW
                 : copy(from, position, window.segment(), position(offset), length, offset + length);

@@ -11,14 +11,17 @@ import java.util.BitSet;
  * The cores that this process was allowed when it started, and which of them a thread may run on.
  * Each method speaks of the thread that calls it.
  *
- * <p>A thread begins with what the one that made it may use: a thread made by one that is held to a
- * core calls {@link #useAll} first. Source: {@code sched_setaffinity(2)}.
+ * <p>A thread begins with what the one that made it may use: one that a loop may have made calls
+ * {@link #useAll} first. Source: {@code sched_setaffinity(2)}.
  */
 public final class Cores {
     /** Room for 8192 cores; the kernel refuses a mask that is shorter than its own. In bytes. */
     private static final int MASK_LENGTH = 1024;
 
     private static final BitSet ALLOWED = allowed();
+
+    /** Whether a thread was ever held to one. */
+    private static volatile boolean held;
 
     private Cores() {}
 
@@ -40,16 +43,15 @@ public final class Cores {
         }
         final BitSet only = new BitSet();
         only.set(core);
+        held = true;
         return use(only);
     }
 
-    /**
-     * Lets the calling thread run on all of them.
-     *
-     * @return whether the kernel did so
-     */
-    public static boolean useAll() {
-        return use(ALLOWED);
+    /** Lets the calling thread run on all of them, where there are threads that may not. */
+    public static void useAll() {
+        if (held) {
+            use(ALLOWED);
+        }
     }
 
     private static boolean use(final BitSet cores) {

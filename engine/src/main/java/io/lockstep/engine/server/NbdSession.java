@@ -266,7 +266,11 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
                 }
                 continue; // sending has made room
             }
-            if (drained || receives++ == RECEIVES_PER_EVENT) {
+            if (drained) {
+                hastenTheRest();
+                return;
+            }
+            if (receives++ == RECEIVES_PER_EVENT) {
                 return;
             }
             final int count = receive();

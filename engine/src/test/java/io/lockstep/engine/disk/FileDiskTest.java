@@ -181,6 +181,32 @@ final class FileDiskTest {
         }
     }
 
+    /** That it has none any more is found out by the way, and must not outlive the next hole. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aFileThatWasFilledTellsTheFirstHoleThatIsMadeAgain(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false);
+                FileDisk one = new FileDisk(file, loop, helpers);
+                FileDisk other = new FileDisk(file, loop, helpers)) {
+            assertEquals(0, write(one, 0, arena.allocate(LENGTH)));
+            final MemorySegment page = arena.allocate(4096).fill((byte) 5);
+            for (int i = 0; i < FileDisk.FILLED_CHECK_WRITES; i++) {
+                assertEquals(0, write(one, 4096L * (i % 64), page));
+            }
+            assertEquals("data " + LENGTH, extents(one, 0, LENGTH, 16));
+            assertEquals(0, zero(other, 64 << 10, 64 << 10, 0));
+            final String holed = "data 65536, hole 65536, data " + (LENGTH - (128 << 10));
+            assertEquals(holed, extents(one, 0, LENGTH, 16));
+            assertEquals(0, read(one, 64 << 10, 4096)[100]);
+            assertEquals(0, write(one, 64 << 10, page));
+            assertEquals(5, read(other, 64 << 10, 4096)[100]);
+            assertEquals(
+                    "data 69632, hole 61440, data " + (LENGTH - (128 << 10)),
+                    extents(one, 0, LENGTH, 16));
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("folders")
     void aWindowIsTheFilesOwnMemoryWhereAllOfItIsThere(final Path folder) throws IOException {
@@ -240,6 +266,8 @@ final class FileDiskTest {
             for (int i = 0; i < 1000; i++) {
                 final int written = write(disk, 0, memory);
                 assertTrue(written == 0 || written == Errno.EIO, Errno.name(written));
+                final int page = write(disk, 8192, memory.asSlice(0, 4096));
+                assertTrue(page == 0 || page == Errno.EIO, Errno.name(page));
                 read(disk, 0, 1 << 20);
                 assertTrue(errno == 0 || errno == Errno.EIO, Errno.name(errno));
             }

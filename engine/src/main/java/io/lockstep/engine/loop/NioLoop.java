@@ -46,18 +46,12 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     private static final int AWAKE_MAX =
             Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
 
-    /**
-     * One that is held to a core looks for work only when none of its like has had any for so long:
-     * with clients on several of them, a core does more for whoever has something to do.
-     */
-    private static final long ALONE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+    /** After so long without work for any other loop with a core, one is alone. */
+    private static final long ALONE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
-    private static final int ANY_CORE = -1;
+    private static final int NO_CORE = -1;
 
-    /**
-     * Of the loops that are held to a core, which had work last, and since when it has been that
-     * one.
-     */
+    /** Of the loops with a core, which had work for its sockets last, and since when no other. */
     private static volatile NioLoop lastAtWork;
 
     private static volatile long aloneSinceNanos = System.nanoTime();
@@ -80,7 +74,8 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
             new PriorityQueue<>(Comparator.comparingLong(timer -> timer.deadline));
     private final AgentRunner runner;
 
-    private int core = ANY_CORE;
+    private int core = NO_CORE;
+    private boolean staysOnCore;
     private volatile boolean sleeping;
     private volatile boolean stopping;
     private long lastWorkNanos = System.nanoTime();
@@ -115,9 +110,11 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     }
 
     /**
-     * Starts the loop's thread, which stays on one core: clients that the scheduler then brings to
-     * the same one are woken without a word to another core. For loops that have all cores between
-     * them.
+     * Starts the loop's thread, with a core of its own. It stays there, and doesn't look for work,
+     * while others of its kind have some, too: the scheduler then settles clients beside their
+     * loops, and they wake each other without a word to another core. While it is alone it goes
+     * where it is put, and looks: on its core it might be in the way of its client. For loops that
+     * have all cores between them.
      *
      * @param index of one of {@link Cores}
      */
@@ -138,23 +135,40 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         }
         int work = runTasks() + runTimers();
         final long now = System.nanoTime();
-        if (work > 0 || (now - lastWorkNanos < spinNanos && mayLook(now))) {
-            work += selector.selectNow(onSelected);
+        final int ready;
+        if (work > 0 || (now - lastWorkNanos < spinNanos && mayLook())) {
+            ready = selector.selectNow(onSelected);
         } else {
-            work += sleep(now);
+            ready = sleep(now);
         }
+        work += ready;
         if (work > 0) {
             lastWorkNanos = System.nanoTime();
-            if (core != ANY_CORE && lastAtWork != this) {
-                lastAtWork = this;
-                aloneSinceNanos = lastWorkNanos;
-            }
+        }
+        if (ready > 0 && core != NO_CORE) {
+            settle(lastWorkNanos);
         }
         return work;
     }
 
-    private boolean mayLook(final long now) {
-        return core == ANY_CORE ? AWAKE.get() <= AWAKE_MAX : now - aloneSinceNanos > ALONE_NANOS;
+    private boolean mayLook() {
+        return core == NO_CORE ? AWAKE.get() <= AWAKE_MAX : !staysOnCore;
+    }
+
+    private void settle(final long now) {
+        if (lastAtWork != this) {
+            lastAtWork = this;
+            aloneSinceNanos = now;
+        }
+        final boolean shares = now - aloneSinceNanos < ALONE_NANOS;
+        if (shares != staysOnCore) {
+            staysOnCore = shares;
+            if (shares) {
+                Cores.useOnly(core);
+            } else {
+                Cores.useAll();
+            }
+        }
     }
 
     private int sleep(final long now) throws IOException {
@@ -407,9 +421,6 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     @Override
     public void onStart() {
         AWAKE.incrementAndGet();
-        if (core != ANY_CORE && !Cores.useOnly(core)) {
-            core = ANY_CORE;
-        }
     }
 
     @Override

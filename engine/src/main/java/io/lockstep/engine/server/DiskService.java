@@ -46,8 +46,7 @@ public final class DiskService implements AutoCloseable {
         /**
          * @param files the open disks, which the service closes when it ends, however it ends
          * @param endpoints where to listen
-         * @param loopCount how many loops share the connections; with one for each core they stay
-         *     there
+         * @param loopCount how many loops share the connections; as many as cores have one each
          * @param connectionsMax clients served at a time
          * @param spinNanos how long a loop looks for work before it sleeps
          * @param events hears of problems

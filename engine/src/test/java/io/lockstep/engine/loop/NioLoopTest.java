@@ -14,6 +14,7 @@ import io.lockstep.engine.memory.IoBuffer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -22,6 +23,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,6 +36,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
@@ -75,30 +80,73 @@ final class NioLoopTest {
     }
 
     @Test
-    void aLoopOnACoreStaysThereAndThreadsThatItMakesNeedNot() throws Exception {
+    @Timeout(DEADLINE_SECONDS)
+    void loopsWithACoreStayThereWhileBothHaveWork() throws Exception {
         final String everyCore = onLoop(NioLoopTest::coresOfThisThread);
-        final NioLoop held = new NioLoop("test-held", 1000, errors::add);
+        final NioLoop one = new NioLoop("test-one", 1000, errors::add);
+        final NioLoop other = new NioLoop("test-other", 1000, errors::add);
         try {
-            held.startOnCore(Cores.count() - 1);
-            final CompletableFuture<String> inherited = new CompletableFuture<>();
-            final CompletableFuture<String> released = new CompletableFuture<>();
-            held.execute(
-                    () ->
-                            Thread.ofPlatform()
-                                    .start(
-                                            () -> {
-                                                inherited.complete(coresOfThisThread());
-                                                Cores.useAll();
-                                                released.complete(coresOfThisThread());
-                                            }));
-            final String last = everyCore.substring(everyCore.lastIndexOf(',') + 1);
-            final String lastCore = last.substring(last.lastIndexOf('-') + 1);
-            assertEquals(lastCore, inherited.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
-            assertEquals(everyCore, released.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+            one.startOnCore(0);
+            other.startOnCore(Cores.count() - 1);
+            try (SocketChannel toOne = echoing(one, "one");
+                    SocketChannel toOther = echoing(other, "other")) {
+                final String first = everyCore.split("[-,]", 2)[0];
+                final String last = everyCore.substring(everyCore.lastIndexOf(',') + 1);
+                do {
+                    ping(toOne);
+                    ping(toOther);
+                } while (!coresOf(one).equals(first)
+                        || !coresOf(other).equals(last.substring(last.lastIndexOf('-') + 1)));
+                assertEquals(first, onLoop(one, NioLoopTest::coresOfAThreadOfThisOne));
+                assertEquals(everyCore, onLoop(one, NioLoopTest::coresOfAThreadThatAskedForAll));
+                do {
+                    ping(toOne);
+                } while (!coresOf(one).equals(everyCore));
+            }
         } finally {
-            held.close();
+            one.close();
+            other.close();
         }
         assertTrue(errors.isEmpty(), errors::toString);
+    }
+
+    private SocketChannel echoing(final NioLoop echoLoop, final String name) throws Exception {
+        final Path path = directory.resolve(name);
+        final Echo server = new Echo();
+        onLoop(
+                echoLoop,
+                () ->
+                        echoLoop.listen(
+                                new Endpoint.Unix(path),
+                                accepted -> accepted.open(echoLoop, server::open)));
+        return SocketChannel.open(UnixDomainSocketAddress.of(path));
+    }
+
+    private static void ping(final SocketChannel channel) throws IOException {
+        final ByteBuffer one = ByteBuffer.allocate(1);
+        channel.write(one);
+        channel.read(one.clear());
+    }
+
+    private String coresOf(final NioLoop asked) throws Exception {
+        return onLoop(asked, NioLoopTest::coresOfThisThread);
+    }
+
+    private static String coresOfAThreadOfThisOne() throws Exception {
+        final FutureTask<String> task = new FutureTask<>(NioLoopTest::coresOfThisThread);
+        Thread.ofPlatform().start(task);
+        return task.get();
+    }
+
+    private static String coresOfAThreadThatAskedForAll() throws Exception {
+        final FutureTask<String> task =
+                new FutureTask<>(
+                        () -> {
+                            Cores.useAll();
+                            return coresOfThisThread();
+                        });
+        Thread.ofPlatform().start(task);
+        return task.get();
     }
 
     /** As {@code proc(5)} lists them: {@code 0-3,7}. */
@@ -309,8 +357,13 @@ final class NioLoopTest {
 
     private <T> T onLoop(final Callable<T> action)
             throws ExecutionException, InterruptedException, TimeoutException {
+        return onLoop(loop, action);
+    }
+
+    private static <T> T onLoop(final NioLoop asked, final Callable<T> action)
+            throws ExecutionException, InterruptedException, TimeoutException {
         final CompletableFuture<T> result = new CompletableFuture<>();
-        loop.execute(
+        asked.execute(
                 () -> {
                     try {
                         result.complete(action.call());

@@ -65,10 +65,7 @@ public final class FileDisk implements Disk, AutoCloseable {
         this.loop = loop;
         this.helpers = helpers;
         windows = new FileWindows(file);
-        dataGeneration = file.holeGeneration().get();
-        if (Posix.allocatedLength(fd) >= file.length()) {
-            dataEnd = file.length(); // no hole in it: none need be asked for until one is made
-        }
+        learnWhole();
     }
 
     /** Gives back what it maps. No operation may be under way, and no reply that reads from it. */
@@ -463,9 +460,13 @@ public final class FileDisk implements Disk, AutoCloseable {
      * and then: it costs a system call, and some objects.
      */
     private boolean hasFilled() {
-        if (!file.isMemoryBacked() || ++unknownWrites % FILLED_CHECK_WRITES != 0) {
-            return false;
-        }
+        return file.isMemoryBacked() && ++unknownWrites % FILLED_CHECK_WRITES == 0 && learnWhole();
+    }
+
+    /**
+     * Keeps that a file has no hole, where that is so: none need be asked for until one is made.
+     */
+    private boolean learnWhole() {
         final int generation = file.holeGeneration().get();
         if (Posix.allocatedLength(fd) < file.length()) {
             return false;

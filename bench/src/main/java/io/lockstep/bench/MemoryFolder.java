@@ -1,6 +1,6 @@
 package io.lockstep.bench;
 
-import io.lockstep.cli.DirectoryTree;
+import io.lockstep.cli.run.DirectoryTree;
 
 import java.io.IOException;
 import java.nio.file.Files;

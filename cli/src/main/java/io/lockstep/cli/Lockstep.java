@@ -1,7 +1,15 @@
 package io.lockstep.cli;
 
+import io.lockstep.cli.command.CheckpointCommand;
+import io.lockstep.cli.command.EngineCommand;
+import io.lockstep.cli.command.FailoverCommand;
+import io.lockstep.cli.command.PrimaryCommand;
+import io.lockstep.cli.command.RehearsalCommand;
+import io.lockstep.cli.command.SecondaryCommand;
+import io.lockstep.cli.command.ServeCommand;
+import io.lockstep.cli.command.StatusCommand;
+import io.lockstep.cli.command.StopCommand;
 import io.lockstep.cli.demo.DemoCommand;
-import io.lockstep.cli.demo.RehearsalCommand;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;

@@ -2,9 +2,10 @@ package io.lockstep.cli.demo;
 
 import com.google.gson.JsonObject;
 
-import io.lockstep.cli.DirectoryTree;
-import io.lockstep.cli.Quantity;
 import io.lockstep.cli.control.QmpClient;
+import io.lockstep.cli.run.BlockingGuest;
+import io.lockstep.cli.run.DirectoryTree;
+import io.lockstep.cli.run.Quantity;
 
 import org.HdrHistogram.Histogram;
 
@@ -99,8 +100,8 @@ public final class DemoCommand implements Callable<Integer> {
                 String.join(" and ", DISKS),
                 Quantity.bytes(DISK_LENGTH));
 
-        final DemoGuest vda = keep(DemoGuest.connect(path("guest"), DISKS.get(0)));
-        final DemoGuest vdb = keep(DemoGuest.connect(path("guest"), DISKS.get(1)));
+        final BlockingGuest vda = keep(BlockingGuest.connect(path("guest"), DISKS.get(0)));
+        final BlockingGuest vdb = keep(BlockingGuest.connect(path("guest"), DISKS.get(1)));
         final QmpClient control = keep(DemoEngine.control(path("primary.qmp")));
         copyImage(vda);
         final long epoch = checkpointUnderLoad(control, vdb);
@@ -158,14 +159,14 @@ public final class DemoCommand implements Callable<Integer> {
 
     // ---- The guest's life before the crash.
 
-    private void copyImage(final DemoGuest guest) throws IOException, InterruptedException {
+    private void copyImage(final BlockingGuest guest) throws IOException, InterruptedException {
         final Path image = path("image");
         final String what = DemoImage.make(image, DISK_LENGTH);
-        final ByteBuffer chunk = ByteBuffer.allocate(DemoGuest.CHUNK_LENGTH);
+        final ByteBuffer chunk = ByteBuffer.allocate(BlockingGuest.CHUNK_LENGTH);
         long written = 0;
         final long began = System.nanoTime();
         try (FileChannel in = FileChannel.open(image)) {
-            for (long offset = 0; offset < DISK_LENGTH; offset += DemoGuest.CHUNK_LENGTH) {
+            for (long offset = 0; offset < DISK_LENGTH; offset += BlockingGuest.CHUNK_LENGTH) {
                 in.read(chunk.clear(), offset);
                 chunk.flip();
                 if (!isZero(chunk)) {
@@ -185,7 +186,7 @@ public final class DemoCommand implements Callable<Integer> {
     }
 
     /** Answers the last epoch: nothing is written between it and the return. */
-    private long checkpointUnderLoad(final QmpClient control, final DemoGuest guest)
+    private long checkpointUnderLoad(final QmpClient control, final BlockingGuest guest)
             throws IOException, InterruptedException {
         final Histogram durations = new Histogram(TimeUnit.MINUTES.toNanos(1), 2);
         final long began = System.nanoTime();
@@ -210,7 +211,7 @@ public final class DemoCommand implements Callable<Integer> {
 
     // ---- The crash.
 
-    private void crash(final DemoEngine primary, final DemoGuest vda, final DemoGuest vdb)
+    private void crash(final DemoEngine primary, final BlockingGuest vda, final BlockingGuest vdb)
             throws IOException, InterruptedException {
         vda.startLoad(2);
         vdb.startLoad(3);
@@ -250,7 +251,7 @@ public final class DemoCommand implements Callable<Integer> {
             check("failover went to epoch " + epoch, reached == epoch);
             final List<String> seen = new ArrayList<>();
             for (final String disk : DISKS) {
-                try (DemoGuest guest = DemoGuest.connect(path("guest2"), disk)) {
+                try (BlockingGuest guest = BlockingGuest.connect(path("guest2"), disk)) {
                     seen.add(DemoImage.sumOf(guest, DISK_LENGTH));
                 }
             }

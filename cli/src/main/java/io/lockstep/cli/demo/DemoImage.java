@@ -1,5 +1,7 @@
 package io.lockstep.cli.demo;
 
+import io.lockstep.cli.run.BlockingGuest;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.RandomAccessFile;
@@ -115,12 +117,13 @@ final class DemoImage {
     }
 
     /** The SHA-256 of what a guest reads. */
-    static String sumOf(final DemoGuest guest, final long length)
+    static String sumOf(final BlockingGuest guest, final long length)
             throws IOException, InterruptedException {
         final MessageDigest digest = sha256();
-        for (long offset = 0; offset < length; offset += DemoGuest.CHUNK_LENGTH) {
+        for (long offset = 0; offset < length; offset += BlockingGuest.CHUNK_LENGTH) {
             digest.update(
-                    guest.read(offset, (int) Math.min(DemoGuest.CHUNK_LENGTH, length - offset)));
+                    guest.read(
+                            offset, (int) Math.min(BlockingGuest.CHUNK_LENGTH, length - offset)));
         }
         return HexFormat.of().formatHex(digest.digest());
     }
@@ -138,12 +141,12 @@ final class DemoImage {
         long count = 0;
         try (InputStream first = Files.newInputStream(one);
                 InputStream second = Files.newInputStream(other)) {
-            byte[] block = first.readNBytes(DemoGuest.BLOCK_LENGTH);
+            byte[] block = first.readNBytes(BlockingGuest.BLOCK_LENGTH);
             while (block.length > 0) {
                 if (!Arrays.equals(block, second.readNBytes(block.length))) {
                     count++;
                 }
-                block = first.readNBytes(DemoGuest.BLOCK_LENGTH);
+                block = first.readNBytes(BlockingGuest.BLOCK_LENGTH);
             }
         }
         return count;

@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.run;
 
 import io.lockstep.engine.client.NbdProbe;
 import io.lockstep.engine.loop.Endpoint;
@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /** Asks a secondary that could not be attached to what is in the way. Stateless. */
-final class PeerCheck {
+public final class PeerCheck {
     private static final long SECONDS_MAX = 15;
 
     private PeerCheck() {}
@@ -27,10 +27,10 @@ final class PeerCheck {
      *
      * @param isRefusal whether waiting is no use
      */
-    record Finding(boolean isRefusal, String sentence) {}
+    public record Finding(boolean isRefusal, String sentence) {}
 
     /** Asks; waits some seconds for the answer. */
-    static Finding ask(
+    public static Finding ask(
             final Endpoint peer, final List<String> names, final ErrorHandler errorHandler)
             throws IOException, InterruptedException {
         try (NioLoop loop = new NioLoop("lockstep-check", 0, errorHandler)) {

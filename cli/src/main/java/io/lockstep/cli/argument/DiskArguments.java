@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.argument;
 
 import io.lockstep.engine.disk.DiskException;
 import io.lockstep.engine.disk.DiskFile;
@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 
 /** The disks as the command line names them: {@code NAME=FILE}, one or more. Immutable. */
-final class DiskArguments {
+public final class DiskArguments {
     private final Map<String, Path> files;
 
     private DiskArguments(final Map<String, Path> files) {
@@ -28,7 +28,7 @@ final class DiskArguments {
      *
      * @throws ParameterException where one is none, or two have one name
      */
-    static DiskArguments parse(final CommandSpec spec, final List<String> texts) {
+    public static DiskArguments parse(final CommandSpec spec, final List<String> texts) {
         final Map<String, Path> files = new LinkedHashMap<>();
         for (final String text : texts) {
             final int equals = text.indexOf('=');
@@ -64,7 +64,7 @@ final class DiskArguments {
      *
      * @throws DiskException where one can't be had; none is left open then
      */
-    List<DiskFile> open(final boolean readOnly) throws DiskException {
+    public List<DiskFile> open(final boolean readOnly) throws DiskException {
         final List<DiskFile> opened = new ArrayList<>();
         boolean complete = false;
         try {
@@ -81,17 +81,17 @@ final class DiskArguments {
     }
 
     /** The names, in order. */
-    List<String> nameList() {
+    public List<String> nameList() {
         return List.copyOf(files.keySet());
     }
 
     /** The names, for a sentence. */
-    String names() {
+    public String names() {
         return String.join(", ", files.keySet());
     }
 
     /** The files by their disks' names, in order. */
-    Map<String, Path> files() {
+    public Map<String, Path> files() {
         return Collections.unmodifiableMap(files);
     }
 }

@@ -1,6 +1,14 @@
-package io.lockstep.cli;
+package io.lockstep.cli.command;
 
+import io.lockstep.cli.argument.DiskArguments;
+import io.lockstep.cli.argument.DurationConverter;
+import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.graph.GraphException;
+import io.lockstep.cli.run.Console;
+import io.lockstep.cli.run.EngineRun;
+import io.lockstep.cli.run.PeerCheck;
+import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.service.LoopCall;
@@ -45,7 +53,7 @@ import java.util.concurrent.TimeoutException;
             "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address or the control",
             "socket can't be had, or the secondary refuses; 2 wrong usage."
         })
-final class PrimaryCommand implements Callable<Integer> {
+public final class PrimaryCommand implements Callable<Integer> {
     /** A secondary that is there answers sooner. */
     private static final long FIRST_ATTACH_MS = 2000;
 

@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.run;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonElement;
 
+import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.control.QmpClient;
-import io.lockstep.cli.demo.DemoGuest;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.secondary.BufferFiles;
@@ -88,7 +88,7 @@ final class RehearsalTest {
             throws IOException, InterruptedException {
         final byte[] block = new byte[BLOCK];
         Arrays.fill(block, (byte) value);
-        try (DemoGuest client = DemoGuest.connect(at(socket), DISK)) {
+        try (BlockingGuest client = BlockingGuest.connect(at(socket), DISK)) {
             client.write(offset, ByteBuffer.wrap(block));
         }
     }
@@ -144,7 +144,7 @@ final class RehearsalTest {
         assertEquals(memoryBefore, Posix.reservedBytes());
         assertEquals(List.of(), events);
         assertEquals(statusBefore, status());
-        try (DemoGuest guest = DemoGuest.connect(at("guest"), DISK)) {
+        try (BlockingGuest guest = BlockingGuest.connect(at("guest"), DISK)) {
             assertEquals(1, guest.read(0, 1)[0], "the guest lost the last checkpoint");
             assertEquals(3, guest.read(BLOCK, 1)[0], "the guest lost a write of its own");
         }

@@ -1,6 +1,13 @@
-package io.lockstep.cli;
+package io.lockstep.cli.command;
 
+import io.lockstep.cli.argument.DiskArguments;
+import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.SizeConverter;
 import io.lockstep.cli.graph.GraphException;
+import io.lockstep.cli.run.Console;
+import io.lockstep.cli.run.EngineRun;
+import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.secondary.BufferFiles;
 
@@ -43,7 +50,7 @@ import java.util.concurrent.Callable;
             "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address, the control",
             "socket or the buffers can't be had; 2 wrong usage."
         })
-final class SecondaryCommand implements Callable<Integer> {
+public final class SecondaryCommand implements Callable<Integer> {
     private static final int NAME_LENGTH_MAX = 200;
     private static final Path MEMORY = Path.of("/dev/shm");
 

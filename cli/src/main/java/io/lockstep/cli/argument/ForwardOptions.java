@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.argument;
 
 import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.engine.primary.FullLogPolicy;
@@ -13,7 +13,7 @@ import java.util.Locale;
 import java.util.Optional;
 
 /** How a primary forwards, on the command line. */
-final class ForwardOptions {
+public final class ForwardOptions {
     private static final int LOG_LENGTH_MIN = 64 << 10;
     private static final int LOG_LENGTH_MAX = 1 << 30;
 
@@ -58,12 +58,12 @@ final class ForwardOptions {
     private PeerMonitor.Address peerMonitor;
 
     /** Where a secondary that knows no epochs is checkpointed, if it is one. */
-    Optional<PeerMonitor.Address> peerMonitor() {
+    public Optional<PeerMonitor.Address> peerMonitor() {
         return Optional.ofNullable(peerMonitor);
     }
 
     /** Of a process that forwards nothing. */
-    static PrimaryGroup.Options none() {
+    public static PrimaryGroup.Options none() {
         return new PrimaryGroup.Options(LOG_LENGTH_MIN, FullLogPolicy.BLOCK, false);
     }
 
@@ -72,7 +72,8 @@ final class ForwardOptions {
      *
      * @throws ParameterException where they make no sense
      */
-    PrimaryGroup.Options toGroupOptions(final CommandSpec spec, final boolean assumeIdentical) {
+    public PrimaryGroup.Options toGroupOptions(
+            final CommandSpec spec, final boolean assumeIdentical) {
         if (logSize < LOG_LENGTH_MIN || logSize > LOG_LENGTH_MAX || Long.bitCount(logSize) != 1) {
             throw new ParameterException(
                     spec.commandLine(),

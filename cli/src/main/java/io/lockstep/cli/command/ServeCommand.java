@@ -1,5 +1,9 @@
-package io.lockstep.cli;
+package io.lockstep.cli.command;
 
+import io.lockstep.cli.argument.DiskArguments;
+import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.run.Console;
+import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.server.DiskService;
@@ -37,7 +41,7 @@ import java.util.concurrent.Callable;
             "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk or an address can't be had;",
             "2 wrong usage."
         })
-final class ServeCommand implements Callable<Integer> {
+public final class ServeCommand implements Callable<Integer> {
     /**
      * Loops at most; up to here there is one a core. More of them would wake and push aside each
      * other and the clients, where one that has several connections serves them in one cycle.

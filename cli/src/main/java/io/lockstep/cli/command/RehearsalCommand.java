@@ -1,8 +1,9 @@
-package io.lockstep.cli.demo;
+package io.lockstep.cli.command;
 
 import io.lockstep.cli.Lockstep;
-import io.lockstep.cli.Rehearsal;
 import io.lockstep.cli.control.QmpClient;
+import io.lockstep.cli.run.BlockingGuest;
+import io.lockstep.cli.run.Rehearsal;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
@@ -113,11 +114,11 @@ public final class RehearsalCommand implements Callable<Integer> {
 
     /** Short and long writes, reads, a flush: as a guest would. */
     private static void use(final Path socket) throws IOException, InterruptedException {
-        try (DemoGuest guest = DemoGuest.connect(socket, DISK)) {
+        try (BlockingGuest guest = BlockingGuest.connect(socket, DISK)) {
             for (int i = 0; i < SHORT_WRITES; i++) {
-                final long offset = (long) i * DemoGuest.BLOCK_LENGTH % DISK_LENGTH;
-                guest.write(offset, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
-                guest.read(offset, DemoGuest.BLOCK_LENGTH);
+                final long offset = (long) i * BlockingGuest.BLOCK_LENGTH % DISK_LENGTH;
+                guest.write(offset, ByteBuffer.allocate(BlockingGuest.BLOCK_LENGTH));
+                guest.read(offset, BlockingGuest.BLOCK_LENGTH);
             }
             for (long offset = 0; offset < DISK_LENGTH; offset += LONG_LENGTH) {
                 guest.write(offset, ByteBuffer.allocate(LONG_LENGTH));
@@ -128,7 +129,7 @@ public final class RehearsalCommand implements Callable<Integer> {
     }
 
     private void checkpoint() throws IOException, InterruptedException {
-        try (DemoGuest guest = DemoGuest.connect(at("guest.socket"), DISK);
+        try (BlockingGuest guest = BlockingGuest.connect(at("guest.socket"), DISK);
                 QmpClient primary = QmpClient.connect(at("primary.control"), TIMEOUT);
                 QmpClient secondary = QmpClient.connect(at("secondary.control"), TIMEOUT)) {
             guest.startLoad(1);
@@ -144,11 +145,11 @@ public final class RehearsalCommand implements Callable<Integer> {
     }
 
     private void failOver() throws IOException, InterruptedException {
-        try (DemoGuest guest = DemoGuest.connect(at("standby.socket"), DISK);
+        try (BlockingGuest guest = BlockingGuest.connect(at("standby.socket"), DISK);
                 QmpClient secondary = QmpClient.connect(at("secondary.control"), TIMEOUT)) {
-            guest.write(0, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
+            guest.write(0, ByteBuffer.allocate(BlockingGuest.BLOCK_LENGTH));
             Rehearsal.orderFailover(secondary);
-            guest.write(0, ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH));
+            guest.write(0, ByteBuffer.allocate(BlockingGuest.BLOCK_LENGTH));
             Rehearsal.awaitMerge(secondary, TIMEOUT);
         }
         use(at("standby.socket"));

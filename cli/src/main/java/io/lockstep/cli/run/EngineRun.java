@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.run;
 
 import io.lockstep.cli.control.ControlService;
 import io.lockstep.cli.control.ControlledGroup;
@@ -23,7 +23,7 @@ import java.util.concurrent.CompletableFuture;
  * A process that replicates, as all of its commands run it: an engine, the graph of its block
  * nodes, their exports, and the control socket. Set up by one thread, and stopped by one.
  */
-final class EngineRun {
+public final class EngineRun {
     private final Console console;
     private final Engine engine;
     private final BlockGraph graph;
@@ -45,7 +45,7 @@ final class EngineRun {
      *
      * @param attachNanos as in {@link EngineOptions}, as are those that follow
      */
-    static EngineRun start(
+    public static EngineRun start(
             final Console console,
             final int connectionsMax,
             final PrimaryGroup.Options primary,
@@ -68,11 +68,11 @@ final class EngineRun {
                                 console)));
     }
 
-    Engine engine() {
+    public Engine engine() {
         return engine;
     }
 
-    BlockGraph graph() {
+    public BlockGraph graph() {
         return graph;
     }
 
@@ -81,7 +81,7 @@ final class EngineRun {
     }
 
     /** Has a secondary that knows no epochs checkpointed there. Before {@link #control}. */
-    void checkpointPeerAt(final PeerMonitor.Address address) {
+    public void checkpointPeerAt(final PeerMonitor.Address address) {
         peerMonitor = new PeerMonitor(address, engine.loop());
     }
 
@@ -100,7 +100,7 @@ final class EngineRun {
     }
 
     /** Opens the control socket, whose loop has graph and exports from now on. */
-    void control(final Path socket) throws IOException {
+    public void control(final Path socket) throws IOException {
         controlSocket = socket;
         controlService =
                 ControlService.start(
@@ -113,7 +113,7 @@ final class EngineRun {
     }
 
     /** Opens the secondary of the graph's disks, and starts it where it was not started before. */
-    void startSecondary() throws IOException {
+    public void startSecondary() throws IOException {
         engine.openSecondary();
         final CompletableFuture<Void> started =
                 LoopCall.call(engine.loop(), () -> startUnlessStarted(engine.group()));
@@ -128,7 +128,7 @@ final class EngineRun {
     }
 
     /** Lets the primary in, to write to these disks, and guests. */
-    void serveSecondary(
+    public void serveSecondary(
             final List<String> names,
             final int connectionsMax,
             final List<Endpoint> streams,
@@ -148,7 +148,7 @@ final class EngineRun {
      * Begins a moment later, when whoever waits for the process has been told that it is ready.
      * Behind {@link #control}: what it needs lies beside that socket.
      */
-    void rehearseFailover() {
+    public void rehearseFailover() {
         final Path directory =
                 controlSocket.resolveSibling(controlSocket.getFileName() + ".rehearsal");
         rehearsal = Rehearsal.start(directory, this::isStandby);
@@ -162,19 +162,19 @@ final class EngineRun {
         }
     }
 
-    ControlService controlService() {
+    public ControlService controlService() {
         return controlService;
     }
 
     /** Lets guests in. */
-    void serveGuests(final List<Endpoint> endpoints) throws IOException {
+    public void serveGuests(final List<Endpoint> endpoints) throws IOException {
         for (final Endpoint endpoint : endpoints) {
             engine.guests().listen(endpoint);
         }
     }
 
     /** Answers whether the disks could be flushed. */
-    boolean stop() {
+    public boolean stop() {
         if (rehearsal != null) {
             rehearsal.end();
         }

@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.argument;
 
 import io.lockstep.cli.control.PeerMonitor;
 

@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.run;
 
 import java.util.Locale;
 

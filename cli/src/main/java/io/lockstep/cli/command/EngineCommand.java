@@ -1,6 +1,13 @@
-package io.lockstep.cli;
+package io.lockstep.cli.command;
 
+import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.QmpArgument;
+import io.lockstep.cli.argument.SizeConverter;
 import io.lockstep.cli.graph.GraphException;
+import io.lockstep.cli.run.Console;
+import io.lockstep.cli.run.EngineRun;
+import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.loop.Endpoint;
 
 import picocli.CommandLine.Command;
@@ -54,7 +61,7 @@ import java.util.concurrent.TimeUnit;
                     + " can't",
             "be had; 2 wrong usage."
         })
-final class EngineCommand implements Callable<Integer> {
+public final class EngineCommand implements Callable<Integer> {
     /** A secondary that is there answers sooner. */
     private static final long ATTACH_SECONDS = 5;
 

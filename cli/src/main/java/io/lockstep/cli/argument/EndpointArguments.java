@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.argument;
 
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.nbd.NbdUri;
@@ -10,7 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** Endpoints as the command line writes them: NBD URIs without an export. Stateless. */
-final class EndpointArguments {
+public final class EndpointArguments {
     private EndpointArguments() {}
 
     /**
@@ -18,13 +18,14 @@ final class EndpointArguments {
      *
      * @throws ParameterException where one is no URI that can be used
      */
-    static List<Endpoint> parse(
+    public static List<Endpoint> parse(
             final CommandSpec spec, final String option, final List<String> texts) {
         return texts.stream().map(text -> parse(spec, option, text)).toList();
     }
 
     /** The same for one that is connected to, which needs a host. */
-    static Endpoint parsePeer(final CommandSpec spec, final String option, final String text) {
+    public static Endpoint parsePeer(
+            final CommandSpec spec, final String option, final String text) {
         final Endpoint endpoint = parse(spec, option, text);
         if (endpoint instanceof Endpoint.Tcp(String host, int port)
                 && (host.isEmpty() || port == 0)) {
@@ -63,11 +64,11 @@ final class EndpointArguments {
     }
 
     /** Endpoints as URIs, for a sentence. */
-    static String uris(final List<Endpoint> endpoints) {
+    public static String uris(final List<Endpoint> endpoints) {
         return String.join(", ", endpoints.stream().map(EndpointArguments::uri).toList());
     }
 
-    static String uri(final Endpoint endpoint) {
+    public static String uri(final Endpoint endpoint) {
         final NbdUri uri =
                 endpoint instanceof Endpoint.Tcp(String host, int port)
                         ? new NbdUri(false, host, port, null, "")

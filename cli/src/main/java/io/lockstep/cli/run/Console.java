@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.run;
 
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.server.ServerEvents;
@@ -16,7 +16,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * Where a server's command prints: one line each on standard error for what goes wrong or changes,
  * and one on standard output when it is ready. From any thread.
  */
-final class Console implements ServerEvents, GroupEvents, ErrorHandler {
+public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     private static final long GUEST_ERROR_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final PrintWriter out;
@@ -30,7 +30,7 @@ final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     /** Hears of the group's events, too. */
     private volatile GroupEvents control = (event, disk, epoch, sentence) -> {};
 
-    Console(final CommandSpec spec, final boolean verbose) {
+    public Console(final CommandSpec spec, final boolean verbose) {
         out = spec.commandLine().getOut();
         err = spec.commandLine().getErr();
         command = spec.qualifiedName();
@@ -55,7 +55,7 @@ final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     }
 
     /** Prints a line on standard error. */
-    void say(final String sentence) {
+    public void say(final String sentence) {
         synchronized (err) {
             err.println(command + ": " + sentence);
             err.flush();
@@ -63,7 +63,7 @@ final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     }
 
     /** Prints the line that says that the server can be used. */
-    void ready(final String sentence) {
+    public void ready(final String sentence) {
         out.println("ready: " + sentence);
         out.flush();
     }

@@ -1,15 +1,15 @@
-package io.lockstep.cli;
+package io.lockstep.cli.run;
 
 import java.util.concurrent.CountDownLatch;
 import java.util.function.BooleanSupplier;
 
 /** What the server commands do when they are up: run until SIGTERM or SIGINT. Stateless. */
-final class ServerRun {
+public final class ServerRun {
     /** A loop looks for work so long before it sleeps: about what waking it would cost. */
-    static final long SPIN_NANOS = 20_000;
+    public static final long SPIN_NANOS = 20_000;
 
     /** Clients at a time, unless the command line says otherwise. */
-    static final int CONNECTIONS_DEFAULT = 256;
+    public static final int CONNECTIONS_DEFAULT = 256;
 
     private ServerRun() {}
 
@@ -17,7 +17,7 @@ final class ServerRun {
      * Has the process stopped in good order by a signal or {@link System#exit}. Java ends a process
      * by running its hooks; this one ends it when all is done: with 0 if that went well.
      */
-    static void stopOnSignal(final BooleanSupplier stop) {
+    public static void stopOnSignal(final BooleanSupplier stop) {
         Runtime.getRuntime()
                 .addShutdownHook(
                         new Thread(
@@ -31,7 +31,7 @@ final class ServerRun {
     }
 
     /** Waits for the signal, whose hook ends the process. */
-    static void awaitSignal() throws InterruptedException {
+    public static void awaitSignal() throws InterruptedException {
         new CountDownLatch(1).await();
     }
 }

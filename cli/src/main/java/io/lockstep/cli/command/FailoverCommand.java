@@ -1,8 +1,11 @@
-package io.lockstep.cli;
+package io.lockstep.cli.command;
 
 import com.google.gson.JsonObject;
 
+import io.lockstep.cli.argument.ControlOptions;
 import io.lockstep.cli.control.QmpClient;
+import io.lockstep.cli.run.Quantity;
+import io.lockstep.cli.run.Screen;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -33,7 +36,7 @@ import java.util.concurrent.TimeUnit;
             "",
             "Exit codes: 0 done; 1 refused, or no answer; 2 wrong usage."
         })
-final class FailoverCommand implements Callable<Integer> {
+public final class FailoverCommand implements Callable<Integer> {
     private static final long POLL_MS = 100;
     private static final int PERCENT_STEP = 10;
 

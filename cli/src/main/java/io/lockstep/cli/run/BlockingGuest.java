@@ -1,4 +1,4 @@
-package io.lockstep.cli.demo;
+package io.lockstep.cli.run;
 
 import io.lockstep.engine.client.ClientLimits;
 import io.lockstep.engine.client.NbdClient;
@@ -24,9 +24,9 @@ import java.util.concurrent.TimeoutException;
  * A guest of one disk: an NBD client that waits for each of its calls, and can have a load of
  * random writes go on beside. Used by one thread.
  */
-public final class DemoGuest implements AutoCloseable {
+public final class BlockingGuest implements AutoCloseable {
     /** What one read or write moves at most, in bytes. */
-    static final int CHUNK_LENGTH = 1 << 20;
+    public static final int CHUNK_LENGTH = 1 << 20;
 
     /** Of the load's writes, in bytes. */
     public static final int BLOCK_LENGTH = 4096;
@@ -51,12 +51,12 @@ public final class DemoGuest implements AutoCloseable {
         boolean make(Disk.Completion completion);
     }
 
-    private DemoGuest(final NioLoop loop) {
+    private BlockingGuest(final NioLoop loop) {
         this.loop = loop;
     }
 
     /** Connects to a disk. */
-    public static DemoGuest connect(final Path socket, final String disk)
+    public static BlockingGuest connect(final Path socket, final String disk)
             throws IOException, InterruptedException {
         final NioLoop loop =
                 new NioLoop(
@@ -64,7 +64,7 @@ public final class DemoGuest implements AutoCloseable {
                         0,
                         error -> System.err.println("lockstep demo: " + error));
         loop.start();
-        final DemoGuest guest = new DemoGuest(loop);
+        final BlockingGuest guest = new BlockingGuest(loop);
         boolean connected = false;
         try {
             guest.connect(new Endpoint.Unix(socket), disk);
@@ -167,7 +167,7 @@ public final class DemoGuest implements AutoCloseable {
     /**
      * Writes random blocks at random places until {@link #endLoad}, or until the server is gone.
      */
-    void startLoad(final long seed) {
+    public void startLoad(final long seed) {
         loop.execute(
                 () -> {
                     random = new SplittableRandom(seed);
@@ -208,7 +208,7 @@ public final class DemoGuest implements AutoCloseable {
      *
      * @return how many were written
      */
-    long endLoad() throws IOException, InterruptedException {
+    public long endLoad() throws IOException, InterruptedException {
         final CompletableFuture<CompletableFuture<Long>> ended = new CompletableFuture<>();
         loop.execute(
                 () -> {

@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.argument;
 
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
@@ -8,7 +8,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Reads a number of bytes such as {@code 65536}, {@code 64K}, {@code 128M} or {@code 2G}. */
-final class SizeConverter implements ITypeConverter<Long> {
+public final class SizeConverter implements ITypeConverter<Long> {
     private static final Pattern SIZE = Pattern.compile("(\\d{1,15})([KMGT]?)(i?B)?");
     private static final String UNITS = "KMGT";
     private static final int UNIT_BITS = 10;

@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.run;
 
 import java.io.PrintWriter;
 
@@ -6,7 +6,7 @@ import java.io.PrintWriter;
  * A part of a terminal that is written again and again in place; where the output is no terminal,
  * one text after the other. One thread's.
  */
-final class Screen {
+public final class Screen {
     private static final String ESCAPE = "\u001b[";
 
     private final PrintWriter out;
@@ -14,18 +14,18 @@ final class Screen {
     private long linesShown;
 
     @SuppressWarnings("SystemConsoleNull") // it is, where the JVM was told to have none
-    Screen(final PrintWriter out) {
+    public Screen(final PrintWriter out) {
         this.out = out;
         isTerminal = System.console() != null && System.console().isTerminal();
     }
 
     /** Whether what is shown replaces what was. */
-    boolean isTerminal() {
+    public boolean isTerminal() {
         return isTerminal;
     }
 
     /** Shows a text of whole lines in place of the last one. */
-    void show(final String text) {
+    public void show(final String text) {
         if (isTerminal && linesShown > 0) {
             out.print(ESCAPE + linesShown + "A" + ESCAPE + "J");
         }

@@ -1,9 +1,9 @@
-package io.lockstep.cli;
+package io.lockstep.cli.run;
 
 import com.google.gson.JsonObject;
 
+import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.control.QmpClient;
-import io.lockstep.cli.demo.DemoGuest;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.secondary.BufferFiles;
@@ -146,9 +146,9 @@ public final class Rehearsal {
     }
 
     private void failOver() throws IOException, InterruptedException {
-        try (DemoGuest guest = DemoGuest.connect(directory.resolve("guest"), DISK);
+        try (BlockingGuest guest = BlockingGuest.connect(directory.resolve("guest"), DISK);
                 QmpClient control = QmpClient.connect(directory.resolve("control"), TIMEOUT)) {
-            try (DemoGuest primary = DemoGuest.connect(directory.resolve("stream"), DISK)) {
+            try (BlockingGuest primary = BlockingGuest.connect(directory.resolve("stream"), DISK)) {
                 write(primary, WRITES_BEFORE);
                 control.execute("xen-colo-do-checkpoint", TIMEOUT);
                 write(primary, WRITES_BEFORE);
@@ -163,11 +163,11 @@ public final class Rehearsal {
         }
     }
 
-    private static void write(final DemoGuest disk, final int count)
+    private static void write(final BlockingGuest disk, final int count)
             throws IOException, InterruptedException {
-        final ByteBuffer block = ByteBuffer.allocate(DemoGuest.BLOCK_LENGTH);
+        final ByteBuffer block = ByteBuffer.allocate(BlockingGuest.BLOCK_LENGTH);
         for (int i = 0; i < count; i++) {
-            disk.write((long) i * DemoGuest.BLOCK_LENGTH, block);
+            disk.write((long) i * BlockingGuest.BLOCK_LENGTH, block);
         }
     }
 

@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.argument;
 
 import io.lockstep.cli.control.QmpClient;
 
@@ -9,7 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 
 /** The options of the commands that talk to a running engine. */
-final class ControlOptions {
+public final class ControlOptions {
     @Option(
             names = "--control",
             required = true,
@@ -25,17 +25,17 @@ final class ControlOptions {
             description = "How long to wait for an answer (default: ${DEFAULT-VALUE}).")
     private Duration timeout;
 
-    Path control() {
+    public Path control() {
         return control;
     }
 
-    Duration timeout() {
+    public Duration timeout() {
         return timeout;
     }
 
     /** Connects. */
     @SuppressWarnings("MustBeClosedChecker") // the caller's
-    QmpClient connect() throws IOException {
+    public QmpClient connect() throws IOException {
         return QmpClient.connect(control, timeout);
     }
 }

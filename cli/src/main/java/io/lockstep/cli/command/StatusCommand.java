@@ -1,8 +1,11 @@
-package io.lockstep.cli;
+package io.lockstep.cli.command;
 
 import com.google.gson.JsonObject;
 
+import io.lockstep.cli.argument.ControlOptions;
 import io.lockstep.cli.control.EngineStatus;
+import io.lockstep.cli.run.Quantity;
+import io.lockstep.cli.run.Screen;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -33,7 +36,7 @@ import java.util.concurrent.TimeUnit;
             "Exit codes: 0 shown; 1 the engine does not answer (its last counters are",
             "shown where there are any); 2 wrong usage."
         })
-final class StatusCommand implements Callable<Integer> {
+public final class StatusCommand implements Callable<Integer> {
     private static final long WATCH_MS = 1000;
 
     @Spec private CommandSpec spec;

@@ -1,4 +1,4 @@
-package io.lockstep.cli;
+package io.lockstep.cli.argument;
 
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
@@ -6,7 +6,7 @@ import picocli.CommandLine.ParameterException;
 import java.nio.file.Path;
 
 /** Where the control socket is, as a path or in QEMU's form for a server's socket. Stateless. */
-final class QmpArgument {
+public final class QmpArgument {
     private static final String UNIX = "unix:";
 
     private QmpArgument() {}
@@ -16,7 +16,7 @@ final class QmpArgument {
      *
      * @throws ParameterException where it is no Unix socket that a server listens on
      */
-    static Path parse(final CommandSpec spec, final String text) {
+    public static Path parse(final CommandSpec spec, final String text) {
         if (!text.startsWith(UNIX)) {
             return Path.of(text);
         }

@@ -1,8 +1,10 @@
-package io.lockstep.cli;
+package io.lockstep.cli.command;
 
 import com.google.gson.JsonObject;
 
+import io.lockstep.cli.argument.ControlOptions;
 import io.lockstep.cli.control.QmpClient;
+import io.lockstep.cli.run.Quantity;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,7 +29,7 @@ import java.util.concurrent.Callable;
             "",
             "Exit codes: 0 done; 1 refused, or no answer; 2 wrong usage."
         })
-final class CheckpointCommand implements Callable<Integer> {
+public final class CheckpointCommand implements Callable<Integer> {
     @Spec private CommandSpec spec;
     @Mixin private ControlOptions options;
 

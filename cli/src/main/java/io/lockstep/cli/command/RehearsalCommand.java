@@ -1,10 +1,10 @@
 package io.lockstep.cli.command;
 
-import io.lockstep.cli.Lockstep;
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.run.BlockingGuest;
 import io.lockstep.cli.run.Rehearsal;
 
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
@@ -49,9 +49,9 @@ public final class RehearsalCommand implements Callable<Integer> {
                 disk.setLength(DISK_LENGTH);
             }
         }
-        run("serve", "--disk", disk("served"), "--listen", uri("served"));
+        run(new ServeCommand(), "--disk", disk("served"), "--listen", uri("served"));
         run(
-                "secondary",
+                new SecondaryCommand(),
                 "--disk",
                 disk("secondary"),
                 "--listen",
@@ -65,7 +65,7 @@ public final class RehearsalCommand implements Callable<Integer> {
         await(at("served.socket"));
         await(at("standby.socket"));
         run(
-                "primary",
+                new PrimaryCommand(),
                 "--disk",
                 disk("primary"),
                 "--guest",
@@ -95,11 +95,11 @@ public final class RehearsalCommand implements Callable<Integer> {
     }
 
     /** A server's command comes to its end with the process. */
-    private static void run(final String... arguments) {
+    private static void run(final Callable<Integer> command, final String... arguments) {
         Thread.ofPlatform()
                 .daemon()
-                .name("rehearsal-" + arguments[0])
-                .start(() -> Lockstep.commandLine().execute(arguments));
+                .name("rehearsal-" + command.getClass().getSimpleName())
+                .start(() -> new CommandLine(command).execute(arguments));
     }
 
     private static void await(final Path socket) throws IOException, InterruptedException {

@@ -1,5 +1,10 @@
 package io.lockstep.bench;
 
+import io.lockstep.bench.compare.ReplicationComparison;
+import io.lockstep.bench.compare.ServeComparison;
+import io.lockstep.bench.growth.Growth;
+import io.lockstep.bench.limits.Limits;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
 

@@ -1,5 +1,9 @@
 package io.lockstep.bench;
 
+import io.lockstep.bench.peer.JvmArguments;
+import io.lockstep.bench.report.MarkdownTable;
+import io.lockstep.bench.report.Report;
+
 import org.openjdk.jmh.Main;
 import org.openjdk.jmh.infra.BenchmarkParams;
 import org.openjdk.jmh.profile.GCProfiler;

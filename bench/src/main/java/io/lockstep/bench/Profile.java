@@ -1,5 +1,8 @@
 package io.lockstep.bench;
 
+import io.lockstep.bench.profile.CheckpointProfile;
+import io.lockstep.bench.profile.ThroughputProfile;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
 

@@ -6,6 +6,11 @@ import io.lockstep.bench.jmh.EpochBufferBenchmark;
 import io.lockstep.bench.jmh.ForwardLogBenchmark;
 import io.lockstep.bench.jmh.LookupBenchmark;
 import io.lockstep.bench.jmh.WireBenchmark;
+import io.lockstep.bench.peer.JvmArguments;
+import io.lockstep.bench.peer.LockstepPair;
+import io.lockstep.bench.peer.MemoryFolder;
+import io.lockstep.bench.profile.CheckpointRound;
+import io.lockstep.bench.report.Report;
 
 import org.openjdk.jmh.profile.GCProfiler;
 import org.openjdk.jmh.results.Result;

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 
-import io.lockstep.bench.MemoryFolder;
-import io.lockstep.bench.OwnLoad;
+import io.lockstep.bench.load.OwnLoad;
+import io.lockstep.bench.peer.MemoryFolder;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.server.DiskService;

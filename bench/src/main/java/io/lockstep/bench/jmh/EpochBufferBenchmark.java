@@ -1,6 +1,6 @@
 package io.lockstep.bench.jmh;
 
-import io.lockstep.bench.MemoryFolder;
+import io.lockstep.bench.peer.MemoryFolder;
 import io.lockstep.engine.epoch.EpochBuffer;
 
 import org.openjdk.jmh.annotations.Benchmark;

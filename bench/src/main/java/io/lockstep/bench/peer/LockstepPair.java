@@ -1,0 +1,287 @@
+package io.lockstep.bench.peer;
+
+import com.google.gson.JsonObject;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** {@code lockstep primary} and {@code lockstep secondary}, managed over their control sockets. */
+public final class LockstepPair implements ReplicationPair {
+    private static final long START_SECONDS = 60;
+    private static final long DRAIN_SECONDS = 60;
+
+    /**
+     * How a pair is made.
+     *
+     * @param isUnix whether the link is a Unix socket, not TCP
+     * @param disks how many the group has
+     * @param diskLength of each, in bytes
+     * @param isSparse whether the disks are all hole, and not all data
+     * @param connectionsMax clients that each side takes
+     */
+    public record Shape(
+            boolean isUnix, int disks, long diskLength, boolean isSparse, int connectionsMax) {
+        private static final long ROOM = 64L << 20;
+        private static final long BUFFER_MAX = 16L << 30;
+
+        /** All of a disk may be overwritten in an epoch, unless it is longer than any memory. */
+        long bufferLimit() {
+            return Math.min(diskLength + ROOM, BUFFER_MAX);
+        }
+
+        /** One disk full of data. */
+        public static Shape ofOneDisk(final boolean isUnix, final long diskLength) {
+            return new Shape(isUnix, 1, diskLength, false, 256);
+        }
+    }
+
+    private final ChildProcess secondary;
+    private final ChildProcess primary;
+    private final ControlSocket secondaryControl;
+    private final ControlSocket primaryControl;
+    private final Path folder;
+    private final double startSeconds;
+    private final EngineHistograms commits;
+
+    private LockstepPair(
+            final ChildProcess secondary,
+            final ChildProcess primary,
+            final ControlSocket secondaryControl,
+            final ControlSocket primaryControl,
+            final Path folder,
+            final double startSeconds)
+            throws IOException {
+        this.secondary = secondary;
+        this.primary = primary;
+        this.secondaryControl = secondaryControl;
+        this.primaryControl = primaryControl;
+        this.folder = folder;
+        this.startSeconds = startSeconds;
+        commits = new EngineHistograms(secondaryControl, "commits");
+    }
+
+    private static String diskName(final int number) {
+        return "d" + number;
+    }
+
+    /** Sets it up in a folder. */
+    public static LockstepPair start(final Path folder, final Shape shape)
+            throws IOException, InterruptedException {
+        final String link =
+                shape.isUnix()
+                        ? "nbd+unix:///?socket=" + folder.resolve("link")
+                        : "nbd://127.0.0.1:" + BenchServer.freePort();
+        final List<AutoCloseable> made = new ArrayList<>();
+        boolean started = false;
+        try {
+            ChildProcess.prepareLockstep();
+            final List<String> secondaryDisks = makeDisks(folder, "secondary", shape);
+            final List<String> primaryDisks = makeDisks(folder, "primary", shape);
+            final long start = System.nanoTime();
+            final ChildProcess secondary = startSecondary(folder, link, secondaryDisks, shape);
+            made.add(secondary);
+            final ControlSocket secondaryControl =
+                    ControlSocket.connect(folder.resolve("secondary.control"), secondary);
+            made.add(secondaryControl);
+            final ChildProcess primary = startPrimary(folder, link, primaryDisks, shape);
+            made.add(primary);
+            final ControlSocket primaryControl =
+                    ControlSocket.connect(folder.resolve("primary.control"), primary);
+            made.add(primaryControl);
+            awaitLink(primary, primaryControl);
+            final double startSeconds = (System.nanoTime() - start) / 1e9;
+            final LockstepPair pair =
+                    new LockstepPair(
+                            secondary,
+                            primary,
+                            secondaryControl,
+                            primaryControl,
+                            folder,
+                            startSeconds);
+            started = true;
+            return pair;
+        } finally {
+            if (!started) {
+                for (final AutoCloseable part : made.reversed()) {
+                    closeQuietly(part);
+                }
+            }
+        }
+    }
+
+    /** Makes the disks of one side; answers them as arguments. */
+    private static List<String> makeDisks(final Path folder, final String side, final Shape shape)
+            throws IOException {
+        final List<String> arguments = new ArrayList<>();
+        for (int i = 0; i < shape.disks(); i++) {
+            final Path file = folder.resolve(side + "-" + diskName(i) + ".img");
+            if (shape.isSparse()) {
+                ReplicationPair.makeHole(file, shape.diskLength());
+            } else {
+                ReplicationPair.makeDisk(file, shape.diskLength());
+            }
+            arguments.add("--disk");
+            arguments.add(diskName(i) + "=" + file);
+        }
+        return arguments;
+    }
+
+    private static ChildProcess startSecondary(
+            final Path folder, final String link, final List<String> disks, final Shape shape)
+            throws IOException {
+        final List<String> arguments = new ArrayList<>(List.of("secondary"));
+        arguments.addAll(disks);
+        arguments.addAll(
+                List.of(
+                        "--max-connections",
+                        "" + shape.connectionsMax(),
+                        "--buffer-limit",
+                        "" + shape.bufferLimit(),
+                        "--listen",
+                        link,
+                        "--guest",
+                        "nbd+unix:///?socket=" + folder.resolve("secondary-guest"),
+                        "--control",
+                        "" + folder.resolve("secondary.control"),
+                        "--buffers",
+                        "" + folder.resolve("buffers")));
+        return ChildProcess.start("secondary", folder, ChildProcess.lockstep(arguments));
+    }
+
+    private static ChildProcess startPrimary(
+            final Path folder, final String link, final List<String> disks, final Shape shape)
+            throws IOException {
+        final List<String> arguments = new ArrayList<>(List.of("primary", "--assume-identical"));
+        arguments.addAll(disks);
+        arguments.addAll(
+                List.of(
+                        "--max-connections",
+                        "" + shape.connectionsMax(),
+                        "--guest",
+                        "nbd+unix:///?socket=" + folder.resolve("guest"),
+                        "--peer",
+                        link,
+                        "--control",
+                        "" + folder.resolve("primary.control")));
+        return ChildProcess.start("primary", folder, ChildProcess.lockstep(arguments));
+    }
+
+    private static void awaitLink(final ChildProcess primary, final ControlSocket control)
+            throws IOException, InterruptedException {
+        final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
+        while (!status(control).get("linked").getAsBoolean()) {
+            if (System.nanoTime() > deadline || !primary.isRunning()) {
+                throw primary.failure("is not linked with its secondary");
+            }
+            Thread.sleep(20);
+        }
+    }
+
+    private static JsonObject status(final ControlSocket control) throws IOException {
+        return control.execute("x-lockstep-status").getAsJsonObject();
+    }
+
+    @Override
+    public String guestUri() {
+        return guestUri(0);
+    }
+
+    /** The guest's export of one of the primary's disks. */
+    public String guestUri(final int disk) {
+        return "nbd+unix:///" + diskName(disk) + "?socket=" + folder.resolve("guest");
+    }
+
+    @Override
+    public String secondaryGuestUri() {
+        return "nbd+unix:///" + diskName(0) + "?socket=" + folder.resolve("secondary-guest");
+    }
+
+    /** From the start of the first process to the moment from which both replicate. */
+    public double startSeconds() {
+        return startSeconds;
+    }
+
+    public ChildProcess primary() {
+        return primary;
+    }
+
+    public ChildProcess secondary() {
+        return secondary;
+    }
+
+    /** Another connection to the primary's control socket, for another thread. */
+    public ControlSocket connectToPrimary() throws IOException, InterruptedException {
+        return ControlSocket.connect(folder.resolve("primary.control"), primary);
+    }
+
+    /** Another connection to the secondary's control socket, for another thread. */
+    public ControlSocket connectToSecondary() throws IOException, InterruptedException {
+        return ControlSocket.connect(folder.resolve("secondary.control"), secondary);
+    }
+
+    @Override
+    public void drain() throws IOException, InterruptedException {
+        final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(DRAIN_SECONDS);
+        while (status(primaryControl).get("lag-bytes").getAsLong() > 0) {
+            if (System.nanoTime() > deadline) {
+                throw primary.failure("does not get its log to the secondary");
+            }
+            Thread.sleep(1);
+        }
+    }
+
+    @Override
+    public void checkpoint() throws IOException {
+        primaryControl.execute("xen-colo-do-checkpoint");
+    }
+
+    @Override
+    public boolean pausesItsGuest() {
+        return false;
+    }
+
+    @Override
+    public double commitMicros() throws IOException {
+        return commits.interval().getMaxValue() / 1e3;
+    }
+
+    @Override
+    public double cpuMicros() throws IOException {
+        return primary.cpuMicros() + secondary.cpuMicros();
+    }
+
+    @Override
+    public void killPrimary() throws InterruptedException {
+        primary.kill();
+    }
+
+    @Override
+    public void failOver() throws IOException {
+        secondaryControl.execute(
+                "xen-set-replication", "{'enable': false, 'primary': false, 'failover': true}");
+    }
+
+    @Override
+    public boolean isMerged() throws IOException {
+        return status(secondaryControl).get("state").getAsString().equals("alone");
+    }
+
+    @Override
+    public void close() {
+        primaryControl.close();
+        secondaryControl.close();
+        primary.close();
+        secondary.close();
+    }
+
+    private static void closeQuietly(final AutoCloseable part) {
+        try {
+            part.close();
+        } catch (final Exception e) {
+            // Why it could not be set up is what counts.
+        }
+    }
+}

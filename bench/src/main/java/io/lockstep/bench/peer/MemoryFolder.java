@@ -1,0 +1,46 @@
+package io.lockstep.bench.peer;
+
+import io.lockstep.cli.run.DirectoryTree;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** A new folder, in memory where there is such a file system, that is gone when this closes. */
+public final class MemoryFolder implements AutoCloseable {
+    private static final Path MEMORY = Path.of("/dev/shm");
+
+    /** A container's may be too small for anything. */
+    private static final long ROOM_MIN = 1L << 30;
+
+    private final Path path;
+
+    /** Makes it. */
+    public MemoryFolder() throws IOException {
+        // Short: the path of a Unix socket has 108 bytes.
+        path =
+                Files.isWritable(MEMORY) && MEMORY.toFile().getUsableSpace() >= ROOM_MIN
+                        ? Files.createTempDirectory(MEMORY, "lockstep-bench")
+                        : Files.createTempDirectory("lockstep-bench");
+    }
+
+    /** Where it is. */
+    public Path path() {
+        return path;
+    }
+
+    /** Makes a folder in it. */
+    public Path folder(final String name) throws IOException {
+        return Files.createDirectory(path.resolve(name));
+    }
+
+    /** Removes a folder that was made in it. */
+    public void remove(final String name) throws IOException {
+        DirectoryTree.remove(path.resolve(name));
+    }
+
+    @Override
+    public void close() throws IOException {
+        DirectoryTree.remove(path);
+    }
+}

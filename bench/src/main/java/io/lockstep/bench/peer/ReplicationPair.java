@@ -1,0 +1,133 @@
+package io.lockstep.bench.peer;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+
+/**
+ * A primary and a secondary that replicate one disk, each in a process of its own on this host;
+ * both disks hold the same at the start. Used by one thread; {@link #checkpoint} by another.
+ */
+public interface ReplicationPair extends AutoCloseable {
+    /** Of one pair. */
+    int WARM_UP_CHECKPOINTS = 5000;
+
+    /** Whose replication it is, and what the link is. */
+    enum Kind {
+        LOCKSTEP_UNIX("lockstep, Unix", true, true),
+        LOCKSTEP_TCP("lockstep, TCP", true, false),
+        QEMU_UNIX("QEMU, Unix", false, true),
+        QEMU_TCP("QEMU, TCP", false, false);
+
+        private final String title;
+        private final boolean isOurs;
+        private final boolean isUnix;
+
+        Kind(final String title, final boolean isOurs, final boolean isUnix) {
+            this.title = title;
+            this.isOurs = isOurs;
+            this.isUnix = isUnix;
+        }
+
+        public String title() {
+            return title;
+        }
+
+        public boolean isOurs() {
+            return isOurs;
+        }
+
+        boolean isUnix() {
+            return isUnix;
+        }
+
+        /** Says why it is left out, or nothing where it can run. */
+        public String missing() {
+            if (isOurs) {
+                return "";
+            }
+            return without("qemu-system-x86_64", "qemu-system-x86")
+                    + without("qemu-img", "qemu-utils");
+        }
+
+        private String without(final String program, final String debianPackage) {
+            return ChildProcess.isOnPath(program)
+                    ? ""
+                    : title + " is left out: no " + program + " (package " + debianPackage + ") ";
+        }
+
+        /** Sets up a pair in a folder of its own, and starts replication. */
+        public ReplicationPair start(final Path folder, final long diskLength)
+                throws IOException, InterruptedException {
+            return isOurs
+                    ? LockstepPair.start(folder, LockstepPair.Shape.ofOneDisk(isUnix, diskLength))
+                    : QemuPair.start(folder, isUnix, diskLength);
+        }
+    }
+
+    /** The guest's export of the primary. */
+    String guestUri();
+
+    /** The guest's export of the secondary. */
+    String secondaryGuestUri();
+
+    /** Waits until the secondary has all that the guest was told is written. */
+    void drain() throws IOException, InterruptedException;
+
+    /** Makes the present state the one that failover returns to, as a manager does it. */
+    void checkpoint() throws IOException;
+
+    /** As many checkpoints as a manager makes in some minutes: the JVM has compiled them then. */
+    default void warmUpCheckpoints() throws IOException {
+        for (int i = 0; i < WARM_UP_CHECKPOINTS; i++) {
+            checkpoint();
+        }
+    }
+
+    /** Whether the guest must not write while {@link #checkpoint} runs. */
+    boolean pausesItsGuest();
+
+    /**
+     * What the longest commit since the call before took inside of the engine; not a number where
+     * that doesn't tell.
+     */
+    double commitMicros() throws IOException;
+
+    /** Processor time that both sides have taken since they started, in microseconds. */
+    double cpuMicros() throws IOException;
+
+    /** SIGKILL. */
+    void killPrimary() throws InterruptedException;
+
+    /** Has the secondary take over; returns when it says that it has. */
+    void failOver() throws IOException;
+
+    /** Whether the failed over secondary is a plain disk by now. */
+    boolean isMerged() throws IOException;
+
+    @Override
+    void close();
+
+    /** Makes a disk without holes, the same for everybody. */
+    static Path makeDisk(final Path file, final long length) throws IOException {
+        final byte[] chunk = new byte[1 << 20];
+        Arrays.fill(chunk, (byte) 0x11);
+        try (OutputStream out = Files.newOutputStream(file)) {
+            for (long at = 0; at < length; at += chunk.length) {
+                out.write(chunk, 0, (int) Math.min(chunk.length, length - at));
+            }
+        }
+        return file;
+    }
+
+    /** Makes a disk that is nothing but a hole. */
+    static Path makeHole(final Path file, final long length) throws IOException {
+        try (RandomAccessFile disk = new RandomAccessFile(file.toFile(), "rw")) {
+            disk.setLength(length);
+        }
+        return file;
+    }
+}

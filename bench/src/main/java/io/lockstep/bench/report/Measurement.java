@@ -1,0 +1,35 @@
+package io.lockstep.bench.report;
+
+/**
+ * What one run of one cell gave.
+ *
+ * @param requestsPerSecond completed by all connections together
+ * @param mebibytesPerSecond the same as bytes
+ * @param p50Micros median latency in microseconds, as the client saw it
+ * @param p99Micros 99th percentile
+ * @param p999Micros 99.9th percentile
+ * @param cpuMicros processor time that the server's process took for each request, in microseconds
+ */
+public record Measurement(
+        double requestsPerSecond,
+        double mebibytesPerSecond,
+        double p50Micros,
+        double p99Micros,
+        double p999Micros,
+        double cpuMicros) {
+    /** The same latencies at so many times the rate. */
+    public Measurement scaled(final double factor) {
+        return new Measurement(
+                requestsPerSecond * factor,
+                mebibytesPerSecond * factor,
+                p50Micros,
+                p99Micros,
+                p999Micros,
+                cpuMicros);
+    }
+
+    public Measurement withCpu(final double micros) {
+        return new Measurement(
+                requestsPerSecond, mebibytesPerSecond, p50Micros, p99Micros, p999Micros, micros);
+    }
+}

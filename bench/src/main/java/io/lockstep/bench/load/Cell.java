@@ -42,6 +42,7 @@ public record Cell(boolean write, int blockLength, int depth, int connections) {
                 + connections;
     }
 
+    /** A length as the tables name it, such as {@code 64k}. */
     public static String lengthName(final int length) {
         return length < 1 << 20 ? length / 1024 + "k" : length / (1 << 20) + "m";
     }

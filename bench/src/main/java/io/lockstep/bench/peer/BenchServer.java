@@ -32,6 +32,7 @@ public final class BenchServer implements AutoCloseable {
             this.debianPackage = debianPackage;
         }
 
+        /** What tables call it. */
         public String title() {
             return title;
         }
@@ -150,10 +151,12 @@ public final class BenchServer implements AutoCloseable {
         throw process.failure("did not start");
     }
 
+    /** Which of the servers it is. */
     public Kind kind() {
         return kind;
     }
 
+    /** Where its export is, as an NBD URI. */
     public String uri() {
         return uri;
     }

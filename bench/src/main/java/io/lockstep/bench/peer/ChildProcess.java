@@ -147,6 +147,7 @@ public final class ChildProcess implements AutoCloseable {
         throw new IOException("this kernel does not tell " + name);
     }
 
+    /** Its process id. */
     public long pid() {
         return process.pid();
     }

@@ -204,10 +204,12 @@ public final class LockstepPair implements ReplicationPair {
         return startSeconds;
     }
 
+    /** The primary's process. */
     public ChildProcess primary() {
         return primary;
     }
 
+    /** The secondary's process. */
     public ChildProcess secondary() {
         return secondary;
     }

@@ -32,10 +32,12 @@ public interface ReplicationPair extends AutoCloseable {
             this.isUnix = isUnix;
         }
 
+        /** What tables call it. */
         public String title() {
             return title;
         }
 
+        /** Whether both sides are lockstep. */
         public boolean isOurs() {
             return isOurs;
         }

@@ -58,6 +58,7 @@ public final class CheckpointRound {
     private List<CheckpointTicker.Checkpoint> made = List.of();
     private long startNanos;
 
+    /** One that has not begun. */
     public CheckpointRound(final LockstepPair pair, final Load load) {
         this.pair = pair;
         this.load = load;

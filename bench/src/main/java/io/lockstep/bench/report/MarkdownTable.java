@@ -8,6 +8,7 @@ public final class MarkdownTable {
     private final List<String> header;
     private final List<List<String>> rows = new ArrayList<>();
 
+    /** One without rows. */
     public MarkdownTable(final String... columns) {
         header = List.of(columns);
     }

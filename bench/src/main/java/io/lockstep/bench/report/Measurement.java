@@ -28,6 +28,7 @@ public record Measurement(
                 cpuMicros);
     }
 
+    /** The same with what an operation cost of CPU time, in microseconds. */
     public Measurement withCpu(final double micros) {
         return new Measurement(
                 requestsPerSecond, mebibytesPerSecond, p50Micros, p99Micros, p999Micros, micros);

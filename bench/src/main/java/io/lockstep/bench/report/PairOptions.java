@@ -26,6 +26,7 @@ public final class PairOptions extends TimedRoundOptions {
         super(seconds, shortSeconds);
     }
 
+    /** Length of each disk, in MiB. */
     public int diskMebibytes() {
         return isShort() ? SHORT_MEBIBYTES : diskMebibytes;
     }
@@ -35,6 +36,7 @@ public final class PairOptions extends TimedRoundOptions {
         return (long) diskMebibytes() * MEBIBYTE;
     }
 
+    /** Where there are checkpoints. */
     public double checkpointsPerSecond() {
         return checkpointsPerSecond;
     }

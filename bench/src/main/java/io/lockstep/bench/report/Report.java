@@ -25,14 +25,17 @@ public final class Report {
         paragraph("`" + command + "`: " + Machine.description() + ".");
     }
 
+    /** Begins a section. */
     public void heading(final String heading) {
         add("### " + heading + "\n\n");
     }
 
+    /** Adds sentences. */
     public void paragraph(final String sentences) {
         add(sentences + "\n\n");
     }
 
+    /** Adds a table. */
     public void table(final MarkdownTable table) {
         add(table + "\n");
     }

@@ -27,10 +27,12 @@ public class RoundOptions {
             description = "Writes the tables there as well.")
     private Path markdown;
 
+    /** How often all is measured. */
     public final int rounds() {
         return isShort ? 1 : rounds;
     }
 
+    /** Whether a look will do, on short disks and in short rounds. */
     public final boolean isShort() {
         return isShort;
     }

@@ -21,6 +21,7 @@ public class TimedRoundOptions extends RoundOptions {
         this.shortSeconds = shortSeconds;
     }
 
+    /** How long each measurement takes, in seconds. */
     public final double seconds() {
         return isShort() ? shortSeconds : seconds;
     }

@@ -25,10 +25,12 @@ public final class ControlOptions {
             description = "How long to wait for an answer (default: ${DEFAULT-VALUE}).")
     private Duration timeout;
 
+    /** The engine's control socket. */
     public Path control() {
         return control;
     }
 
+    /** How long to wait for an answer. */
     public Duration timeout() {
         return timeout;
     }

@@ -68,6 +68,7 @@ public final class EndpointArguments {
         return String.join(", ", endpoints.stream().map(EndpointArguments::uri).toList());
     }
 
+    /** The same for one. */
     public static String uri(final Endpoint endpoint) {
         final NbdUri uri =
                 endpoint instanceof Endpoint.Tcp(String host, int port)

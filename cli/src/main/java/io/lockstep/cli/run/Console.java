@@ -30,6 +30,9 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     /** Hears of the group's events, too. */
     private volatile GroupEvents control = (event, disk, epoch, sentence) -> {};
 
+    /**
+     * For the command that is being run; verbose tells of checkpoints and of clients' faults, too.
+     */
     public Console(final CommandSpec spec, final boolean verbose) {
         out = spec.commandLine().getOut();
         err = spec.commandLine().getErr();

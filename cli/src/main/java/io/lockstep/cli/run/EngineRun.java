@@ -68,10 +68,12 @@ public final class EngineRun {
                                 console)));
     }
 
+    /** The engine, whose methods wait for its loops. */
     public Engine engine() {
         return engine;
     }
 
+    /** Its block nodes; the control socket's loop's once there is one. */
     public BlockGraph graph() {
         return graph;
     }
@@ -162,6 +164,7 @@ public final class EngineRun {
         }
     }
 
+    /** The control socket; null until there is one. */
     public ControlService controlService() {
         return controlService;
     }

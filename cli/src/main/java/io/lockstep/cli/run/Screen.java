@@ -13,6 +13,7 @@ public final class Screen {
     private final boolean isTerminal;
     private long linesShown;
 
+    /** On standard output, through that writer. */
     @SuppressWarnings("SystemConsoleNull") // it is, where the JVM was told to have none
     public Screen(final PrintWriter out) {
         this.out = out;

@@ -59,9 +59,9 @@ final class CounterFile implements AutoCloseable {
     }
 
     /**
-     * Makes the file, in place of one that a killed process left.
+     * Makes the file, which is private, in place of one that a killed process left.
      *
-     * @throws IOException where there is no room
+     * @throws IOException where there is no room, or somebody else's file is in the way
      */
     static CounterFile create(final Path socket) throws IOException {
         final Path path = pathFor(socket);

@@ -28,6 +28,8 @@ public final class Errno {
     public static final int EFBIG = 27;
     public static final int ENOSPC = 28;
     public static final int EROFS = 30;
+    public static final int ENAMETOOLONG = 36;
+    public static final int ELOOP = 40;
     public static final int EOVERFLOW = 75;
     public static final int EOPNOTSUPP = 95;
     public static final int ESHUTDOWN = 108;
@@ -60,6 +62,8 @@ public final class Errno {
             case EFBIG -> "EFBIG";
             case ENOSPC -> "ENOSPC";
             case EROFS -> "EROFS";
+            case ENAMETOOLONG -> "ENAMETOOLONG";
+            case ELOOP -> "ELOOP";
             case EOVERFLOW -> "EOVERFLOW";
             case EOPNOTSUPP -> "EOPNOTSUPP";
             case ESHUTDOWN -> "ESHUTDOWN";
@@ -84,6 +88,8 @@ public final class Errno {
             case EFBIG -> "the file would be too large";
             case ENOSPC -> "no space left on device";
             case EROFS -> "the file system is read-only";
+            case ENAMETOOLONG -> "the name is too long";
+            case ELOOP -> "too many symbolic links";
             case EOPNOTSUPP -> "not supported here";
             case EDQUOT -> "disk quota exceeded";
             default -> name(errno);

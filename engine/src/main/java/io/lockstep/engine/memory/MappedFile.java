@@ -3,14 +3,12 @@ package io.lockstep.engine.memory;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 
 /**
- * A file mapped into memory, whose space is allocated before it is mapped: a full file system is an
- * {@link IOException} with a name when the file is made or grown, never a fault when it is written.
+ * A private file mapped into memory, whose space is allocated before it is mapped: a full file
+ * system is an {@link IOException} with a name when the file is made or grown, never a fault when
+ * it is written.
  *
  * <p>Made and closed by one thread; the segment may be shared. Source: {@code fallocate(2)}, {@code
  * mmap(2)}.
@@ -27,55 +25,49 @@ public final class MappedFile implements AutoCloseable {
     }
 
     /**
-     * Opens a file, made if there is none, sees to it that {@code length} bytes of it are
+     * Opens a private file, made if there is none, sees to it that {@code length} bytes of it are
      * allocated, and maps them. Bytes that were not there before are zero.
      *
+     * @param path as {@link PrivateFiles#open} takes it
      * @param length in bytes, more than 0
      * @throws IOException naming file and error; a file that this call made is removed again
      */
     @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the mapping
     public static MappedFile allocate(final Path path, final long length) throws IOException {
         final boolean isNew = !path.toFile().exists();
+        final int fd = PrivateFiles.open(path);
         final Arena arena = Arena.ofShared();
-        try (FileChannel channel =
-                FileChannel.open(
-                        path,
-                        StandardOpenOption.CREATE,
-                        StandardOpenOption.READ,
-                        StandardOpenOption.WRITE)) {
-            allocateSpace(path, length);
-            return new MappedFile(path, arena, channel.map(MapMode.READ_WRITE, 0, length, arena));
-        } catch (final IOException e) {
-            arena.close();
-            if (isNew) {
-                path.toFile().delete();
+        boolean mapped = false;
+        try {
+            allocateSpace(path, fd, length);
+            final MappedFile file = new MappedFile(path, arena, Posix.map(fd, 0, length, arena));
+            mapped = true;
+            return file;
+        } finally {
+            Posix.close(fd);
+            if (!mapped) {
+                arena.close();
+                if (isNew) {
+                    path.toFile().delete();
+                }
             }
-            throw e;
         }
     }
 
-    /** Java can extend a file, but not have its space allocated. */
-    private static void allocateSpace(final Path path, final long length) throws IOException {
-        final int fd = Posix.open(path.toString(), Posix.O_RDWR | Posix.O_CLOEXEC);
-        if (fd < 0) {
-            throw new IOException("cannot open " + path + ": " + Errno.meaning(-fd));
-        }
-        try {
-            final int result = Posix.fallocate(fd, 0, 0, length);
-            if (result < 0) {
-                throw new IOException(
-                        "cannot allocate "
-                                + length
-                                + " bytes for "
-                                + path
-                                + ": "
-                                + Errno.meaning(-result)
-                                + " ("
-                                + Errno.name(-result)
-                                + ")");
-            }
-        } finally {
-            Posix.close(fd);
+    private static void allocateSpace(final Path path, final int fd, final long length)
+            throws IOException {
+        final int result = Posix.fallocate(fd, 0, 0, length);
+        if (result < 0) {
+            throw new IOException(
+                    "cannot allocate "
+                            + length
+                            + " bytes for "
+                            + path
+                            + ": "
+                            + Errno.meaning(-result)
+                            + " ("
+                            + Errno.name(-result)
+                            + ")");
         }
     }
 

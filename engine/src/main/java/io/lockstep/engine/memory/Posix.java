@@ -24,7 +24,12 @@ import java.util.concurrent.atomic.AtomicLong;
 public final class Posix {
     public static final int O_RDONLY = 0;
     public static final int O_RDWR = 2;
+    public static final int O_CREAT = 0x40;
     public static final int O_CLOEXEC = 0x80000;
+
+    /** The one constant here that AArch64 has another number for. */
+    public static final int O_NOFOLLOW =
+            System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
 
     public static final int SEEK_END = 2;
     public static final int SEEK_DATA = 3;
@@ -122,6 +127,9 @@ public final class Posix {
 
     private static final MemorySegment OPEN = function("open");
     private static final MemorySegment CLOSE = function("close");
+    private static final MemorySegment FCHMOD = function("fchmod");
+    private static final MemorySegment UMASK = function("umask");
+    private static final MemorySegment GETEUID = function("geteuid");
     private static final MemorySegment PREAD = function("pread");
     private static final MemorySegment PWRITE = function("pwrite");
     private static final MemorySegment PREADV2 = function("preadv2");
@@ -146,9 +154,29 @@ public final class Posix {
 
     /** Opens an existing file. Answers the descriptor. */
     public static int open(final String path, final int flags) {
+        return open(path, flags, 0);
+    }
+
+    /** Opens a file, made with that mode, less the umask, if there is none ({@link #O_CREAT}). */
+    public static int open(final String path, final int flags, final int mode) {
         try (Arena arena = Arena.ofConfined()) {
-            return callInt(OPEN, arena.allocateFrom(path).address(), flags, 0, 0);
+            return callInt(OPEN, arena.allocateFrom(path).address(), flags, mode, 0);
         }
+    }
+
+    /** Changes an open file's mode. */
+    public static int fchmod(final int fd, final int mode) {
+        return callInt(FCHMOD, fd, mode, 0, 0);
+    }
+
+    /** Sets what files of this process are made without. Answers what it was. */
+    public static int umask(final int mask) {
+        return callInt(UMASK, mask, 0, 0, 0);
+    }
+
+    /** The user that this process acts as. */
+    public static int geteuid() {
+        return (int) invoke(GETEUID, 0, 0, 0, 0, 0, 0);
     }
 
     /** Makes a file in memory that has no path, and is gone when nobody uses it any more. */

@@ -5,13 +5,12 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 
 /**
- * A large file mapped as a whole, of which only what is used has space: a chunk is allocated before
- * it is touched for the first time, so that a full file system is an error number here, never a
- * fault at a load or store.
+ * A large private file mapped as a whole, of which only what is used has space: a chunk is
+ * allocated before it is touched for the first time, so that a full file system is an error number
+ * here, never a fault at a load or store.
  *
  * <p>Nobody may load from or store to a chunk that is not {@link #isAllocated}. One thread's.
  * Source: {@code fallocate(2)}, {@code mmap(2)}.
@@ -44,8 +43,10 @@ public final class SparseFile implements AutoCloseable {
     }
 
     /**
-     * Opens a file, made if there is none, and maps it. Bytes that were never written are zero.
+     * Opens a private file, made if there is none, and maps it. Bytes that were never written are
+     * zero.
      *
+     * @param path as {@link PrivateFiles#open} takes it
      * @param length in bytes, rounded up to whole chunks
      * @param chunkLength what is allocated at a time, a power of two of at least a page
      * @throws IOException naming file and error
@@ -54,13 +55,7 @@ public final class SparseFile implements AutoCloseable {
     public static SparseFile open(final Path path, final long length, final int chunkLength)
             throws IOException {
         final long whole = (length + chunkLength - 1) & -(long) chunkLength;
-        if (!Files.exists(path)) {
-            Files.newByteChannel(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE).close();
-        }
-        final int fd = Posix.open(path.toString(), Posix.O_RDWR | Posix.O_CLOEXEC);
-        if (fd < 0) {
-            throw new IOException("cannot open " + path + ": " + Errno.meaning(-fd));
-        }
+        final int fd = PrivateFiles.open(path);
         final Arena arena = Arena.ofShared();
         boolean opened = false;
         try {

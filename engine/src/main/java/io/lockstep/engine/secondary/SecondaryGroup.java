@@ -10,6 +10,7 @@ import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.PrivateFiles;
 import io.lockstep.engine.server.ServedExport;
 
 import org.HdrHistogram.Histogram;
@@ -136,7 +137,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                         "disk " + disk.name() + " is read-only; a secondary writes it");
             }
         }
-        Files.createDirectories(options.page().toAbsolutePath().getParent());
+        PrivateFiles.makeDirectories(options.page().toAbsolutePath().getParent());
         final SecondaryGroup group = new SecondaryGroup(loop, disks, options, events);
         group.resume();
         return group;

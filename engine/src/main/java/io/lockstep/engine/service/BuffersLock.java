@@ -1,11 +1,9 @@
 package io.lockstep.engine.service;
 
-import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.memory.PrivateFiles;
 
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -22,21 +20,20 @@ final class BuffersLock implements AutoCloseable {
     /**
      * Takes it.
      *
-     * @param page made if there is none
-     * @throws IOException where another process has it
+     * @param page made if there is none, as is its directory
+     * @param ownDirectory whether nobody else may put something there; otherwise it may be shared,
+     *     such as {@code /dev/shm}
+     * @throws IOException where another process has it, or somebody else's file or directory is
+     *     there
      */
-    static BuffersLock take(final Path page) throws IOException {
+    static BuffersLock take(final Path page, final boolean ownDirectory) throws IOException {
         final Path path = page.toAbsolutePath();
-        Files.createDirectories(path.getParent());
-        try {
-            Files.createFile(path);
-        } catch (final FileAlreadyExistsException e) {
-            // A process before this one has left it: it goes on there.
+        if (ownDirectory) {
+            PrivateFiles.requireDirectory(path.getParent());
+        } else {
+            PrivateFiles.makeDirectories(path.getParent());
         }
-        final int fd = Posix.open(path.toString(), Posix.O_RDWR | Posix.O_CLOEXEC);
-        if (fd < 0) {
-            throw new IOException("cannot open " + path + ": " + Errno.meaning(-fd));
-        }
+        final int fd = PrivateFiles.open(path);
         if (Posix.lockRange(fd, Posix.F_WRLCK, 0, 1) < 0) {
             Posix.close(fd);
             throw new IOException(

@@ -100,7 +100,7 @@ final class EngineGroup implements ReplicationGroup {
             return;
         }
         final SecondaryGroup.Options places = SecondaryPlace.optionsOf(members, options);
-        lock = BuffersLock.take(places.page());
+        lock = BuffersLock.take(places.page(), places.ownDirectory());
         try {
             secondary =
                     SecondaryGroup.open(

@@ -10,6 +10,7 @@ import io.lockstep.cli.command.ServeCommand;
 import io.lockstep.cli.command.StatusCommand;
 import io.lockstep.cli.command.StopCommand;
 import io.lockstep.cli.demo.DemoCommand;
+import io.lockstep.cli.run.CommandRun;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -69,12 +70,15 @@ public final class Lockstep implements Callable<Integer> {
 
     /** Starts the command line of this process and ends the process with its exit code. */
     public static void main(final String[] arguments) {
-        System.exit(commandLine().execute(arguments));
+        CommandRun.run(commandLine(), arguments);
     }
 
     /** The command line with all of its subcommands, for {@link #main} and for tests. */
     public static CommandLine commandLine() {
-        return new CommandLine(new Lockstep()).setParameterExceptionHandler(Lockstep::onWrongUsage);
+        return new CommandLine(new Lockstep())
+                .setExpandAtFiles(false) // an argument is what it says, whatever files there are
+                .setParameterExceptionHandler(Lockstep::onWrongUsage)
+                .setExecutionExceptionHandler(CommandRun::onFailure);
     }
 
     /** Says what is wrong in one line: a page of usage would hide it. */

@@ -14,6 +14,7 @@ public final class ControlOptions {
             names = "--control",
             required = true,
             paramLabel = "PATH",
+            converter = PathConverter.class,
             description = "The engine's control socket.")
     private Path control;
 

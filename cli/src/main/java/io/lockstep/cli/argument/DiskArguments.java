@@ -7,10 +7,14 @@ import io.lockstep.nbd.Nbd;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -46,13 +50,45 @@ public final class DiskArguments {
                                 + Nbd.STRING_LENGTH_MAX
                                 + " bytes");
             }
-            if (files.put(name, Path.of(text.substring(equals + 1))) != null) {
+            final Path file = PathConverter.parse(spec, "--disk", text.substring(equals + 1));
+            if (files.put(name, file) != null) {
                 throw usage(
                         spec,
                         "--disk: export name " + name + " is given twice; give each disk its own");
             }
         }
         return new DiskArguments(files);
+    }
+
+    /**
+     * Sees to it that each is a file of its own, as far as they are there.
+     *
+     * @throws ParameterException where two are one
+     */
+    public void requireFilesOfTheirOwn(final CommandSpec spec) {
+        final Map<Object, String> names = new HashMap<>();
+        files.forEach(
+                (name, file) -> {
+                    final String other = names.putIfAbsent(identity(file), name);
+                    if (other != null) {
+                        throw usage(
+                                spec,
+                                "--disk: "
+                                        + other
+                                        + " and "
+                                        + name
+                                        + " are the same file; give each disk its own");
+                    }
+                });
+    }
+
+    /** What a file has by whatever name it goes. */
+    private static Object identity(final Path file) {
+        try {
+            return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+        } catch (final IOException e) {
+            return file; // it is not there: that is told when it is opened
+        }
     }
 
     private static ParameterException usage(final CommandSpec spec, final String message) {

@@ -6,7 +6,6 @@ import io.lockstep.nbd.NbdUri;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 
-import java.nio.file.Path;
 import java.util.List;
 
 /** Endpoints as the command line writes them: NBD URIs without an export. Stateless. */
@@ -55,7 +54,7 @@ public final class EndpointArguments {
                             + "; --disk gives exports their names");
         }
         return uri.isUnix()
-                ? new Endpoint.Unix(Path.of(uri.socket()))
+                ? new Endpoint.Unix(PathConverter.parse(spec, option, uri.socket()))
                 : new Endpoint.Tcp(uri.host(), uri.port());
     }
 

@@ -18,7 +18,7 @@ public final class QmpArgument {
      */
     public static Path parse(final CommandSpec spec, final String text) {
         if (!text.startsWith(UNIX)) {
-            return Path.of(text);
+            return PathConverter.parse(spec, "--qmp", text);
         }
         final String[] parts = text.substring(UNIX.length()).split(",", -1);
         boolean isServer = false;
@@ -39,6 +39,6 @@ public final class QmpArgument {
                     spec.commandLine(),
                     "--qmp takes PATH or unix:PATH,server=on,wait=off, not " + text);
         }
-        return Path.of(parts[0]);
+        return PathConverter.parse(spec, "--qmp", parts[0]);
     }
 }

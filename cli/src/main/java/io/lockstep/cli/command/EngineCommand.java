@@ -185,17 +185,16 @@ public final class EngineCommand implements Callable<Integer> {
             console.say(e.getMessage());
             return 1;
         }
-        ServerRun.stopOnSignal(this::stop);
-        console.ready(
+        return ServerRun.serve(
+                console,
                 "engine"
                         + (guestAt.isEmpty()
                                 ? ""
                                 : " serves guests on "
                                         + EndpointArguments.uris(run.engine().guests().endpoints()))
                         + "; control socket "
-                        + control);
-        ServerRun.awaitSignal();
-        return 0;
+                        + control,
+                this::stop);
     }
 
     private void add(final Node node) {

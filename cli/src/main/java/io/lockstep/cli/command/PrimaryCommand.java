@@ -4,11 +4,13 @@ import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.DurationConverter;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.PathConverter;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.PeerCheck;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.loop.AddressFamilies;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.service.LoopCall;
@@ -89,6 +91,7 @@ public final class PrimaryCommand implements Callable<Integer> {
             names = "--control",
             required = true,
             paramLabel = "PATH",
+            converter = PathConverter.class,
             description = "The control socket (QMP). Counters lie beside it, at PATH.counters.")
     private Path control;
 
@@ -132,9 +135,11 @@ public final class PrimaryCommand implements Callable<Integer> {
         final List<Endpoint> guestAt = EndpointArguments.parse(spec, "--guest", guest);
         final Endpoint peerAt = EndpointArguments.parsePeer(spec, "--peer", peer);
         final DiskArguments arguments = DiskArguments.parse(spec, disks);
+        arguments.requireFilesOfTheirOwn(spec);
         final PrimaryGroup.Options options = groupOptions();
         console = new Console(spec, verbose);
         try {
+            AddressFamilies.requireFor(peerAt);
             run = EngineRun.start(console, connectionsMax, options, 0, 0, null);
             arguments.files().forEach((name, file) -> run.graph().addPrimary(name, file, peerAt));
             forward.peerMonitor().ifPresent(run::checkpointPeerAt);
@@ -149,8 +154,11 @@ public final class PrimaryCommand implements Callable<Integer> {
             console.say(e.getMessage());
             return 1;
         }
-        ServerRun.stopOnSignal(this::stop);
-        console.ready(
+        if (checkpointEvery != null) {
+            run.engine().loop().execute(this::makeCheckpoints);
+        }
+        return ServerRun.serve(
+                console,
                 "primary of "
                         + arguments.names()
                         + " serves the guest on "
@@ -158,12 +166,8 @@ public final class PrimaryCommand implements Callable<Integer> {
                         + " and forwards to "
                         + EndpointArguments.uri(peerAt)
                         + "; control socket "
-                        + control);
-        if (checkpointEvery != null) {
-            run.engine().loop().execute(this::makeCheckpoints);
-        }
-        ServerRun.awaitSignal();
-        return 0;
+                        + control,
+                this::stop);
     }
 
     private PrimaryGroup.Options groupOptions() {

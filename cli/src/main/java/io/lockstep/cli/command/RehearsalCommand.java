@@ -3,13 +3,13 @@ package io.lockstep.cli.command;
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.run.BlockingGuest;
 import io.lockstep.cli.run.Rehearsal;
+import io.lockstep.engine.memory.PrivateFiles;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,9 +45,7 @@ public final class RehearsalCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         for (final String name : new String[] {"served", "primary", "secondary"}) {
-            try (RandomAccessFile disk = new RandomAccessFile(at(name + ".img").toFile(), "rw")) {
-                disk.setLength(DISK_LENGTH);
-            }
+            PrivateFiles.makeHole(at(name + ".img"), DISK_LENGTH);
         }
         run(new ServeCommand(), "--disk", disk("served"), "--listen", uri("served"));
         run(

@@ -3,6 +3,7 @@ package io.lockstep.cli.command;
 import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.PathConverter;
 import io.lockstep.cli.argument.SizeConverter;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
@@ -18,6 +19,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -51,7 +53,6 @@ import java.util.concurrent.Callable;
             "socket or the buffers can't be had; 2 wrong usage."
         })
 public final class SecondaryCommand implements Callable<Integer> {
-    private static final int NAME_LENGTH_MAX = 200;
     private static final Path MEMORY = Path.of("/dev/shm");
 
     @Spec private CommandSpec spec;
@@ -87,15 +88,19 @@ public final class SecondaryCommand implements Callable<Integer> {
             names = "--control",
             required = true,
             paramLabel = "PATH",
+            converter = PathConverter.class,
             description = "The control socket (QMP). Counters lie beside it, at PATH.counters.")
     private Path control;
 
     @Option(
             names = "--buffers",
             paramLabel = "DIR",
+            converter = PathConverter.class,
             description =
-                    "A directory of this group's own for hidden and active disks, best in memory"
-                        + " (default: one under /dev/shm that is named after the control socket).")
+                    "A directory of this group's own for hidden and active disks, best in memory;"
+                        + " made if it is missing. They hold what the disks hold: only this user"
+                        + " may own and write it (default: one under /dev/shm that is named after"
+                        + " the control socket).")
     private Path buffers;
 
     @Option(
@@ -131,11 +136,13 @@ public final class SecondaryCommand implements Callable<Integer> {
         final List<Endpoint> listenAt = EndpointArguments.parse(spec, "--listen", listen);
         final List<Endpoint> guestAt = EndpointArguments.parse(spec, "--guest", guest);
         final DiskArguments arguments = DiskArguments.parse(spec, disks);
+        arguments.requireFilesOfTheirOwn(spec);
         requireAtLeastOne("--max-connections", connectionsMax);
         requireAtLeastOne("--buffer-limit", bufferLimit == null ? 1 : bufferLimit);
         final Console console = new Console(spec, verbose);
-        final Path directory = buffers == null ? defaultBuffers(control) : buffers;
+        final Path directory;
         try {
+            directory = buffers == null ? defaultBuffers(control) : buffers;
             start(arguments, directory, console);
             run.serveSecondary(arguments.nameList(), connectionsMax, listenAt, guestAt);
             run.control(control);
@@ -145,8 +152,8 @@ public final class SecondaryCommand implements Callable<Integer> {
             console.say(e.getMessage());
             return 1;
         }
-        ServerRun.stopOnSignal(this::stop);
-        console.ready(
+        return ServerRun.serve(
+                console,
                 "secondary of "
                         + arguments.names()
                         + " takes the stream on "
@@ -156,9 +163,8 @@ public final class SecondaryCommand implements Callable<Integer> {
                         + "; control socket "
                         + control
                         + ", buffers in "
-                        + directory);
-        ServerRun.awaitSignal();
-        return 0;
+                        + directory,
+                this::stop);
     }
 
     private void requireAtLeastOne(final String option, final long value) {
@@ -168,17 +174,36 @@ public final class SecondaryCommand implements Callable<Integer> {
         }
     }
 
-    /** The same for the same control socket, so that a restart finds it. */
-    static Path defaultBuffers(final Path control) {
-        final Path parent =
-                Files.isWritable(MEMORY) ? MEMORY : Path.of(System.getProperty("java.io.tmpdir"));
-        final String path = control.toAbsolutePath().normalize().toString();
-        final String name = path.substring(1).replaceAll("[^A-Za-z0-9._-]", "-");
-        return parent.resolve(
-                "lockstep-"
-                        + (name.length() <= NAME_LENGTH_MAX
-                                ? name
-                                : name.substring(name.length() - NAME_LENGTH_MAX)));
+    /**
+     * The same for the same control socket, so that a restart finds it, and another for any other.
+     *
+     * @throws IOException where there is no place in memory for it
+     */
+    private static Path defaultBuffers(final Path control) throws IOException {
+        if (!Files.isWritable(MEMORY)) {
+            throw new IOException(
+                    MEMORY
+                            + " is not there or can't be written, so that the buffers have no place"
+                            + " in memory; name a directory for them with --buffers");
+        }
+        return MEMORY.resolve(defaultName(control.toAbsolutePath().normalize().toString()));
+    }
+
+    /** A path as a name: slashes are hyphens, and what could be taken for another is escaped. */
+    static String defaultName(final String path) {
+        final StringBuilder name = new StringBuilder("lockstep");
+        for (final byte value : path.getBytes(StandardCharsets.UTF_8)) {
+            final char character = (char) (value & 0xff);
+            if (character == '/') {
+                name.append('-');
+            } else if (character < 0x80
+                    && (Character.isLetterOrDigit(character) || "._".indexOf(character) >= 0)) {
+                name.append(character);
+            } else {
+                name.append(String.format("%%%02x", (int) character));
+            }
+        }
+        return name.toString();
     }
 
     private void start(final DiskArguments arguments, final Path directory, final Console console)

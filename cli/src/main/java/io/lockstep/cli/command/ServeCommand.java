@@ -94,6 +94,9 @@ public final class ServeCommand implements Callable<Integer> {
                     spec.commandLine(),
                     "--max-connections must be at least 1, not " + connectionsMax);
         }
+        if (!readOnly) {
+            arguments.requireFilesOfTheirOwn(spec);
+        }
         final Console console = new Console(spec, verbose);
         final DiskService service;
         try {
@@ -102,14 +105,13 @@ public final class ServeCommand implements Callable<Integer> {
             console.say(e.getMessage());
             return 1;
         }
-        ServerRun.stopOnSignal(service::stop);
-        console.ready(
+        return ServerRun.serve(
+                console,
                 "serving "
                         + arguments.names()
                         + " on "
-                        + EndpointArguments.uris(service.endpoints()));
-        ServerRun.awaitSignal();
-        return 0;
+                        + EndpointArguments.uris(service.endpoints()),
+                service::stop);
     }
 
     private DiskService start(

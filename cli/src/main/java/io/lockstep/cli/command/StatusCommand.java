@@ -54,11 +54,11 @@ public final class StatusCommand implements Callable<Integer> {
         final Screen screen = new Screen(out);
         try {
             EngineStatus status = EngineStatus.of(options.control(), options.timeout());
-            screen.show(text(status));
-            while (watch) {
+            boolean isRead = screen.show(text(status));
+            while (watch && isRead) {
                 TimeUnit.MILLISECONDS.sleep(WATCH_MS);
                 status = EngineStatus.of(options.control(), options.timeout());
-                screen.show(text(status));
+                isRead = screen.show(text(status));
             }
             return status.isAnswering() ? 0 : 1;
         } catch (final IOException e) {

@@ -7,6 +7,7 @@ import com.google.gson.JsonObject;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.IoBuffer;
+import io.lockstep.engine.memory.PrivateFiles;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -69,12 +70,14 @@ final class QmpServer {
     }
 
     /**
-     * Listens from now on.
+     * Listens from now on. Who connects can have the secondary take over: users who are neither the
+     * owner nor in the group can't connect, and whether the group can is up to the umask.
      *
      * @throws IOException where somebody else listens there, or it can't be had
      */
     void listen(final Path socket) throws IOException {
-        listener = loop.listen(new Endpoint.Unix(socket), this::accept);
+        PrivateFiles.withoutOthers(
+                () -> listener = loop.listen(new Endpoint.Unix(socket), this::accept));
     }
 
     private void accept(final IoLoop.Accepted accepted) {

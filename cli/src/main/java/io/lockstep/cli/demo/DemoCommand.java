@@ -6,6 +6,7 @@ import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.run.BlockingGuest;
 import io.lockstep.cli.run.DirectoryTree;
 import io.lockstep.cli.run.Quantity;
+import io.lockstep.engine.memory.PrivateFiles;
 
 import org.HdrHistogram.Histogram;
 
@@ -86,8 +87,8 @@ public final class DemoCommand implements Callable<Integer> {
 
     private void run() throws IOException, InterruptedException {
         for (final String disk : DISKS) {
-            DemoImage.makeHole(file("primary", disk), DISK_LENGTH);
-            DemoImage.makeHole(file("secondary", disk), DISK_LENGTH);
+            PrivateFiles.makeHole(file("primary", disk), DISK_LENGTH);
+            PrivateFiles.makeHole(file("secondary", disk), DISK_LENGTH);
         }
         final DemoEngine secondary = startSecondary();
         secondary.awaitReady();

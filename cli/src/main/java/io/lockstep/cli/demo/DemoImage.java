@@ -1,6 +1,7 @@
 package io.lockstep.cli.demo;
 
 import io.lockstep.cli.run.BlockingGuest;
+import io.lockstep.engine.memory.PrivateFiles;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -26,13 +27,6 @@ final class DemoImage {
 
     private DemoImage() {}
 
-    /** Makes a file that is one hole. */
-    static void makeHole(final Path file, final long length) throws IOException {
-        try (RandomAccessFile hole = new RandomAccessFile(file.toFile(), "rw")) {
-            hole.setLength(length);
-        }
-    }
-
     /**
      * Makes an image with an ext4 file system and some files in it; without mke2fs, one of random
      * bytes.
@@ -41,7 +35,7 @@ final class DemoImage {
      */
     static String make(final Path image, final long length)
             throws IOException, InterruptedException {
-        makeHole(image, length);
+        PrivateFiles.makeHole(image, length);
         final Path tree = Files.createDirectory(image.resolveSibling("tree"));
         final Random random = new Random(1);
         for (int i = 0; i < FILES; i++) {

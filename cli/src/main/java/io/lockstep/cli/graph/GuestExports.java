@@ -30,7 +30,7 @@ final class GuestExports {
                 // A node without a name of its own is that disk's.
                 final boolean isNamed = node.name().indexOf('#') != 0;
                 final String name = isNamed ? node.name() : disk.name();
-                engine.exportGuest(engine.guests(), name, "guest's disk " + name, false, disk);
+                engine.exportGuest(engine.guests(), name, "guest's disk", false, disk);
                 exports.put(name, node);
             }
         }

@@ -9,23 +9,25 @@ import picocli.CommandLine.Model.CommandSpec;
 
 import java.io.PrintWriter;
 import java.io.Writer;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.EnumMap;
+import java.util.Map;
 
 /**
  * Where a server's command prints: one line each on standard error for what goes wrong or changes,
- * and one on standard output when it is ready. From any thread.
+ * and one on standard output when it is ready. Of what may come again and again only so many lines
+ * of a kind are printed in a time ({@link LineBudget}), and then how many were left out. From any
+ * thread.
  */
 public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
-    private static final long GUEST_ERROR_NANOS = TimeUnit.SECONDS.toNanos(1);
-
     private final PrintWriter out;
     private final PrintWriter err;
     private final String command;
     private final boolean verbose;
 
-    /** A guest may run into an error a thousand times a second. */
-    private final AtomicLong nextGuestError = new AtomicLong(System.nanoTime());
+    private final LineBudget diskErrors = new LineBudget(System.nanoTime());
+    private final LineBudget clientProblems = new LineBudget(System.nanoTime());
+    private final LineBudget internalErrors = new LineBudget(System.nanoTime());
+    private final Map<Event, LineBudget> events = new EnumMap<>(Event.class);
 
     /** Hears of the group's events, too. */
     private volatile GroupEvents control = (event, disk, epoch, sentence) -> {};
@@ -34,22 +36,31 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
      * For the command that is being run; verbose tells of checkpoints and of clients' faults, too.
      */
     public Console(final CommandSpec spec, final boolean verbose) {
-        out = spec.commandLine().getOut();
-        err = spec.commandLine().getErr();
-        command = spec.qualifiedName();
-        this.verbose = verbose;
+        this(
+                spec.commandLine().getOut(),
+                spec.commandLine().getErr(),
+                spec.qualifiedName(),
+                verbose);
     }
 
-    private Console(final PrintWriter writer, final String command) {
-        out = writer;
-        err = writer;
+    private Console(
+            final PrintWriter out,
+            final PrintWriter err,
+            final String command,
+            final boolean verbose) {
+        this.out = out;
+        this.err = err;
         this.command = command;
-        verbose = false;
+        this.verbose = verbose;
+        for (final Event event : Event.values()) {
+            events.put(event, new LineBudget(System.nanoTime()));
+        }
     }
 
     /** One whose lines nobody reads. */
     static Console silent() {
-        return new Console(new PrintWriter(Writer.nullWriter()), "");
+        final PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
+        return new Console(nowhere, nowhere, "", false);
     }
 
     /** Has somebody else hear of the group's events as well. */
@@ -65,48 +76,63 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
         }
     }
 
-    /** Prints the line that says that the server can be used. */
-    public void ready(final String sentence) {
+    private void say(final LineBudget budget, final String sentence) {
+        if (budget.take(System.nanoTime())) {
+            tellLeftOut(budget);
+            say(sentence);
+        }
+    }
+
+    private void tellLeftOut(final LineBudget budget) {
+        final long count = budget.leftOut();
+        if (count > 0) {
+            say(count + " more lines of this kind were left out");
+        }
+    }
+
+    /** Tells how many lines were left out since the last of their kind: at the end. */
+    void tellLeftOut() {
+        tellLeftOut(diskErrors);
+        tellLeftOut(clientProblems);
+        tellLeftOut(internalErrors);
+        events.values().forEach(this::tellLeftOut);
+    }
+
+    /**
+     * Prints the line that says that the server can be used.
+     *
+     * @return whether it could be written
+     */
+    boolean ready(final String sentence) {
         out.println("ready: " + sentence);
-        out.flush();
+        return !out.checkError();
     }
 
     @Override
     public void onDiskError(final String sentence) {
-        say(sentence);
+        say(diskErrors, sentence);
     }
 
     @Override
     public void onClientProblem(final String peer, final String sentence) {
         if (verbose) {
-            say("client " + peer + ": " + sentence);
+            say(clientProblems, "client " + peer + ": " + sentence);
         }
     }
 
     @Override
     public void onEvent(
             final Event event, final String disk, final long epoch, final String sentence) {
-        if (isWorthALine(event)) {
+        if (event != Event.CHECKPOINT) {
+            say(events.get(event), sentence);
+        } else if (verbose) {
             say(sentence);
         }
         control.onEvent(event, disk, epoch, sentence);
     }
 
-    private boolean isWorthALine(final Event event) {
-        return switch (event) {
-            case CHECKPOINT -> verbose;
-            case GUEST_IO_ERROR -> {
-                final long now = System.nanoTime();
-                final long next = nextGuestError.get();
-                yield now - next >= 0
-                        && nextGuestError.compareAndSet(next, now + GUEST_ERROR_NANOS);
-            }
-            default -> true;
-        };
-    }
-
     @Override
     public void onError(final Throwable error) {
-        say("internal error: " + error);
+        say(internalErrors, CommandRun.internalError(error));
     }
 }

@@ -6,12 +6,13 @@ import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.memory.PrivateFiles;
 import io.lockstep.engine.secondary.BufferFiles;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -91,7 +92,7 @@ public final class Rehearsal {
         try {
             removeDirectory();
             for (int round = 0; round < ROUNDS && mayGoOn(); round++) {
-                Files.createDirectory(directory);
+                PrivateFiles.createDirectory(directory);
                 try {
                     play();
                 } finally {
@@ -110,7 +111,8 @@ public final class Rehearsal {
     }
 
     private void removeDirectory() throws IOException {
-        if (Files.exists(directory)) {
+        if (Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
+            PrivateFiles.requireDirectory(directory); // what others can write isn't walked through
             DirectoryTree.remove(directory);
         }
     }
@@ -118,9 +120,7 @@ public final class Rehearsal {
     /** From the first write to the end of the merge. */
     private void play() throws IOException, InterruptedException {
         final Path image = directory.resolve("image");
-        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-            file.setLength(DISK_LENGTH);
-        }
+        PrivateFiles.makeHole(image, DISK_LENGTH);
         final Path buffers = directory.resolve("buffers");
         final EngineRun run =
                 EngineRun.start(

@@ -25,13 +25,17 @@ public final class Screen {
         return isTerminal;
     }
 
-    /** Shows a text of whole lines in place of the last one. */
-    public void show(final String text) {
+    /**
+     * Shows a text of whole lines in place of the last one.
+     *
+     * @return whether it could be written
+     */
+    public boolean show(final String text) {
         if (isTerminal && linesShown > 0) {
             out.print(ESCAPE + linesShown + "A" + ESCAPE + "J");
         }
         out.print(text);
-        out.flush();
         linesShown = text.lines().count();
+        return !out.checkError();
     }
 }

@@ -3,7 +3,7 @@ package io.lockstep.cli.run;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.BooleanSupplier;
 
-/** What the server commands do when they are up: run until SIGTERM or SIGINT. Stateless. */
+/** What the server commands do when they are up: run until SIGTERM or SIGINT. */
 public final class ServerRun {
     /** A loop looks for work so long before it sleeps: about what waking it would cost. */
     public static final long SPIN_NANOS = 20_000;
@@ -11,27 +11,52 @@ public final class ServerRun {
     /** Clients at a time, unless the command line says otherwise. */
     public static final int CONNECTIONS_DEFAULT = 256;
 
+    /** What the process ends with if its end goes well: a hook can't ask Java for it. */
+    private static volatile int exitCode;
+
     private ServerRun() {}
 
     /**
-     * Has the process stopped in good order by a signal or {@link System#exit}. Java ends a process
-     * by running its hooks; this one ends it when all is done: with 0 if that went well.
+     * Says that the server is ready, and serves until the process is stopped in good order, by a
+     * signal or {@link #exit}: its exit code is then 0, or what the latter said, or 1 where {@code
+     * stop} failed.
+     *
+     * @param ready what it serves and where, for whoever waits for it
+     * @param stop ends all of it; answers whether the disks could be flushed
+     * @return 1 where nobody can read that it is ready
      */
-    public static void stopOnSignal(final BooleanSupplier stop) {
-        Runtime.getRuntime()
-                .addShutdownHook(
-                        new Thread(
-                                () -> Runtime.getRuntime().halt(stop.getAsBoolean() ? 0 : 1),
-                                "lockstep-stop"));
+    public static int serve(final Console console, final String ready, final BooleanSupplier stop)
+            throws InterruptedException {
+        // Java ends a process by running its hooks; this one ends it when all is done.
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(console, stop), "lockstep-stop"));
+        if (!console.ready(ready)) {
+            console.say(CommandRun.UNWRITTEN);
+            return 1;
+        }
+        new CountDownLatch(1).await();
+        return 0;
+    }
+
+    private static void end(final Console console, final BooleanSupplier stop) {
+        boolean isStopped = false;
+        try {
+            isStopped = stop.getAsBoolean();
+        } catch (final RuntimeException | Error e) {
+            console.say(CommandRun.internalError(e));
+        } finally {
+            console.tellLeftOut();
+            Runtime.getRuntime().halt(isStopped || exitCode != 0 ? exitCode : 1);
+        }
+    }
+
+    /** Ends the process in good order, with that exit code if that goes well. */
+    static void exit(final int code) {
+        exitCode = code;
+        System.exit(code);
     }
 
     /** Ends the process in good order, from any thread, without waiting for it. */
     static void quit() {
         Thread.ofPlatform().daemon().name("lockstep-quit").start(() -> System.exit(0));
-    }
-
-    /** Waits for the signal, whose hook ends the process. */
-    public static void awaitSignal() throws InterruptedException {
-        new CountDownLatch(1).await();
     }
 }

@@ -74,11 +74,13 @@ final class NioListener implements IoLoop.Listener, NioLoop.ReadyHandler {
         }
     }
 
-    private static SocketAddress address(final String host, final int port)
-            throws UnknownHostException {
-        return host.isEmpty()
-                ? new InetSocketAddress(port)
-                : new InetSocketAddress(InetAddress.getByName(host), port);
+    private static SocketAddress address(final String host, final int port) throws IOException {
+        if (host.isEmpty()) {
+            return new InetSocketAddress(port);
+        }
+        final InetAddress address = InetAddress.getByName(host);
+        AddressFamilies.require(address);
+        return new InetSocketAddress(address, port);
     }
 
     private static String reason(final IOException e) {

@@ -253,11 +253,7 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
             resolve(tcp, handler);
         } else {
             final Path path = ((Endpoint.Unix) endpoint).path();
-            connect(
-                    endpoint,
-                    StandardProtocolFamily.UNIX,
-                    UnixDomainSocketAddress.of(path),
-                    handler);
+            connect(endpoint, UnixDomainSocketAddress.of(path), handler);
         }
     }
 
@@ -265,11 +261,7 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     private void resolve(final Endpoint.Tcp endpoint, final ConnectHandler handler) {
         try {
             final InetAddress literal = InetAddress.ofLiteral(endpoint.host());
-            connect(
-                    endpoint,
-                    family(literal),
-                    new InetSocketAddress(literal, endpoint.port()),
-                    handler);
+            connect(endpoint, new InetSocketAddress(literal, endpoint.port()), handler);
         } catch (final IllegalArgumentException isName) {
             Thread.ofVirtual()
                     .start(
@@ -281,7 +273,6 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
                                             () ->
                                                     connect(
                                                             endpoint,
-                                                            family(address),
                                                             new InetSocketAddress(
                                                                     address, endpoint.port()),
                                                             handler));
@@ -299,20 +290,14 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         }
     }
 
-    private static StandardProtocolFamily family(final InetAddress address) {
-        return address instanceof java.net.Inet6Address
-                ? StandardProtocolFamily.INET6
-                : StandardProtocolFamily.INET;
-    }
-
     private void connect(
-            final Endpoint endpoint,
-            final StandardProtocolFamily family,
-            final SocketAddress address,
-            final ConnectHandler handler) {
+            final Endpoint endpoint, final SocketAddress address, final ConnectHandler handler) {
         SocketChannel channel = null;
         try {
-            channel = SocketChannel.open(family);
+            channel =
+                    address instanceof final InetSocketAddress tcp
+                            ? AddressFamilies.open(tcp.getAddress())
+                            : SocketChannel.open(StandardProtocolFamily.UNIX);
             channel.configureBlocking(false);
             final SelectionKey key = channel.register(selector, SelectionKey.OP_CONNECT);
             final Connecting connecting = new Connecting(endpoint, channel, handler);

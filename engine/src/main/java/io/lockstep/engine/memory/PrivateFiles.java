@@ -179,6 +179,27 @@ public final class PrivateFiles {
         }
     }
 
+    /**
+     * Makes a file that is one hole, or gives the one that is there that length.
+     *
+     * @param length in bytes
+     * @throws IOException with a sentence that names the file
+     */
+    public static void makeHole(final Path path, final long length) throws IOException {
+        final int fd = open(path);
+        final int result = Posix.ftruncate(fd, length);
+        Posix.close(fd);
+        if (result < 0) {
+            throw new IOException(
+                    "cannot make "
+                            + path
+                            + " "
+                            + length
+                            + " bytes long: "
+                            + Errno.meaning(-result));
+        }
+    }
+
     /** What makes a file whose mode it can't say, such as a socket. */
     public interface Making {
         /** Does it. */

@@ -79,11 +79,11 @@ final class SecondaryDisk
     }
 
     ServedExport streamExport() {
-        return ServedExport.of(stream, "replication of " + local.name(), this);
+        return ServedExport.of(stream, "replication", this);
     }
 
     ServedExport guestExport() {
-        return ServedExport.of(guest, "guest's view of " + local.name());
+        return ServedExport.of(guest, "guest's view");
     }
 
     // ---- Start, seal, failover.

@@ -49,7 +49,8 @@ final class LockstepProcess implements Rig.Ending {
         return !ready.isEmpty();
     }
 
-    private static List<String> command(final List<String> arguments) {
+    /** The command that starts it. */
+    static List<String> command(final List<String> arguments) {
         final List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         // What the build gives to every JVM that runs the engine, this one too.

@@ -57,6 +57,7 @@ final class ServeCommandTest {
         "--disk =f --listen nbd://:0,       --disk takes NAME=FILE",
         "--disk a= --listen nbd://:0,       --disk takes NAME=FILE",
         "--disk a=f --disk a=g --listen nbd://:0, export name a is given twice",
+        "--disk a=. --disk b=./. --listen nbd://:0, a and b are the same file",
         "--disk a=f --listen http://h,      scheme http is not known",
         "--disk a=f --listen /run/socket,   bad NBD URI /run/socket",
         "--disk a=f --listen nbd+unix:///,  it names no ?socket=PATH",

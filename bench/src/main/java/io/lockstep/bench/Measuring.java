@@ -1,5 +1,7 @@
 package io.lockstep.bench;
 
+import io.lockstep.cli.run.CommandRun;
+
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParseResult;
@@ -18,11 +20,12 @@ public final class Measuring {
 
     /** Starts the command line of this process and ends the process with its exit code. */
     public static void main(final String[] arguments) {
-        System.exit(commandLine().execute(arguments));
+        CommandRun.run(commandLine(), arguments);
     }
 
     static CommandLine commandLine() {
         return new CommandLine(new Measuring())
+                .setExpandAtFiles(false)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setExecutionExceptionHandler(Measuring::onFailure);
     }

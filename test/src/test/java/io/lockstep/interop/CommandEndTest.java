@@ -9,6 +9,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -111,7 +112,8 @@ final class CommandEndTest {
 
     @Test
     void anArgumentIsNotTakenForAFileOfArguments() {
-        final Path file = rig.write(rig.hole("arguments", 0), 0, "--help".getBytes());
+        final Path file =
+                rig.write(rig.hole("arguments", 0), 0, "--help".getBytes(StandardCharsets.UTF_8));
         assertEnds(
                 rig.lockstep("serve", "@" + file), 2, "lockstep serve: Missing required options");
     }
@@ -149,5 +151,31 @@ final class CommandEndTest {
                         rig.path("c").toString()),
                 1,
                 "lockstep primary: cannot use [::1]:10809: this host has no IPv6;");
+    }
+
+    @Test
+    void aMonitorOfAFamilyThatTheHostLacksIsTold() {
+        final List<String> command =
+                LockstepProcess.command(
+                        List.of(
+                                "primary",
+                                "--disk",
+                                "disk=" + rig.hole("disk.img", 4096),
+                                "--guest",
+                                rig.uri(""),
+                                "--peer",
+                                "nbd+unix:///?socket=" + rig.path("nobody"),
+                                "--peer-qmp",
+                                "tcp:::1:4444",
+                                "--control",
+                                rig.path("c").toString()));
+        command.add(1, NO_IPV6);
+        final Program primary = rig.keep(Program.start("primary", command, rig.directory()));
+        primary.awaitLine(line -> line.startsWith("ready"));
+        primary.terminate();
+        assertEquals(0, primary.awaitExit(), primary::transcript);
+        assertTrue(
+                primary.err().contains("the control socket tcp:::1:4444: this host has no IPv6;"),
+                primary::transcript);
     }
 }

@@ -158,9 +158,14 @@ final class Program implements Rig.Ending {
      * @throws AssertionError where the deadline passes
      */
     int awaitExit() {
+        return awaitExit(DEADLINE);
+    }
+
+    /** The same for one that does more than others. */
+    int awaitExit(final Duration deadline) {
         boolean ended = false;
         try {
-            ended = process.waitFor(DEADLINE.toNanos(), TimeUnit.NANOSECONDS);
+            ended = process.waitFor(deadline.toNanos(), TimeUnit.NANOSECONDS);
         } catch (final InterruptedException e) {
             Thread.currentThread().interrupt();
         }

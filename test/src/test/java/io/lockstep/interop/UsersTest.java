@@ -7,6 +7,7 @@ import io.lockstep.cli.Lockstep;
 
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 import java.io.File;
 import java.io.IOException;
@@ -16,8 +17,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.jar.Attributes;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
@@ -33,9 +36,13 @@ final class UsersTest {
     private static final Path ROOT = Path.of(System.getProperty("lockstep.root"));
     private static final int CANNOT_BE_SHOWN = 77;
 
+    /** Two demos, a dozen of starts, and the AOT cache, on a machine that does other things too. */
+    private static final Duration DEADLINE = Duration.ofMinutes(4);
+
     @AutoClose private final Rig rig = new Rig();
 
     @Test
+    @Timeout(value = 10, unit = TimeUnit.MINUTES)
     void anotherUserCanUseAFinishedCheckout() throws IOException {
         assumeTrue(
                 Files.getAttribute(rig.directory(), "unix:uid").equals(0),
@@ -52,7 +59,7 @@ final class UsersTest {
 
     private Tool.Output run(final List<String> command) {
         try (Program program = Program.start("users", command, rig.directory())) {
-            final int exitCode = program.awaitExit();
+            final int exitCode = program.awaitExit(DEADLINE);
             return new Tool.Output(command.toString(), exitCode, program.out(), program.err());
         }
     }

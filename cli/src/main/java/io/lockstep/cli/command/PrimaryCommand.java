@@ -92,7 +92,9 @@ public final class PrimaryCommand implements Callable<Integer> {
             required = true,
             paramLabel = "PATH",
             converter = PathConverter.class,
-            description = "The control socket (QMP). Counters lie beside it, at PATH.counters.")
+            description =
+                    "The control socket (QMP); users outside its group can't connect. Counters lie"
+                            + " beside it, at PATH.counters.")
     private Path control;
 
     @Option(

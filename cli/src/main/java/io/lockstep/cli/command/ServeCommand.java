@@ -63,7 +63,8 @@ public final class ServeCommand implements Callable<Integer> {
             paramLabel = "URI",
             description =
                     "Where to listen: nbd://HOST:PORT (no host: every address; port 0: a free one)"
-                            + " or nbd+unix:///?socket=PATH. Repeatable.")
+                            + " or nbd+unix:///?socket=PATH, whose mode is as the umask says."
+                            + " Repeatable.")
     private List<String> listen;
 
     @Option(

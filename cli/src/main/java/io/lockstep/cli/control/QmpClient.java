@@ -4,7 +4,10 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 
+import io.lockstep.engine.loop.AddressFamilies;
+
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -93,9 +96,9 @@ public final class QmpClient implements AutoCloseable {
         QmpClient client = null;
         try {
             channel =
-                    address instanceof UnixDomainSocketAddress
-                            ? SocketChannel.open(StandardProtocolFamily.UNIX)
-                            : SocketChannel.open();
+                    address instanceof final InetSocketAddress tcp
+                            ? AddressFamilies.open(tcp.getAddress())
+                            : SocketChannel.open(StandardProtocolFamily.UNIX);
             channel.connect(address);
             client = new QmpClient(socket, channel);
             client.negotiate(timeout);

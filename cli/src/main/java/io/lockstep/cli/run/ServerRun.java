@@ -28,7 +28,12 @@ public final class ServerRun {
     public static int serve(final Console console, final String ready, final BooleanSupplier stop)
             throws InterruptedException {
         // Java ends a process by running its hooks; this one ends it when all is done.
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(console, stop), "lockstep-stop"));
+        final Thread hook = new Thread(() -> end(console, stop), "lockstep-stop");
+        try {
+            Runtime.getRuntime().addShutdownHook(hook);
+        } catch (final IllegalStateException alreadyEnding) {
+            end(console, stop); // a signal was quicker than the start
+        }
         if (!console.ready(ready)) {
             console.say(CommandRun.UNWRITTEN);
             return 1;

@@ -16,7 +16,7 @@ public final class AddressFamilies {
      *
      * @throws IOException saying which family it lacks
      */
-    static SocketChannel open(final InetAddress address) throws IOException {
+    public static SocketChannel open(final InetAddress address) throws IOException {
         final boolean isIpv6 = address instanceof Inet6Address;
         try {
             return SocketChannel.open(

@@ -115,10 +115,16 @@ public final class QmpClient implements AutoCloseable {
                                 + socket
                                 + ": "
                                 + e.getMessage()
-                                + "; is the engine running?");
+                                + hint(e));
             }
             throw e;
         }
+    }
+
+    private static String hint(final IOException failure) {
+        return "Permission denied".equals(failure.getMessage())
+                ? "; act as the engine's user or, where the socket's mode says so, its group"
+                : "; is the engine running?";
     }
 
     private void negotiate(final Duration timeout) throws IOException {

@@ -10,7 +10,6 @@ import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -40,7 +39,8 @@ public final class FileDisk implements Disk, AutoCloseable {
     private final HelperThreads helpers;
 
     private final CompletionRing completed = new CompletionRing();
-    private final ArrayDeque<Operation> free = new ArrayDeque<>(OPERATION_CHUNK);
+    private final OperationPool<Operation> operations =
+            new OperationPool<>(number -> new Operation());
     private final MpscUnboundedAtomicArrayQueue<Operation> finished =
             new MpscUnboundedAtomicArrayQueue<>(OPERATION_CHUNK);
     private final AtomicBoolean pollScheduled = new AtomicBoolean();
@@ -261,10 +261,7 @@ public final class FileDisk implements Disk, AutoCloseable {
             final long length,
             final Completion completion,
             final long token) {
-        Operation operation = free.pollLast();
-        if (operation == null) {
-            operation = new Operation();
-        }
+        final Operation operation = operations.take();
         operation.kind = kind;
         operation.offset = offset;
         operation.length = length;
@@ -279,7 +276,7 @@ public final class FileDisk implements Disk, AutoCloseable {
         }
         completed.add(operation.completion, operation.token, operation.errno);
         operation.completion = null;
-        free.addLast(operation);
+        operations.give(operation);
     }
 
     private boolean isWithin(final long offset, final long length) {

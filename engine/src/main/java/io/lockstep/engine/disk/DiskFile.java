@@ -106,6 +106,34 @@ public final class DiskFile implements AutoCloseable {
         return holeGeneration;
     }
 
+    /** Reads all of a range, waiting for the device. Answers 0 or an error number. */
+    int read(final long address, final long length, final long offset) {
+        long done = 0;
+        while (done < length) {
+            final long count = Posix.pread(fd, address + done, length - done, offset + done);
+            if (count <= 0) {
+                return count == 0
+                        ? Errno.EIO
+                        : (int) -count; // the file has been cut short under us
+            }
+            done += count;
+        }
+        return 0;
+    }
+
+    /** Writes all of a range. Answers 0 or an error number. */
+    int write(final long address, final long length, final long offset) {
+        long done = 0;
+        while (done < length) {
+            final long count = Posix.pwrite(fd, address + done, length - done, offset + done);
+            if (count < 0) {
+                return (int) -count;
+            }
+            done += count;
+        }
+        return 0;
+    }
+
     /** Flushes now, waiting for the device. Answers 0 or an error number. */
     public int flush() {
         if (flushErrno == 0) {

@@ -26,12 +26,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 public final class FileDisk implements Disk, AutoCloseable {
     private static final int OPERATION_CHUNK = 256;
-    private static final int ZEROES_LENGTH = 1 << 16;
 
     /** Writes to what may be a hole between two looks at whether the file has any left. */
     static final int FILLED_CHECK_WRITES = 1 << 13;
-
-    private static final MemorySegment ZEROES = Arena.global().allocate(ZEROES_LENGTH, 4096);
 
     private final DiskFile file;
     private final int fd;
@@ -46,6 +43,7 @@ public final class FileDisk implements Disk, AutoCloseable {
     private final AtomicBoolean pollScheduled = new AtomicBoolean();
     private final Runnable pollTask = this::pollFinished;
     private final FileWindows windows;
+    private final FileSpace space;
     private boolean polling;
 
     /** One {@code struct iovec} for reads that must not wait. */
@@ -65,6 +63,7 @@ public final class FileDisk implements Disk, AutoCloseable {
         this.loop = loop;
         this.helpers = helpers;
         windows = new FileWindows(file);
+        space = new FileSpace(file);
         learnWhole();
     }
 
@@ -111,7 +110,7 @@ public final class FileDisk implements Disk, AutoCloseable {
             completed.add(
                     completion,
                     token,
-                    errno != FileWindows.NO_WINDOW ? errno : readFully(address, length, offset));
+                    errno != FileWindows.NO_WINDOW ? errno : file.read(address, length, offset));
             return;
         }
         iovec.set(ValueLayout.JAVA_LONG, 0, address);
@@ -142,7 +141,7 @@ public final class FileDisk implements Disk, AutoCloseable {
                 token,
                 errno != FileWindows.NO_WINDOW
                         ? errno
-                        : writeFully(memory.address() + position, length, offset));
+                        : file.write(memory.address() + position, length, offset));
     }
 
     @Override
@@ -283,127 +282,6 @@ public final class FileDisk implements Disk, AutoCloseable {
         return offset >= 0 && length >= 0 && offset <= file.length() - length;
     }
 
-    private int readFully(final long address, final long length, final long offset) {
-        long done = 0;
-        while (done < length) {
-            final long count = Posix.pread(fd, address + done, length - done, offset + done);
-            if (count <= 0) {
-                return count == 0
-                        ? Errno.EIO
-                        : (int) -count; // the file has been cut short under us
-            }
-            done += count;
-        }
-        return 0;
-    }
-
-    private int writeFully(final long address, final long length, final long offset) {
-        long done = 0;
-        while (done < length) {
-            final long count = Posix.pwrite(fd, address + done, length - done, offset + done);
-            if (count < 0) {
-                return (int) -count;
-            }
-            done += count;
-        }
-        return 0;
-    }
-
-    private int zeroRange(final long offset, final long length, final int flags) {
-        if (length == 0) {
-            return 0;
-        }
-        final boolean fast = (flags & ZERO_FAST) != 0;
-        if (file.isBlockDevice()) {
-            return zeroDevice(offset, length, flags);
-        }
-        if ((flags & ZERO_NO_HOLE) == 0) {
-            final int errno = punch(offset, length);
-            if (errno != Errno.EOPNOTSUPP) {
-                return errno;
-            }
-        }
-        final int result = Posix.fallocate(fd, Posix.FALLOC_FL_ZERO_RANGE, offset, length);
-        if (result != -Errno.EOPNOTSUPP) {
-            return -result;
-        }
-        if (fast) {
-            return Errno.EOPNOTSUPP;
-        }
-        if (file.isMemoryBacked()) {
-            final int errno = punch(offset, length);
-            return errno != 0 ? errno : -Posix.fallocate(fd, 0, offset, length);
-        }
-        return writeZeroes(offset, length);
-    }
-
-    /** A device zeroes whole sectors itself; what is left at both ends is written. */
-    private int zeroDevice(final long offset, final long length, final int flags) {
-        final int sector = file.sectorLength();
-        final long end = offset + length;
-        final long innerStart = Math.min((offset + sector - 1) / sector * sector, end);
-        final long innerEnd = Math.max(end / sector * sector, innerStart);
-        final boolean fast = (flags & ZERO_FAST) != 0;
-        int errno = 0;
-        if (innerEnd > innerStart) {
-            // Of these two only the first is sure not to write zeroes sector by sector.
-            int result = -Errno.EOPNOTSUPP;
-            if ((flags & ZERO_NO_HOLE) == 0) {
-                errno = punch(innerStart, innerEnd - innerStart);
-                result = -errno;
-            }
-            if (result == -Errno.EOPNOTSUPP) {
-                if (fast) {
-                    return Errno.EOPNOTSUPP;
-                }
-                final int mode = Posix.FALLOC_FL_ZERO_RANGE | Posix.FALLOC_FL_KEEP_SIZE;
-                errno = -Posix.fallocate(fd, mode, innerStart, innerEnd - innerStart);
-            }
-            if (errno == Errno.EOPNOTSUPP) {
-                errno = writeZeroes(innerStart, innerEnd - innerStart);
-            }
-        }
-        if (errno == 0) {
-            errno = writeZeroes(offset, innerStart - offset);
-        }
-        return errno != 0 ? errno : writeZeroes(innerEnd, end - innerEnd);
-    }
-
-    private int punch(final long offset, final long length) {
-        final int mode = Posix.FALLOC_FL_PUNCH_HOLE | Posix.FALLOC_FL_KEEP_SIZE;
-        return -Posix.fallocate(fd, mode, offset, length);
-    }
-
-    private int writeZeroes(final long offset, final long length) {
-        long done = 0;
-        while (done < length) {
-            final long count = Math.min(ZEROES_LENGTH, length - done);
-            final int errno = writeFully(ZEROES.address(), count, offset + done);
-            if (errno != 0) {
-                return errno;
-            }
-            done += count;
-        }
-        return 0;
-    }
-
-    /** A discard is a hint: what can't discard keeps the data. */
-    private int discardRange(final long offset, final long length) {
-        if (length == 0) {
-            return 0;
-        }
-        final int errno;
-        if (file.isBlockDevice()) {
-            final int sector = file.sectorLength();
-            final long start = (offset + sector - 1) / sector * sector;
-            final long end = (offset + length) / sector * sector;
-            errno = end > start ? -Posix.ioctlRange(fd, Posix.BLKDISCARD, start, end - start) : 0;
-        } else {
-            errno = punch(offset, length);
-        }
-        return errno == Errno.EOPNOTSUPP ? 0 : errno;
-    }
-
     private int findExtents(final long start, final long end, final ExtentList into) {
         if (start == end) {
             return 0;
@@ -538,9 +416,9 @@ public final class FileDisk implements Disk, AutoCloseable {
         void execute() {
             errno =
                     switch (kind) {
-                        case READ -> readFully(address, length, offset);
-                        case ZERO -> zeroRange(offset, length, flags);
-                        case DISCARD -> discardRange(offset, length);
+                        case READ -> file.read(address, length, offset);
+                        case ZERO -> space.zero(offset, length, flags);
+                        case DISCARD -> space.discard(offset, length);
                         case FLUSH -> file.flush();
                     };
         }

@@ -10,6 +10,7 @@ import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -30,6 +31,12 @@ public final class FileDisk implements Disk, AutoCloseable {
     /** Writes to what may be a hole between two looks at whether the file has any left. */
     static final int FILLED_CHECK_WRITES = 1 << 13;
 
+    /** While the file is changed, somebody looks so often whether it has been cut. */
+    private static final long WATCH_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+
+    /** And once in so many looks whether its path is another's. */
+    private static final int WATCHES_PER_NAME = 10;
+
     private final DiskFile file;
     private final int fd;
     private final IoLoop loop;
@@ -45,6 +52,12 @@ public final class FileDisk implements Disk, AutoCloseable {
     private final FileWindows windows;
     private final FileSpace space;
     private boolean polling;
+
+    private final Runnable watchTask = this::watchOn;
+    private boolean isWatching;
+    private boolean hasChanged;
+    private int watchCount;
+    private volatile boolean isClosed;
 
     /** One {@code struct iovec} for reads that must not wait. */
     private final MemorySegment iovec = Arena.ofAuto().allocate(16, 8);
@@ -67,9 +80,13 @@ public final class FileDisk implements Disk, AutoCloseable {
         learnWhole();
     }
 
-    /** Gives back what it maps. No operation may be under way, and no reply that reads from it. */
+    /**
+     * Gives back what it maps. No operation may be under way, and no reply that reads from it. On
+     * the loop, or when that has ended.
+     */
     @Override
     public void close() {
+        isClosed = true;
         windows.close();
     }
 
@@ -102,6 +119,10 @@ public final class FileDisk implements Disk, AutoCloseable {
             final Completion completion,
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
+        if (isLost(offset + length)) {
+            completed.add(completion, token, Errno.ENXIO);
+            return;
+        }
         final long address = memory.address() + position;
         if (file.isMemoryBacked()) {
             final int errno =
@@ -134,6 +155,11 @@ public final class FileDisk implements Disk, AutoCloseable {
             final Completion completion,
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
+        watch();
+        if (isLost(offset + length)) {
+            completed.add(completion, token, Errno.ENXIO);
+            return;
+        }
         final boolean isData = isKnownData(offset, offset + length) || hasFilled();
         final int errno = windows.write(offset, length, isData, memory, position);
         completed.add(
@@ -191,7 +217,9 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     @Override
     public IoBuffer window(final long offset, final int length) {
-        return windows.find(offset, length, isKnownData(offset, offset + length));
+        return isLost(offset + length)
+                ? null
+                : windows.find(offset, length, isKnownData(offset, offset + length));
     }
 
     @Override
@@ -206,6 +234,7 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     @Override
     public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
+        watch();
         final IoBuffer memory = window(offset, length);
         if (memory != null) {
             window.open(memory, FileWindows.position(offset), offset, length);
@@ -215,7 +244,9 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     @Override
     public void write(final WriteWindow window, final Completion completion, final long token) {
-        completed.add(completion, token, 0); // what was received there is in the file
+        // What was received there is in the file, but for what lay behind its end.
+        final boolean isLost = isLost(window.offset() + window.length());
+        completed.add(completion, token, isLost ? Errno.ENXIO : 0);
     }
 
     @Override
@@ -278,6 +309,42 @@ public final class FileDisk implements Disk, AutoCloseable {
         operations.give(operation);
     }
 
+    // ---- A file that others change.
+
+    /** Whether a range that ends there lies, in part, where the file was cut. */
+    private boolean isLost(final long end) {
+        return end > file.wholeLength();
+    }
+
+    /**
+     * To be called before a change: what is lost must not be made zero by a write behind it, which
+     * would make the file long again. To look costs a system call: it is done when changes begin,
+     * and then now and then while they go on.
+     */
+    private void watch() {
+        if (!isWatching) {
+            isWatching = true;
+            file.look();
+            loop.schedule(WATCH_NANOS, watchTask);
+        }
+        hasChanged = true;
+    }
+
+    private void watchOn() {
+        if (isClosed) {
+            return;
+        }
+        file.look();
+        if (++watchCount % WATCHES_PER_NAME == 0) {
+            file.lookForName();
+        }
+        isWatching = hasChanged;
+        hasChanged = false;
+        if (isWatching) {
+            loop.schedule(WATCH_NANOS, watchTask);
+        }
+    }
+
     private boolean isWithin(final long offset, final long length) {
         return offset >= 0 && length >= 0 && offset <= file.length() - length;
     }
@@ -285,6 +352,9 @@ public final class FileDisk implements Disk, AutoCloseable {
     private int findExtents(final long start, final long end, final ExtentList into) {
         if (start == end) {
             return 0;
+        }
+        if (isLost(end)) {
+            return Errno.ENXIO;
         }
         final boolean isData =
                 file.isBlockDevice()
@@ -300,6 +370,9 @@ public final class FileDisk implements Disk, AutoCloseable {
                 final long data = Posix.lseek(fd, at, Posix.SEEK_DATA);
                 if (data < 0 && data != -Errno.ENXIO) {
                     return (int) -data;
+                }
+                if (data < 0 && file.look() < end) {
+                    return Errno.ENXIO; // no hole: there is nothing any more
                 }
                 final long holeEnd =
                         data < 0 ? end : Math.min(data, end); // ENXIO: a hole up to the end
@@ -343,7 +416,10 @@ public final class FileDisk implements Disk, AutoCloseable {
      */
     private boolean learnWhole() {
         final int generation = file.holeGeneration().get();
-        if (Posix.allocatedLength(fd) < file.length()) {
+        final boolean isWhole =
+                Posix.allocatedLength(fd) >= file.length()
+                        && Posix.lseek(fd, 0, Posix.SEEK_END) == file.length();
+        if (!isWhole) {
             return false;
         }
         dataStart = 0;

@@ -9,7 +9,10 @@ import java.lang.foreign.MemorySegment;
 /**
  * Zeroes and discards ranges of a file or device, by what it does best: in place of written zeroes
  * it gives space back or marks it, as far as that is to the byte the same. Calls wait for the
- * device. From any thread. Source: {@code fallocate(2)}.
+ * device. From any thread.
+ *
+ * <p>Nothing is done where the file was cut short: zeroing would make it long again, and punching
+ * says nothing of the end. Source: {@code fallocate(2)}.
  */
 final class FileSpace {
     private static final int ZEROES_LENGTH = 1 << 16;
@@ -28,6 +31,9 @@ final class FileSpace {
     int zero(final long offset, final long length, final int flags) {
         if (length == 0) {
             return 0;
+        }
+        if (offset + length > file.look()) {
+            return Errno.ENXIO;
         }
         final boolean fast = (flags & Disk.ZERO_FAST) != 0;
         if (file.isBlockDevice()) {
@@ -107,6 +113,9 @@ final class FileSpace {
     int discard(final long offset, final long length) {
         if (length == 0) {
             return 0;
+        }
+        if (offset + length > file.look()) {
+            return Errno.ENXIO;
         }
         final int errno;
         if (file.isBlockDevice()) {

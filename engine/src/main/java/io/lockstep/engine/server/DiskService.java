@@ -72,6 +72,7 @@ public final class DiskService implements AutoCloseable {
         boolean started = false;
         try {
             service.files.addAll(configuration.files());
+            service.files.forEach(file -> file.onChange(service.events::onDiskError));
             service.startLoops(configuration);
             for (final Endpoint endpoint : configuration.endpoints()) {
                 service.listen(endpoint);

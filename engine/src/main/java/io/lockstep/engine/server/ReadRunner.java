@@ -89,7 +89,11 @@ final class ReadRunner {
                         length,
                         true);
         final int behindHeader = replies.position(slot) + header;
-        if (head > 0 && !memory.copyOut(position, head, replies.buffer(), behindHeader)) {
+        final boolean isWhole =
+                head == 0
+                        || (memory.isWholeTo(position + length)
+                                && memory.copyOut(position, head, replies.buffer(), behindHeader));
+        if (!isWhole) {
             replies.withdraw(slot);
             return false;
         }

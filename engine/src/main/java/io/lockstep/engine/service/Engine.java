@@ -90,6 +90,7 @@ public final class Engine implements AutoCloseable {
      */
     public EngineDisk open(final String name, final Path path) throws IOException {
         final DiskFile file = DiskFile.open(name, path, false);
+        file.onChange(options.serverEvents()::onDiskError);
         final EngineDisk disk = new EngineDisk(file, loop, helpers);
         disks.add(disk);
         onLoop(() -> group.add(disk));
@@ -100,6 +101,7 @@ public final class Engine implements AutoCloseable {
     public void close(final EngineDisk disk) throws IOException {
         final CompletableFuture<Void> quiet = LoopCall.call(loop, () -> group.remove(disk));
         LoopCall.await(quiet, DRAIN_SECONDS);
+        onLoop(disk.local()::close);
         disks.remove(disk);
         flushAndClose(disk);
     }
@@ -247,6 +249,7 @@ public final class Engine implements AutoCloseable {
         group.close();
         boolean isFlushed = true;
         for (final EngineDisk disk : disks) {
+            disk.local().close();
             isFlushed &= flushAndClose(disk);
         }
         disks.clear();
@@ -264,7 +267,6 @@ public final class Engine implements AutoCloseable {
     }
 
     private boolean flushAndClose(final EngineDisk disk) {
-        disk.local().close();
         final DiskFile file = disk.file();
         final int errno = file.flush();
         if (errno != 0) {

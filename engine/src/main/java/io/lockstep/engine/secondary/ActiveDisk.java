@@ -1,5 +1,6 @@
 package io.lockstep.engine.secondary;
 
+import static io.lockstep.engine.epoch.EpochBuffer.ABSENT;
 import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
 import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 
@@ -124,32 +125,57 @@ final class ActiveDisk {
         final long behind = DiskBuffers.blockFrom(operation.pieceEnd);
         long block = DiskBuffers.blockOf(operation.cursor);
         while (block < behind) {
-            final int slot = active.find(block);
-            if (slot >= 0) {
-                operation.fill(active, block, slot, false);
+            if (!isNew(active, operation, block)) {
+                final int slot = active.find(block);
+                if (slot != ZERO) {
+                    operation.fill(active, block, slot, false);
+                }
                 block++;
                 continue;
             }
             final boolean isZero = operation.isZero(block);
             long runEnd = block + 1;
             while (runEnd < behind
-                    && active.find(runEnd) < 0
+                    && isNew(active, operation, runEnd)
                     && operation.isZero(runEnd) == isZero) {
                 runEnd++;
             }
-            final int count = (int) (runEnd - block);
-            final int reserved = active.reserve(block, count, isZero);
-            if (reserved < 0 && reserved != ZERO) {
-                return -reserved;
+            final int errno = storeRun(operation, active, block, (int) (runEnd - block), isZero);
+            if (errno != 0) {
+                return errno;
             }
-            if (!isZero) {
-                for (int i = 0; i < count; i++) {
-                    operation.fill(active, block + i, reserved + i, true);
-                }
-            }
-            active.publish(block, count, reserved);
             block = runEnd;
         }
+        return 0;
+    }
+
+    /**
+     * Whether the piece makes more of a block than the active disk has of it in this epoch: of
+     * nothing zero or data, of zero data. So a block is published twice at most, whatever is done
+     * to it and how often.
+     */
+    private static boolean isNew(
+            final EpochBuffer active, final GuestOperation operation, final long block) {
+        final int slot = active.find(block);
+        return slot == ABSENT || (slot == ZERO && operation.memory != null);
+    }
+
+    private static int storeRun(
+            final GuestOperation operation,
+            final EpochBuffer active,
+            final long block,
+            final int count,
+            final boolean isZero) {
+        final int reserved = active.reserve(block, count, isZero);
+        if (reserved < 0 && reserved != ZERO) {
+            return -reserved;
+        }
+        if (!isZero) {
+            for (int i = 0; i < count; i++) {
+                operation.fill(active, block + i, reserved + i, true);
+            }
+        }
+        active.publish(block, count, reserved);
         return 0;
     }
 }

@@ -74,7 +74,8 @@ public final class NbdServer implements ExportCatalog {
      * @throws IllegalArgumentException where there is one of that name
      */
     public void add(final ServedExport served) {
-        if (exports.putIfAbsent(served.export().name(), served) != null) {
+        final ServedExport limited = served.within(connectionsMax);
+        if (exports.putIfAbsent(served.export().name(), limited) != null) {
             throw new IllegalArgumentException("export name twice: " + served.export().name());
         }
     }

@@ -17,6 +17,17 @@ import java.util.List;
 public record ServedExport(Export export, Disk disk, ControlSpace control) {
     private static final int BLOCK_SIZE_PREFERRED = 4096;
 
+    /** What no client of a read-only export may do is not offered either. */
+    private static final int FLAGS_OF_CHANGES =
+            Nbd.FLAG_SEND_TRIM | Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FAST_ZERO;
+
+    /**
+     * With a lower limit of connections none is told that it may have several: those that take as
+     * many as they like by themselves take four ({@code nbdcopy(1)}), and fail where one is
+     * refused.
+     */
+    static final int MULTI_CONN_CONNECTIONS_MIN = 4;
+
     /** The export of a disk with all that a server of this project offers. */
     public static ServedExport of(final Disk disk, final String description) {
         return of(disk, description, null);
@@ -34,14 +45,13 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
                         | Nbd.FLAG_SEND_FAST_ZERO
                         | Nbd.FLAG_SEND_CACHE
                         | Nbd.FLAG_CAN_MULTI_CONN
-                        | (disk.isReadOnly() ? Nbd.FLAG_READ_ONLY : 0)
                         | (disk.isRotational() ? Nbd.FLAG_ROTATIONAL : 0);
         final Export export =
                 new Export(
                         disk.name(),
                         description,
                         disk.length(),
-                        flags,
+                        disk.isReadOnly() ? readOnly(flags) : flags,
                         1,
                         BLOCK_SIZE_PREFERRED,
                         Nbd.PAYLOAD_LENGTH_DEFAULT_MAX,
@@ -51,23 +61,43 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
         return new ServedExport(export, disk, control);
     }
 
+    private static int readOnly(final int flags) {
+        return (flags | Nbd.FLAG_READ_ONLY) & ~FLAGS_OF_CHANGES;
+    }
+
+    /** The same on a server that takes so many connections. */
+    ServedExport within(final int connectionsMax) {
+        final int flags = export.transmissionFlags();
+        return connectionsMax >= MULTI_CONN_CONNECTIONS_MIN
+                ? this
+                : with(export.name(), export.description(), flags & ~Nbd.FLAG_CAN_MULTI_CONN);
+    }
+
     /**
      * The same under another name.
      *
      * @param description for people; null for the one that it has
-     * @param readOnly to refuse all changes
+     * @param isReadOnly to refuse all changes
      */
-    public ServedExport as(final String name, final String description, final boolean readOnly) {
-        final Export renamed =
+    public ServedExport as(final String name, final String description, final boolean isReadOnly) {
+        final int flags = export.transmissionFlags();
+        return with(
+                name,
+                description == null ? export.description() : description,
+                isReadOnly ? readOnly(flags) : flags);
+    }
+
+    private ServedExport with(final String name, final String description, final int flags) {
+        final Export changed =
                 new Export(
                         name,
-                        description == null ? export.description() : description,
+                        description,
                         export.size(),
-                        export.transmissionFlags() | (readOnly ? Nbd.FLAG_READ_ONLY : 0),
+                        flags,
                         export.blockSizeMin(),
                         export.blockSizePreferred(),
                         export.payloadLengthMax(),
                         export.metaContexts());
-        return new ServedExport(renamed, disk, control);
+        return new ServedExport(changed, disk, control);
     }
 }

@@ -166,8 +166,7 @@ final class GraphCommands {
             final String host = data.requireString("host");
             endpoint =
                     new Endpoint.Tcp(
-                            host.equals("0.0.0.0") || host.equals("::") ? "" : host,
-                            port(data.requireString("port")));
+                            host.equals("::") ? "" : host, port(data.requireString("port")));
         }
         data.end();
         return endpoint;

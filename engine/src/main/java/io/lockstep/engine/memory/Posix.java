@@ -26,6 +26,7 @@ public final class Posix {
     public static final int O_RDWR = 2;
     public static final int O_CREAT = 0x40;
     public static final int O_CLOEXEC = 0x80000;
+    public static final int O_PATH = 0x200000;
 
     /** The one constant here that AArch64 has another number for. */
     public static final int O_NOFOLLOW =

@@ -127,7 +127,11 @@ public final class EpochBuffer implements AutoCloseable {
                             HEADER_LENGTH + 2 * blocks * EXTENT_LENGTH,
                             EXTENTS_CHUNK);
             requireHeader(extents, diskLength);
-            map = SparseFile.open(directory.resolve(name + ".map"), blocks * Long.BYTES, MAP_CHUNK);
+            map =
+                    SparseFile.open(
+                            directory.resolve(name + ".map"),
+                            Math.max(1, blocks) * Long.BYTES,
+                            MAP_CHUNK);
             arena =
                     SparseFile.open(
                             directory.resolve(name + ".arena"),

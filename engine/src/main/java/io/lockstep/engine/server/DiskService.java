@@ -71,6 +71,9 @@ public final class DiskService implements AutoCloseable {
         boolean started = false;
         try {
             service.files.addAll(configuration.files());
+            for (final DiskFile file : service.files) {
+                ServedExport.require("disk's name", file.name());
+            }
             service.files.forEach(file -> file.onChange(service.events::onDiskError));
             service.startLoops(configuration);
             for (final Endpoint endpoint : configuration.endpoints()) {

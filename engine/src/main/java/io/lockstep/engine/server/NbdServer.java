@@ -184,11 +184,16 @@ public final class NbdServer implements ExportCatalog {
         if (served != null) {
             return new Choice.Accepted(served.export());
         }
-        return new Choice.Refused(
-                Nbd.REP_ERR_UNKNOWN,
-                name.isEmpty()
-                        ? "there are several exports; name one of " + exports.keySet()
-                        : "there is no export of that name; there is " + exports.keySet());
+        return new Choice.Refused(Nbd.REP_ERR_UNKNOWN, refusal(name));
+    }
+
+    private String refusal(final String name) {
+        if (exports.isEmpty()) {
+            return "there is no export yet";
+        }
+        return name.isEmpty()
+                ? "there are several exports; name one of " + exports.keySet()
+                : "there is no export of that name; there is " + exports.keySet();
     }
 
     ConnectionLimit limit() {

@@ -3,7 +3,9 @@ package io.lockstep.engine.server;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.nbd.Export;
 import io.lockstep.nbd.Nbd;
+import io.lockstep.nbd.WireString;
 
+import java.io.IOException;
 import java.util.List;
 
 /**
@@ -28,7 +30,12 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
      */
     static final int MULTI_CONN_CONNECTIONS_MIN = 4;
 
-    /** The export of a disk with all that a server of this project offers. */
+    /**
+     * The export of a disk with all that a server of this project offers.
+     *
+     * @param disk whose name passes {@link #require}
+     * @param description for people; its front, where it is too long
+     */
     public static ServedExport of(final Disk disk, final String description) {
         return of(disk, description, null);
     }
@@ -49,7 +56,7 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
         final Export export =
                 new Export(
                         disk.name(),
-                        description,
+                        WireString.fitting(description),
                         disk.length(),
                         disk.isReadOnly() ? readOnly(flags) : flags,
                         1,
@@ -78,13 +85,32 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
      *
      * @param description for people; null for the one that it has
      * @param isReadOnly to refuse all changes
+     * @throws IOException saying why clients can't be told of name or description
      */
-    public ServedExport as(final String name, final String description, final boolean isReadOnly) {
+    public ServedExport as(final String name, final String description, final boolean isReadOnly)
+            throws IOException {
+        require("export name", name);
+        if (description != null) {
+            require("description", description);
+        }
         final int flags = export.transmissionFlags();
         return with(
                 name,
                 description == null ? export.description() : description,
                 isReadOnly ? readOnly(flags) : flags);
+    }
+
+    /**
+     * Demands that clients can be told of a text.
+     *
+     * @param what it is, such as "export name"
+     * @throws IOException saying why they can't
+     */
+    public static void require(final String what, final String text) throws IOException {
+        final String refusal = WireString.refusal(what, text);
+        if (refusal != null) {
+            throw new IOException(refusal);
+        }
     }
 
     private ServedExport with(final String name, final String description, final int flags) {

@@ -12,6 +12,7 @@ import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.nbd.ClientNegotiated;
 import io.lockstep.nbd.ClientOptions;
+import io.lockstep.nbd.WireString;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -86,9 +87,10 @@ public final class Engine implements AutoCloseable {
     /**
      * Opens a disk. Its guest uses it as it is.
      *
-     * @throws IOException where it can't be had
+     * @throws IOException where it can't be had, or nobody could be told of its name
      */
     public EngineDisk open(final String name, final Path path) throws IOException {
+        ServedExport.require("disk's name", name);
         final DiskFile file = DiskFile.open(name, path, false);
         file.onChange(options.serverEvents()::onDiskError);
         final EngineDisk disk = new EngineDisk(file, loop, helpers);
@@ -135,8 +137,13 @@ public final class Engine implements AutoCloseable {
         onLoop(group::openSecondary);
     }
 
-    /** Has a disk forward to a peer, from the next start on. */
+    /**
+     * Has a disk forward to a peer, from the next start on.
+     *
+     * @throws IOException where no peer can be asked for such an export
+     */
     public void attach(final EngineDisk disk, final Peer peer) throws IOException {
+        ServedExport.require("export name", peer.export());
         onLoop(() -> group.attach(disk, peer));
     }
 
@@ -183,7 +190,7 @@ public final class Engine implements AutoCloseable {
             final boolean isReadOnly,
             final EngineDisk disk)
             throws IOException {
-        server.add(ServedExport.of(disk.guest(), description).as(name, null, isReadOnly));
+        server.add(ServedExport.of(disk.guest(), "").as(name, description, isReadOnly));
     }
 
     /**
@@ -196,15 +203,20 @@ public final class Engine implements AutoCloseable {
             final boolean isReadOnly,
             final EngineDisk disk)
             throws IOException {
+        ServedExport.require("export name", name);
+        ServedExport.require("description", description);
         openSecondary();
         final ServedExport stream = LoopCall.call(loop, disk::stream);
-        final ServedExport export =
-                stream == null ? ServedExport.of(disk.guest(), description) : stream;
+        final ServedExport export = stream == null ? ServedExport.of(disk.guest(), "") : stream;
         server.add(export.as(name, description, isReadOnly));
     }
 
     /** Asks another server about an export. Fails with a sentence; completes on a loop. */
     public CompletableFuture<ClientNegotiated> probe(final Peer peer) {
+        final String refusal = WireString.refusal("export name", peer.export());
+        if (refusal != null) {
+            return CompletableFuture.failedFuture(new IOException(refusal));
+        }
         final CompletableFuture<ClientNegotiated> answer = new CompletableFuture<>();
         linkLoop.execute(
                 () ->

@@ -66,7 +66,7 @@ final class EndedClientTest {
     private void runLoops() {
         boolean ran = true;
         while (ran) {
-            ran = loop.runTasks() | otherLoop.runTasks();
+            ran = loop.runTasks() || otherLoop.runTasks();
         }
     }
 

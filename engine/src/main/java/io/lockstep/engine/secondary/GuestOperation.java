@@ -56,9 +56,9 @@ final class GuestOperation {
     GuestOperation(final int index, final GuestDisk disk, final ActiveDisk active) {
         this.index = index;
         diskLength = disk.length();
-        onRead = (unused, errorNumber) -> disk.onRead(this, errorNumber);
-        onFetched = (unused, errorNumber) -> active.onFetched(this, errorNumber);
-        onChanged = (unused, errorNumber) -> disk.onChanged(this, errorNumber);
+        onRead = (number, result) -> disk.onRead(this, result);
+        onFetched = (number, result) -> active.onFetched(this, result);
+        onChanged = (number, result) -> disk.onChanged(this, result);
         proceed = () -> disk.nextPiece(this);
     }
 

@@ -449,7 +449,7 @@ final class SecondaryGroupTest {
                 switch (random.nextInt(4)) {
                     case 0 -> write(disk, offset, fill(length, i));
                     case 1 -> zero(disk, offset, length);
-                    case 2 -> zero(disk, offset / 4096 * 4096, 4096);
+                    case 2 -> zero(disk, offset / 4096 * 4096L, 4096);
                     default -> zero(disk, 0, LENGTH); // what is no hole of it are those blocks
                 }
             }

@@ -34,6 +34,7 @@ final class PrimaryDisk extends LayeredDisk {
     private final PrimaryGroup group;
     private final int number;
     private final ForwardLog log;
+    private final RoomQueue room;
     private final DirtyBitmap dirty;
     private final RangeOrder order = new RangeOrder(this::begin);
     private final List<Operation> operations = new ArrayList<>();
@@ -42,11 +43,16 @@ final class PrimaryDisk extends LayeredDisk {
     private long writtenLength;
 
     PrimaryDisk(
-            final Disk local, final PrimaryGroup group, final int number, final ForwardLog log) {
+            final Disk local,
+            final PrimaryGroup group,
+            final int number,
+            final ForwardLog log,
+            final RoomQueue room) {
         super(local);
         this.group = group;
         this.number = number;
         this.log = log;
+        this.room = room;
         dirty = new DirtyBitmap(local.length());
     }
 
@@ -112,7 +118,7 @@ final class PrimaryDisk extends LayeredDisk {
     @Override
     public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
         final int position =
-                hasWriteWindow(offset, length) && group.mayEnter() ? log.reserve(length) : -1;
+                hasWriteWindow(offset, length) && room.mayEnter() ? log.reserve(length) : -1;
         if (position >= 0) {
             window.open(log.landing(), position, offset, length);
         }
@@ -170,12 +176,12 @@ final class PrimaryDisk extends LayeredDisk {
 
     /** Takes the operation's next piece into the log, or has it wait for room. */
     private void enter(final Operation operation) {
-        if (!group.mayEnter()) {
-            group.waitForTurn(operation.enterAgain);
+        if (!room.mayEnter()) {
+            room.waitForTurn(operation.enterAgain);
             return;
         }
         if (!claim(operation)) {
-            group.waitForRoom(operation.enterAgain);
+            room.waitForRoom(operation.enterAgain);
             return;
         }
         if (operation.kind == ForwardLog.Kind.FLUSH

@@ -1,8 +1,8 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.Emptiness;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
@@ -10,7 +10,6 @@ import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
-import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.server.ServedExport;
 
 import java.io.IOException;
@@ -18,10 +17,7 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -33,11 +29,6 @@ import java.util.concurrent.CompletableFuture;
  * positions of the {@link ForwardLog}, and tell each other of the rest by {@link IoLoop#execute}.
  */
 public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
-    /** Epochs that may be uncommitted at a time, the open one included. */
-    private static final int UNCOMMITTED_MAX = 2;
-
-    private static final int SCAN_EXTENTS = 4;
-
     /**
      * What a primary is made of.
      *
@@ -60,7 +51,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final IoLoop linkLoop;
     private final List<Peer> peers;
     private final Options options;
-    private final GroupEvents events;
+    private final PrimaryEvents events;
     private final ForwardLog log;
     private final List<PrimaryDisk> disks = new ArrayList<>();
     private final boolean[] emptyDisks;
@@ -72,16 +63,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final Runnable workTask = this::work;
 
     private GroupStatus.State state = GroupStatus.State.IDLE;
-    private boolean isDetached;
     private boolean isLinked;
     private boolean isForeign;
     private ReplicationError error;
-    private long openEpoch = 1;
-    private long sealedEpoch;
-    private long committedEpoch;
+    private final PrimaryEpochs epochs = new PrimaryEpochs();
     private CompletableFuture<Void> started;
-    private final NavigableMap<Long, CompletableFuture<Long>> seals = new TreeMap<>();
-    private final NavigableMap<Long, CompletableFuture<Void>> commits = new TreeMap<>();
 
     private PrimaryGroup(
             final IoLoop guestLoop,
@@ -94,12 +80,12 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         this.linkLoop = linkLoop;
         this.peers = List.copyOf(peers);
         this.options = options;
-        this.events = events;
+        this.events = new PrimaryEvents(events, peer(), epochs::committed);
         log = new ForwardLog(options.logLength());
-        room = new RoomQueue(guestLoop, this::isLate, this::onFullLog);
+        room = new RoomQueue(guestLoop, log, options.lagNanosMax(), this::onFullLog);
         emptyDisks = new boolean[locals.size()];
         for (final Disk local : locals) {
-            disks.add(new PrimaryDisk(local, this, disks.size(), log));
+            disks.add(new PrimaryDisk(local, this, disks.size(), log, room));
         }
         final SecureRandom random = new SecureRandom();
         final SecondaryConnections.Session session =
@@ -113,7 +99,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         emptyDisks,
                         log,
                         session,
-                        new LinkEvents());
+                        new LinkReport(guestLoop, new LinkEvents()));
     }
 
     /**
@@ -167,22 +153,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     /** A disk without any data equals another one of that kind. */
     private void scan(final int number, final Disk disk) {
         scanCount++;
-        final ExtentList extents = new ExtentList(SCAN_EXTENTS);
-        disk.extents(
-                0,
-                disk.length(),
-                extents,
-                (token, errno) -> {
-                    emptyDisks[number] =
-                            errno == 0
-                                    && extents.size() == 1
-                                    && extents.totalLength() == disk.length()
-                                    && extents.state(0) == ExtentList.HOLE;
+        Emptiness.look(
+                disk,
+                isEmpty -> {
+                    emptyDisks[number] = isEmpty;
                     scanCount--;
                     startLink();
-                },
-                0);
-        disk.poll();
+                });
     }
 
     private String peer() {
@@ -243,23 +220,22 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             // It is the secondary that knows which epoch is open.
             return fail("the secondary is not attached yet; checkpoint when it is");
         }
-        if (openEpoch + 1 > committedEpoch + UNCOMMITTED_MAX) {
-            return fail("epoch " + (openEpoch - 1) + " is not committed yet; commit it first");
+        if (!epochs.maySeal()) {
+            return fail("epoch " + (epochs.open() - 1) + " is not committed yet; commit it first");
         }
-        final long epoch = openEpoch++;
-        final CompletableFuture<Long> sealed = new CompletableFuture<>();
-        seals.put(epoch, sealed);
+        final long epoch = epochs.open();
+        final CompletableFuture<Long> sealed = epochs.seal();
         final RoomQueue.Waiting entry = () -> enterSeals(epoch, flags);
         // What waits for room is in no epoch yet: it holds no seal up.
         if (!entry.enterAgain()) {
-            waitForRoom(entry);
+            room.waitForRoom(entry);
         }
         return sealed;
     }
 
     /** All disks' at one place of the log: what is before belongs to the epoch. */
     private boolean enterSeals(final long epoch, final int flags) {
-        if (isDetached) {
+        if (isDetached()) {
             return true; // whoever waited has been told
         }
         if (!log.hasFrames(disks.size())) {
@@ -278,24 +254,24 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (refusal != null) {
             return fail(refusal);
         }
-        if (epoch <= committedEpoch) {
+        if (epoch <= epochs.committed()) {
             return CompletableFuture.completedFuture(null);
         }
-        if (epoch > sealedEpoch) {
+        if (epoch > epochs.sealed()) {
             return fail(
                     "epoch "
                             + epoch
                             + " can't be committed: the last one that is sealed is "
-                            + sealedEpoch);
+                            + epochs.sealed());
         }
         linkLoop.execute(() -> link.commit(epoch));
-        return commits.computeIfAbsent(epoch, absent -> new CompletableFuture<>());
+        return epochs.whenCommitted(epoch);
     }
 
     @Override
     public CompletableFuture<Long> checkpoint() {
         if (state == GroupStatus.State.ALONE) {
-            return CompletableFuture.completedFuture(committedEpoch);
+            return CompletableFuture.completedFuture(epochs.committed());
         }
         if (isForeign) {
             return fail(
@@ -338,18 +314,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * replication has ended.
      */
     public void drain(final Runnable whenDrained) {
-        final long end = log.appended();
-        final RoomQueue.Waiting entry =
-                () -> {
-                    final boolean isOver = isDetached || log.released() >= end;
-                    if (isOver) {
-                        whenDrained.run();
-                    }
-                    return isOver;
-                };
-        if (!entry.enterAgain()) {
-            room.addDrain(entry);
-        }
+        room.drain(whenDrained);
     }
 
     // ---- What the disks ask and tell, on the guest's loop.
@@ -359,47 +324,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     boolean isDetached() {
-        return isDetached;
-    }
-
-    /** Whether nobody waits before whoever asks, and the secondary keeps up. */
-    boolean mayEnter() {
-        return room.isEmpty() && !isLate();
-    }
-
-    /** Whether the secondary is further behind than it may be: one that is there, and is ours. */
-    private boolean isLate() {
-        if (options.lagNanosMax() == 0 || !isLinked || isForeign) {
-            return false;
-        }
-        final long released = log.released();
-        return released < log.appended()
-                && nanoTime() - log.timeNanos(released) > options.lagNanosMax();
-    }
-
-    /** The log is full. */
-    void waitForRoom(final RoomQueue.Waiting entry) {
-        onFullLog();
-        waitForTurn(entry);
-    }
-
-    /** The secondary is late, or others wait already. */
-    void waitForTurn(final RoomQueue.Waiting entry) {
-        room.add(entry);
+        return room.isOver();
     }
 
     /** Does what the policy says. */
     private void onFullLog() {
-        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached) {
-            giveUp(
-                    GroupEvents.Event.DETACHED,
-                    new ReplicationError(
-                            ReplicationError.Kind.FORWARD,
-                            "",
-                            -1,
-                            "ENOSPC",
-                            "the forward log is full: the secondary was given up, and the guest"
-                                    + " goes on; set replication up anew"));
+        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached()) {
+            giveUp(GroupEvents.Event.DETACHED, events.fullLog());
         }
     }
 
@@ -415,19 +346,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     void onGuestError(final String disk, final long offset, final int errno) {
-        events.onEvent(
-                GroupEvents.Event.GUEST_IO_ERROR,
-                disk,
-                committedEpoch,
-                "disk "
-                        + disk
-                        + ": a request of the guest at "
-                        + offset
-                        + " failed: "
-                        + Errno.meaning(errno)
-                        + " ("
-                        + Errno.name(errno)
-                        + ")");
+        events.guestError(disk, offset, errno);
     }
 
     /** A change has failed, and what it left can't be read: it can't be forwarded. */
@@ -435,133 +354,45 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (state != GroupStatus.State.RUNNING) {
             return;
         }
-        giveUp(
-                GroupEvents.Event.REPLICATION_ERROR,
-                new ReplicationError(
-                        ReplicationError.Kind.FORWARD,
-                        disk,
-                        offset,
-                        Errno.name(errno),
-                        "disk "
-                                + disk
-                                + ": a request of the guest at "
-                                + offset
-                                + " failed, and what it left there can't be read: "
-                                + Errno.meaning(errno)
-                                + "; the secondary was given up, and the guest goes on; see to the"
-                                + " disk, then set replication up anew"));
+        giveUp(GroupEvents.Event.REPLICATION_ERROR, events.unknownContent(disk, offset, errno));
     }
 
     // ---- The link, told on the guest's loop.
 
-    private void onUp(final boolean nowForeign, final long sealed, final long committed) {
-        if (state != GroupStatus.State.RUNNING) {
-            return;
-        }
-        isLinked = true;
-        isForeign = nowForeign;
-        if (!started.isDone()) {
-            openEpoch = sealed + 1;
-            sealedEpoch = sealed;
-        }
-        onCommitted(committed);
-        events.onEvent(
-                GroupEvents.Event.LINK_UP,
-                "",
-                committedEpoch,
-                "linked to the secondary at " + peer());
-        started.complete(null);
-        commits.keySet().forEach(epoch -> linkLoop.execute(() -> link.commit(epoch)));
-    }
-
-    private void onDown(final String reason) {
-        isLinked = false;
-        room.tell(); // who waited for a late secondary does not wait for one that is gone
-        events.onEvent(
-                GroupEvents.Event.LINK_DOWN,
-                "",
-                committedEpoch,
-                "the link to the secondary at " + peer() + " is cut, and tried again: " + reason);
-    }
-
-    private void onRefused(
-            final String disk, final long offset, final int errno, final String reason) {
-        if (state != GroupStatus.State.RUNNING) {
-            return;
-        }
-        giveUp(
-                GroupEvents.Event.REPLICATION_ERROR,
-                new ReplicationError(
-                        ReplicationError.Kind.FORWARD,
-                        disk,
-                        offset,
-                        Errno.name(errno),
-                        "the secondary at " + peer() + " refused: " + reason));
-    }
-
-    private void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
-        error = cause;
-        state = GroupStatus.State.BROKEN;
-        events.onEvent(event, cause.disk(), committedEpoch, cause.sentence());
-        goAlone(cause.sentence(), link::end);
-    }
-
-    /** From now on changes go to the local disk, and what the secondary lacks is noted. */
-    private void goAlone(final String reason, final Runnable endOfLink) {
-        isDetached = true;
-        isLinked = false;
-        for (long frame = log.released(); frame < log.appended(); frame++) {
-            if (log.kind(frame) != ForwardLog.Kind.SEAL) {
-                disks.get(log.disk(frame)).dirty().mark(log.offset(frame), log.length(frame));
-            }
-        }
-        linkLoop.execute(endOfLink);
-        failAll(seals, reason);
-        failAll(commits, reason);
-        if (started != null && !started.isDone()) {
-            started.completeExceptionally(new GroupException(reason));
-        }
-        room.tell();
-    }
-
-    private static <T> void failAll(
-            final Map<Long, CompletableFuture<T>> futures, final String reason) {
-        final List<CompletableFuture<T>> all = List.copyOf(futures.values());
-        futures.clear();
-        all.forEach(future -> future.completeExceptionally(new GroupException(reason)));
-    }
-
-    private void onSealed(final long epoch) {
-        sealedEpoch = Math.max(sealedEpoch, epoch);
-        final CompletableFuture<Long> sealed = seals.remove(epoch);
-        if (sealed != null) {
-            sealed.complete(epoch);
-        }
-    }
-
-    private void onCommitted(final long epoch) {
-        if (epoch <= committedEpoch) {
-            return;
-        }
-        committedEpoch = epoch;
-        events.onEvent(GroupEvents.Event.CHECKPOINT, "", epoch, "epoch " + epoch + " is committed");
-        onSealed(epoch);
-        final NavigableMap<Long, CompletableFuture<Void>> done = commits.headMap(epoch, true);
-        final List<CompletableFuture<Void>> all = List.copyOf(done.values());
-        done.clear();
-        all.forEach(future -> future.complete(null));
-    }
-
-    /** Brings what the link tells to the guest's loop. */
+    /** What the link tells, on the guest's loop. */
     private final class LinkEvents implements Link.Owner {
         @Override
         public void onUp(final boolean nowForeign, final long sealed, final long committed) {
-            guestLoop.execute(() -> PrimaryGroup.this.onUp(nowForeign, sealed, committed));
+            if (state != GroupStatus.State.RUNNING) {
+                return;
+            }
+            isLinked = true;
+            isForeign = nowForeign;
+            room.peerIsThere(!nowForeign);
+            if (!started.isDone()) {
+                epochs.goOnBehind(sealed);
+            }
+            onCommitted(committed);
+            events.linkUp();
+            started.complete(null);
         }
 
         @Override
         public void onDown(final String reason) {
-            guestLoop.execute(() -> PrimaryGroup.this.onDown(reason));
+            isLinked = false;
+            room.peerIsThere(false);
+            events.linkDown(reason);
+        }
+
+        @Override
+        public void onRefused(
+                final String disk, final long offset, final int errno, final String reason) {
+            if (state != GroupStatus.State.RUNNING) {
+                return;
+            }
+            giveUp(
+                    GroupEvents.Event.REPLICATION_ERROR,
+                    events.refused(disk, offset, errno, reason));
         }
 
         @Override
@@ -571,24 +402,44 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
 
         @Override
-        public void onRefused(
-                final String disk, final long offset, final int errno, final String reason) {
-            guestLoop.execute(() -> PrimaryGroup.this.onRefused(disk, offset, errno, reason));
-        }
-
-        @Override
         public void onSealed(final long epoch) {
-            guestLoop.execute(() -> PrimaryGroup.this.onSealed(epoch));
+            epochs.onSealed(epoch);
         }
 
         @Override
         public void onCommitted(final long epoch) {
-            guestLoop.execute(() -> PrimaryGroup.this.onCommitted(epoch));
+            if (epochs.commit(epoch)) {
+                events.checkpoint();
+                epochs.tellCommitted();
+            }
         }
 
         @Override
         public void onReleased() {
             room.onReleased();
+        }
+    }
+
+    private void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
+        error = cause;
+        state = GroupStatus.State.BROKEN;
+        events.givenUp(event, cause);
+        goAlone(cause.sentence(), link::end);
+    }
+
+    /** From now on changes go to the local disk, and what the secondary lacks is noted. */
+    private void goAlone(final String reason, final Runnable endOfLink) {
+        room.end();
+        isLinked = false;
+        for (long frame = log.released(); frame < log.appended(); frame++) {
+            if (log.kind(frame) != ForwardLog.Kind.SEAL) {
+                disks.get(log.disk(frame)).dirty().mark(log.offset(frame), log.length(frame));
+            }
+        }
+        linkLoop.execute(endOfLink);
+        epochs.fail(reason);
+        if (started != null && !started.isDone()) {
+            started.completeExceptionally(new GroupException(reason));
         }
     }
 
@@ -606,27 +457,16 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 state,
                 peer() + (isForeign ? " (not a lockstep)" : ""),
                 isLinked,
-                openEpoch,
-                sealedEpoch,
-                committedEpoch,
-                isDetached ? 0 : log.usedLength(),
-                isDetached ? 0 : lagNanos(),
-                isDetached ? 0 : log.usedLength(),
+                epochs.open(),
+                epochs.sealed(),
+                epochs.committed(),
+                isDetached() ? 0 : log.usedLength(),
+                isDetached() ? 0 : room.lagNanos(),
+                isDetached() ? 0 : log.usedLength(),
                 log.capacity(),
                 0,
                 0,
                 disks.stream().map(PrimaryGroup::status).toList());
-    }
-
-    /** How old the oldest data is that the secondary has not answered. */
-    private long lagNanos() {
-        for (long frame = log.released(); frame < log.appended(); frame++) {
-            if (log.kind(frame) == ForwardLog.Kind.WRITE
-                    || log.kind(frame) == ForwardLog.Kind.ZERO) {
-                return Math.max(0, nanoTime() - log.timeNanos(frame));
-            }
-        }
-        return 0;
     }
 
     private static GroupStatus.DiskStatus status(final PrimaryDisk disk) {

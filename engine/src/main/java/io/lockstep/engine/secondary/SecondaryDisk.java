@@ -1,9 +1,9 @@
 package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.Emptiness;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
@@ -24,8 +24,6 @@ import java.util.concurrent.CompletableFuture;
  */
 final class SecondaryDisk
         implements StreamDisk.Owner, GuestDisk.Owner, Merge.Owner, ControlSpace, AutoCloseable {
-    private static final int SCAN_EXTENTS = 4;
-
     private final SecondaryGroup group;
     private final int index;
     private final Disk local;
@@ -91,21 +89,12 @@ final class SecondaryDisk
     /** Looks whether there is anything in the disk, and lets the guest in. */
     CompletableFuture<Void> start() {
         final CompletableFuture<Void> scanned = new CompletableFuture<>();
-        final ExtentList extents = new ExtentList(SCAN_EXTENTS);
-        local.extents(
-                0,
-                local.length(),
-                extents,
-                (token, errno) -> {
-                    isEmpty =
-                            errno == 0
-                                    && extents.size() == 1
-                                    && extents.totalLength() == local.length()
-                                    && extents.state(0) == ExtentList.HOLE;
+        Emptiness.look(
+                local,
+                found -> {
+                    isEmpty = found;
                     scanned.complete(null);
-                },
-                0);
-        local.poll();
+                });
         return scanned;
     }
 
@@ -232,8 +221,8 @@ final class SecondaryDisk
                 ControlRecord.STATE,
                 stream.openEpoch() - 1,
                 group.committedEpoch(),
-                group.sessionHigh(),
-                group.sessionLow(),
+                group.session().high(),
+                group.session().low(),
                 group.stateFlags());
         MemorySegment.copy(record, offset, into, position, length);
         return 0;
@@ -286,7 +275,7 @@ final class SecondaryDisk
     private int attach(final Client client, final MemorySegment from, final long position) {
         final long high = ControlRecord.sessionHigh(from, position);
         final long low = ControlRecord.sessionLow(from, position);
-        final String refusal = group.refuseSession(high, low);
+        final String refusal = group.session().refuse(high, low);
         if (refusal != null) {
             return refuse(Errno.EPERM, refusal);
         }
@@ -302,7 +291,7 @@ final class SecondaryDisk
                                 + " secondary, and start the primary with --assume-identical");
             }
             page.attach(index);
-            group.adopt(high, low);
+            group.session().adopt(high, low);
         }
         if (attached != null && !isAttached(client)) {
             attached.evict(); // what an old connection still has in its buffers must not come late
@@ -364,7 +353,7 @@ final class SecondaryDisk
 
     @Override
     public boolean mayChange(final Client client) {
-        return isAttached(client) || group.takesAnyone();
+        return isAttached(client) || group.session().takesAnyone();
     }
 
     @Override

@@ -24,7 +24,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
-import java.util.function.Function;
 import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
 
@@ -83,12 +82,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private final IoLoop loop;
     private final Options options;
-    private final GroupEvents events;
+    private final SecondaryEvents events;
     private final GroupPage page;
     private final List<SecondaryDisk> disks = new ArrayList<>();
     private final Histogram commits = new Histogram(COMMIT_NANOS_MAX, 3);
+    private final SecondarySession session;
     private ReplicationError error;
-    private boolean isLinked;
     private boolean isClosed;
     private boolean hasBuffers = true;
     private long lastCommitted;
@@ -101,8 +100,9 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             throws IOException {
         this.loop = loop;
         this.options = options;
-        this.events = events;
+        this.events = new SecondaryEvents(events, this::committedEpoch);
         page = GroupPage.open(options.page(), locals);
+        session = new SecondarySession(this, page);
         boolean opened = false;
         try {
             for (int i = 0; i < locals.size(); i++) {
@@ -150,13 +150,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         }
         lastCommitted = page.committedEpoch();
         if (page.isBroken()) {
-            error =
-                    new ReplicationError(
-                            ReplicationError.Kind.PRE_IMAGE,
-                            "",
-                            -1,
-                            "",
-                            "replication had met an error before this process started");
+            error = SecondaryEvents.brokenBefore();
         }
         if (page.state() == GroupPage.FAILED_OVER) {
             disks.forEach(SecondaryDisk::startMerge);
@@ -214,7 +208,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         if (refusal != null) {
             return fail(refusal);
         }
-        if (!takesAnyone()) {
+        if (!session.takesAnyone()) {
             return fail("the primary seals; ask it");
         }
         final long epoch = disks.getFirst().openEpoch();
@@ -242,7 +236,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         if (refusal != null) {
             return fail(refusal);
         }
-        if (!takesAnyone() || sealedEpoch() > committedEpoch()) {
+        if (!session.takesAnyone() || sealedEpoch() > committedEpoch()) {
             final String reason = commitUnlessRefused(sealedEpoch());
             return reason == null
                     ? CompletableFuture.completedFuture(committedEpoch())
@@ -251,7 +245,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return seal().thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
     }
 
-    private boolean isOver() {
+    boolean isOver() {
         return !hasBuffers || page.state() == GroupPage.FAILED_OVER;
     }
 
@@ -290,7 +284,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         page.commit(epoch);
         lastCommitted = epoch;
         commits.recordValue(Math.min(loop.nanoTime() - start, COMMIT_NANOS_MAX));
-        events.onEvent(GroupEvents.Event.CHECKPOINT, "", epoch, "epoch " + epoch + " is committed");
+        events.checkpoint();
         return null;
     }
 
@@ -307,7 +301,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private CompletableFuture<Void> failOver() {
         page.state(GroupPage.FAILED_OVER);
-        loop.schedule(HEAD_START_NANOS, this::tellOfFailover);
+        loop.schedule(HEAD_START_NANOS, events::failedOver);
         for (final SecondaryDisk disk : disks) {
             disk.endStream(
                     () -> {
@@ -317,14 +311,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                     });
         }
         return CompletableFuture.completedFuture(null);
-    }
-
-    private void tellOfFailover() {
-        events.onEvent(
-                GroupEvents.Event.FAILOVER,
-                "",
-                lastCommitted,
-                "failed over to epoch " + lastCommitted + "; the guest is served");
     }
 
     /** The primary's latest state is what the disks have; the buffers are dropped. */
@@ -360,11 +346,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         if (disks.stream().allMatch(SecondaryDisk::isMerged)) {
             page.state(GroupPage.ALONE);
             standAlone();
-            events.onEvent(
-                    GroupEvents.Event.MERGE_COMPLETED,
-                    "",
-                    lastCommitted,
-                    "the merge is done; the disks are plain ones again");
+            events.merged();
         }
     }
 
@@ -380,15 +362,26 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 Files.deleteIfExists(options.page().toAbsolutePath().getParent());
             }
         } catch (final IOException e) {
-            events.onEvent(
-                    GroupEvents.Event.MERGE_FAILED,
-                    "",
-                    lastCommitted,
-                    "the buffers are not needed any more, and can't be removed: " + e.getMessage());
+            events.buffersRemain(e);
         }
     }
 
     // ---- What the disks ask and tell.
+
+    /** Whose writes are taken. */
+    SecondarySession session() {
+        return session;
+    }
+
+    boolean hasBuffers() {
+        return hasBuffers;
+    }
+
+    void onLink() {
+        if (session.link(disks.stream().allMatch(SecondaryDisk::isLinked))) {
+            events.linked(session.isLinked());
+        }
+    }
 
     /** Whether pre-images are saved. */
     boolean isReplicating() {
@@ -420,59 +413,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return disks.stream().mapToLong(value).sum();
     }
 
-    long sessionHigh() {
-        return hasBuffers ? page.sessionHigh() : 0;
-    }
-
-    long sessionLow() {
-        return hasBuffers ? page.sessionLow() : 0;
-    }
-
     int stateFlags() {
         return (isReplicating() ? ControlRecord.STARTED : 0)
                 | (isOver() ? ControlRecord.FAILED_OVER : 0)
                 | (error != null ? ControlRecord.BROKEN : 0);
-    }
-
-    /** Whether no primary of our own kind has presented itself: any client may write. */
-    boolean takesAnyone() {
-        return !hasBuffers || page.sessionHigh() == 0;
-    }
-
-    /** Why a primary may not attach; null where it may. */
-    String refuseSession(final long high, final long low) {
-        if (isOver()) {
-            return "the secondary has failed over to epoch "
-                    + lastCommitted
-                    + "; set replication up anew";
-        }
-        if (!isReplicating()) {
-            return "replication is not started on the secondary";
-        }
-        if (high == 0) {
-            return "a session's name must not be zero";
-        }
-        if (!takesAnyone() && (page.sessionHigh() != high || page.sessionLow() != low)) {
-            return "another primary replicates to this secondary, or did; set the pair up anew,"
-                    + " with copied disks and fresh buffers";
-        }
-        return null;
-    }
-
-    void adopt(final long high, final long low) {
-        page.session(high, low);
-    }
-
-    void onLink() {
-        final boolean nowLinked = disks.stream().allMatch(SecondaryDisk::isLinked);
-        if (nowLinked != isLinked) {
-            isLinked = nowLinked;
-            events.onEvent(
-                    nowLinked ? GroupEvents.Event.LINK_UP : GroupEvents.Event.LINK_DOWN,
-                    "",
-                    lastCommitted,
-                    nowLinked ? "the primary is attached" : "the primary's connection has ended");
-        }
     }
 
     void onBroken(
@@ -484,69 +428,16 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             return;
         }
         page.broken(true);
-        error = describe(kind, disk, offset, errno);
-        events.onEvent(GroupEvents.Event.REPLICATION_ERROR, disk, lastCommitted, error.sentence());
-    }
-
-    private ReplicationError describe(
-            final ReplicationError.Kind kind,
-            final String disk,
-            final long offset,
-            final int errno) {
-        final Function<String, String> sentence =
-                what ->
-                        "disk "
-                                + disk
-                                + ": "
-                                + what
-                                + " at "
-                                + offset
-                                + " failed: "
-                                + Errno.meaning(errno)
-                                + " ("
-                                + Errno.name(errno)
-                                + "); the stream has stopped, and failover returns to epoch "
-                                + lastCommitted;
-        final String text =
-                kind == ReplicationError.Kind.PRE_IMAGE
-                        ? sentence.apply("saving the pre-image of a block")
-                                + (errno == Errno.ENOSPC
-                                        ? "; give the buffers more room, or checkpoint more often"
-                                        : "")
-                        : sentence.apply("writing the secondary disk");
-        return new ReplicationError(kind, disk, offset, Errno.name(errno), text);
+        error = events.describe(kind, disk, offset, errno);
+        events.broken(error);
     }
 
     void onGuestError(final String disk, final long offset, final int errno) {
-        events.onEvent(
-                GroupEvents.Event.GUEST_IO_ERROR,
-                disk,
-                lastCommitted,
-                "disk "
-                        + disk
-                        + ": a request of the guest at "
-                        + offset
-                        + " failed: "
-                        + Errno.meaning(errno)
-                        + " ("
-                        + Errno.name(errno)
-                        + ")");
+        events.guestError(disk, offset, errno);
     }
 
     void onMergeFailed(final String disk, final long offset, final int errno) {
-        events.onEvent(
-                GroupEvents.Event.MERGE_FAILED,
-                disk,
-                lastCommitted,
-                "disk "
-                        + disk
-                        + ": the merge failed at "
-                        + offset
-                        + ": "
-                        + Errno.meaning(errno)
-                        + " ("
-                        + Errno.name(errno)
-                        + "); it is tried again, and the guest goes on out of the buffers");
+        events.mergeFailed(disk, offset, errno);
     }
 
     // ---- Status and end.
@@ -566,8 +457,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return new GroupStatus(
                 Role.SECONDARY,
                 state(),
-                isLinked ? session() : "",
-                isLinked,
+                session.isLinked() ? session.toString() : "",
+                session.isLinked(),
                 hasBuffers ? minimum(SecondaryDisk::openEpoch) : lastCommitted,
                 sealedEpoch(),
                 lastCommitted,
@@ -578,10 +469,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 sum(SecondaryDisk::mergeDone),
                 sum(SecondaryDisk::mergeTotal),
                 disks.stream().map(disk -> disk.status(hasBuffers)).toList());
-    }
-
-    private String session() {
-        return "session " + Long.toHexString(sessionHigh()) + Long.toHexString(sessionLow());
     }
 
     private GroupStatus.State state() {

@@ -1,0 +1,96 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.GroupException;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * The epochs of a primary, as it knows them, and who waits for one to be sealed or committed. On
+ * the guest's loop.
+ */
+final class PrimaryEpochs {
+    /** Epochs that may be uncommitted at a time, the open one included. */
+    private static final int UNCOMMITTED_MAX = 2;
+
+    private long open = 1;
+    private long sealed;
+    private long committed;
+    private final NavigableMap<Long, CompletableFuture<Long>> seals = new TreeMap<>();
+    private final NavigableMap<Long, CompletableFuture<Void>> commits = new TreeMap<>();
+
+    /** The one that writes belong to now. */
+    long open() {
+        return open;
+    }
+
+    /** The last one that the secondary has sealed on every disk. */
+    long sealed() {
+        return sealed;
+    }
+
+    /** The last one that the secondary has committed. */
+    long committed() {
+        return committed;
+    }
+
+    /** The secondary has sealed epochs before this primary came. */
+    void goOnBehind(final long lastSealed) {
+        open = lastSealed + 1;
+        sealed = lastSealed;
+    }
+
+    /** Whether one more may be uncommitted. */
+    boolean maySeal() {
+        return open + 1 <= committed + UNCOMMITTED_MAX;
+    }
+
+    /** Ends the open one; answers when the secondary has sealed it. */
+    CompletableFuture<Long> seal() {
+        final CompletableFuture<Long> answer = new CompletableFuture<>();
+        seals.put(open++, answer);
+        return answer;
+    }
+
+    /** Answers when the secondary has committed one that is sealed and not committed yet. */
+    CompletableFuture<Void> whenCommitted(final long epoch) {
+        return commits.computeIfAbsent(epoch, absent -> new CompletableFuture<>());
+    }
+
+    /** The secondary has sealed one. */
+    void onSealed(final long epoch) {
+        sealed = Math.max(sealed, epoch);
+        final CompletableFuture<Long> answer = seals.remove(epoch);
+        if (answer != null) {
+            answer.complete(epoch);
+        }
+    }
+
+    /** The secondary has committed one; answers whether that is news, and nobody else is told. */
+    boolean commit(final long epoch) {
+        final boolean isNews = epoch > committed;
+        committed = Math.max(committed, epoch);
+        return isNews;
+    }
+
+    /** Tells those who wait for what is committed by now. */
+    void tellCommitted() {
+        onSealed(committed);
+        final NavigableMap<Long, CompletableFuture<Void>> done = commits.headMap(committed, true);
+        final List<CompletableFuture<Void>> answers = List.copyOf(done.values());
+        done.clear();
+        answers.forEach(answer -> answer.complete(null));
+    }
+
+    /** Nobody need wait any more, for a reason. */
+    void fail(final String reason) {
+        final List<CompletableFuture<?>> answers = new ArrayList<>(seals.values());
+        answers.addAll(commits.values());
+        seals.clear();
+        commits.clear();
+        answers.forEach(answer -> answer.completeExceptionally(new GroupException(reason)));
+    }
+}

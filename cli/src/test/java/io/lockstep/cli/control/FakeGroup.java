@@ -97,6 +97,7 @@ final class FakeGroup implements ReplicationGroup {
                 state,
                 "somewhere",
                 true,
+                0,
                 sealedEpoch + 1,
                 sealedEpoch,
                 committedEpoch,

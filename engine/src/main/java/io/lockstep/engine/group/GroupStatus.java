@@ -11,6 +11,7 @@ import java.util.List;
  * @param peer of a primary: where the secondary is; of a secondary: which primary is attached;
  *     empty for none
  * @param linked whether the peer is connected
+ * @param unlinkedNanos how long it has not been; 0 where it is, and where nobody counts
  * @param openEpoch the epoch that writes belong to now
  * @param sealedEpoch the last one that is sealed on every disk
  * @param committedEpoch the last committed one; 0 for the state in which replication started
@@ -27,6 +28,7 @@ public record GroupStatus(
         State state,
         String peer,
         boolean linked,
+        long unlinkedNanos,
         long openEpoch,
         long sealedEpoch,
         long committedEpoch,

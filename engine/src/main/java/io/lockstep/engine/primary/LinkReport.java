@@ -31,9 +31,18 @@ final class LinkReport implements Link.Owner {
     }
 
     @Override
+    public void onUnfit(final String disk, final String reason) {
+        guestLoop.execute(() -> owner.onUnfit(disk, reason));
+    }
+
+    @Override
     public void onRefused(
-            final String disk, final long offset, final int errno, final String reason) {
-        guestLoop.execute(() -> owner.onRefused(disk, offset, errno, reason));
+            final String what,
+            final String disk,
+            final long offset,
+            final int errno,
+            final String reason) {
+        guestLoop.execute(() -> owner.onRefused(what, disk, offset, errno, reason));
     }
 
     @Override

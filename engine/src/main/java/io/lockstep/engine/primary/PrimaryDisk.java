@@ -191,6 +191,10 @@ final class PrimaryDisk extends LayeredDisk {
     }
 
     private boolean enterAgain(final Operation operation) {
+        if (room.isHopeless()) {
+            refuse(operation);
+            return true;
+        }
         if (!claim(operation)) {
             return false;
         }
@@ -200,6 +204,14 @@ final class PrimaryDisk extends LayeredDisk {
             local.poll();
         }
         return true;
+    }
+
+    /** The process ends, and there will be no room: the guest's server says so. */
+    private void refuse(final Operation operation) {
+        if (operation.isInLog) {
+            log.cancel((int) operation.position, (int) (operation.end - operation.offset));
+        }
+        finish(operation, Errno.ESHUTDOWN);
     }
 
     private boolean claim(final Operation operation) {
@@ -314,6 +326,10 @@ final class PrimaryDisk extends LayeredDisk {
             local.poll();
             return;
         }
+        finish(operation, errno);
+    }
+
+    private void finish(final Operation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
         give(operation);

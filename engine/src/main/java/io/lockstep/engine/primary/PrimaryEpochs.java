@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.LongFunction;
 
 /**
  * The epochs of a primary, as it knows them, and who waits for one to be sealed or committed. On
@@ -50,9 +51,14 @@ final class PrimaryEpochs {
 
     /** Ends the open one; answers when the secondary has sealed it. */
     CompletableFuture<Long> seal() {
-        final CompletableFuture<Long> answer = new CompletableFuture<>();
-        seals.put(open++, answer);
-        return answer;
+        return whenSealed(open++);
+    }
+
+    /** Answers when the secondary has sealed one that was ended here. */
+    CompletableFuture<Long> whenSealed(final long epoch) {
+        return epoch <= sealed
+                ? CompletableFuture.completedFuture(epoch)
+                : seals.computeIfAbsent(epoch, absent -> new CompletableFuture<>());
     }
 
     /** Answers when the secondary has committed one that is sealed and not committed yet. */
@@ -85,12 +91,17 @@ final class PrimaryEpochs {
         answers.forEach(answer -> answer.complete(null));
     }
 
-    /** Nobody need wait any more, for a reason. */
-    void fail(final String reason) {
-        final List<CompletableFuture<?>> answers = new ArrayList<>(seals.values());
-        answers.addAll(commits.values());
+    /** Nobody need wait any more: of each epoch that is waited for a sentence says why. */
+    void fail(final LongFunction<String> sentenceOf) {
+        final List<Runnable> answers = new ArrayList<>();
+        seals.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
+        commits.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
         seals.clear();
         commits.clear();
-        answers.forEach(answer -> answer.completeExceptionally(new GroupException(reason)));
+        answers.forEach(Runnable::run);
+    }
+
+    private static Runnable failing(final CompletableFuture<?> answer, final String sentence) {
+        return () -> answer.completeExceptionally(new GroupException(sentence));
     }
 }

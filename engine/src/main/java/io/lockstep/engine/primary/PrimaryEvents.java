@@ -9,6 +9,10 @@ import java.util.function.LongSupplier;
 
 /** What a primary tells its manager: events and errors, in sentences. On the guest's loop. */
 final class PrimaryEvents {
+    private static final String GIVEN_UP =
+            "; the secondary was given up, and the guest goes on without it: fail over there, or"
+                    + " set the pair up anew";
+
     private final GroupEvents events;
     private final String peer;
     private final LongSupplier committedEpoch;
@@ -65,8 +69,10 @@ final class PrimaryEvents {
                 "",
                 -1,
                 "ENOSPC",
-                "the forward log is full: the secondary was given up, and the guest"
-                        + " goes on; set replication up anew");
+                "the forward log is full (--log-size, --on-full-log detach) and the secondary at "
+                        + peer
+                        + " does not take what is in it fast enough, or is away"
+                        + GIVEN_UP);
     }
 
     /** A change has failed, and what it left can't be read. */
@@ -80,19 +86,43 @@ final class PrimaryEvents {
                         + disk
                         + ": a request of the guest at "
                         + offset
-                        + " failed, and what it left there can't be read: "
+                        + " failed on the primary, and what it left there can't be read: "
                         + Errno.meaning(errno)
-                        + "; the secondary was given up, and the guest goes on; see to the"
-                        + " disk, then set replication up anew");
+                        + "; see to the disk"
+                        + GIVEN_UP);
     }
 
-    ReplicationError refused(
-            final String disk, final long offset, final int errno, final String reason) {
+    /** The secondary won't have a disk. */
+    ReplicationError unfit(final String disk, final String reason) {
         return new ReplicationError(
                 ReplicationError.Kind.FORWARD,
                 disk,
+                -1,
+                Errno.name(Errno.EPERM),
+                "disk " + disk + " can't be replicated to " + peer + ": " + reason);
+    }
+
+    /** The secondary refused what was forwarded. */
+    ReplicationError refused(
+            final String what,
+            final String disk,
+            final long offset,
+            final int errno,
+            final String reason) {
+        return new ReplicationError(
+                disk.isEmpty() ? ReplicationError.Kind.COMMIT : ReplicationError.Kind.FORWARD,
+                disk,
                 offset,
                 Errno.name(errno),
-                "the secondary at " + peer + " refused: " + reason);
+                (disk.isEmpty() ? "" : "disk " + disk + ": ")
+                        + "the secondary at "
+                        + peer
+                        + " refused "
+                        + what
+                        + ": "
+                        + (reason.isEmpty()
+                                ? Errno.meaning(errno) + " (" + Errno.name(errno) + ")"
+                                : reason)
+                        + GIVEN_UP);
     }
 }

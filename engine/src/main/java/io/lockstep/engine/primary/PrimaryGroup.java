@@ -1,7 +1,6 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.Emptiness;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
@@ -19,6 +18,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * The primary side of a disk group: serves the guest from the local disks, and forwards what
@@ -37,10 +37,26 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * @param assumeIdentical whether the user says that the disks are equal
      * @param lagNanosMax how old what the linked secondary has not answered may become before the
      *     guest's writes wait, so that a seal never has much before it; 0 for any age
+     * @param patienceNanos how long who asks for a seal or a commit waits for a link that was cut
      */
     public record Options(
-            int logLength, FullLogPolicy fullLog, boolean assumeIdentical, long lagNanosMax) {
-        /** With any lag. */
+            int logLength,
+            FullLogPolicy fullLog,
+            boolean assumeIdentical,
+            long lagNanosMax,
+            long patienceNanos) {
+        private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+
+        /** With the usual patience: two seconds, in which a secondary is started again. */
+        public Options(
+                final int logLength,
+                final FullLogPolicy fullLog,
+                final boolean assumeIdentical,
+                final long lagNanosMax) {
+            this(logLength, fullLog, assumeIdentical, lagNanosMax, PATIENCE_NANOS);
+        }
+
+        /** The same with any lag. */
         public Options(
                 final int logLength, final FullLogPolicy fullLog, final boolean assumeIdentical) {
             this(logLength, fullLog, assumeIdentical, 0);
@@ -63,10 +79,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final Runnable workTask = this::work;
 
     private GroupStatus.State state = GroupStatus.State.IDLE;
-    private boolean isLinked;
     private boolean isForeign;
     private ReplicationError error;
     private final PrimaryEpochs epochs = new PrimaryEpochs();
+    private final PeerPresence presence;
+    private final PrimaryCheckpoints checkpoints;
     private CompletableFuture<Void> started;
 
     private PrimaryGroup(
@@ -83,6 +100,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         this.events = new PrimaryEvents(events, peer(), epochs::committed);
         log = new ForwardLog(options.logLength());
         room = new RoomQueue(guestLoop, log, options.lagNanosMax(), this::onFullLog);
+        presence = new PeerPresence(guestLoop, peer(), options.patienceNanos(), this::onAway);
         emptyDisks = new boolean[locals.size()];
         for (final Disk local : locals) {
             disks.add(new PrimaryDisk(local, this, disks.size(), log, room));
@@ -100,6 +118,15 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         log,
                         session,
                         new LinkReport(guestLoop, new LinkEvents()));
+        checkpoints =
+                new PrimaryCheckpoints(
+                        this,
+                        epochs,
+                        presence,
+                        log,
+                        room,
+                        disks.size(),
+                        epoch -> linkLoop.execute(() -> link.commit(epoch)));
     }
 
     /**
@@ -208,72 +235,22 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Long> seal() {
-        return seal(0);
+        return checkpoints.seal();
     }
 
-    private CompletableFuture<Long> seal(final int flags) {
-        final String refusal = refuseOperation();
-        if (refusal != null) {
-            return fail(refusal);
-        }
-        if (!started.isDone()) {
-            // It is the secondary that knows which epoch is open.
-            return fail("the secondary is not attached yet; checkpoint when it is");
-        }
-        if (!epochs.maySeal()) {
-            return fail("epoch " + (epochs.open() - 1) + " is not committed yet; commit it first");
-        }
-        final long epoch = epochs.open();
-        final CompletableFuture<Long> sealed = epochs.seal();
-        final RoomQueue.Waiting entry = () -> enterSeals(epoch, flags);
-        // What waits for room is in no epoch yet: it holds no seal up.
-        if (!entry.enterAgain()) {
-            room.waitForRoom(entry);
-        }
-        return sealed;
-    }
-
-    /** All disks' at one place of the log: what is before belongs to the epoch. */
-    private boolean enterSeals(final long epoch, final int flags) {
-        if (isDetached()) {
-            return true; // whoever waited has been told
-        }
-        if (!log.hasFrames(disks.size())) {
-            return false;
-        }
-        for (int i = 0; i < disks.size(); i++) {
-            log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, nanoTime()), true);
-        }
-        onDecided();
-        return true;
+    @Override
+    public CompletableFuture<Void> whenSealed() {
+        return checkpoints.whenSealed();
     }
 
     @Override
     public CompletableFuture<Void> commit(final long epoch) {
-        final String refusal = refuseOperation();
-        if (refusal != null) {
-            return fail(refusal);
-        }
-        if (epoch <= epochs.committed()) {
-            return CompletableFuture.completedFuture(null);
-        }
-        if (epoch > epochs.sealed()) {
-            return fail(
-                    "epoch "
-                            + epoch
-                            + " can't be committed: the last one that is sealed is "
-                            + epochs.sealed());
-        }
-        linkLoop.execute(() -> link.commit(epoch));
-        return epochs.whenCommitted(epoch);
+        return checkpoints.commit(epoch);
     }
 
     @Override
     public CompletableFuture<Long> checkpoint() {
-        if (state == GroupStatus.State.ALONE) {
-            return CompletableFuture.completedFuture(epochs.committed());
-        }
-        if (isForeign) {
+        if (isForeign && refuseOperation() == null) {
             return fail(
                     "the secondary at "
                             + peer()
@@ -281,16 +258,21 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                             + " --peer-qmp; or seal (x-lockstep-seal), checkpoint the secondary in"
                             + " its own way, and commit (x-lockstep-commit)");
         }
-        // Most often the seals commit as well, and the commit finds itself done.
-        return seal(ControlRecord.AND_COMMIT)
-                .thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
+        return checkpoints.checkpoint();
     }
 
-    private String refuseOperation() {
+    /** Why nothing is sealed or committed here; null where it may be. */
+    String refuseOperation() {
         if (error != null) {
             return error.sentence();
         }
-        return state == GroupStatus.State.RUNNING ? null : "replication is not running";
+        return switch (state) {
+            case RUNNING -> null;
+            case ALONE ->
+                    "replication was stopped: nothing goes to the secondary any more, and"
+                            + " there are no checkpoints; start it anew";
+            default -> "replication is not running";
+        };
     }
 
     private static <T> CompletableFuture<T> fail(final String sentence) {
@@ -307,6 +289,19 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             goAlone("replication was stopped", link::leave);
         }
         return CompletableFuture.completedFuture(null);
+    }
+
+    /**
+     * The process will end. From now on nobody waits for a secondary that is away, or that holds
+     * the log up because nobody will commit there: guests' requests that wait for room are refused
+     * with ESHUTDOWN, and a drain is over.
+     */
+    public void prepareToStop() {
+        room.prepareToStop(this::isHopeless);
+    }
+
+    private boolean isHopeless() {
+        return presence.isAway() || isForeign && epochs.sealed() > epochs.committed();
     }
 
     /**
@@ -357,6 +352,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         giveUp(GroupEvents.Event.REPLICATION_ERROR, events.unknownContent(disk, offset, errno));
     }
 
+    private void onAway() {
+        checkpoints.onAway();
+        room.look();
+    }
+
     // ---- The link, told on the guest's loop.
 
     /** What the link tells, on the guest's loop. */
@@ -366,7 +366,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             if (state != GroupStatus.State.RUNNING) {
                 return;
             }
-            isLinked = true;
+            presence.onUp();
             isForeign = nowForeign;
             room.peerIsThere(!nowForeign);
             if (!started.isDone()) {
@@ -379,31 +379,41 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
         @Override
         public void onDown(final String reason) {
-            isLinked = false;
+            presence.onDown(reason);
             room.peerIsThere(false);
             events.linkDown(reason);
         }
 
         @Override
+        public void onUnfit(final String disk, final String reason) {
+            refuse(events.unfit(disk, reason));
+        }
+
+        @Override
         public void onRefused(
-                final String disk, final long offset, final int errno, final String reason) {
-            if (state != GroupStatus.State.RUNNING) {
-                return;
+                final String what,
+                final String disk,
+                final long offset,
+                final int errno,
+                final String reason) {
+            refuse(events.refused(what, disk, offset, errno, reason));
+        }
+
+        private void refuse(final ReplicationError cause) {
+            if (state == GroupStatus.State.RUNNING) {
+                giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
             }
-            giveUp(
-                    GroupEvents.Event.REPLICATION_ERROR,
-                    events.refused(disk, offset, errno, reason));
         }
 
         @Override
         public void onUnreachable(final String reason) {
-            // The first attempts of a pair that is being started, or the next ones after a cut:
-            // the status says that there is no link.
+            presence.onUnreachable(reason);
         }
 
         @Override
         public void onSealed(final long epoch) {
             epochs.onSealed(epoch);
+            room.look();
         }
 
         @Override
@@ -430,14 +440,14 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     /** From now on changes go to the local disk, and what the secondary lacks is noted. */
     private void goAlone(final String reason, final Runnable endOfLink) {
         room.end();
-        isLinked = false;
+        presence.end();
         for (long frame = log.released(); frame < log.appended(); frame++) {
             if (log.kind(frame) != ForwardLog.Kind.SEAL) {
                 disks.get(log.disk(frame)).dirty().mark(log.offset(frame), log.length(frame));
             }
         }
         linkLoop.execute(endOfLink);
-        epochs.fail(reason);
+        epochs.fail(epoch -> reason);
         if (started != null && !started.isDone()) {
             started.completeExceptionally(new GroupException(reason));
         }
@@ -456,7 +466,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 Role.PRIMARY,
                 state,
                 peer() + (isForeign ? " (not a lockstep)" : ""),
-                isLinked,
+                presence.isLinked(),
+                presence.unlinkedNanos(),
                 epochs.open(),
                 epochs.sealed(),
                 epochs.committed(),

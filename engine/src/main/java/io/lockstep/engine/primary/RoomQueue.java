@@ -5,6 +5,7 @@ import io.lockstep.engine.loop.IoLoop;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 
 /**
  * Who may go into the forward log. What waits for room there, or for a late secondary, goes in in
@@ -33,6 +34,9 @@ final class RoomQueue {
     private boolean isPeerThere;
 
     private boolean isOver;
+
+    /** Of a process that will end: whether there is no use in waiting. */
+    private BooleanSupplier isHopeless = () -> false;
 
     /** For the link's loop: whether to say when there is room. */
     private volatile boolean isAsked;
@@ -98,6 +102,22 @@ final class RoomQueue {
         return isOver;
     }
 
+    /** The process will end: from now on nobody waits where there is no use in it. */
+    void prepareToStop(final BooleanSupplier noUseInWaiting) {
+        isHopeless = noUseInWaiting;
+        tell();
+    }
+
+    /** Whether who waits for room is to be refused. */
+    boolean isHopeless() {
+        return !isOver && isHopeless.getAsBoolean();
+    }
+
+    /** Whether there is use in waiting may have changed. */
+    void look() {
+        tell();
+    }
+
     /** The log is full. */
     void waitForRoom(final Waiting entry) {
         onFull.run();
@@ -115,7 +135,7 @@ final class RoomQueue {
         final long end = log.appended();
         final Waiting entry =
                 () -> {
-                    final boolean isDone = isOver || log.released() >= end;
+                    final boolean isDone = isOver || log.released() >= end || isHopeless();
                     if (isDone) {
                         whenDrained.run();
                     }

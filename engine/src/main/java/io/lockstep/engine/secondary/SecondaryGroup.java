@@ -459,6 +459,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 state(),
                 session.isLinked() ? session.toString() : "",
                 session.isLinked(),
+                0,
                 hasBuffers ? minimum(SecondaryDisk::openEpoch) : lastCommitted,
                 sealedEpoch(),
                 lastCommitted,

@@ -302,6 +302,11 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
+    public CompletableFuture<Void> whenSealed() {
+        return current().map(ReplicationGroup::whenSealed).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
     public CompletableFuture<Void> commit(final long epoch) {
         return current().map(group -> group.commit(epoch)).orElseGet(EngineGroup::notRunning);
     }
@@ -350,6 +355,7 @@ final class EngineGroup implements ReplicationGroup {
                 status.state(),
                 status.peer(),
                 status.linked(),
+                status.unlinkedNanos(),
                 status.openEpoch(),
                 status.sealedEpoch(),
                 status.committedEpoch(),
@@ -377,6 +383,7 @@ final class EngineGroup implements ReplicationGroup {
                 0,
                 0,
                 0,
+                0,
                 disks.stream()
                         .map(
                                 disk ->
@@ -386,6 +393,13 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     // ---- The end.
+
+    /** The process will end: nobody waits for a secondary that is away. */
+    void prepareToStop() {
+        if (primary != null) {
+            primary.prepareToStop();
+        }
+    }
 
     /** Runs an action when the secondary has all that was forwarded, or nobody forwards. */
     void drain(final Runnable whenDrained) {

@@ -67,6 +67,16 @@ public interface ReplicationGroup {
      */
     CompletableFuture<Void> stop(boolean failover);
 
+    /** How replication has ended here, a sentence for people; empty while it has not. */
+    default String ending() {
+        return "";
+    }
+
+    /** Whether this was a secondary, and has taken over. */
+    default boolean hasFailedOver() {
+        return false;
+    }
+
     /** The first error since replication was started; empty where there was none. */
     Optional<ReplicationError> error();
 

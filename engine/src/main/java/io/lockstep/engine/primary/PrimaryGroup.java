@@ -268,9 +268,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         return switch (state) {
             case RUNNING -> null;
-            case ALONE ->
-                    "replication was stopped: nothing goes to the secondary any more, and"
-                            + " there are no checkpoints; start it anew";
+            case ALONE -> "replication is not running: " + ending();
             default -> "replication is not running";
         };
     }
@@ -454,6 +452,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     // ---- Status and end.
+
+    @Override
+    public String ending() {
+        return state == GroupStatus.State.ALONE
+                ? "it was stopped on the primary, whose disks are plain ones since"
+                : "";
+    }
 
     @Override
     public Optional<ReplicationError> error() {

@@ -64,16 +64,27 @@ final class SecondaryEvents {
                 "the buffers are not needed any more, and can't be removed: " + cause.getMessage());
     }
 
-    void guestError(final String disk, final long offset, final int errno) {
+    /**
+     * A guest of the secondary got an error.
+     *
+     * @param fullBuffer what is full, where it is the active disk; otherwise empty
+     */
+    void guestError(
+            final String disk, final long offset, final int errno, final String fullBuffer) {
         tell(
                 Event.GUEST_IO_ERROR,
                 disk,
                 "disk "
                         + disk
-                        + ": a request of the guest at "
+                        + ": a request of the secondary's guest at "
                         + offset
                         + " failed: "
-                        + describe(errno));
+                        + describe(errno)
+                        + (fullBuffer.isEmpty()
+                                ? ""
+                                : "; the active disk is full ("
+                                        + fullBuffer
+                                        + "): give it more room, or checkpoint"));
     }
 
     void broken(final ReplicationError error) {
@@ -86,37 +97,64 @@ final class SecondaryEvents {
 
     // ---- Why the stream has stopped.
 
-    static ReplicationError brokenBefore() {
+    ReplicationError brokenBefore() {
         return new ReplicationError(
                 ReplicationError.Kind.PRE_IMAGE,
                 "",
                 -1,
                 "",
-                "replication had met an error before this process started");
+                "the secondary's stream had stopped because of an error before this process"
+                        + " started"
+                        + whatToDo());
     }
 
+    /**
+     * What has stopped the stream.
+     *
+     * @param fullBuffer how full the hidden disk is, where it is that; otherwise empty
+     */
     ReplicationError describe(
             final ReplicationError.Kind kind,
             final String disk,
             final long offset,
-            final int errno) {
-        final boolean isPreImage = kind == ReplicationError.Kind.PRE_IMAGE;
-        final String sentence =
-                "disk "
-                        + disk
-                        + ": "
-                        + (isPreImage
-                                ? "saving the pre-image of a block"
-                                : "writing the secondary disk")
-                        + " at "
-                        + offset
-                        + " failed: "
-                        + describe(errno)
-                        + "; the stream has stopped, and failover returns to epoch "
-                        + committedEpoch.getAsLong()
-                        + (isPreImage && errno == Errno.ENOSPC
-                                ? "; give the buffers more room, or checkpoint more often"
-                                : "");
-        return new ReplicationError(kind, disk, offset, Errno.name(errno), sentence);
+            final int errno,
+            final String fullBuffer) {
+        final String what =
+                kind == ReplicationError.Kind.SECONDARY_DISK
+                        ? "writing the secondary disk at " + offset + " failed: " + describe(errno)
+                        : "saving the pre-image of the block at "
+                                + offset
+                                + " failed: "
+                                + (fullBuffer.isEmpty()
+                                        ? describe(errno)
+                                        : "the secondary's hidden disk is full ("
+                                                + Errno.name(errno)
+                                                + "; "
+                                                + fullBuffer
+                                                + "): give it more room, or checkpoint more"
+                                                + " often");
+        return new ReplicationError(
+                kind, disk, offset, Errno.name(errno), "disk " + disk + ": " + what + whatToDo());
+    }
+
+    private String whatToDo() {
+        return "; the secondary takes no more of the stream: fail over to epoch "
+                + committedEpoch.getAsLong()
+                + ", or set the pair up anew";
+    }
+
+    // ---- How replication has ended.
+
+    String endedByFailover() {
+        return "the secondary has failed over to epoch " + committedEpoch.getAsLong();
+    }
+
+    static String endedByStop() {
+        return "it was stopped on the secondary, whose disks are plain ones as the primary wrote"
+                + " them last";
+    }
+
+    static String endedBefore() {
+        return "it had ended before this process started, and the disks are plain ones";
     }
 }

@@ -90,6 +90,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private ReplicationError error;
     private boolean isClosed;
     private boolean hasBuffers = true;
+
+    /** How replication has ended; empty while it has not. */
+    private String ending = "";
+
+    private boolean hasFailedOver;
+    private CompletableFuture<Void> ended = CompletableFuture.completedFuture(null);
     private long lastCommitted;
 
     private SecondaryGroup(
@@ -144,15 +150,18 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void resume() {
         if (page.state() == GroupPage.ALONE) {
+            ending = SecondaryEvents.endedBefore();
             disks.forEach(SecondaryDisk::standAlone); // killed while it was tidying up
             standAlone();
             return;
         }
         lastCommitted = page.committedEpoch();
         if (page.isBroken()) {
-            error = SecondaryEvents.brokenBefore();
+            error = events.brokenBefore();
         }
         if (page.state() == GroupPage.FAILED_OVER) {
+            ending = events.endedByFailover();
+            hasFailedOver = true;
             disks.forEach(SecondaryDisk::startMerge);
         }
         loop.schedule(TRIM_NANOS, this::trim);
@@ -184,22 +193,17 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> start() {
-        if (!hasBuffers || page.state() == GroupPage.FAILED_OVER) {
+        if (isOver()) {
             return CompletableFuture.completedFuture(null);
         }
         if (page.state() == GroupPage.RUNNING) {
             return fail("replication is already running");
         }
-        final CompletableFuture<?>[] scans =
-                disks.stream().map(SecondaryDisk::start).toArray(CompletableFuture[]::new);
-        return CompletableFuture.allOf(scans)
-                .thenRun(
-                        () -> {
-                            error = null;
-                            page.broken(false);
-                            page.state(GroupPage.RUNNING);
-                            disks.forEach(SecondaryDisk::openToGuest);
-                        });
+        error = null;
+        page.broken(false);
+        page.state(GroupPage.RUNNING);
+        disks.forEach(SecondaryDisk::openToGuest);
+        return CompletableFuture.completedFuture(null);
     }
 
     @Override
@@ -209,11 +213,11 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             return fail(refusal);
         }
         if (!session.takesAnyone()) {
-            return fail("the primary seals; ask it");
+            return fail("nothing was sealed: the primary seals; ask for it there");
         }
         final long epoch = disks.getFirst().openEpoch();
         if (epoch + 1 > committedEpoch() + UNCOMMITTED_MAX) {
-            return fail("commit epoch " + (epoch - 1) + " first");
+            return fail("epoch " + (epoch - 1) + " is not committed yet; commit it first");
         }
         final CompletableFuture<Long> sealed = new CompletableFuture<>();
         forEachDisk(SecondaryDisk::seal, () -> sealed.complete(epoch));
@@ -229,29 +233,32 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Long> checkpoint() {
-        if (isOver()) {
-            return CompletableFuture.completedFuture(lastCommitted);
-        }
         final String refusal = refuseOperation();
         if (refusal != null) {
             return fail(refusal);
         }
-        if (!session.takesAnyone() || sealedEpoch() > committedEpoch()) {
-            final String reason = commitUnlessRefused(sealedEpoch());
-            return reason == null
-                    ? CompletableFuture.completedFuture(committedEpoch())
-                    : fail(reason);
+        final long sealed = sealedEpoch();
+        final boolean isSealed = sealed > committedEpoch();
+        if (session.takesAnyone()) {
+            return (isSealed ? commit(sealed) : CompletableFuture.<Void>completedFuture(null))
+                    .thenCompose(done -> seal())
+                    .thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
         }
-        return seal().thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
+        return isSealed
+                ? commit(sealed).thenApply(done -> sealed)
+                : fail(
+                        "nothing was checkpointed: the primary makes the checkpoints of this"
+                                + " secondary; ask for one there (lockstep checkpoint on its"
+                                + " host)");
     }
 
     boolean isOver() {
-        return !hasBuffers || page.state() == GroupPage.FAILED_OVER;
+        return !ending.isEmpty();
     }
 
     private String refuseOperation() {
         if (isOver()) {
-            return "replication has ended: the secondary has failed over";
+            return "replication is not running: " + ending;
         }
         if (page.state() != GroupPage.RUNNING) {
             return "replication is not running";
@@ -291,7 +298,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
         if (isOver()) {
-            return CompletableFuture.completedFuture(null);
+            return ended;
         }
         if (page.state() != GroupPage.RUNNING) {
             return fail("replication is not running");
@@ -301,6 +308,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private CompletableFuture<Void> failOver() {
         page.state(GroupPage.FAILED_OVER);
+        ending = events.endedByFailover();
+        hasFailedOver = true;
         loop.schedule(HEAD_START_NANOS, events::failedOver);
         for (final SecondaryDisk disk : disks) {
             disk.endStream(
@@ -316,7 +325,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /** The primary's latest state is what the disks have; the buffers are dropped. */
     private CompletableFuture<Void> endReplication() {
         page.state(GroupPage.ALONE);
-        final CompletableFuture<Void> ended = new CompletableFuture<>();
+        ending = SecondaryEvents.endedByStop();
+        ended = new CompletableFuture<>();
         forEachDisk(
                 SecondaryDisk::endStream,
                 () -> {
@@ -388,9 +398,16 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return hasBuffers && page.state() == GroupPage.RUNNING;
     }
 
+    /** Why the stream is refused; empty where it is not. */
+    String refusalOfChanges() {
+        return isOver()
+                ? "replication has ended: " + ending
+                : error == null ? "" : error.sentence();
+    }
+
     /** 0, or the error with which the stream is refused. */
-    int refusal() {
-        if (isOver() || page.state() == GroupPage.ALONE) {
+    int errnoOfChanges() {
+        if (isOver()) {
             return Errno.ESHUTDOWN;
         }
         return error != null ? Errno.EIO : 0;
@@ -415,7 +432,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     int stateFlags() {
         return (isReplicating() ? ControlRecord.STARTED : 0)
-                | (isOver() ? ControlRecord.FAILED_OVER : 0)
+                | (hasFailedOver ? ControlRecord.FAILED_OVER : 0)
                 | (error != null ? ControlRecord.BROKEN : 0);
     }
 
@@ -423,17 +440,19 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             final ReplicationError.Kind kind,
             final String disk,
             final long offset,
-            final int errno) {
+            final int errno,
+            final String fullBuffer) {
         if (error != null) {
             return;
         }
         page.broken(true);
-        error = events.describe(kind, disk, offset, errno);
+        error = events.describe(kind, disk, offset, errno, fullBuffer);
         events.broken(error);
     }
 
-    void onGuestError(final String disk, final long offset, final int errno) {
-        events.guestError(disk, offset, errno);
+    void onGuestError(
+            final String disk, final long offset, final int errno, final String fullBuffer) {
+        events.guestError(disk, offset, errno, fullBuffer);
     }
 
     void onMergeFailed(final String disk, final long offset, final int errno) {
@@ -445,6 +464,16 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     @Override
     public Optional<ReplicationError> error() {
         return Optional.ofNullable(error);
+    }
+
+    @Override
+    public String ending() {
+        return ending;
+    }
+
+    @Override
+    public boolean hasFailedOver() {
+        return hasFailedOver;
     }
 
     @Override

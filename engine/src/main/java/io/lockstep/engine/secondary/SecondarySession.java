@@ -32,12 +32,11 @@ final class SecondarySession {
     /** Why a primary may not attach; null where it may. */
     String refuse(final long otherHigh, final long otherLow) {
         if (group.isOver()) {
-            return "the secondary has failed over to epoch "
-                    + group.committedEpoch()
-                    + "; set replication up anew";
+            return "replication has ended: " + group.ending() + "; set the pair up anew";
         }
         if (!group.isReplicating()) {
-            return "replication is not started on the secondary";
+            return "replication is not started on the secondary; start it there"
+                    + " (xen-set-replication)";
         }
         if (otherHigh == 0) {
             return "a session's name must not be zero";

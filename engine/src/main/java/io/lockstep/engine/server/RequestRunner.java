@@ -581,6 +581,17 @@ final class RequestRunner
                     control.reason());
             return;
         }
+        final String refusal =
+                control != null && isChange(requests.command(index)) ? control.refusal() : "";
+        if (!refusal.isEmpty()) {
+            writeError(
+                    requests.slot(index),
+                    requests.cookie(index),
+                    requests.offset(index),
+                    nbdError(errno),
+                    refusal);
+            return;
+        }
         final String reason =
                 "disk "
                         + disk.name()

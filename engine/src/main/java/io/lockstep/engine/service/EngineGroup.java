@@ -336,6 +336,16 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
+    public String ending() {
+        return current().map(ReplicationGroup::ending).orElse("");
+    }
+
+    @Override
+    public boolean hasFailedOver() {
+        return current().map(ReplicationGroup::hasFailedOver).orElse(false);
+    }
+
+    @Override
     public Optional<Histogram> commitDurations() {
         return current().flatMap(ReplicationGroup::commitDurations);
     }

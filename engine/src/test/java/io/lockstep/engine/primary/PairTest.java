@@ -301,7 +301,7 @@ final class PairTest {
         onLoop(guestLoop, () -> primary.checkpoint());
         onLoop(guestLoop, () -> primary.stop(false));
         final String sentence = refusal(guestLoop, () -> primary.checkpoint());
-        assertTrue(sentence.contains("replication was stopped"), sentence);
+        assertTrue(sentence.contains("was stopped on the primary"), sentence);
     }
 
     /** Nobody will make room for what waits, nor take what is in the log. */

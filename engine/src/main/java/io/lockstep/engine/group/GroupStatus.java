@@ -67,10 +67,42 @@ public record GroupStatus(
             long writtenBytes,
             long hiddenUsed,
             long activeUsed,
-            long dirty) {}
+            long dirty) {
+        /** Of one that nobody replicates. */
+        public static DiskStatus idle(final String name, final long length) {
+            return new DiskStatus(name, length, 0, 0, 0, 0, 0);
+        }
+    }
 
     /** Copies the list. */
     public GroupStatus {
         disks = List.copyOf(disks);
+    }
+
+    /** Of a group that was not started. */
+    public static GroupStatus idle(final ReplicationGroup.Role role, final List<DiskStatus> disks) {
+        return new GroupStatus(role, State.IDLE, "", false, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, disks);
+    }
+
+    /**
+     * Of a primary over a secondary that took over: with what the merge of that still has to do.
+     */
+    public GroupStatus withMergeOf(final GroupStatus secondary) {
+        return new GroupStatus(
+                role,
+                state,
+                peer,
+                linked,
+                unlinkedNanos,
+                openEpoch,
+                sealedEpoch,
+                committedEpoch,
+                lagBytes,
+                lagNanos,
+                bufferUsed,
+                bufferLimit,
+                secondary.mergeDone,
+                secondary.mergeTotal,
+                disks);
     }
 }

@@ -14,6 +14,7 @@ final class PeerPresence {
     private final String peer;
     private final long patienceNanos;
     private final Runnable onAway;
+    private boolean isForeign;
     private boolean isLinked;
     private boolean isAway = true;
     private long sinceNanos;
@@ -39,6 +40,16 @@ final class PeerPresence {
         return isLinked;
     }
 
+    /** Whether it is a server that knows no epochs. */
+    boolean isForeign() {
+        return isForeign;
+    }
+
+    /** Where it is, and that it is no lockstep if it is none. */
+    String peer() {
+        return peer + (isForeign ? " (not a lockstep)" : "");
+    }
+
     /** Whether nobody should wait for it. */
     boolean isAway() {
         return isAway;
@@ -49,8 +60,9 @@ final class PeerPresence {
         return isLinked ? 0 : Math.max(0, loop.nanoTime() - sinceNanos);
     }
 
-    void onUp() {
+    void onUp(final boolean nowForeign) {
         timer.cancel();
+        isForeign = nowForeign;
         isLinked = true;
         isAway = false;
     }

@@ -109,6 +109,14 @@ final class PrimaryCheckpoints {
         if (refusal != null) {
             return fail(refusal);
         }
+        if (presence.isForeign()) {
+            return fail(
+                    "nothing was checkpointed: the secondary at "
+                            + presence.peer()
+                            + " knows no epochs: start the primary with --peer-qmp; or seal"
+                            + " (x-lockstep-seal), checkpoint the secondary in its own way, and"
+                            + " commit (x-lockstep-commit)");
+        }
         return epochs.maySeal()
                 ? sealAndCommit()
                 : whenSealed()

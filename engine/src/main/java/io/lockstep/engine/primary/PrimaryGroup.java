@@ -1,7 +1,6 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.group.Emptiness;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
@@ -65,13 +64,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private final IoLoop guestLoop;
     private final IoLoop linkLoop;
-    private final List<Peer> peers;
     private final Options options;
     private final PrimaryEvents events;
     private final ForwardLog log;
     private final List<PrimaryDisk> disks = new ArrayList<>();
-    private final boolean[] emptyDisks;
-    private int scanCount;
+    private final EmptyDisks emptyDisks;
     private final Link link;
 
     private final RoomQueue room;
@@ -79,7 +76,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final Runnable workTask = this::work;
 
     private GroupStatus.State state = GroupStatus.State.IDLE;
-    private boolean isForeign;
     private ReplicationError error;
     private final PrimaryEpochs epochs = new PrimaryEpochs();
     private final PeerPresence presence;
@@ -95,13 +91,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final GroupEvents events) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
-        this.peers = List.copyOf(peers);
         this.options = options;
-        this.events = new PrimaryEvents(events, peer(), epochs::committed);
+        final String peer = peers.getFirst().server().toString();
+        this.events = new PrimaryEvents(events, peer, epochs::committed);
         log = new ForwardLog(options.logLength());
         room = new RoomQueue(guestLoop, log, options.lagNanosMax(), this::onFullLog);
-        presence = new PeerPresence(guestLoop, peer(), options.patienceNanos(), this::onAway);
-        emptyDisks = new boolean[locals.size()];
+        presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
+        emptyDisks = new EmptyDisks(locals);
         for (final Disk local : locals) {
             disks.add(new PrimaryDisk(local, this, disks.size(), log, room));
         }
@@ -114,7 +110,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         linkLoop,
                         peers.toArray(Peer[]::new),
                         disks.toArray(PrimaryDisk[]::new),
-                        emptyDisks,
+                        emptyDisks.flags(),
                         log,
                         session,
                         new LinkReport(guestLoop, new LinkEvents()));
@@ -171,26 +167,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         final PrimaryGroup group =
                 new PrimaryGroup(guestLoop, linkLoop, disks, peers, options, events);
-        for (int i = 0; i < disks.size(); i++) {
-            group.scan(i, disks.get(i));
-        }
+        group.emptyDisks.look(group::startLink);
         return group;
-    }
-
-    /** A disk without any data equals another one of that kind. */
-    private void scan(final int number, final Disk disk) {
-        scanCount++;
-        Emptiness.look(
-                disk,
-                isEmpty -> {
-                    emptyDisks[number] = isEmpty;
-                    scanCount--;
-                    startLink();
-                });
-    }
-
-    private String peer() {
-        return peers.getFirst().server().toString();
     }
 
     /** The disks as the guest uses them, in order. */
@@ -228,7 +206,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** The link says which disks are empty: all must have been looked at. */
     private void startLink() {
-        if (state == GroupStatus.State.RUNNING && scanCount == 0) {
+        if (state == GroupStatus.State.RUNNING && emptyDisks.isKnown()) {
             linkLoop.execute(link::start);
         }
     }
@@ -250,14 +228,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Long> checkpoint() {
-        if (isForeign && refuseOperation() == null) {
-            return fail(
-                    "the secondary at "
-                            + peer()
-                            + " is no lockstep and knows no epochs: start the primary with"
-                            + " --peer-qmp; or seal (x-lockstep-seal), checkpoint the secondary in"
-                            + " its own way, and commit (x-lockstep-commit)");
-        }
         return checkpoints.checkpoint();
     }
 
@@ -299,7 +269,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     private boolean isHopeless() {
-        return presence.isAway() || isForeign && epochs.sealed() > epochs.committed();
+        return presence.isAway() || presence.isForeign() && epochs.sealed() > epochs.committed();
     }
 
     /**
@@ -364,8 +334,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             if (state != GroupStatus.State.RUNNING) {
                 return;
             }
-            presence.onUp();
-            isForeign = nowForeign;
+            presence.onUp(nowForeign);
             room.peerIsThere(!nowForeign);
             if (!started.isDone()) {
                 epochs.goOnBehind(sealed);
@@ -470,7 +439,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return new GroupStatus(
                 Role.PRIMARY,
                 state,
-                peer() + (isForeign ? " (not a lockstep)" : ""),
+                presence.peer(),
                 presence.isLinked(),
                 presence.unlinkedNanos(),
                 epochs.open(),

@@ -341,7 +341,7 @@ final class SecondaryDisk
             return refuse(
                     Errno.EINVAL, "epoch " + epoch + " can't be sealed: the open one is " + open);
         }
-        if (epoch + 1 > group.committedEpoch() + SecondaryGroup.UNCOMMITTED_MAX) {
+        if (epoch + 1 > group.committedEpoch() + SecondaryCheckpoints.UNCOMMITTED_MAX) {
             return refuse(
                     Errno.EINVAL,
                     "epoch "

@@ -36,9 +36,6 @@ import java.util.stream.IntStream;
  * store in {@link GroupPage} (I4). Everything is called on the group's loop.
  */
 public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
-    /** Epochs that may be uncommitted at a time, the open one included. */
-    static final int UNCOMMITTED_MAX = 2;
-
     /** A buffer keeps so much memory for the next epochs, in bytes. */
     private static final long HIGH_WATER = 256L << 20;
 
@@ -48,7 +45,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
      */
     static final long HEAD_START_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-    private static final long COMMIT_NANOS_MAX = TimeUnit.MINUTES.toNanos(1);
     private static final long TRIM_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     /**
@@ -85,8 +81,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final SecondaryEvents events;
     private final GroupPage page;
     private final List<SecondaryDisk> disks = new ArrayList<>();
-    private final Histogram commits = new Histogram(COMMIT_NANOS_MAX, 3);
     private final SecondarySession session;
+    private final SecondaryCheckpoints checkpoints;
     private ReplicationError error;
     private boolean isClosed;
     private boolean hasBuffers = true;
@@ -96,7 +92,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private boolean hasFailedOver;
     private CompletableFuture<Void> ended = CompletableFuture.completedFuture(null);
-    private long lastCommitted;
 
     private SecondaryGroup(
             final IoLoop loop,
@@ -109,6 +104,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         this.events = new SecondaryEvents(events, this::committedEpoch);
         page = GroupPage.open(options.page(), locals);
         session = new SecondarySession(this, page);
+        checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         boolean opened = false;
         try {
             for (int i = 0; i < locals.size(); i++) {
@@ -155,7 +151,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             standAlone();
             return;
         }
-        lastCommitted = page.committedEpoch();
+        checkpoints.goOn();
         if (page.isBroken()) {
             error = events.brokenBefore();
         }
@@ -208,55 +204,25 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Long> seal() {
-        final String refusal = refuseOperation();
-        if (refusal != null) {
-            return fail(refusal);
-        }
-        if (!session.takesAnyone()) {
-            return fail("nothing was sealed: the primary seals; ask for it there");
-        }
-        final long epoch = disks.getFirst().openEpoch();
-        if (epoch + 1 > committedEpoch() + UNCOMMITTED_MAX) {
-            return fail("epoch " + (epoch - 1) + " is not committed yet; commit it first");
-        }
-        final CompletableFuture<Long> sealed = new CompletableFuture<>();
-        forEachDisk(SecondaryDisk::seal, () -> sealed.complete(epoch));
-        return sealed;
+        return checkpoints.seal();
     }
 
     @Override
     public CompletableFuture<Void> commit(final long epoch) {
-        final String refusal = refuseOperation();
-        final String reason = refusal == null ? commitUnlessRefused(epoch) : refusal;
-        return reason == null ? CompletableFuture.completedFuture(null) : fail(reason);
+        return checkpoints.commit(epoch);
     }
 
     @Override
     public CompletableFuture<Long> checkpoint() {
-        final String refusal = refuseOperation();
-        if (refusal != null) {
-            return fail(refusal);
-        }
-        final long sealed = sealedEpoch();
-        final boolean isSealed = sealed > committedEpoch();
-        if (session.takesAnyone()) {
-            return (isSealed ? commit(sealed) : CompletableFuture.<Void>completedFuture(null))
-                    .thenCompose(done -> seal())
-                    .thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
-        }
-        return isSealed
-                ? commit(sealed).thenApply(done -> sealed)
-                : fail(
-                        "nothing was checkpointed: the primary makes the checkpoints of this"
-                                + " secondary; ask for one there (lockstep checkpoint on its"
-                                + " host)");
+        return checkpoints.checkpoint();
     }
 
     boolean isOver() {
         return !ending.isEmpty();
     }
 
-    private String refuseOperation() {
+    /** Why nothing is sealed or committed; null where it may be. */
+    String refuseOperation() {
         if (isOver()) {
             return "replication is not running: " + ending;
         }
@@ -268,31 +234,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private static <T> CompletableFuture<T> fail(final String sentence) {
         return CompletableFuture.failedFuture(new GroupException(sentence));
-    }
-
-    /** Commits; answers why it can't be, or null. */
-    String commitUnlessRefused(final long epoch) {
-        if (epoch <= committedEpoch()) {
-            return null;
-        }
-        if (page.state() != GroupPage.RUNNING) {
-            return "replication is not running";
-        }
-        if (error != null) {
-            return error.sentence(); // an epoch's seal says nothing of writes that failed
-        }
-        if (epoch > sealedEpoch()) {
-            return "epoch "
-                    + epoch
-                    + " can't be committed: the last one that is sealed on every disk is "
-                    + sealedEpoch();
-        }
-        final long start = loop.nanoTime();
-        page.commit(epoch);
-        lastCommitted = epoch;
-        commits.recordValue(Math.min(loop.nanoTime() - start, COMMIT_NANOS_MAX));
-        events.checkpoint();
-        return null;
     }
 
     @Override
@@ -338,7 +279,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     /** Has all disks do something; the action runs when the last has. */
-    private void forEachDisk(
+    void forEachDisk(
             final BiConsumer<SecondaryDisk, Runnable> operation, final Runnable whenAllHave) {
         final AtomicInteger left = new AtomicInteger(disks.size());
         for (final SecondaryDisk disk : disks) {
@@ -414,12 +355,21 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     long committedEpoch() {
-        return lastCommitted;
+        return checkpoints.committedEpoch();
+    }
+
+    /** Commits; answers why it can't be, or null. */
+    String commitUnlessRefused(final long epoch) {
+        return checkpoints.commitUnlessRefused(epoch);
+    }
+
+    long openEpoch() {
+        return disks.getFirst().openEpoch();
     }
 
     /** The last epoch that is sealed on every disk. */
     long sealedEpoch() {
-        return hasBuffers ? minimum(disk -> disk.sealedEpoch()) : lastCommitted;
+        return hasBuffers ? minimum(disk -> disk.sealedEpoch()) : committedEpoch();
     }
 
     private long minimum(final ToLongFunction<SecondaryDisk> value) {
@@ -478,7 +428,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public Optional<Histogram> commitDurations() {
-        return Optional.of(commits);
+        return Optional.of(checkpoints.durations());
     }
 
     @Override
@@ -489,9 +439,9 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 session.isLinked() ? session.toString() : "",
                 session.isLinked(),
                 0,
-                hasBuffers ? minimum(SecondaryDisk::openEpoch) : lastCommitted,
+                hasBuffers ? minimum(SecondaryDisk::openEpoch) : committedEpoch(),
                 sealedEpoch(),
-                lastCommitted,
+                committedEpoch(),
                 0,
                 0,
                 hasBuffers ? sum(SecondaryDisk::bufferUsed) : 0,

@@ -354,52 +354,20 @@ final class EngineGroup implements ReplicationGroup {
     @Override
     public GroupStatus status() {
         if (primary != null && secondary != null) {
-            return withMerge(primary.status(), secondary.status());
+            return primary.status().withMergeOf(secondary.status());
         }
-        return current().map(ReplicationGroup::status).orElseGet(this::idleStatus);
-    }
-
-    private static GroupStatus withMerge(final GroupStatus status, final GroupStatus merge) {
-        return new GroupStatus(
-                status.role(),
-                status.state(),
-                status.peer(),
-                status.linked(),
-                status.unlinkedNanos(),
-                status.openEpoch(),
-                status.sealedEpoch(),
-                status.committedEpoch(),
-                status.lagBytes(),
-                status.lagNanos(),
-                status.bufferUsed(),
-                status.bufferLimit(),
-                merge.mergeDone(),
-                merge.mergeTotal(),
-                status.disks());
-    }
-
-    private GroupStatus idleStatus() {
-        return new GroupStatus(
-                role(),
-                GroupStatus.State.IDLE,
-                "",
-                false,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                disks.stream()
-                        .map(
-                                disk ->
-                                        new GroupStatus.DiskStatus(
-                                                disk.name(), disk.length(), 0, 0, 0, 0, 0))
-                        .toList());
+        return current()
+                .map(ReplicationGroup::status)
+                .orElseGet(
+                        () ->
+                                GroupStatus.idle(
+                                        role(),
+                                        disks.stream()
+                                                .map(
+                                                        disk ->
+                                                                GroupStatus.DiskStatus.idle(
+                                                                        disk.name(), disk.length()))
+                                                .toList()));
     }
 
     // ---- The end.

@@ -59,7 +59,7 @@ final class GroupCommands {
 
     private void addThoseOfQemu() {
         server.add("xen-set-replication", this::setReplication);
-        add("xen-colo-do-checkpoint", () -> empty(checkpoints.make()));
+        add("xen-colo-do-checkpoint", this::checkpointAsQemu);
         add("query-xen-replication-status", () -> done(replicationStatus()));
         add("x-colo-lost-heartbeat", () -> empty(group.stop(true)));
         add("query-block-jobs", () -> done(blockJobs()));
@@ -74,7 +74,7 @@ final class GroupCommands {
         add("x-lockstep-status", () -> done(StatusReport.of(group, checkpoints)));
         server.add("x-lockstep-histograms", this::histograms);
         add("x-lockstep-failover", this::failOver);
-        add("x-lockstep-stop", () -> empty(group.stop(false)));
+        add("x-lockstep-stop", this::stop);
     }
 
     /** A command without arguments, which is run on the group's loop. */
@@ -152,6 +152,13 @@ final class GroupCommands {
                 });
     }
 
+    /** After the end it is taken and means nothing, as in QEMU; our own command says so. */
+    private CompletableFuture<JsonElement> checkpointAsQemu() {
+        return hasEnded(group.status().state())
+                ? done(new JsonObject())
+                : empty(checkpoints.make());
+    }
+
     /** Then a start means nothing, as in QEMU: there is nobody whose mode could be wrong. */
     private static boolean hasEnded(final GroupStatus.State state) {
         return state == GroupStatus.State.ALONE || state == GroupStatus.State.MERGING;
@@ -178,7 +185,29 @@ final class GroupCommands {
             return refuse(
                     "this is the primary, whose guest is running; failover is for the secondary");
         }
-        return group.stop(true).thenApply(ignored -> epoch(group.status().committedEpoch()));
+        final boolean isDoneBefore = group.hasFailedOver();
+        if (!isDoneBefore && !group.ending().isEmpty()) {
+            return refuse("there is no checkpoint to fail over to: " + group.ending());
+        }
+        return group.stop(true).thenApply(ignored -> failedOver(isDoneBefore));
+    }
+
+    private JsonObject failedOver(final boolean isDoneBefore) {
+        final JsonObject object = epoch(group.status().committedEpoch());
+        object.addProperty("done-before", isDoneBefore);
+        return object;
+    }
+
+    private CompletableFuture<JsonElement> stop() {
+        final String ending = group.ending();
+        return group.stop(false)
+                .thenApply(
+                        ignored -> {
+                            final JsonObject object = new JsonObject();
+                            object.addProperty("done-before", !ending.isEmpty());
+                            object.addProperty("reason", ending);
+                            return object;
+                        });
     }
 
     private CompletableFuture<JsonElement> commit(final QmpArguments arguments) {

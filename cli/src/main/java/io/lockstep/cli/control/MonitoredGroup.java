@@ -50,9 +50,9 @@ public final class MonitoredGroup implements ReplicationGroup {
         if (group.role() != Role.PRIMARY || status.state() == GroupStatus.State.ALONE) {
             return group.checkpoint();
         }
-        return status.sealedEpoch() > status.committedEpoch()
-                ? commit(status.sealedEpoch()).thenCompose(done -> sealAndCommit())
-                : sealAndCommit();
+        return group.whenSealed()
+                .thenCompose(done -> commit(group.status().sealedEpoch()))
+                .thenCompose(done -> sealAndCommit());
     }
 
     private CompletableFuture<Long> sealAndCommit() {
@@ -74,6 +74,21 @@ public final class MonitoredGroup implements ReplicationGroup {
     @Override
     public CompletableFuture<Long> seal() {
         return group.seal();
+    }
+
+    @Override
+    public CompletableFuture<Void> whenSealed() {
+        return group.whenSealed();
+    }
+
+    @Override
+    public String ending() {
+        return group.ending();
+    }
+
+    @Override
+    public boolean hasFailedOver() {
+        return group.hasFailedOver();
     }
 
     @Override

@@ -209,7 +209,7 @@ final class PrimaryDisk extends LayeredDisk {
     /** The process ends, and there will be no room: the guest's server says so. */
     private void refuse(final Operation operation) {
         if (operation.isInLog) {
-            log.cancel((int) operation.position, (int) (operation.end - operation.offset));
+            log.cancel((int) operation.position, operation.end - operation.offset);
         }
         finish(operation, Errno.ESHUTDOWN);
     }

@@ -196,7 +196,7 @@ final class PairTest {
         writeRandomly(new Random(8), content, 20);
         cutOff();
         final String first = refusal(guestLoop, () -> primary.checkpoint());
-        assertTrue(first.contains("has not been linked for 0 s"), first);
+        assertTrue(first.contains("has not been linked for"), first);
         awaitAway();
         final long open = call(guestLoop, () -> primary.status().openEpoch());
         for (final Callable<CompletableFuture<?>> operation :
@@ -218,8 +218,7 @@ final class PairTest {
     }
 
     private void awaitAway() throws Exception {
-        while (call(guestLoop, () -> primary.checkpoint().isCompletedExceptionally())
-                == Boolean.FALSE) {
+        while (!call(guestLoop, () -> primary.checkpoint().isCompletedExceptionally())) {
             Thread.onSpinWait();
         }
     }

@@ -27,6 +27,9 @@ final class GroupCommands {
     /** The answer to quit should be read before the process is gone. */
     private static final long QUIT_DELAY_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
+    /** So long a start may wait for the secondary; an engine gives up before. */
+    private static final long START_NANOS = TimeUnit.SECONDS.toNanos(10);
+
     private final QmpServer server;
     private final IoLoop serverLoop;
     private final ControlledGroup controlled;
@@ -143,13 +146,34 @@ final class GroupCommands {
                 () -> {
                     final Role wanted = primary ? Role.PRIMARY : Role.SECONDARY;
                     return wanted == group.role() || hasEnded(group.status().state())
-                            ? empty(group.start())
+                            ? empty(startInTime())
                             : refuse(
                                     "The parameter mode's value is invalid, needs "
                                             + name(group.role())
                                             + ", but got "
                                             + name(wanted));
                 });
+    }
+
+    /** A primary may be waiting for its secondary for as long as it takes, and nobody for that. */
+    private CompletableFuture<Void> startInTime() {
+        final CompletableFuture<Void> answer = new CompletableFuture<>();
+        group.start().whenComplete((done, thrown) -> settle(answer, done, thrown));
+        if (!answer.isDone()) {
+            controlled
+                    .loop()
+                    .schedule(
+                            START_NANOS,
+                            () ->
+                                    answer.completeExceptionally(
+                                            QmpException.generic(
+                                                    "the secondary at "
+                                                            + group.status().peer()
+                                                            + " is not linked yet: replication"
+                                                            + " goes on when it is; see that it"
+                                                            + " runs and can be reached")));
+        }
+        return answer;
     }
 
     /** After the end it is taken and means nothing, as in QEMU; our own command says so. */

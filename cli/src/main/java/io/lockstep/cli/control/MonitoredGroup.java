@@ -1,5 +1,6 @@
 package io.lockstep.cli.control;
 
+import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
@@ -36,6 +37,16 @@ public final class MonitoredGroup implements ReplicationGroup {
                 || epoch <= status.committedEpoch()
                 || epoch > status.sealedEpoch()) {
             return group.commit(epoch); // done before, or to be refused
+        }
+        if (!status.linked()) {
+            return CompletableFuture.failedFuture(
+                    new GroupException(
+                            "the secondary at "
+                                    + status.peer()
+                                    + " is not linked: epoch "
+                                    + epoch
+                                    + " stays sealed, and the next checkpoint begins with it; see"
+                                    + " that the secondary runs and can be reached"));
         }
         if (committing == null) {
             committing = monitor.checkpoint().thenCompose(done -> group.commit(epoch));

@@ -10,12 +10,15 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
@@ -281,6 +284,73 @@ final class PairTest {
             final String sentence = e.getCause().getMessage();
             assertTrue(sentence.contains("nothing of it is lost"), sentence);
             return true;
+        }
+    }
+
+    /** The number in such a frame is an epoch's, and no place on the disk. */
+    @Test
+    void aSealThatIsRefusedIsToldAsThat() throws Exception {
+        startSecondary();
+        call(
+                secondaryLoop,
+                () -> {
+                    server.remove("vda");
+                    final ServedExport export = secondary.streamExports().getFirst();
+                    final ControlSpace control = new WithoutSeals(export.control());
+                    server.add(ServedExport.of(export.disk(), "without seals", control));
+                    return null;
+                });
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
+        final String sentence = refusal(guestLoop, () -> primary.checkpoint());
+        assertTrue(sentence.contains("refused the seal of epoch 1: no seals here"), sentence);
+        final ReplicationError error = call(guestLoop, () -> primary.error().orElseThrow());
+        assertEquals(sentence, error.sentence());
+        assertEquals(-1, error.offset());
+        assertEquals("vda", error.disk());
+    }
+
+    /** The control space of a secondary that refuses every seal. */
+    private record WithoutSeals(ControlSpace control) implements ControlSpace {
+        @Override
+        public int read(
+                final int offset, final int length, final MemorySegment into, final long position) {
+            return control.read(offset, length, into, position);
+        }
+
+        @Override
+        public void write(
+                final Client client,
+                final int offset,
+                final int length,
+                final MemorySegment from,
+                final long position,
+                final Disk.Completion completion,
+                final long token) {
+            if (ControlRecord.kind(from, position) == ControlRecord.SEAL) {
+                completion.onComplete(token, Errno.EINVAL);
+            } else {
+                control.write(client, offset, length, from, position, completion, token);
+            }
+        }
+
+        @Override
+        public String reason() {
+            return "no seals here";
+        }
+
+        @Override
+        public boolean mayChange(final Client client) {
+            return control.mayChange(client);
+        }
+
+        @Override
+        public String refusal() {
+            return control.refusal();
+        }
+
+        @Override
+        public void onGone(final Client client) {
+            control.onGone(client);
         }
     }
 

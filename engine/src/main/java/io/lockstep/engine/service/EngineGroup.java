@@ -302,6 +302,11 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
+    public CompletableFuture<Void> whenSealed() {
+        return current().map(ReplicationGroup::whenSealed).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
     public CompletableFuture<Void> commit(final long epoch) {
         return current().map(group -> group.commit(epoch)).orElseGet(EngineGroup::notRunning);
     }
@@ -331,6 +336,16 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
+    public String ending() {
+        return current().map(ReplicationGroup::ending).orElse("");
+    }
+
+    @Override
+    public boolean hasFailedOver() {
+        return current().map(ReplicationGroup::hasFailedOver).orElse(false);
+    }
+
+    @Override
     public Optional<Histogram> commitDurations() {
         return current().flatMap(ReplicationGroup::commitDurations);
     }
@@ -339,53 +354,30 @@ final class EngineGroup implements ReplicationGroup {
     @Override
     public GroupStatus status() {
         if (primary != null && secondary != null) {
-            return withMerge(primary.status(), secondary.status());
+            return primary.status().withMergeOf(secondary.status());
         }
-        return current().map(ReplicationGroup::status).orElseGet(this::idleStatus);
-    }
-
-    private static GroupStatus withMerge(final GroupStatus status, final GroupStatus merge) {
-        return new GroupStatus(
-                status.role(),
-                status.state(),
-                status.peer(),
-                status.linked(),
-                status.openEpoch(),
-                status.sealedEpoch(),
-                status.committedEpoch(),
-                status.lagBytes(),
-                status.lagNanos(),
-                status.bufferUsed(),
-                status.bufferLimit(),
-                merge.mergeDone(),
-                merge.mergeTotal(),
-                status.disks());
-    }
-
-    private GroupStatus idleStatus() {
-        return new GroupStatus(
-                role(),
-                GroupStatus.State.IDLE,
-                "",
-                false,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                disks.stream()
-                        .map(
-                                disk ->
-                                        new GroupStatus.DiskStatus(
-                                                disk.name(), disk.length(), 0, 0, 0, 0, 0))
-                        .toList());
+        return current()
+                .map(ReplicationGroup::status)
+                .orElseGet(
+                        () ->
+                                GroupStatus.idle(
+                                        role(),
+                                        disks.stream()
+                                                .map(
+                                                        disk ->
+                                                                GroupStatus.DiskStatus.idle(
+                                                                        disk.name(), disk.length()))
+                                                .toList()));
     }
 
     // ---- The end.
+
+    /** The process will end: nobody waits for a secondary that is away. */
+    void prepareToStop() {
+        if (primary != null) {
+            primary.prepareToStop();
+        }
+    }
 
     /** Runs an action when the secondary has all that was forwarded, or nobody forwards. */
     void drain(final Runnable whenDrained) {

@@ -121,6 +121,12 @@ final class AbsentSecondaryTest {
             assertTrue(refusal.contains("nothing was checkpointed"), refusal);
         }
         assertDone(lockstep(true, "checkpoint"), "epoch 1 committed");
+        assertRefused(lockstep(false, "checkpoint"), "the primary makes the checkpoints");
+        try (QmpLine line = QmpLine.connect(pair.secondaryControlSocket())) {
+            final String command = "{'execute':'xen-colo-do-checkpoint'}";
+            line.done(command); // of a manager that asks both sides, the primary first
+            assertTrue(line.refusal(command).contains("nothing was checkpointed"));
+        }
         pair.failOver();
         assertRefused(lockstep(false, "checkpoint"), "failed over to epoch 1");
         assertDone(lockstep(false, "failover"), "had failed over to epoch 1 before");

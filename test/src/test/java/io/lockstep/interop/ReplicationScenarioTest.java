@@ -347,7 +347,7 @@ final class ReplicationScenarioTest {
 
     /**
      * A manager checkpoints both, as COLO does. To QEMU it is the secondary's that counts, and
-     * between two locksteps the primary's: the secondary's commits what the primary has sealed.
+     * between two locksteps the primary's, which the secondary's then finds made.
      */
     private static void checkpoint(final ReplicationSide primary, final ReplicationSide secondary) {
         primary.checkpoint();

@@ -36,6 +36,9 @@ final class GroupCommands {
     private final ReplicationGroup group;
     private final Checkpoints checkpoints;
 
+    /** The last committed one when a secondary was asked for a checkpoint. Of the group's loop. */
+    private long askedEpoch;
+
     private GroupCommands(
             final QmpServer server,
             final IoLoop serverLoop,
@@ -178,9 +181,24 @@ final class GroupCommands {
 
     /** After the end it is taken and means nothing, as in QEMU; our own command says so. */
     private CompletableFuture<JsonElement> checkpointAsQemu() {
-        return hasEnded(group.status().state())
+        final GroupStatus status = group.status();
+        return hasEnded(status.state()) || isMadeByPrimary(status)
                 ? done(new JsonObject())
                 : empty(checkpoints.make());
+    }
+
+    /**
+     * A manager of both sides asks both, as COLO does: what the primary has committed since this
+     * side was asked last is its checkpoint, too.
+     */
+    private boolean isMadeByPrimary(final GroupStatus status) {
+        final boolean isMade =
+                status.role() == Role.SECONDARY
+                        && status.linked()
+                        && status.sealedEpoch() == status.committedEpoch()
+                        && status.committedEpoch() > askedEpoch;
+        askedEpoch = status.committedEpoch();
+        return isMade;
     }
 
     /** Then a start means nothing, as in QEMU: there is nobody whose mode could be wrong. */

@@ -44,6 +44,9 @@ final class EngineGroup implements ReplicationGroup {
     /** Those of them whose replication child is still there. */
     private final Set<EngineDisk> attached = new LinkedHashSet<>();
 
+    /** The primary before, after its replication children were removed; null for none. */
+    private EndedGroup ended;
+
     EngineGroup(final IoLoop loop, final IoLoop linkLoop, final EngineOptions options) {
         this.loop = loop;
         this.linkLoop = linkLoop;
@@ -137,7 +140,11 @@ final class EngineGroup implements ReplicationGroup {
             return CompletableFuture.completedFuture(null);
         }
         endPrimary();
-        return attached.isEmpty() ? releasePrimary() : CompletableFuture.completedFuture(null);
+        if (!attached.isEmpty()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        ended = new EndedGroup(endedStatus(primary.status()));
+        return releasePrimary();
     }
 
     private void endPrimary() {
@@ -293,7 +300,13 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     private Optional<ReplicationGroup> current() {
-        return primary != null ? Optional.of(primary) : Optional.ofNullable(secondary);
+        if (primary != null || secondary != null) {
+            return Optional.of(primary != null ? primary : secondary);
+        }
+        // A new child that waits for its start is not running, whatever has ended before.
+        return disks.stream().anyMatch(EngineDisk::isPeerFresh)
+                ? Optional.empty()
+                : Optional.ofNullable(ended);
     }
 
     @Override
@@ -363,14 +376,30 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     private GroupStatus idleStatus() {
+        return statusWithoutGroup(GroupStatus.State.IDLE, 0, 0, 0);
+    }
+
+    private GroupStatus endedStatus(final GroupStatus last) {
+        return statusWithoutGroup(
+                GroupStatus.State.ALONE,
+                last.openEpoch(),
+                last.sealedEpoch(),
+                last.committedEpoch());
+    }
+
+    private GroupStatus statusWithoutGroup(
+            final GroupStatus.State state,
+            final long openEpoch,
+            final long sealedEpoch,
+            final long committedEpoch) {
         return new GroupStatus(
                 role(),
-                GroupStatus.State.IDLE,
+                state,
                 "",
                 false,
-                0,
-                0,
-                0,
+                openEpoch,
+                sealedEpoch,
+                committedEpoch,
                 0,
                 0,
                 0,

@@ -51,6 +51,12 @@ final class QemuWordsTest {
                     "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'colo1' } }",
                     "{ 'execute': 'block-export-add', 'arguments': { 'type': 'nbd', 'id': 'colo1',"
                             + " 'node-name': 'colo1' } }",
+                    "{ 'execute': 'block-export-add', 'arguments': { 'type': 'nbd', 'id':"
+                            + " '#invalid', 'node-name': 'colo1' } }",
+                    "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'colo1', 'name': ''"
+                            + " } }",
+                    "{ 'execute': 'nbd-server-add', 'arguments': { 'device': 'colo1', 'name':"
+                            + " 'a b' } }",
                     "{ 'execute': 'nbd-server-remove', 'arguments': { 'name': 'nobody' } }",
                     "{ 'execute': 'block-export-del', 'arguments': { 'id': 'nobody' } }",
                     "{ 'execute': 'block-export-del' }",
@@ -90,6 +96,18 @@ final class QemuWordsTest {
                             + " 'server': { 'type': 'inet', 'host': '127.0.0.1', 'port': 5 } } }",
                     "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'nbd', 'node-name': 'x',"
                             + " 'server': { 'type': 'unix', 'path': '/nowhere' } } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'file', 'node-name':"
+                            + " 'x', 'filename': '/nowhere/x' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'file', 'node-name':"
+                            + " 'x', 'filename': '' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'raw', 'node-name':"
+                            + " 'x', 'file': { 'driver': 'file', 'filename': '/nowhere/x' } } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'raw', 'node-name':"
+                            + " '#invalid', 'file': 'colo1' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'raw', 'node-name': '',"
+                            + " 'file': 'colo1' } }",
+                    "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'raw', 'node-name':"
+                            + " 'x23456789012345678901234567890123', 'file': 'colo1' } }",
                     "{ 'execute': 'human-monitor-command' }",
                     "{ 'execute': 'human-monitor-command', 'arguments': { 'command-line': 'zzz' }"
                             + " }",

@@ -70,7 +70,7 @@ final class GraphCommands {
                     try {
                         return command.run(arguments);
                     } catch (final GraphException | IOException e) {
-                        throw QmpException.generic(e.getMessage());
+                        throw QmpException.generic(GraphException.sentenceOf(e));
                     }
                 });
     }

@@ -59,9 +59,7 @@ final class HumanCommands {
                             if (thrown == null) {
                                 return isNode ? "" : "OK" + END;
                             }
-                            final Throwable cause =
-                                    thrown.getCause() == null ? thrown : thrown.getCause();
-                            return cause.getMessage() + END;
+                            return GraphException.sentenceOf(thrown) + END;
                         });
     }
 

@@ -6,8 +6,10 @@ import com.google.gson.JsonObject;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.ExportServer;
+import io.lockstep.nbd.Nbd;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
@@ -73,9 +75,9 @@ public final class BlockExports {
     }
 
     /**
-     * Exports a node.
+     * Exports a node, as a manager asks for it.
      *
-     * @param id by which it is removed
+     * @param id by which it is removed; an identifier
      * @param name for clients
      * @param description for clients
      */
@@ -87,7 +89,13 @@ public final class BlockExports {
             final String nodeName)
             throws IOException {
         requireRunning();
+        Identifier.requireExportId(id);
         add(id, name, description, isWritable, graph.find(nodeName));
+    }
+
+    /** Exports a disk to be written, under its own name, whatever that is. */
+    public void addDisk(final String name, final String description) throws IOException {
+        add(name, name, description, true, graph.find(name));
     }
 
     private void add(
@@ -97,6 +105,8 @@ public final class BlockExports {
             final boolean isWritable,
             final PlacedNode node)
             throws IOException {
+        requireText("export name", name);
+        requireText("description", description == null ? "" : description);
         if (exports.containsKey(id)) {
             throw new GraphException("Block export id '" + id + "' is already in use");
         }
@@ -105,14 +115,13 @@ public final class BlockExports {
         }
         final String text = description == null ? "block node " + node.name() : description;
         switch (node.node()) {
+            case BlockNode.FileNode file -> {
+                requireNoParent(node);
+                engine.exportRaw(server, name, text, !isWritable, node.disk());
+            }
             case BlockNode.Raw raw -> {
                 if (node.parent() != null && !(node.parent().node() instanceof BlockNode.Extents)) {
-                    throw new GraphException(
-                            "node '"
-                                    + node.name()
-                                    + "' is a part of '"
-                                    + node.parent().name()
-                                    + "'; export that");
+                    requireNoParent(node);
                 }
                 engine.exportRaw(server, name, text, !isWritable, node.disk());
             }
@@ -124,11 +133,38 @@ public final class BlockExports {
                     throw new GraphException(
                             "node '"
                                     + node.name()
-                                    + "' can't be exported; a raw node, a quorum, and a"
+                                    + "' can't be exported; a file, a raw node, a quorum, and a"
                                     + " replication node with mode=secondary can");
         }
         node.exported(1);
         exports.put(id, new Exported(id, name, node));
+    }
+
+    private static void requireNoParent(final PlacedNode node) {
+        if (node.parent() != null) {
+            throw new GraphException(
+                    "node '"
+                            + node.name()
+                            + "' is a part of '"
+                            + node.parent().name()
+                            + "'; export that");
+        }
+    }
+
+    /** The protocol has no more room, and no way to send a NUL that everybody understands. */
+    private static void requireText(final String what, final String text) {
+        if (text.getBytes(StandardCharsets.UTF_8).length > Nbd.STRING_LENGTH_MAX) {
+            throw new GraphException(
+                    what
+                            + " '"
+                            + Identifier.shown(text)
+                            + "' too long; NBD has room for "
+                            + Nbd.STRING_LENGTH_MAX
+                            + " bytes");
+        }
+        if (text.indexOf('\0') >= 0) {
+            throw new GraphException(what + " '" + Identifier.shown(text) + "' has a NUL in it");
+        }
     }
 
     /**

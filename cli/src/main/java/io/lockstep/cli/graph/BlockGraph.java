@@ -104,7 +104,7 @@ public final class BlockGraph {
             complete = true;
             return node;
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         } finally {
             if (!complete) {
                 placed.forEach(this::withdraw);
@@ -188,7 +188,7 @@ public final class BlockGraph {
         try {
             addChild(name, replication.nodeName());
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         }
     }
 
@@ -197,10 +197,10 @@ public final class BlockGraph {
         add(new Definition(name, "", raw(file)), Map.of());
         final BlockNode hidden =
                 new BlockNode.Extents(
-                        inline(new BlockNode.FileNode(buffers.hidden())), new Child.Named(name));
+                        inline(new BlockNode.BufferFile(buffers.hidden())), new Child.Named(name));
         final BlockNode active =
                 new BlockNode.Extents(
-                        inline(new BlockNode.FileNode(buffers.active())), inline(hidden));
+                        inline(new BlockNode.BufferFile(buffers.active())), inline(hidden));
         add(
                 new Definition("", "", new BlockNode.SecondaryReplication("", inline(active))),
                 Map.of());
@@ -326,7 +326,7 @@ public final class BlockGraph {
         try {
             return engine.isSecondaryOpen();
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         }
     }
 
@@ -345,7 +345,7 @@ public final class BlockGraph {
             guests.remove(node);
             duties.end(node);
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         }
         for (final Map.Entry<String, PlacedNode> child : List.copyOf(node.children().entrySet())) {
             node.abandon(child.getKey());
@@ -359,7 +359,7 @@ public final class BlockGraph {
         try {
             guests.refresh(names.nodes());
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         }
     }
 

@@ -34,6 +34,7 @@ sealed interface BlockNode {
                 }
             }
             case FileNode file -> {}
+            case BufferFile file -> {}
             case NbdClient client -> {}
         }
         return places;
@@ -41,6 +42,14 @@ sealed interface BlockNode {
 
     /** The protocol node: a regular file or a block device. */
     record FileNode(Path path) implements BlockNode {
+        @Override
+        public String driver() {
+            return "file";
+        }
+    }
+
+    /** Where a buffer lies: what its files' names begin with, of which none need be there. */
+    record BufferFile(Path path) implements BlockNode {
         @Override
         public String driver() {
             return "file";
@@ -58,6 +67,7 @@ sealed interface BlockNode {
     /**
      * A buffer of a secondary disk, in place of QEMU's qcow2.
      *
+     * @param file a {@link BufferFile}
      * @param backing what lies below it; null for nothing
      */
     record Extents(Child file, Child backing) implements BlockNode {

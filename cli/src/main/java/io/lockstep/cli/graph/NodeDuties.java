@@ -1,8 +1,10 @@
 package io.lockstep.cli.graph;
 
+import io.lockstep.engine.disk.DiskException;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.service.Engine;
+import io.lockstep.engine.service.EngineDisk;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -47,9 +49,10 @@ final class NodeDuties {
             final List<PlacedNode> others)
             throws IOException {
         switch (node.node()) {
-            case BlockNode.FileNode file -> {}
+            case BlockNode.FileNode(Path path) -> node.disk(open(rootName, path));
+            case BlockNode.BufferFile file -> {}
             case BlockNode.Extents extents -> requireBuffer(node);
-            case BlockNode.Raw raw -> node.disk(engine.open(rootName, filePath(node)));
+            case BlockNode.Raw raw -> beginRaw(node);
             case BlockNode.NbdClient(var server, String export) -> {
                 final Peer peer = new Peer(server, export);
                 node.peer(peer, lengths.get(peer));
@@ -67,15 +70,32 @@ final class NodeDuties {
         }
     }
 
-    private static Path filePath(final PlacedNode node) {
-        if (node.child("file").node() instanceof BlockNode.FileNode(Path path)) {
-            return path;
+    /** In QEMU's words, but for the reason. */
+    private EngineDisk open(final String name, final Path path) throws IOException {
+        try {
+            return engine.open(name, path);
+        } catch (final DiskException e) {
+            throw new GraphException("Could not open '" + path + "': " + e.reason());
         }
-        throw unsupported(node, "its file must be a file or block device (driver=file)");
+    }
+
+    private static void beginRaw(final PlacedNode node) {
+        final PlacedNode file = node.child("file");
+        if (!(file.node() instanceof BlockNode.FileNode)) {
+            throw unsupported(node, "its file must be a file or block device (driver=file)");
+        }
+        if (file.isExported()) {
+            throw unsupported(
+                    node, "'" + file.name() + "' is exported already; remove its export first");
+        }
+    }
+
+    /** Where the buffer lies that such a node is. */
+    private static Path bufferPath(final PlacedNode extents) {
+        return ((BlockNode.BufferFile) extents.child("file").node()).path();
     }
 
     private static void requireBuffer(final PlacedNode node) {
-        filePath(node);
         final PlacedNode backing = node.child("backing");
         if (backing == null
                 || !(backing.node() instanceof BlockNode.Extents
@@ -108,7 +128,7 @@ final class NodeDuties {
                     node, "'" + raw.name() + "' is exported already; remove its export first");
         }
         requireUnused(active, hidden, others);
-        engine.makeSecondary(raw.disk(), new BufferFiles(filePath(active), filePath(hidden)));
+        engine.makeSecondary(raw.disk(), new BufferFiles(bufferPath(active), bufferPath(hidden)));
     }
 
     /** Two buffers in one place would overwrite each other. */
@@ -118,13 +138,13 @@ final class NodeDuties {
             for (final PlacedNode other : others) {
                 if (other != own
                         && other.node() instanceof BlockNode.Extents
-                        && filePath(other)
+                        && bufferPath(other)
                                 .toAbsolutePath()
                                 .normalize()
-                                .equals(filePath(own).toAbsolutePath().normalize())) {
+                                .equals(bufferPath(own).toAbsolutePath().normalize())) {
                     throw new GraphException(
                             "the buffer '"
-                                    + filePath(own)
+                                    + bufferPath(own)
                                     + "' is named twice; each active and each hidden disk has a"
                                     + " filename of its own");
                 }
@@ -190,7 +210,7 @@ final class NodeDuties {
     /** Ends that, when nothing needs the node any more. */
     void end(final PlacedNode node) throws IOException {
         switch (node.node()) {
-            case BlockNode.Raw raw -> engine.close(node.disk());
+            case BlockNode.FileNode file -> engine.close(node.disk());
             case BlockNode.SecondaryReplication secondary -> engine.unmakeSecondary(node.disk());
             case BlockNode.Quorum quorum -> {
                 if (node.child(REMOTE_CHILD) != null) {

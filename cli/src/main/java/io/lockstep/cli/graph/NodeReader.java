@@ -13,7 +13,6 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Pattern;
 
 /**
  * Reads what block nodes are asked for, in each of QEMU's notations. Stateless. Source: QEMU's
@@ -23,8 +22,6 @@ final class NodeReader {
     /** The drivers that there are, for sentences. */
     private static final String DRIVERS = "raw, file, extents, nbd, replication and quorum";
 
-    private static final Pattern IDENTIFIER = Pattern.compile("[A-Za-z][A-Za-z0-9._-]*");
-    private static final int NAME_LENGTH_MAX = 31;
     private static final int PORT_MAX = 65535;
 
     /** How a node is written. */
@@ -95,19 +92,15 @@ final class NodeReader {
     }
 
     private Definition definition(final NodeOptions options, final boolean isRoot) {
-        final String id = isRoot && notation == Notation.DRIVE ? options.string("id", "") : "";
-        final String nodeName = options.string("node-name", "");
-        if (!id.isEmpty() && !IDENTIFIER.matcher(id).matches()) {
-            throw new GraphException(
-                    "Parameter 'id' expects an identifier: letters, digits, '-', '.', '_',"
-                            + " starting with a letter; not '"
-                            + id
-                            + "'");
+        final boolean hasId = isRoot && notation == Notation.DRIVE && options.has("id");
+        final String id = hasId ? options.string("id") : "";
+        if (hasId) {
+            Identifier.requireId(id);
         }
-        if (!nodeName.isEmpty()
-                && (!IDENTIFIER.matcher(nodeName).matches()
-                        || nodeName.length() > NAME_LENGTH_MAX)) {
-            throw new GraphException("Invalid node-name: '" + nodeName + "'");
+        final boolean hasNodeName = options.has("node-name");
+        final String nodeName = hasNodeName ? options.string("node-name") : "";
+        if (hasNodeName) {
+            Identifier.requireNodeName(nodeName);
         }
         final String name = id.isEmpty() ? nodeName : id;
         return new Definition(id, nodeName, node(options, driver(options), name));
@@ -167,6 +160,9 @@ final class NodeReader {
     private static BlockNode file(final NodeOptions options) {
         final String name = options.string("filename");
         options.end("driver 'file'", "filename");
+        if (name.isEmpty()) {
+            throw new GraphException("The 'file' block driver requires a file name");
+        }
         return new BlockNode.FileNode(path(name));
     }
 
@@ -190,10 +186,25 @@ final class NodeReader {
     }
 
     private BlockNode extents(final NodeOptions options) {
-        final Child file = child(options, "file");
+        final Child file = buffer(child(options, "file"), options);
         final Child backing = options.has("backing") ? child(options, "backing") : null;
         options.end("driver 'extents'", "file and backing");
         return new BlockNode.Extents(file, backing);
+    }
+
+    /** Its files are made with it, so nobody can have named them before. */
+    private static Child buffer(final Child file, final NodeOptions options) {
+        if (file
+                instanceof
+                Child.Inline(Definition(var id, var name, BlockNode.FileNode(var path)))) {
+            return new Child.Inline(new Definition(id, name, new BlockNode.BufferFile(path)));
+        }
+        throw new GraphException(
+                "Parameter '"
+                        + options.pathOf("file")
+                        + "': driver 'extents' makes its files; say where with '"
+                        + options.pathOf("file.filename")
+                        + "' (driver=file)");
     }
 
     private BlockNode replication(final NodeOptions options, final String name) {

@@ -92,6 +92,7 @@ final class NodeReport {
     private static String filename(final PlacedNode node) {
         return switch (node.node()) {
             case BlockNode.FileNode(var path) -> path.toString();
+            case BlockNode.BufferFile(var path) -> path.toString();
             case BlockNode.Raw raw -> filename(node.child("file"));
             case BlockNode.NbdClient client -> uri(client);
             default -> "json:" + options(node);
@@ -109,6 +110,7 @@ final class NodeReport {
         options.addProperty("driver", node.node().driver());
         switch (node.node()) {
             case BlockNode.FileNode(var path) -> options.addProperty("filename", path.toString());
+            case BlockNode.BufferFile(var path) -> options.addProperty("filename", path.toString());
             case BlockNode.NbdClient client -> {
                 options.addProperty("server", client.server().toString());
                 options.addProperty("export", client.export());

@@ -41,7 +41,7 @@ final class PeerLengths {
         try {
             return ask(definition).join();
         } catch (final CompletionException e) {
-            throw new GraphException(e.getCause().getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         }
     }
 
@@ -71,7 +71,7 @@ final class PeerLengths {
                                             + "', export '"
                                             + peer.export()
                                             + "': "
-                                            + thrown.getMessage()
+                                            + GraphException.sentenceOf(thrown)
                                             + "; the secondary must be there first");
                         });
     }

@@ -83,6 +83,10 @@ final class BlockGraphTest {
         graph.addDrive(options.replace("@", folder + "/"));
     }
 
+    private void blockdev(final String options) {
+        graph.addBlockdev(options.replace("@", folder + "/"));
+    }
+
     private static String refusal(final Executable action) {
         return assertThrows(GraphException.class, action).getMessage();
     }
@@ -201,6 +205,80 @@ final class BlockGraphTest {
         assertEquals(List.of("colo1"), exports.stop());
         assertFalse(Files.exists(folder.resolve("s")));
         assertEquals("NBD server not running", refusal(exports::stop));
+    }
+
+    /** The protocol's limits, and QEMU's rule of ids; what a disk of ours is called is free. */
+    @Test
+    void exportsHaveNamesThatCanBeSent() throws IOException {
+        drive("id=a,driver=raw,file.filename=@1.raw");
+        exports.start(List.of(), 0);
+        for (final String id : List.of("", "#invalid", "a b", "1a", "ü", "x".repeat(5000))) {
+            final String sentence = refusal(() -> exports.add(id, "a", null, true, "a"));
+            assertTrue(sentence.startsWith("Invalid block export id"), sentence);
+        }
+        final String tooLong = "ü".repeat(2049);
+        assertTrue(
+                refusal(() -> exports.add("e", tooLong, null, true, "a"))
+                        .endsWith("' too long; NBD has room for 4096 bytes"));
+        assertTrue(
+                refusal(() -> exports.add("e", "a", tooLong, true, "a"))
+                        .endsWith("' too long; NBD has room for 4096 bytes"));
+        assertTrue(
+                refusal(() -> exports.add("e", "a\0b", null, true, "a"))
+                        .endsWith("has a NUL in it"));
+        assertTrue(
+                refusal(() -> exports.add("e", "a", "a\0b", true, "a"))
+                        .endsWith("has a NUL in it"));
+        exports.add("e", "ü".repeat(2048), "ü".repeat(2048), true, "a");
+        graph.addPrimary("1 ü", folder.resolve("2.raw"), new Endpoint.Tcp("nobody", 1));
+        exports.addDisk("1 ü", "it is");
+    }
+
+    /** From then on it is ours, whatever becomes of its name. */
+    @Test
+    void aFileIsOpenedWithItsNode() throws IOException {
+        assertTrue(
+                refusal(() -> blockdev("file,node-name=f,filename=@nowhere"))
+                        .startsWith("Could not open '" + folder + "/nowhere': no such file"));
+        assertTrue(
+                refusal(() -> blockdev("file,node-name=f,filename=@"))
+                        .startsWith("Could not open '" + folder + "': it is a directory"));
+        assertEquals("[]", graph.reportNodes(true).toString());
+        blockdev("file,node-name=f,filename=@1.raw");
+        assertTrue(
+                refusal(() -> blockdev("file,node-name=g,filename=@1.raw"))
+                        .startsWith("Could not open '" + folder + "/1.raw': it is in use"));
+        Files.delete(folder.resolve("1.raw"));
+        blockdev("raw,node-name=r,file=f");
+        graph.removeNode("r");
+        graph.removeNode("f");
+        assertTrue(
+                refusal(() -> blockdev("file,node-name=f,filename=@1.raw"))
+                        .contains("no such file"));
+    }
+
+    @Test
+    void aFileIsExportedByItself() throws IOException {
+        blockdev("file,node-name=f,filename=@1.raw");
+        exports.start(List.of(), 0);
+        exports.add("e", "f", null, true, "f");
+        assertEquals(
+                "node 'r': 'f' is exported already; remove its export first",
+                refusal(() -> blockdev("raw,node-name=r,file=f")));
+        exports.remove("e", false);
+        blockdev("raw,node-name=r,file=f");
+        assertEquals(
+                "node 'f' is a part of 'r'; export that",
+                refusal(() -> exports.add("e", "f", null, true, "f")));
+    }
+
+    /** It makes its files itself. */
+    @Test
+    void aBufferNamesNoNode() {
+        blockdev("file,node-name=f,filename=@1.raw");
+        assertTrue(
+                refusal(() -> blockdev("extents,node-name=e,file=f"))
+                        .startsWith("Parameter 'file': driver 'extents' makes its files"));
     }
 
     @Test

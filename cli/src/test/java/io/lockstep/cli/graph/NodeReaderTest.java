@@ -25,6 +25,10 @@ final class NodeReaderTest {
         return inline(new BlockNode.FileNode(Path.of(path)));
     }
 
+    private static Child buffer(final String path) {
+        return inline(new BlockNode.BufferFile(Path.of(path)));
+    }
+
     private static Child inline(final BlockNode node) {
         return new Child.Inline(new Definition("", "", node));
     }
@@ -94,8 +98,8 @@ final class NodeReaderTest {
     @Test
     void theReplicationNodeOfASecondary() {
         final Child hidden =
-                inline(new BlockNode.Extents(file("hidden_disk"), new Child.Named("colo1")));
-        final Child active = inline(new BlockNode.Extents(file("active_disk"), hidden));
+                inline(new BlockNode.Extents(buffer("hidden_disk"), new Child.Named("colo1")));
+        final Child active = inline(new BlockNode.Extents(buffer("active_disk"), hidden));
         final String options =
                 "if=none,id=childs1,driver=replication,mode=secondary,"
                         + "file.file.filename=active_disk,file.driver=extents,"
@@ -135,6 +139,9 @@ final class NodeReaderTest {
                 "id=a,driver=raw,file.filename=p,zzz=1|Parameter 'zzz' is unexpected; driver 'raw'",
                 "id=a,driver=raw,file.filename=p,file.x=1|Parameter 'file.x' is unexpected",
                 "id=1a,driver=raw,file.filename=p|Parameter 'id' expects an identifier",
+                "id=,driver=raw,file.filename=p|Parameter 'id' expects an identifier",
+                "id=a,node-name=,driver=raw,file.filename=p|Invalid node-name: ''",
+                "id=a,driver=raw,file.filename=|The 'file' block driver requires a file name",
                 "driver=raw,file.filename=p|Parameter 'id' is missing",
                 "id=a,driver=replication,file.filename=p|Missing the option mode",
                 "id=a,driver=replication,mode=primary|A block device must be specified",
@@ -174,6 +181,11 @@ final class NodeReaderTest {
                 "{'driver':'quorum','node-name':'x','vote-threshold':'1','children':['c']}"
                         + "|Invalid parameter type for 'vote-threshold', expected: integer",
                 "{'driver':'raw','node-name':'x!','file':'f'}|Invalid node-name: 'x!'",
+                "{'driver':'raw','node-name':'','file':'f'}|Invalid node-name: ''",
+                "{'driver':'raw','node-name':'x','file':{'driver':'file','filename':'f',"
+                        + "'node-name':'#x'}}|Invalid node-name: '#x'",
+                "{'driver':'raw','node-name':'x123456789012345678901234567890X','file':'f'}"
+                        + "|Node name too long",
                 "{'driver':'raw','node-name':'x','file':5}"
                         + "|Invalid parameter type for 'file', expected: BlockdevRef",
                 "{'driver':5,'node-name':'x'}"

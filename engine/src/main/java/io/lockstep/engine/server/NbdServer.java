@@ -183,9 +183,10 @@ public final class NbdServer implements ExportCatalog {
         }
         return new Choice.Refused(
                 Nbd.REP_ERR_UNKNOWN,
-                name.isEmpty()
+                name.isEmpty() && !exports.isEmpty()
                         ? "there are several exports; name one of " + exports.keySet()
-                        : "there is no export of that name; there is " + exports.keySet());
+                        : "there is no export of that name; there is "
+                                + (exports.isEmpty() ? "none" : exports.keySet()));
     }
 
     boolean admit() {

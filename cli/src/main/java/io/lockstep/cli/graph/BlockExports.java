@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.service.Engine;
+import io.lockstep.engine.service.ExportRequest;
 import io.lockstep.engine.service.ExportServer;
 import io.lockstep.nbd.Nbd;
 
@@ -80,22 +81,24 @@ public final class BlockExports {
      * @param id by which it is removed; an identifier
      * @param name for clients
      * @param description for clients
+     * @param isWrittenThrough whether each change is on stable storage before it is answered
      */
     public void add(
             final String id,
             final String name,
             final String description,
             final boolean isWritable,
+            final boolean isWrittenThrough,
             final String nodeName)
             throws IOException {
         requireRunning();
         Identifier.requireExportId(id);
-        add(id, name, description, isWritable, graph.find(nodeName));
+        add(id, name, description, isWritable, isWrittenThrough, graph.find(nodeName));
     }
 
     /** Exports a disk to be written, under its own name, whatever that is. */
     public void addDisk(final String name, final String description) throws IOException {
-        add(name, name, description, true, graph.find(name));
+        add(name, name, description, true, false, graph.find(name));
     }
 
     private void add(
@@ -103,6 +106,7 @@ public final class BlockExports {
             final String name,
             final String description,
             final boolean isWritable,
+            final boolean isWrittenThrough,
             final PlacedNode node)
             throws IOException {
         requireText("export name", name);
@@ -113,22 +117,30 @@ public final class BlockExports {
         if (exports.values().stream().anyMatch(export -> export.name().equals(name))) {
             throw new GraphException("NBD server already has export named '" + name + "'");
         }
-        final String text = description == null ? "block node " + node.name() : description;
+        if (isWritable && node.isReadOnly()) {
+            throw new GraphException("Block node is read-only");
+        }
+        final ExportRequest request =
+                new ExportRequest(
+                        name,
+                        description == null ? "block node" : description,
+                        !isWritable,
+                        node.writePolicy(isWrittenThrough),
+                        node.counters());
         switch (node.node()) {
             case BlockNode.FileNode file -> {
                 requireNoParent(node);
-                engine.exportRaw(server, name, text, !isWritable, node.disk());
+                engine.exportRaw(server, request, node.disk());
             }
             case BlockNode.Raw raw -> {
                 if (node.parent() != null && !(node.parent().node() instanceof BlockNode.Extents)) {
                     requireNoParent(node);
                 }
-                engine.exportRaw(server, name, text, !isWritable, node.disk());
+                engine.exportRaw(server, request, node.disk());
             }
-            case BlockNode.Quorum quorum ->
-                    engine.exportGuest(server, name, text, !isWritable, node.disk());
+            case BlockNode.Quorum quorum -> engine.exportGuest(server, request, node.disk());
             case BlockNode.SecondaryReplication secondary ->
-                    engine.exportGuest(server, name, text, !isWritable, node.disk());
+                    engine.exportGuest(server, request, node.disk());
             default ->
                     throw new GraphException(
                             "node '"

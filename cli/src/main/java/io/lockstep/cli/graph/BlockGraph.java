@@ -8,6 +8,7 @@ import io.lockstep.cli.graph.BlockNode.Definition;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.service.Engine;
 
 import java.io.IOException;
@@ -375,6 +376,11 @@ public final class BlockGraph {
         find(name);
     }
 
+    /** Whether the node of that name can't be written to. */
+    public boolean isReadOnly(final String name) {
+        return find(name).isReadOnly();
+    }
+
     /** The node of that name. */
     PlacedNode find(final String name) {
         return names.find(name);
@@ -386,6 +392,25 @@ public final class BlockGraph {
         names.nodes().stream()
                 .filter(node -> !node.id().isEmpty())
                 .forEach(node -> report.add(NodeReport.device(node)));
+        return report;
+    }
+
+    /**
+     * What {@code query-blockstats} answers.
+     *
+     * @param areNodes of nodes, the latest first; otherwise of devices
+     */
+    public JsonArray reportStats(final boolean areNodes) throws IOException {
+        final List<PlacedNode> asked =
+                areNodes
+                        ? names.nodes().reversed()
+                        : names.nodes().stream().filter(node -> !node.id().isEmpty()).toList();
+        final List<ExportCounters.Figures> figures =
+                engine.figures(asked.stream().map(PlacedNode::counters).toList());
+        final JsonArray report = new JsonArray();
+        for (int i = 0; i < asked.size(); i++) {
+            report.add(NodeReport.stats(asked.get(i), figures.get(i)));
+        }
         return report;
     }
 

@@ -49,14 +49,12 @@ final class NodeDuties {
             final List<PlacedNode> others)
             throws IOException {
         switch (node.node()) {
-            case BlockNode.FileNode(Path path) -> node.disk(open(rootName, path));
+            case BlockNode.FileNode(Path path) ->
+                    node.disk(open(rootName, path, node.isReadOnly()));
             case BlockNode.BufferFile file -> {}
             case BlockNode.Extents extents -> requireBuffer(node);
-            case BlockNode.Raw raw -> beginRaw(node);
-            case BlockNode.NbdClient(var server, String export) -> {
-                final Peer peer = new Peer(server, export);
-                node.peer(peer, lengths.get(peer));
-            }
+            case BlockNode.Raw raw -> beginRaw(node, raw);
+            case BlockNode.NbdClient client -> node.peer(client.peer(), lengths.get(client.peer()));
             case BlockNode.PrimaryReplication primary -> {
                 if (!(node.child("file").node() instanceof BlockNode.NbdClient)) {
                     throw unsupported(
@@ -71,15 +69,16 @@ final class NodeDuties {
     }
 
     /** In QEMU's words, but for the reason. */
-    private EngineDisk open(final String name, final Path path) throws IOException {
+    private EngineDisk open(final String name, final Path path, final boolean isReadOnly)
+            throws IOException {
         try {
-            return engine.open(name, path);
+            return engine.open(name, path, isReadOnly);
         } catch (final DiskException e) {
             throw new GraphException("Could not open '" + path + "': " + e.reason());
         }
     }
 
-    private static void beginRaw(final PlacedNode node) {
+    private void beginRaw(final PlacedNode node, final BlockNode.Raw raw) throws IOException {
         final PlacedNode file = node.child("file");
         if (!(file.node() instanceof BlockNode.FileNode)) {
             throw unsupported(node, "its file must be a file or block device (driver=file)");
@@ -87,6 +86,49 @@ final class NodeDuties {
         if (file.isExported()) {
             throw unsupported(
                     node, "'" + file.name() + "' is exported already; remove its export first");
+        }
+        requireWritable(node, file);
+        if (!raw.isWhole()) {
+            narrow(node, raw, file.length());
+        }
+    }
+
+    private void narrow(final PlacedNode node, final BlockNode.Raw raw, final long fileLength)
+            throws IOException {
+        if (raw.offset() > fileLength) {
+            throw new GraphException(
+                    "Offset ("
+                            + raw.offset()
+                            + ") cannot be greater than size of the containing file ("
+                            + fileLength
+                            + ")");
+        }
+        final long rest = fileLength - raw.offset();
+        if (raw.size() > rest) {
+            throw new GraphException(
+                    "The sum of offset ("
+                            + raw.offset()
+                            + ") and size ("
+                            + raw.size()
+                            + ") has to be smaller or equal to the  actual size of the containing"
+                            + " file ("
+                            + fileLength
+                            + ")");
+        }
+        final long size = raw.size() == BlockNode.Raw.TO_THE_END ? rest : raw.size();
+        engine.narrow(node.disk(), raw.offset(), size);
+        node.disk(node.disk()); // which has another length now
+    }
+
+    /** What may be changed can't stand on what may not. */
+    private static void requireWritable(final PlacedNode node, final PlacedNode below) {
+        if (below.isReadOnly() && !node.isDeclaredReadOnly()) {
+            throw new GraphException(
+                    "Block node is read-only: '"
+                            + below.name()
+                            + "'; say read-only=on of '"
+                            + node.name()
+                            + "', too");
         }
     }
 
@@ -127,6 +169,20 @@ final class NodeDuties {
             throw unsupported(
                     node, "'" + raw.name() + "' is exported already; remove its export first");
         }
+        if (raw.isReadOnly()) {
+            throw new GraphException(
+                    "Block node is read-only: '"
+                            + raw.name()
+                            + "'; a secondary disk is written to by its primary");
+        }
+        if (raw.writePolicy(false).keepsAllocated()) {
+            throw unsupported(
+                    node,
+                    "what is trimmed of a secondary disk is what its primary forwards; say"
+                            + " discard=ignore there, not of '"
+                            + raw.name()
+                            + "'");
+        }
         requireUnused(active, hidden, others);
         engine.makeSecondary(raw.disk(), new BufferFiles(bufferPath(active), bufferPath(hidden)));
     }
@@ -161,6 +217,7 @@ final class NodeDuties {
                     "its first child must be the disk: driver=raw, or driver=replication with"
                             + " mode=secondary");
         }
+        requireWritable(node, local);
         if (node.children().size() > 2) {
             throw tooManyChildren(node);
         }
@@ -172,6 +229,10 @@ final class NodeDuties {
 
     /** Has a quorum's disk forwarded; fails where that node is not for it. */
     void forward(final PlacedNode quorum, final PlacedNode remote) throws IOException {
+        if (quorum.isReadOnly()) {
+            throw new GraphException(
+                    "Block node is read-only: '" + quorum.name() + "'; it has nothing to forward");
+        }
         engine.attach(quorum.disk(), peerOf(quorum, remote));
     }
 
@@ -211,6 +272,11 @@ final class NodeDuties {
     void end(final PlacedNode node) throws IOException {
         switch (node.node()) {
             case BlockNode.FileNode file -> engine.close(node.disk());
+            case BlockNode.Raw raw -> {
+                if (!raw.isWhole()) {
+                    engine.narrow(node.disk(), 0, node.child("file").length());
+                }
+            }
             case BlockNode.SecondaryReplication secondary -> engine.unmakeSecondary(node.disk());
             case BlockNode.Quorum quorum -> {
                 if (node.child(REMOTE_CHILD) != null) {

@@ -11,12 +11,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Asks the NBD servers that a node names for the lengths of their exports: they must be there
  * before it is added. Stateless; fails with a sentence in QEMU's words.
  */
 final class PeerLengths {
+    private static final Executor LATER =
+            CompletableFuture.delayedExecutor(100, TimeUnit.MILLISECONDS);
+
     private final Engine engine;
 
     PeerLengths(final Engine engine) {
@@ -26,7 +31,7 @@ final class PeerLengths {
     /** The lengths, when all have answered; on a loop of the engine. */
     CompletableFuture<Map<Peer, Long>> ask(final Definition definition) {
         final Map<Peer, CompletableFuture<Long>> probes = new LinkedHashMap<>();
-        peersOf(definition).forEach(peer -> probes.put(peer, probe(peer)));
+        clientsOf(definition).forEach(client -> probes.put(client.peer(), ask(client)));
         return CompletableFuture.allOf(probes.values().toArray(CompletableFuture[]::new))
                 .thenApply(
                         answered -> {
@@ -45,26 +50,24 @@ final class PeerLengths {
         }
     }
 
-    private static List<Peer> peersOf(final Definition definition) {
-        final List<Peer> peers = new ArrayList<>();
+    private static List<BlockNode.NbdClient> clientsOf(final Definition definition) {
+        final List<BlockNode.NbdClient> clients = new ArrayList<>();
         if (definition.node() instanceof final BlockNode.NbdClient client) {
-            peers.add(new Peer(client.server(), client.export()));
+            clients.add(client);
         }
         for (final Child child : definition.node().standsOn().values()) {
             if (child instanceof Child.Inline(Definition inline)) {
-                peers.addAll(peersOf(inline));
+                clients.addAll(clientsOf(inline));
             }
         }
-        return peers;
+        return clients;
     }
 
-    private CompletableFuture<Long> probe(final Peer peer) {
-        return engine.probe(peer)
-                .handle(
-                        (negotiated, thrown) -> {
-                            if (thrown == null) {
-                                return negotiated.export().size();
-                            }
+    private CompletableFuture<Long> ask(final BlockNode.NbdClient client) {
+        final Peer peer = client.peer();
+        return ask(peer, System.nanoTime(), TimeUnit.SECONDS.toNanos(client.openSeconds()))
+                .exceptionally(
+                        thrown -> {
                             throw new GraphException(
                                     "Failed to connect to '"
                                             + peer.server()
@@ -74,5 +77,19 @@ final class PeerLengths {
                                             + GraphException.sentenceOf(thrown)
                                             + "; the secondary must be there first");
                         });
+    }
+
+    /** Asks again while there is time. */
+    private CompletableFuture<Long> ask(
+            final Peer peer, final long startNanos, final long waitNanos) {
+        return engine.probe(peer)
+                .thenApply(negotiated -> negotiated.export().size())
+                .exceptionallyCompose(
+                        thrown ->
+                                System.nanoTime() - startNanos < waitNanos
+                                        ? CompletableFuture.supplyAsync(() -> peer, LATER)
+                                                .thenCompose(
+                                                        again -> ask(again, startNanos, waitNanos))
+                                        : CompletableFuture.failedFuture(thrown));
     }
 }

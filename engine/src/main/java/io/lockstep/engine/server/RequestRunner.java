@@ -59,6 +59,8 @@ final class RequestRunner
 
     private final Disk disk;
     private final ControlSpace control;
+    private final WritePolicy policy;
+    private final ExportCounters counters;
     private final ReplyEncoder encoder;
     private final ReceiveBuffer received;
     private final ReplyRing replies;
@@ -87,6 +89,8 @@ final class RequestRunner
             final Owner owner) {
         disk = served.disk();
         control = served.control();
+        policy = served.policy();
+        counters = served.counters();
         this.received = received;
         this.replies = replies;
         this.events = events;
@@ -218,6 +222,7 @@ final class RequestRunner
             return false;
         }
         replies.commit(slot, header + head, memory, position + head, length - head);
+        counters.onEnd(Nbd.CMD_READ, offset, length, true);
         owner.onProgress();
         return true;
     }
@@ -350,8 +355,9 @@ final class RequestRunner
         owner.close();
     }
 
-    private static int zeroFlags(final Request request) {
-        return (request.has(Nbd.CMD_FLAG_NO_HOLE) ? Disk.ZERO_NO_HOLE : 0)
+    private int zeroFlags(final Request request) {
+        final boolean makesNoHole = request.has(Nbd.CMD_FLAG_NO_HOLE) || policy.keepsAllocated();
+        return (makesNoHole ? Disk.ZERO_NO_HOLE : 0)
                 | (request.has(Nbd.CMD_FLAG_FAST_ZERO) ? Disk.ZERO_FAST : 0);
     }
 
@@ -424,7 +430,7 @@ final class RequestRunner
             received.unpin();
         }
         if (abandoned) {
-            discard(index);
+            discard(index, errno);
         } else {
             complete(index, errno);
         }
@@ -444,7 +450,7 @@ final class RequestRunner
 
     private void completeWithoutPayload(final int index) {
         final boolean flushNow =
-                requests.has(index, Nbd.CMD_FLAG_FUA)
+                (requests.has(index, Nbd.CMD_FLAG_FUA) || isWrittenThrough(index))
                         && requests.command(index) != Nbd.CMD_CACHE
                         && !requests.isFlushing(index)
                         && requests.errno(index) == 0;
@@ -454,6 +460,7 @@ final class RequestRunner
             return;
         }
         final int slot = requests.slot(index);
+        count(index);
         if (requests.errno(index) == 0) {
             replies.commit(
                     slot,
@@ -468,6 +475,22 @@ final class RequestRunner
         requests.remove(index);
     }
 
+    private void count(final int index) {
+        if (!requests.has(index, Nbd.CMD_FLAG_CONTROL)) {
+            counters.onEnd(
+                    requests.command(index),
+                    requests.offset(index),
+                    requests.length(index),
+                    requests.errno(index) == 0);
+        }
+    }
+
+    private boolean isWrittenThrough(final int index) {
+        return policy.isWrittenThrough()
+                && isChange(requests.command(index))
+                && !requests.has(index, Nbd.CMD_FLAG_CONTROL);
+    }
+
     private void completeRead(final int index) {
         if (requests.isSearching(index) && requests.errno(index) == 0) {
             readRuns(index);
@@ -476,6 +499,7 @@ final class RequestRunner
         if (!requests.isSearching(index) && requests.finishPart(index) > 0) {
             return;
         }
+        count(index);
         if (requests.errno(index) == 0) {
             replies.commit(requests.slot(index), requests.replyLength(index));
         } else {
@@ -524,6 +548,7 @@ final class RequestRunner
             offset += length;
         }
         if (parts == 0) {
+            count(index);
             replies.commit(requests.slot(index), requests.replyLength(index));
             requests.remove(index);
         }
@@ -620,12 +645,16 @@ final class RequestRunner
     }
 
     /** Nobody waits for the reply any more. */
-    private void discard(final int index) {
+    private void discard(final int index, final int errno) {
+        if (errno != 0) {
+            requests.failed(index, errno);
+        }
         final boolean partsLeft =
                 requests.command(index) == Nbd.CMD_READ
                         && !requests.isSearching(index)
                         && requests.finishPart(index) > 0;
         if (!partsLeft) {
+            count(index);
             requests.remove(index);
         }
     }

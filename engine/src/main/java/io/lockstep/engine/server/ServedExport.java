@@ -13,8 +13,15 @@ import java.util.List;
  * @param disk the loop's own view of the disk
  * @param control what {@link Nbd#CMD_FLAG_CONTROL} reaches; null where the export does not offer
  *     {@link Nbd#CONTEXT_CONTROL}
+ * @param policy how changes are done
+ * @param counters of what is done for its clients
  */
-public record ServedExport(Export export, Disk disk, ControlSpace control) {
+public record ServedExport(
+        Export export,
+        Disk disk,
+        ControlSpace control,
+        WritePolicy policy,
+        ExportCounters counters) {
     private static final int BLOCK_SIZE_PREFERRED = 4096;
 
     /** The export of a disk with all that a server of this project offers. */
@@ -48,7 +55,7 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
                         control == null
                                 ? List.of(Nbd.CONTEXT_BASE_ALLOCATION)
                                 : List.of(Nbd.CONTEXT_BASE_ALLOCATION, Nbd.CONTEXT_CONTROL));
-        return new ServedExport(export, disk, control);
+        return new ServedExport(export, disk, control, WritePolicy.PLAIN, new ExportCounters());
     }
 
     /**
@@ -56,18 +63,28 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
      *
      * @param description for people; null for the one that it has
      * @param readOnly to refuse all changes
+     * @param policy how changes are done
+     * @param counters of what is done for its clients
      */
-    public ServedExport as(final String name, final String description, final boolean readOnly) {
+    public ServedExport as(
+            final String name,
+            final String description,
+            final boolean readOnly,
+            final WritePolicy policy,
+            final ExportCounters counters) {
+        final int flags =
+                (export.transmissionFlags() | (readOnly ? Nbd.FLAG_READ_ONLY : 0))
+                        & ~(policy.keepsAllocated() ? Nbd.FLAG_SEND_TRIM : 0);
         final Export renamed =
                 new Export(
                         name,
                         description == null ? export.description() : description,
                         export.size(),
-                        export.transmissionFlags() | (readOnly ? Nbd.FLAG_READ_ONLY : 0),
+                        flags,
                         export.blockSizeMin(),
                         export.blockSizePreferred(),
                         export.payloadLengthMax(),
                         export.metaContexts());
-        return new ServedExport(renamed, disk, control);
+        return new ServedExport(renamed, disk, control, policy, counters);
     }
 }

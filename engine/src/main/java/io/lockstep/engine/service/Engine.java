@@ -9,6 +9,7 @@ import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.nbd.ClientNegotiated;
 import io.lockstep.nbd.ClientOptions;
@@ -86,14 +87,27 @@ public final class Engine implements AutoCloseable {
     /**
      * Opens a disk. Its guest uses it as it is.
      *
+     * @param isReadOnly for nobody to change it
      * @throws IOException where it can't be had
      */
-    public EngineDisk open(final String name, final Path path) throws IOException {
-        final DiskFile file = DiskFile.open(name, path, false);
+    public EngineDisk open(final String name, final Path path, final boolean isReadOnly)
+            throws IOException {
+        final DiskFile file = DiskFile.open(name, path, isReadOnly);
         final EngineDisk disk = new EngineDisk(file, loop, helpers);
         disks.add(disk);
         onLoop(() -> group.add(disk));
         return disk;
+    }
+
+    /**
+     * A disk is a part of its file from now on. It must have neither role nor export.
+     *
+     * @param offset where in the file, in bytes
+     * @param length in bytes; the part must lie within the file
+     */
+    public void narrow(final EngineDisk disk, final long offset, final long length)
+            throws IOException {
+        onLoop(() -> disk.narrow(offset, length));
     }
 
     /** Closes a disk that has no role and no export. */
@@ -171,57 +185,72 @@ public final class Engine implements AutoCloseable {
      * Exports a disk as its guest sees it.
      *
      * @param server which of the two
-     * @param name of the export; must be free there
-     * @param description for people
      */
     public void exportGuest(
-            final ExportServer server,
-            final String name,
-            final String description,
-            final boolean isReadOnly,
-            final EngineDisk disk)
+            final ExportServer server, final ExportRequest request, final EngineDisk disk)
             throws IOException {
-        server.add(ServedExport.of(disk.guest(), description).as(name, null, isReadOnly));
+        export(server, request, ServedExport.of(disk.guest(), ""));
+    }
+
+    private static void export(
+            final ExportServer server, final ExportRequest request, final ServedExport export)
+            throws IOException {
+        server.add(
+                export.as(
+                        request.name(),
+                        request.description(),
+                        request.isReadOnly(),
+                        request.policy(),
+                        request.counters()));
     }
 
     /**
      * Exports what the primary writes to: of a secondary's disk the stream, of any other the disk.
      */
     public void exportRaw(
-            final ExportServer server,
-            final String name,
-            final String description,
-            final boolean isReadOnly,
-            final EngineDisk disk)
+            final ExportServer server, final ExportRequest request, final EngineDisk disk)
             throws IOException {
         openSecondary();
         final ServedExport stream = LoopCall.call(loop, disk::stream);
-        final ServedExport export =
-                stream == null ? ServedExport.of(disk.guest(), description) : stream;
-        server.add(export.as(name, description, isReadOnly));
+        export(server, request, stream == null ? ServedExport.of(disk.guest(), "") : stream);
+    }
+
+    /** What was done for the clients of some exports, at one moment. */
+    public List<ExportCounters.Figures> figures(final List<ExportCounters> counters)
+            throws IOException {
+        return LoopCall.call(loop, () -> counters.stream().map(ExportCounters::figures).toList());
     }
 
     /** Asks another server about an export. Fails with a sentence; completes on a loop. */
     public CompletableFuture<ClientNegotiated> probe(final Peer peer) {
         final CompletableFuture<ClientNegotiated> answer = new CompletableFuture<>();
         linkLoop.execute(
-                () ->
-                        NbdProbe.info(
-                                linkLoop,
-                                peer.server(),
-                                ClientOptions.info(peer.export()),
-                                new NbdProbe.InfoListener() {
-                                    @Override
-                                    public void onInfo(final ClientNegotiated negotiated) {
-                                        answer.complete(negotiated);
-                                    }
-
-                                    @Override
-                                    public void onFailed(final String reason) {
-                                        answer.completeExceptionally(new IOException(reason));
-                                    }
-                                }));
+                () -> {
+                    try {
+                        probe(peer, answer);
+                    } catch (final RuntimeException e) { // whoever asks must be answered
+                        answer.completeExceptionally(e);
+                    }
+                });
         return answer;
+    }
+
+    private void probe(final Peer peer, final CompletableFuture<ClientNegotiated> answer) {
+        NbdProbe.info(
+                linkLoop,
+                peer.server(),
+                ClientOptions.info(peer.export()),
+                new NbdProbe.InfoListener() {
+                    @Override
+                    public void onInfo(final ClientNegotiated negotiated) {
+                        answer.complete(negotiated);
+                    }
+
+                    @Override
+                    public void onFailed(final String reason) {
+                        answer.completeExceptionally(new IOException(reason));
+                    }
+                });
     }
 
     // ---- The end.
@@ -264,7 +293,7 @@ public final class Engine implements AutoCloseable {
     }
 
     private boolean flushAndClose(final EngineDisk disk) {
-        disk.local().close();
+        disk.whole().close();
         final DiskFile file = disk.file();
         final int errno = file.flush();
         if (errno != 0) {

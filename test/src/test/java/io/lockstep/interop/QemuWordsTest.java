@@ -146,6 +146,8 @@ final class QemuWordsTest {
                             + " block nobody' } }",
                     "{ 'execute': 'human-monitor-command', 'arguments': { 'command-line': '' } }",
                     "{ 'execute': 'query-blockstats', 'arguments': { 'query-nodes': 'x' } }",
+                    "{ 'execute': 'query-colo-status' }",
+                    "{ 'execute': 'query-colo-status', 'arguments': { 'x': 1 } }",
                     "{ 'execute': 'query-block-jobs' }",
                     "{ 'execute': 'query-block-exports' }",
                     "{ 'execute': 'xen-set-replication', 'arguments': { 'enable': true } }",

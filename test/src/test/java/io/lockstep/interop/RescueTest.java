@@ -24,6 +24,7 @@ final class RescueTest {
     private static final int LENGTH = 1 << 20;
     private static final String DONE = "{\"return\":{}}";
     private static final String LOST_HEARTBEAT = "{ 'execute': 'x-colo-lost-heartbeat' }";
+    private static final String COLO_STATUS = "{ 'execute': 'query-colo-status' }";
     private static final String CHECKPOINT = "{ 'execute': 'xen-colo-do-checkpoint' }";
 
     @AutoClose private final Rig rig = new Rig();
@@ -140,7 +141,13 @@ final class RescueTest {
         primary.start();
         secondary.engine().kill();
         final QmpLine line = rig.keep(QmpLine.connect(primary.engine().secondMonitor()));
+        line.expect(
+                COLO_STATUS,
+                "{\"return\":{\"mode\":\"primary\",\"last-mode\":\"none\",\"reason\":\"none\"}}");
         take(order, line);
+        line.expect(
+                COLO_STATUS,
+                "{\"return\":{\"mode\":\"none\",\"last-mode\":\"primary\",\"reason\":\"request\"}}");
         assertEquals("", primary.error());
         line.done(CHECKPOINT);
         final byte[] content = Rig.randomBytes(LENGTH, 1);
@@ -182,6 +189,9 @@ final class RescueTest {
         primary.engine().kill();
         final QmpLine line = rig.keep(QmpLine.connect(secondary.engine().secondMonitor()));
         take(order, line);
+        line.expect(
+                COLO_STATUS,
+                "{\"return\":{\"mode\":\"none\",\"last-mode\":\"secondary\",\"reason\":\"request\"}}");
         secondary.control().awaitMerged();
         assertArrayEquals(content, Rig.read(disk));
         final JsonObject added =

@@ -357,7 +357,7 @@ final class BlockOptionsTest {
                 "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': { 'type': 'inet', 'data':"
                         + " { 'host': '127.0.0.1', 'port': '%d', 'to': %d, 'ipv4': true,"
                         + " 'keep-alive': true } } } }";
-        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.ofLiteral("127.0.0.1"))) {
             final int port = taken.getLocalPort();
             assertTrue(
                     line.refusal(String.format(start, port, port)).contains("127.0.0.1:" + port));

@@ -230,8 +230,13 @@ final class BlockGraphTest {
                 refusal(() -> exports.add("e", "a", "a\0b", true, false, "a"))
                         .endsWith("has a NUL in it"));
         exports.add("e", "ü".repeat(2048), "ü".repeat(2048), true, false, "a");
+        exports.remove("e", false);
         graph.addPrimary("1 ü", folder.resolve("2.raw"), new Endpoint.Tcp("nobody", 1));
         exports.addDisk("1 ü", "it is");
+        final String longest = "x".repeat(4096);
+        graph.removeDrive("a");
+        drive("id=" + longest + ",driver=raw,file.filename=@1.raw");
+        exports.add(longest, longest, null, true, false, longest);
     }
 
     /** From then on it is ours, whatever becomes of its name. */

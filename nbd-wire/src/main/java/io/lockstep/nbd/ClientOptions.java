@@ -1,6 +1,5 @@
 package io.lockstep.nbd;
 
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
 
@@ -38,13 +37,13 @@ public record ClientOptions(
         Objects.requireNonNull(goal, "goal");
         Objects.requireNonNull(replyStyle, "replyStyle");
         metaContexts = List.copyOf(metaContexts);
-        requireString("export name", exportName);
+        WireString.require("export name", exportName);
         if (metaContexts.size() > META_CONTEXTS_MAX) {
             throw new IllegalArgumentException(
                     "more than " + META_CONTEXTS_MAX + " metadata contexts");
         }
         for (final String context : metaContexts) {
-            requireString("metadata context", context);
+            WireString.require("metadata context", context);
             if (context.indexOf(':') < 1) {
                 throw new IllegalArgumentException(
                         "metadata context " + context + " has no namespace, as in base:allocation");
@@ -75,16 +74,5 @@ public record ClientOptions(
     /** The same with other metadata contexts. */
     public ClientOptions withMetaContexts(final String... contexts) {
         return new ClientOptions(goal, exportName, replyStyle, List.of(contexts));
-    }
-
-    private static void requireString(final String what, final String value) {
-        Objects.requireNonNull(value, what);
-        if (value.indexOf('\0') >= 0) {
-            throw new IllegalArgumentException(what + " contains NUL");
-        }
-        if (value.getBytes(StandardCharsets.UTF_8).length > Nbd.STRING_LENGTH_MAX) {
-            throw new IllegalArgumentException(
-                    what + " is longer than " + Nbd.STRING_LENGTH_MAX + " bytes");
-        }
     }
 }

@@ -96,9 +96,7 @@ public final class ClientTransmission {
     private final PendingRequests pending;
     private final Handler handler;
     private final boolean extended;
-    private final long exportSize;
-    private final int descriptorLength;
-    private final int statusHeaderLength;
+    private final BlockStatusReader status;
 
     private State state = State.OPEN;
     private String violation = "";
@@ -109,7 +107,6 @@ public final class ClientTransmission {
     private boolean last;
     private long offset;
     private long remaining;
-    private SelectedContext context;
 
     /**
      * A transmission under what the handshake settled.
@@ -124,9 +121,7 @@ public final class ClientTransmission {
         this.pending = pending;
         this.handler = handler;
         extended = negotiated.replyStyle() == ReplyStyle.EXTENDED;
-        exportSize = negotiated.export().size();
-        descriptorLength = extended ? 16 : 8;
-        statusHeaderLength = extended ? 8 : 4;
+        status = new BlockStatusReader(negotiated, handler, this::violate);
     }
 
     /** Where it stands now. */
@@ -386,50 +381,11 @@ public final class ClientTransmission {
             final long available,
             final int type,
             final long length) {
-        if (!checkStatus(type, length)) {
-            return -1;
+        final long taken = status.begin(request, memory, payload, available, type, length);
+        if (taken >= 0) {
+            part = Part.EXTENTS;
         }
-        if (available < statusHeaderLength) {
-            return -1;
-        }
-        final long descriptors = (length - statusHeaderLength) / descriptorLength;
-        if (extended && Wire.getUnsignedInt(memory, payload + 4) != descriptors) {
-            violate(
-                    "block status chunk whose length belies its count of descriptors",
-                    Wire.getUnsignedInt(memory, payload + 4));
-            return -1;
-        }
-        if (request.has(Nbd.CMD_FLAG_REQ_ONE) && descriptors != 1) {
-            violate("several extents where one was asked for", descriptors);
-            return -1;
-        }
-        final int id = Wire.getInt(memory, payload);
-        final int index = negotiated.contextIndex(id);
-        if (index < 0 || !request.addContext(index)) {
-            violate(
-                    "block status of an unknown or repeated metadata context, ID",
-                    Integer.toUnsignedLong(id));
-            return -1;
-        }
-        context = negotiated.contexts().get(index);
-        part = Part.EXTENTS;
-        offset = request.offset();
-        remaining = length - statusHeaderLength;
-        return statusHeaderLength;
-    }
-
-    private boolean checkStatus(final int type, final long length) {
-        final long descriptorsLength = length - statusHeaderLength;
-        if ((type == Nbd.REPLY_TYPE_BLOCK_STATUS_EXT) != extended) {
-            violate("block status chunk of a type that was not agreed on", type);
-        } else if (request.command() != Nbd.CMD_BLOCK_STATUS) {
-            violate("block status in a reply to another command", request.command());
-        } else if (descriptorsLength <= 0
-                || descriptorsLength % descriptorLength != 0
-                || descriptorsLength / descriptorLength > Nbd.BLOCK_STATUS_DESCRIPTORS_MAX) {
-            violate("block status chunk of a wrong length", length);
-        }
-        return state == State.OPEN;
+        return taken;
     }
 
     private long error(
@@ -522,44 +478,15 @@ public final class ClientTransmission {
 
     private long extents(final MemorySegment memory, final long position, final long available) {
         long taken = 0;
-        while (state == State.OPEN
-                && remaining >= descriptorLength
-                && available - taken >= descriptorLength) {
-            extent(memory, position + taken);
-            taken += descriptorLength;
-            remaining -= descriptorLength;
+        long count = -1;
+        while (state == State.OPEN && !status.isDone() && count != 0) {
+            count = status.extent(memory, position + taken, available - taken);
+            taken += count;
         }
-        if (state == State.OPEN && remaining == 0) {
+        if (state == State.OPEN && status.isDone()) {
             endChunk();
         }
         return taken;
-    }
-
-    private void extent(final MemorySegment memory, final long position) {
-        final long length =
-                extended ? Wire.getLong(memory, position) : Wire.getUnsignedInt(memory, position);
-        final long flags =
-                extended
-                        ? Wire.getLong(memory, position + 8)
-                        : Wire.getUnsignedInt(memory, position + 4);
-        final long end = request.offset() + request.length();
-        if (length == 0) {
-            violate("extent of no bytes, at offset", offset);
-        } else if (offset >= end) {
-            violate("extent that begins beyond what was asked for, at offset", offset);
-        } else if (request.has(Nbd.CMD_FLAG_REQ_ONE)
-                && Long.compareUnsigned(length, request.length()) > 0) {
-            violate("extent longer than what was asked for", length);
-        } else if (context.isNarrow() && flags >>> Integer.SIZE != 0) {
-            violate("status flags beyond 32 bits", flags);
-        } else {
-            // The last may be as long as it likes; beyond the export it says nothing.
-            final long rest = exportSize - offset;
-            final long within = Long.compareUnsigned(length, rest) > 0 ? rest : length;
-            final long extentOffset = offset;
-            offset += within;
-            handler.onExtent(request, context.id(), extentOffset, within, flags);
-        }
     }
 
     private long skip(final long available) {

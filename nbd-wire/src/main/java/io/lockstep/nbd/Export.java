@@ -1,8 +1,6 @@
 package io.lockstep.nbd;
 
-import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.Objects;
 
 /**
  * What a server tells a client of one export: an immutable value that any thread may share.
@@ -43,8 +41,8 @@ public record Export(
      * @throws IllegalArgumentException where one of the limits above is broken
      */
     public Export {
-        requireString("name", name);
-        requireString("description", description);
+        WireString.require("export name", name);
+        WireString.require("description", description);
         metaContexts = List.copyOf(metaContexts);
         require(size >= 0, "size must not be negative: " + size);
         require((transmissionFlags & Nbd.FLAG_HAS_FLAGS) != 0, "HAS_FLAGS must be set");
@@ -58,7 +56,7 @@ public record Export(
         require(metaContexts.size() <= META_CONTEXTS_MAX, "too many metadata contexts");
         metaContexts.forEach(
                 context -> {
-                    requireString("metadata context", context);
+                    WireString.require("metadata context", context);
                     require(
                             context.indexOf(':') > 0,
                             "no namespace in metadata context " + context);
@@ -68,14 +66,6 @@ public record Export(
     /** Whether all the given transmission flags are set. */
     public boolean has(final int flags) {
         return (transmissionFlags & flags) == flags;
-    }
-
-    private static void requireString(final String what, final String value) {
-        Objects.requireNonNull(value, what);
-        require(value.indexOf('\0') < 0, what + " contains NUL");
-        require(
-                value.getBytes(StandardCharsets.UTF_8).length <= Nbd.STRING_LENGTH_MAX,
-                what + " is longer than " + Nbd.STRING_LENGTH_MAX + " bytes");
     }
 
     private static void require(final boolean condition, final String message) {

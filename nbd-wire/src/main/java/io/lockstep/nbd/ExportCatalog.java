@@ -19,6 +19,9 @@ public interface ExportCatalog {
          * @param reason a sentence for the person at the client
          */
         record Refused(int reply, String reason) implements Choice {}
+
+        /** That is not known yet: only of {@link #enter}, which is asked again. */
+        record Later() implements Choice {}
     }
 
     /** All exports, in the order in which they are listed. */
@@ -32,7 +35,9 @@ public interface ExportCatalog {
     Choice find(String name);
 
     /**
-     * Like {@link #find}, but the client goes on to use it: limits on users apply here.
+     * Like {@link #find}, but the client goes on to use it: limits on users apply here. Where the
+     * answer is {@link Choice.Later}, it is asked again with the next call of {@link
+     * ServerHandshake#receive}.
      *
      * @param name as the client sent it; empty for the default export
      */

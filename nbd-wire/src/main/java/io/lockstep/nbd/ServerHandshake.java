@@ -50,6 +50,7 @@ public final class ServerHandshake {
     private boolean flagsReceived;
     private boolean noZeroes;
     private boolean shuttingDown;
+    private boolean waiting;
     private ReplyStyle replyStyle = ReplyStyle.SIMPLE;
     private String contextsExport = "";
     private List<String> contexts = List.of();
@@ -135,8 +136,17 @@ public final class ServerHandshake {
         if (available - OPTION_HEADER_LENGTH < length) {
             return position;
         }
+        waiting = false;
         onOption(option, new MessageReader(memory, data, data + length));
-        return data + length;
+        return waiting ? position : data + length;
+    }
+
+    /**
+     * Whether the option that comes next was received, and the catalog does not know the answer to
+     * it yet: nothing is to be received before it does.
+     */
+    public boolean isWaiting() {
+        return waiting;
     }
 
     private void onClientFlags(final int flags) {
@@ -205,6 +215,7 @@ public final class ServerHandshake {
             return;
         }
         switch (catalog.enter(name)) {
+            case ExportCatalog.Choice.Later() -> waiting = true;
             case ExportCatalog.Choice.Refused refused -> close(refused.reason());
             case ExportCatalog.Choice.Accepted(Export export) -> {
                 settle(export);
@@ -262,6 +273,7 @@ public final class ServerHandshake {
         }
         data.requireEnd();
         switch (option == Nbd.OPT_GO ? catalog.enter(name) : catalog.find(name)) {
+            case ExportCatalog.Choice.Later() -> waiting = true;
             case ExportCatalog.Choice.Refused(int reply, String reason) ->
                     error(option, reply, reason);
             case ExportCatalog.Choice.Accepted(Export export) -> {
@@ -306,6 +318,7 @@ public final class ServerHandshake {
         final String name = data.lengthAndString();
         final List<String> queries = queries(data);
         switch (catalog.find(name)) {
+            case ExportCatalog.Choice.Later() -> waiting = true;
             case ExportCatalog.Choice.Refused(int reply, String reason) ->
                     error(Nbd.OPT_LIST_META_CONTEXT, reply, reason);
             case ExportCatalog.Choice.Accepted(Export export) -> {
@@ -329,6 +342,7 @@ public final class ServerHandshake {
                     "metadata contexts need structured replies, negotiate them first");
         }
         switch (catalog.find(name)) {
+            case ExportCatalog.Choice.Later() -> waiting = true;
             case ExportCatalog.Choice.Refused(int reply, String reason) ->
                     error(Nbd.OPT_SET_META_CONTEXT, reply, reason);
             case ExportCatalog.Choice.Accepted(Export export) -> {

@@ -307,9 +307,9 @@ public final class ServerTransmission {
                 }
             }
             case Nbd.CMD_TRIM -> {
+                checkWritable();
                 require(Nbd.FLAG_SEND_TRIM);
                 allowFlags(0);
-                checkWritable();
                 checkRange(Nbd.EINVAL);
             }
             case Nbd.CMD_CACHE -> {
@@ -318,13 +318,13 @@ public final class ServerTransmission {
                 checkRange(Nbd.EINVAL);
             }
             case Nbd.CMD_WRITE_ZEROES -> {
+                checkWritable();
                 require(Nbd.FLAG_SEND_WRITE_ZEROES);
                 allowFlags(
                         Nbd.CMD_FLAG_NO_HOLE
                                 | (negotiated.has(Nbd.FLAG_SEND_FAST_ZERO)
                                         ? Nbd.CMD_FLAG_FAST_ZERO
                                         : 0));
-                checkWritable();
                 checkRange(Nbd.ENOSPC);
             }
             case Nbd.CMD_BLOCK_STATUS -> checkBlockStatus();

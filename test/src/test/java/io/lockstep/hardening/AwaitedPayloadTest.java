@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.loop.ConnectionHandler;
 import io.lockstep.engine.memory.IoBuffer;
+import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
@@ -16,7 +17,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /** What a session says to a client that has sent a part of a request. */
 final class AwaitedPayloadTest {
@@ -34,8 +34,7 @@ final class AwaitedPayloadTest {
                 new NbdServer(
                         loop,
                         List.of(ServedExport.of(new FuzzedDisk(0), "d")),
-                        1,
-                        new AtomicInteger(),
+                        new ConnectionLimit(1),
                         new Problems());
         final ConnectionHandler handler = server.connect(socket);
         final Bytes write = Messages.write(style, 1, 0, new Bytes().zeroes(PAYLOAD));

@@ -4,6 +4,7 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 
 import io.lockstep.engine.loop.ConnectionHandler;
 import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
@@ -15,7 +16,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /**
@@ -80,16 +80,11 @@ final class ServerSessionFuzzTest {
     /** Runs one session to its end. Answers what it sent. */
     private static byte[] run(final byte[] input, final byte[] stream, final boolean breaks) {
         final long reservedBefore = Posix.reservedBytes();
-        final AtomicInteger connections = new AtomicInteger();
+        final ConnectionLimit limit = new ConnectionLimit(CONNECTIONS_MAX);
         final FuzzedConnection.Loop loop = new FuzzedConnection.Loop();
         final FuzzedDisk disk = new FuzzedDisk(input[1]);
         final NbdServer server =
-                new NbdServer(
-                        loop,
-                        List.of(ServedExport.of(disk, "fuzzed")),
-                        CONNECTIONS_MAX,
-                        connections,
-                        new Events());
+                new NbdServer(loop, List.of(ServedExport.of(disk, "fuzzed")), limit, new Events());
         final FuzzedConnection connection =
                 new FuzzedConnection(
                         stream, new Portions(input[0]), new Portions(input[2]), breaks);
@@ -108,7 +103,7 @@ final class ServerSessionFuzzTest {
         FuzzCheck.that(disk.isQuiet(), "operations are left");
         loop.pass(TimeUnit.SECONDS.toNanos(3)); // an end that lingers
         FuzzCheck.that(connection.isClosed(), "is still there when the client has gone");
-        FuzzCheck.that(connections.get() == 0, "keeps its place");
+        FuzzCheck.that(limit.count() == 0, "keeps its place");
         FuzzCheck.that(Posix.reservedBytes() == reservedBefore, "keeps its buffers");
         return connection.sent();
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
@@ -15,12 +16,12 @@ import io.lockstep.nbd.ReplyStyle;
 
 import org.junit.jupiter.api.Test;
 
+import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /** What an export does beyond what its clients ask for, and what it counts of that. */
 final class WritePolicyTest {
@@ -55,17 +56,17 @@ final class WritePolicyTest {
                         });
     }
 
-    private ServedExport export(final WritePolicy policy) {
+    private ServedExport export(final WritePolicy policy) throws IOException {
         return ServedExport.of(disk(0), "d")
                 .as(FuzzedExports.DEFAULT, "d", false, policy, counters);
     }
 
     /** Has a client send what changes a disk, and what does not. */
-    private void serve(final WritePolicy policy, final Bytes requests) {
+    private void serve(final WritePolicy policy, final Bytes requests) throws IOException {
         final FuzzedConnection.Loop loop = new FuzzedConnection.Loop();
         final NbdServer server =
                 new NbdServer(
-                        loop, List.of(export(policy)), 1, new AtomicInteger(), new Problems());
+                        loop, List.of(export(policy)), new ConnectionLimit(1), new Problems());
         final FuzzedConnection connection =
                 new FuzzedConnection(
                         Messages.handshake(ReplyStyle.EXTENDED, FuzzedExports.DEFAULT)
@@ -96,13 +97,13 @@ final class WritePolicyTest {
     }
 
     @Test
-    void asTheClientsAskForIt() {
+    void asTheClientsAskForIt() throws IOException {
         serve(WritePolicy.PLAIN, all().put(request(Nbd.CMD_TRIM, 0)));
         assertEquals(List.of("write", "zero0", "read", "discard"), operations);
     }
 
     @Test
-    void writtenThroughEachChangeIsFlushedOnce() {
+    void writtenThroughEachChangeIsFlushedOnce() throws IOException {
         serve(
                 new WritePolicy(true, false),
                 all().put(request(Nbd.CMD_TRIM, 0))
@@ -115,7 +116,7 @@ final class WritePolicyTest {
     }
 
     @Test
-    void whatIsAllocatedStaysSo() {
+    void whatIsAllocatedStaysSo() throws IOException {
         final WritePolicy policy = new WritePolicy(false, true);
         assertFalse(export(policy).export().has(Nbd.FLAG_SEND_TRIM));
         assertTrue(export(WritePolicy.PLAIN).export().has(Nbd.FLAG_SEND_TRIM));
@@ -124,7 +125,7 @@ final class WritePolicyTest {
     }
 
     @Test
-    void whatWasDoneIsCounted() {
+    void whatWasDoneIsCounted() throws IOException {
         serve(
                 new WritePolicy(true, false),
                 all().put(request(Nbd.CMD_TRIM, 0))

@@ -28,6 +28,19 @@ final class LockstepProcess implements Rig.Ending {
                 Program.start("lockstep " + arguments, command(arguments), directory));
     }
 
+    /**
+     * The same by way of a shell, whose command comes before {@code exec}.
+     *
+     * @param before such as {@code ulimit -n 64}
+     */
+    static LockstepProcess startAfter(
+            final String before, final Path directory, final List<String> arguments) {
+        final List<String> command =
+                new ArrayList<>(List.of("sh", "-c", before + "; exec \"$@\"", "sh"));
+        command.addAll(command(arguments));
+        return new LockstepProcess(Program.start("lockstep " + arguments, command, directory));
+    }
+
     /** Starts a server, and waits for the line that says that it is one. */
     static LockstepProcess startServer(final Path directory, final List<String> arguments) {
         final LockstepProcess lockstep = start(directory, arguments);

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 
+import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -93,6 +95,35 @@ final class LoopDeviceTest {
                 rig.uri(),
                 file.toString());
         assertEquals(0, lockstep.stop());
+    }
+
+    /** What lies behind its end now is no zero, and nothing was done there. */
+    @Test
+    void aDeviceThatBecomesSmallerGivesErrorsBehindItsEnd() throws IOException {
+        final Path file = rig.random("disk.img", LENGTH, 1);
+        final Path device = attach(file);
+        final LockstepProcess lockstep = rig.serve(device);
+        try (RandomAccessFile cut = new RandomAccessFile(file.toFile(), "rw")) {
+            cut.setLength(LENGTH / 2);
+        }
+        rig.run(Tool.LOSETUP, "--set-capacity", device.toString());
+        rig.python(
+                """
+                half = int(sys.argv[2])
+                for structured in (False, True):
+                    h = connect(sys.argv[1], lambda h: h.set_request_structured_replies(structured))
+                    for length in (512, 4096, 1 << 20):
+                        expect(errno.EIO, h.pread, length, half)
+                        expect(errno.EIO, h.pread, length, 2 * half - length)
+                    expect(errno.EIO, h.pwrite, bytes(4096), half + 8192)
+                    expect(errno.EIO, h.zero, 4096, half + 8192)
+                    expect(errno.EIO, h.trim, 4096, half + 8192)
+                    h.pwrite(b'1' * 4096, half - 4096)
+                    same(h.pread(4096, half - 4096), b'1' * 4096)
+                """,
+                rig.uri(),
+                Integer.toString(LENGTH / 2));
+        assertTrue(lockstep.err().contains("was cut to " + LENGTH / 2), lockstep::err);
     }
 
     @Test

@@ -7,7 +7,9 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.nio.file.Path;
 
@@ -74,6 +76,22 @@ final class NbdcopyTest {
         rig.run(Tool.NBDCOPY, "--connections=4", rig.uri(), copy.toString());
         assertArrayEquals(Rig.read(sparse), Rig.read(copy));
         assertEquals(rig.allocated(sparse), rig.allocated(copy));
+    }
+
+    /** It takes four connections where it is told that it may, and fails where one is refused. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 4})
+    void noLimitOfConnectionsStandsInACopysWay(final int connectionsMax) {
+        rig.serveWith(
+                "--disk",
+                "disk=" + sparse,
+                "--max-connections",
+                Integer.toString(connectionsMax),
+                "--listen",
+                rig.uri(""));
+        final Path copy = rig.path("copy.img");
+        rig.run(Tool.NBDCOPY, rig.uri(), copy.toString());
+        assertArrayEquals(Rig.read(sparse), Rig.read(copy));
     }
 
     @Test

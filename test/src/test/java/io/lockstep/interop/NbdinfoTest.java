@@ -107,6 +107,12 @@ final class NbdinfoTest {
         final Path file = rig.hole("disk.img", MIB);
         rig.serveWith("--disk", "disk=" + file, "--read-only", "--listen", rig.uri(""));
         rig.run(Tool.NBDINFO, "--is", "read-only", rig.uri());
+        for (final String refused : List.of("trim", "zero", "fast-zero")) {
+            rig.end(Tool.NBDINFO, "--can", refused, rig.uri()).requireFailure();
+        }
+        for (final String granted : List.of("flush", "fua", "cache", "df", "multi-conn")) {
+            rig.run(Tool.NBDINFO, "--can", granted, rig.uri());
+        }
     }
 
     @Test

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -63,6 +65,35 @@ final class ReplicationTest {
         assertEquals(0x11, disk[0]);
         assertEquals(0x11, disk[1 << 20]);
         assertEquals(0x33, disk[2 << 20]);
+    }
+
+    /** A disk of no bytes is one like others, by itself and beside others of its group. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void anEmptyDiskIsReplicated(final int diskCount) {
+        final ReplicatedPair pair = new ReplicatedPair(rig, "", diskCount, 0);
+        if (diskCount > 1) {
+            rig.hole("pa.img", LENGTH);
+            rig.hole("sa.img", LENGTH);
+        }
+        pair.start();
+        assertEquals(1, pair.checkpoint());
+        for (final String disk : pair.disks()) {
+            rig.python(
+                    """
+                    for uri in sys.argv[1:]:
+                        h = connect(uri)
+                        if h.get_size() > 0:
+                            h.pwrite(b'1' * 4096, 0)
+                        h.flush()
+                    """,
+                    pair.guest(disk),
+                    pair.secondaryGuest(disk));
+        }
+        assertEquals(2, pair.checkpoint());
+        pair.requireEqual();
+        pair.failOver();
+        ReplicatedPair.assertSame(pair.primaryDisk("a"), pair.secondaryDisk("a"));
     }
 
     @Test

@@ -224,6 +224,16 @@ final class Rig implements AutoCloseable {
         return keep(LockstepProcess.startServer(directory, arguments));
     }
 
+    /** Starts one after a command of the shell, until the test ends. */
+    LockstepProcess serverAfter(final String before, final List<String> arguments) {
+        final LockstepProcess lockstep =
+                keep(LockstepProcess.startAfter(before, directory, arguments));
+        if (!lockstep.awaitReady()) {
+            throw new AssertionError("it did not come up\n" + lockstep);
+        }
+        return lockstep;
+    }
+
     private static List<String> serveArguments(final String... arguments) {
         final List<String> all = new ArrayList<>(List.of("serve"));
         all.addAll(Arrays.asList(arguments));

@@ -100,10 +100,30 @@ final class ServeCommandTest {
         assertDiskRefused(rig.directory(), "it is a directory; name a file or a block device");
     }
 
+    /** As other servers do. */
     @Test
-    void anEmptyFileIsRefused() {
-        final Path file = rig.hole("empty.img", 0);
-        assertDiskRefused(file, "it is empty; give it a size with: truncate -s 10G " + file);
+    void anEmptyFileIsServed() {
+        rig.serve(rig.hole("empty.img", 0));
+        assertEquals("0\n", rig.run(Tool.NBDINFO, "--size", rig.uri()).out());
+        final Path copy = rig.path("copy.img");
+        rig.run(Tool.NBDCOPY, rig.uri(), copy.toString());
+        assertEquals(0, copy.toFile().length());
+        rig.run(Tool.QEMU_IMG, "info", rig.uri());
+        rig.python(
+                """
+                for structured in (False, True):
+                    h = connect(sys.argv[1], lambda h: h.set_request_structured_replies(structured))
+                    assert h.get_size() == 0
+                    h.set_strict_mode(0)
+                    assert h.pread(0, 0) == b''
+                    h.pwrite(b'', 0)
+                    h.zero(0, 0)
+                    h.trim(0, 0)
+                    h.flush()
+                    expect(errno.EINVAL, h.pread, 1, 0)
+                    expect(errno.ENOSPC, h.pwrite, b'1', 0)
+                """,
+                rig.uri());
     }
 
     @Test
@@ -184,7 +204,9 @@ final class ServeCommandTest {
         final String path = rig.directory() + "/" + "s".repeat(120);
         assertListenRefused(
                 "nbd+unix:///?socket=" + path,
-                path + ": the path is too long for a Unix socket; choose a shorter one");
+                path
+                        + ": the path is too long for a Unix socket; choose a shorter one, of 107"
+                        + " bytes at most");
     }
 
     @Test

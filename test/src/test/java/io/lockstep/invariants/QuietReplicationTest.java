@@ -12,9 +12,7 @@ import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.secondary.BufferFiles;
-import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.ServerEvents;
-import io.lockstep.engine.server.WritePolicy;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineDisk;
 import io.lockstep.engine.service.EngineOptions;
@@ -41,8 +39,7 @@ import java.util.concurrent.TimeUnit;
  * thread, on the primary's loops and on the secondary's.
  */
 final class QuietReplicationTest {
-    private static final ExportRequest EXPORT =
-            new ExportRequest("d", "measured", false, WritePolicy.PLAIN, new ExportCounters());
+    private static final ExportRequest EXPORT = new ExportRequest("d", "measured", false);
     private static final int KIB = 1 << 10;
     private static final long DISK_LENGTH = 64 << 20;
 

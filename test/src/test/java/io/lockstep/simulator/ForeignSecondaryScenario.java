@@ -9,6 +9,7 @@ import io.lockstep.engine.loop.ConnectionHandler;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
@@ -17,7 +18,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 
 /**
@@ -193,7 +193,7 @@ final class ForeignSecondaryScenario {
                                     .map(disk -> ServedExport.of(disk, ""))
                                     .toList();
                     final NbdServer server =
-                            new NbdServer(loop, exports, 100, new AtomicInteger(), new Silence());
+                            new NbdServer(loop, exports, new ConnectionLimit(100), new Silence());
                     foreign.onStop(server::abort);
                     listen(loop, server::connect);
                 });

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
@@ -20,7 +21,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.LongStream;
 
 /**
@@ -261,7 +261,7 @@ final class NbdInSimulationTest {
         }
 
         private void startServer() {
-            final AtomicInteger connections = new AtomicInteger();
+            final ConnectionLimit limit = new ConnectionLimit(connectionsMax);
             servers.clear();
             for (int i = dice.between(1, 2); i > 0; i--) {
                 final SimulatedLoop loop = serverHost.loop("loop" + i);
@@ -270,8 +270,7 @@ final class NbdInSimulationTest {
                                 .map(disk -> serverHost.open(disk.medium(), loop))
                                 .map(disk -> ServedExport.of(disk, "simulated"))
                                 .toList();
-                final NbdServer server =
-                        new NbdServer(loop, exports, connectionsMax, connections, this);
+                final NbdServer server = new NbdServer(loop, exports, limit, this);
                 serverHost.onStop(server::abort);
                 servers.add(new Served(loop, server));
             }

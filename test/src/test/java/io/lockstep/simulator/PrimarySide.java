@@ -7,6 +7,7 @@ import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServerEvents;
 
@@ -17,7 +18,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
 /** The primary host's processes, one after the other: a group, and the guests' server. */
@@ -114,7 +114,7 @@ final class PrimarySide implements ServerEvents {
                             });
             final NbdServer server =
                     new NbdServer(
-                            own, group.guestExports(), CONNECTIONS_MAX, new AtomicInteger(), this);
+                            own, group.guestExports(), new ConnectionLimit(CONNECTIONS_MAX), this);
             host.onStop(server::abort);
             listener =
                     own.listen(

@@ -7,6 +7,7 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
@@ -21,7 +22,6 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The secondary host's processes, one after the other: a group, the stream's server, the guest's.
@@ -131,13 +131,13 @@ final class SecondarySide implements ServerEvents {
     private IoLoop.Listener serve(final Endpoint endpoint, final List<ServedExport> exports)
             throws IOException {
         return listen(
-                endpoint, new NbdServer(loop, exports, CONNECTIONS_MAX, new AtomicInteger(), this));
+                endpoint, new NbdServer(loop, exports, new ConnectionLimit(CONNECTIONS_MAX), this));
     }
 
     /** As a manager does over QMP: the server is there before its exports are. */
     private IoLoop.Listener serveOneByOne(final List<ServedExport> exports) throws IOException {
         final NbdServer server =
-                new NbdServer(loop, List.of(), CONNECTIONS_MAX, new AtomicInteger(), this);
+                new NbdServer(loop, List.of(), new ConnectionLimit(CONNECTIONS_MAX), this);
         for (final ServedExport export : exports) {
             loop.schedule(dice.between(0, 2 * Simulation.MILLISECOND), () -> server.add(export));
         }

@@ -77,8 +77,8 @@ public final class ServeCommand implements Callable<Integer> {
             paramLabel = "N",
             defaultValue = "" + ServerRun.CONNECTIONS_DEFAULT,
             description =
-                    "Clients served at a time; one more is told so and refused (default:"
-                            + " ${DEFAULT-VALUE}).")
+                    "Connections served at a time; one more is told so and refused. Below 4 no"
+                        + " client is told that it may have several (default: ${DEFAULT-VALUE}).")
     private int connectionsMax;
 
     @Option(

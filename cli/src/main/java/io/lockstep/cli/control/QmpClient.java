@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 
 import io.lockstep.engine.loop.AddressFamilies;
+import io.lockstep.engine.loop.UnixSocketPath;
 
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -99,7 +100,11 @@ public final class QmpClient implements AutoCloseable {
                     address instanceof final InetSocketAddress tcp
                             ? AddressFamilies.open(tcp.getAddress())
                             : SocketChannel.open(StandardProtocolFamily.UNIX);
-            channel.connect(address);
+            if (address instanceof final UnixDomainSocketAddress unix) {
+                UnixSocketPath.connect(channel, unix.getPath());
+            } else {
+                channel.connect(address);
+            }
             client = new QmpClient(socket, channel);
             client.negotiate(timeout);
             return client;

@@ -24,8 +24,10 @@ public final class AddressReader {
     private static final String PORT_DEFAULT = "10809";
     private static final String KNOWN = "host, port, ipv4, ipv6, to, numeric and keep-alive";
 
-    /** All addresses of this host: of IPv4 alone, and of both. */
     private static final String EVERY_IPV4 = "0.0.0.0";
+
+    /** With it comes IPv4, unless that is refused. */
+    private static final String EVERY_IPV6 = "::";
 
     private static final Pattern NUMERIC = Pattern.compile("[0-9.]+|.*:.*");
 
@@ -161,9 +163,9 @@ public final class AddressReader {
     private static String hostOf(
             final String name, final int port, final Family family, final boolean isListening) {
         if (family == Family.ANY) {
-            return name;
+            return isListening && name.equals(EVERY_IPV6) ? "" : name;
         }
-        if (isListening && name.isEmpty()) {
+        if (isListening && (name.isEmpty() || name.equals(EVERY_IPV6))) {
             if (family == Family.IPV4) {
                 return EVERY_IPV4;
             }

@@ -7,10 +7,8 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.ExportRequest;
 import io.lockstep.engine.service.ExportServer;
-import io.lockstep.nbd.Nbd;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
@@ -109,8 +107,6 @@ public final class BlockExports {
             final boolean isWrittenThrough,
             final PlacedNode node)
             throws IOException {
-        requireText("export name", name);
-        requireText("description", description == null ? "" : description);
         if (exports.containsKey(id)) {
             throw new GraphException("Block export id '" + id + "' is already in use");
         }
@@ -160,22 +156,6 @@ public final class BlockExports {
                             + "' is a part of '"
                             + node.parent().name()
                             + "'; export that");
-        }
-    }
-
-    /** The protocol has no more room, and no way to send a NUL that everybody understands. */
-    private static void requireText(final String what, final String text) {
-        if (text.getBytes(StandardCharsets.UTF_8).length > Nbd.STRING_LENGTH_MAX) {
-            throw new GraphException(
-                    what
-                            + " '"
-                            + Identifier.shown(text)
-                            + "' too long; NBD has room for "
-                            + Nbd.STRING_LENGTH_MAX
-                            + " bytes");
-        }
-        if (text.indexOf('\0') >= 0) {
-            throw new GraphException(what + " '" + Identifier.shown(text) + "' has a NUL in it");
         }
     }
 

@@ -7,6 +7,7 @@ import org.agrona.ErrorHandler;
 
 import picocli.CommandLine.Model.CommandSpec;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.Writer;
 import java.util.EnumMap;
@@ -133,6 +134,11 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
 
     @Override
     public void onError(final Throwable error) {
-        say(internalErrors, CommandRun.internalError(error));
+        // What the world outside does, such as to leave no descriptor, is no error of ours.
+        say(
+                internalErrors,
+                error instanceof IOException
+                        ? error.getMessage()
+                        : CommandRun.internalError(error));
     }
 }

@@ -217,18 +217,10 @@ final class BlockGraphTest {
             assertTrue(sentence.startsWith("Invalid block export id"), sentence);
         }
         final String tooLong = "ü".repeat(2049);
-        assertTrue(
-                refusal(() -> exports.add("e", tooLong, null, true, false, "a"))
-                        .endsWith("' too long; NBD has room for 4096 bytes"));
-        assertTrue(
-                refusal(() -> exports.add("e", "a", tooLong, true, false, "a"))
-                        .endsWith("' too long; NBD has room for 4096 bytes"));
-        assertTrue(
-                refusal(() -> exports.add("e", "a\0b", null, true, false, "a"))
-                        .endsWith("has a NUL in it"));
-        assertTrue(
-                refusal(() -> exports.add("e", "a", "a\0b", true, false, "a"))
-                        .endsWith("has a NUL in it"));
+        assertUnsendable(() -> exports.add("e", tooLong, null, true, false, "a"));
+        assertUnsendable(() -> exports.add("e", "a", tooLong, true, false, "a"));
+        assertUnsendable(() -> exports.add("e", "a\0b", null, true, false, "a"));
+        assertUnsendable(() -> exports.add("e", "a", "a\0b", true, false, "a"));
         exports.add("e", "ü".repeat(2048), "ü".repeat(2048), true, false, "a");
         exports.remove("e", false);
         graph.addPrimary("1 ü", folder.resolve("2.raw"), new Endpoint.Tcp("nobody", 1));
@@ -237,6 +229,11 @@ final class BlockGraphTest {
         graph.removeDrive("a");
         drive("id=" + longest + ",driver=raw,file.filename=@1.raw");
         exports.add(longest, longest, null, true, false, longest);
+    }
+
+    private static void assertUnsendable(final Executable export) {
+        final String sentence = assertThrows(IOException.class, export).getMessage();
+        assertTrue(sentence.contains("NBD"), sentence);
     }
 
     /** From then on it is ours, whatever becomes of its name. */

@@ -7,11 +7,19 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 
 /**
  * An open, locked file or block device with what is known of it: what the loops' {@link FileDisk}s
  * of one disk share. Opened and closed by one thread; the rest from any.
+ *
+ * <p>It keeps the length that it had when it was opened. What others append is not seen. What they
+ * cut off is lost until the disk is opened anew, even where the file is made long again: what would
+ * be read there are zeroes that nobody wrote. A file whose path was given to another one, or
+ * removed, is gone on with: it is the open one that is locked.
  */
 public final class DiskFile implements AutoCloseable {
     private static final int MODE_TYPE = 0xf000;
@@ -32,6 +40,13 @@ public final class DiskFile implements AutoCloseable {
     /** Counts zeroes and discards, so that a loop notices that others made holes. */
     private final AtomicInteger holeGeneration = new AtomicInteger();
 
+    /** As much from the front as was there whenever somebody looked. */
+    private final AtomicLong wholeLength;
+
+    private final boolean hasName;
+    private final AtomicBoolean isNameLost = new AtomicBoolean();
+    private volatile Consumer<String> onChange = sentence -> {};
+
     /** A failed flush stays failed: the kernel tells of lost writes once, and then forgets them. */
     private volatile int flushErrno;
 
@@ -45,6 +60,8 @@ public final class DiskFile implements AutoCloseable {
         sectorLength = builder.sectorLength;
         memoryBacked = builder.memoryBacked;
         rotational = builder.rotational;
+        wholeLength = new AtomicLong(length);
+        hasName = Posix.linkCount(fd) > 0;
     }
 
     /**
@@ -74,9 +91,59 @@ public final class DiskFile implements AutoCloseable {
         return fd;
     }
 
-    /** Its length in bytes. */
+    /** Its length in bytes, as it was when it was opened. */
     public long length() {
         return length;
+    }
+
+    /**
+     * Says who hears, in a sentence, that others have changed the file: once that it is shorter,
+     * once that its path is another's. From any thread.
+     */
+    public void onChange(final Consumer<String> listener) {
+        onChange = listener;
+    }
+
+    /** How much from the front may be used; the rest is lost. In bytes. */
+    long wholeLength() {
+        return wholeLength.get();
+    }
+
+    /** Looks how long the file is now, and answers {@link #wholeLength}. */
+    long look() {
+        final long present = Posix.lseek(fd, 0, Posix.SEEK_END);
+        if (present >= 0 && present < wholeLength.get()) {
+            lose(present);
+        }
+        return wholeLength.get();
+    }
+
+    private void lose(final long present) {
+        if (wholeLength.getAndAccumulate(present, Math::min) == length) {
+            onChange.accept(
+                    "disk "
+                            + name
+                            + ": "
+                            + path
+                            + " was cut to "
+                            + present
+                            + " bytes, it had "
+                            + length
+                            + "; reads and writes behind that fail until the disk is opened anew");
+        }
+    }
+
+    /** Looks whether the file still has a name. */
+    void lookForName() {
+        if (hasName && Posix.linkCount(fd) == 0 && isNameLost.compareAndSet(false, true)) {
+            onChange.accept(
+                    "disk "
+                            + name
+                            + ": "
+                            + path
+                            + " was replaced or removed; the file that was opened is used on, and"
+                            + " is gone when it is closed");
+        }
     }
 
     /** Whether all changes are refused. */
@@ -104,6 +171,33 @@ public final class DiskFile implements AutoCloseable {
 
     AtomicInteger holeGeneration() {
         return holeGeneration;
+    }
+
+    /** Reads all of a range, waiting for the device. Answers 0 or an error number. */
+    int read(final long address, final long length, final long offset) {
+        long done = 0;
+        while (done < length) {
+            final long count = Posix.pread(fd, address + done, length - done, offset + done);
+            if (count <= 0) {
+                look(); // perhaps it has been cut short under us
+                return count == 0 ? Errno.ENXIO : (int) -count;
+            }
+            done += count;
+        }
+        return 0;
+    }
+
+    /** Writes all of a range. Answers 0 or an error number. */
+    int write(final long address, final long length, final long offset) {
+        long done = 0;
+        while (done < length) {
+            final long count = Posix.pwrite(fd, address + done, length - done, offset + done);
+            if (count < 0) {
+                return (int) -count;
+            }
+            done += count;
+        }
+        return 0;
     }
 
     /** Flushes now, waiting for the device. Answers 0 or an error number. */
@@ -193,7 +287,8 @@ public final class DiskFile implements AutoCloseable {
                         case Errno.EMFILE -> "; raise the limit on open files (ulimit -n)";
                         default -> "";
                     };
-            return failure(Errno.meaning(errno) + hint);
+            final boolean hasNoDevice = errno == Errno.ENXIO || errno == Errno.ENODEV;
+            return failure((hasNoDevice ? "no such device" : Errno.meaning(errno)) + hint);
         }
 
         private void lock() throws DiskException {
@@ -209,6 +304,10 @@ public final class DiskFile implements AutoCloseable {
         private void measure(final Map<String, Object> attributes) throws DiskException {
             if (blockDevice) {
                 length = deviceNumber(Posix.BLKGETSIZE64, "its size");
+                if (length == 0) {
+                    throw failure(
+                            "the device is empty; attach something to it, or insert a medium");
+                }
                 sectorLength = (int) deviceNumber(Posix.BLKSSZGET, "its sector size");
                 requireWritableDevice();
             } else {
@@ -218,9 +317,6 @@ public final class DiskFile implements AutoCloseable {
                         type == Posix.TMPFS_MAGIC
                                 || type == Posix.RAMFS_MAGIC
                                 || type == Posix.HUGETLBFS_MAGIC;
-            }
-            if (length == 0) {
-                throw failure("it is empty; give it a size with: truncate -s 10G " + path);
             }
             rotational = isOnRotational((long) attributes.get(blockDevice ? "rdev" : "dev"));
         }

@@ -70,6 +70,16 @@ public final class ExtentList {
         }
     }
 
+    /** Whether none of the runs is anything but a hole; of a list without runs, too. */
+    public boolean isHole() {
+        for (int run = 0; run < size; run++) {
+            if (states[run] != HOLE) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** How many runs there are. */
     public int size() {
         return size;

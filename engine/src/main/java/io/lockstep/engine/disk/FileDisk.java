@@ -10,7 +10,7 @@ import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayDeque;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -27,12 +27,15 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 public final class FileDisk implements Disk, AutoCloseable {
     private static final int OPERATION_CHUNK = 256;
-    private static final int ZEROES_LENGTH = 1 << 16;
 
     /** Writes to what may be a hole between two looks at whether the file has any left. */
     static final int FILLED_CHECK_WRITES = 1 << 13;
 
-    private static final MemorySegment ZEROES = Arena.global().allocate(ZEROES_LENGTH, 4096);
+    /** While the file is changed, somebody looks so often whether it has been cut. */
+    private static final long WATCH_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+
+    /** And once in so many looks whether its path is another's. */
+    private static final int WATCHES_PER_NAME = 10;
 
     private final DiskFile file;
     private final int fd;
@@ -40,13 +43,21 @@ public final class FileDisk implements Disk, AutoCloseable {
     private final HelperThreads helpers;
 
     private final CompletionRing completed = new CompletionRing();
-    private final ArrayDeque<Operation> free = new ArrayDeque<>(OPERATION_CHUNK);
+    private final OperationPool<Operation> operations =
+            new OperationPool<>(number -> new Operation());
     private final MpscUnboundedAtomicArrayQueue<Operation> finished =
             new MpscUnboundedAtomicArrayQueue<>(OPERATION_CHUNK);
     private final AtomicBoolean pollScheduled = new AtomicBoolean();
     private final Runnable pollTask = this::pollFinished;
     private final FileWindows windows;
+    private final FileSpace space;
     private boolean polling;
+
+    private final Runnable watchTask = this::watchOn;
+    private boolean isWatching;
+    private boolean hasChanged;
+    private int watchCount;
+    private volatile boolean isClosed;
 
     /** One {@code struct iovec} for reads that must not wait. */
     private final MemorySegment iovec = Arena.ofAuto().allocate(16, 8);
@@ -65,12 +76,17 @@ public final class FileDisk implements Disk, AutoCloseable {
         this.loop = loop;
         this.helpers = helpers;
         windows = new FileWindows(file);
+        space = new FileSpace(file);
         learnWhole();
     }
 
-    /** Gives back what it maps. No operation may be under way, and no reply that reads from it. */
+    /**
+     * Gives back what it maps. No operation may be under way, and no reply that reads from it. On
+     * the loop, or when that has ended.
+     */
     @Override
     public void close() {
+        isClosed = true;
         windows.close();
     }
 
@@ -103,6 +119,10 @@ public final class FileDisk implements Disk, AutoCloseable {
             final Completion completion,
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
+        if (isLost(offset + length)) {
+            completed.add(completion, token, Errno.ENXIO);
+            return;
+        }
         final long address = memory.address() + position;
         if (file.isMemoryBacked()) {
             final int errno =
@@ -111,7 +131,7 @@ public final class FileDisk implements Disk, AutoCloseable {
             completed.add(
                     completion,
                     token,
-                    errno != FileWindows.NO_WINDOW ? errno : readFully(address, length, offset));
+                    errno != FileWindows.NO_WINDOW ? errno : file.read(address, length, offset));
             return;
         }
         iovec.set(ValueLayout.JAVA_LONG, 0, address);
@@ -135,6 +155,11 @@ public final class FileDisk implements Disk, AutoCloseable {
             final Completion completion,
             final long token) {
         assert isWithin(offset, length) && position + length <= memory.byteSize();
+        watch();
+        if (isLost(offset + length)) {
+            completed.add(completion, token, Errno.ENXIO);
+            return;
+        }
         final boolean isData = isKnownData(offset, offset + length) || hasFilled();
         final int errno = windows.write(offset, length, isData, memory, position);
         completed.add(
@@ -142,7 +167,7 @@ public final class FileDisk implements Disk, AutoCloseable {
                 token,
                 errno != FileWindows.NO_WINDOW
                         ? errno
-                        : writeFully(memory.address() + position, length, offset));
+                        : file.write(memory.address() + position, length, offset));
     }
 
     @Override
@@ -192,7 +217,9 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     @Override
     public IoBuffer window(final long offset, final int length) {
-        return windows.find(offset, length, isKnownData(offset, offset + length));
+        return isLost(offset + length)
+                ? null
+                : windows.find(offset, length, isKnownData(offset, offset + length));
     }
 
     @Override
@@ -207,6 +234,7 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     @Override
     public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
+        watch();
         final IoBuffer memory = window(offset, length);
         if (memory != null) {
             window.open(memory, FileWindows.position(offset), offset, length);
@@ -216,7 +244,9 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     @Override
     public void write(final WriteWindow window, final Completion completion, final long token) {
-        completed.add(completion, token, 0); // what was received there is in the file
+        // What was received there is in the file, but for what lay behind its end.
+        final boolean isLost = isLost(window.offset() + window.length());
+        completed.add(completion, token, isLost ? Errno.ENXIO : 0);
     }
 
     @Override
@@ -261,10 +291,7 @@ public final class FileDisk implements Disk, AutoCloseable {
             final long length,
             final Completion completion,
             final long token) {
-        Operation operation = free.pollLast();
-        if (operation == null) {
-            operation = new Operation();
-        }
+        final Operation operation = operations.take();
         operation.kind = kind;
         operation.offset = offset;
         operation.length = length;
@@ -279,137 +306,55 @@ public final class FileDisk implements Disk, AutoCloseable {
         }
         completed.add(operation.completion, operation.token, operation.errno);
         operation.completion = null;
-        free.addLast(operation);
+        operations.give(operation);
+    }
+
+    // ---- A file that others change.
+
+    /** Whether a range that ends there lies, in part, where the file was cut. */
+    private boolean isLost(final long end) {
+        return end > file.wholeLength();
+    }
+
+    /**
+     * To be called before a change: what is lost must not be made zero by a write behind it, which
+     * would make the file long again. To look costs a system call: it is done when changes begin,
+     * and then now and then while they go on.
+     */
+    private void watch() {
+        if (!isWatching) {
+            isWatching = true;
+            file.look();
+            loop.schedule(WATCH_NANOS, watchTask);
+        }
+        hasChanged = true;
+    }
+
+    private void watchOn() {
+        if (isClosed) {
+            return;
+        }
+        file.look();
+        if (++watchCount % WATCHES_PER_NAME == 0) {
+            file.lookForName();
+        }
+        isWatching = hasChanged;
+        hasChanged = false;
+        if (isWatching) {
+            loop.schedule(WATCH_NANOS, watchTask);
+        }
     }
 
     private boolean isWithin(final long offset, final long length) {
         return offset >= 0 && length >= 0 && offset <= file.length() - length;
     }
 
-    private int readFully(final long address, final long length, final long offset) {
-        long done = 0;
-        while (done < length) {
-            final long count = Posix.pread(fd, address + done, length - done, offset + done);
-            if (count <= 0) {
-                return count == 0
-                        ? Errno.EIO
-                        : (int) -count; // the file has been cut short under us
-            }
-            done += count;
-        }
-        return 0;
-    }
-
-    private int writeFully(final long address, final long length, final long offset) {
-        long done = 0;
-        while (done < length) {
-            final long count = Posix.pwrite(fd, address + done, length - done, offset + done);
-            if (count < 0) {
-                return (int) -count;
-            }
-            done += count;
-        }
-        return 0;
-    }
-
-    private int zeroRange(final long offset, final long length, final int flags) {
-        if (length == 0) {
-            return 0;
-        }
-        final boolean fast = (flags & ZERO_FAST) != 0;
-        if (file.isBlockDevice()) {
-            return zeroDevice(offset, length, flags);
-        }
-        if ((flags & ZERO_NO_HOLE) == 0) {
-            final int errno = punch(offset, length);
-            if (errno != Errno.EOPNOTSUPP) {
-                return errno;
-            }
-        }
-        final int result = Posix.fallocate(fd, Posix.FALLOC_FL_ZERO_RANGE, offset, length);
-        if (result != -Errno.EOPNOTSUPP) {
-            return -result;
-        }
-        if (fast) {
-            return Errno.EOPNOTSUPP;
-        }
-        if (file.isMemoryBacked()) {
-            final int errno = punch(offset, length);
-            return errno != 0 ? errno : -Posix.fallocate(fd, 0, offset, length);
-        }
-        return writeZeroes(offset, length);
-    }
-
-    /** A device zeroes whole sectors itself; what is left at both ends is written. */
-    private int zeroDevice(final long offset, final long length, final int flags) {
-        final int sector = file.sectorLength();
-        final long end = offset + length;
-        final long innerStart = Math.min((offset + sector - 1) / sector * sector, end);
-        final long innerEnd = Math.max(end / sector * sector, innerStart);
-        final boolean fast = (flags & ZERO_FAST) != 0;
-        int errno = 0;
-        if (innerEnd > innerStart) {
-            // Of these two only the first is sure not to write zeroes sector by sector.
-            int result = -Errno.EOPNOTSUPP;
-            if ((flags & ZERO_NO_HOLE) == 0) {
-                errno = punch(innerStart, innerEnd - innerStart);
-                result = -errno;
-            }
-            if (result == -Errno.EOPNOTSUPP) {
-                if (fast) {
-                    return Errno.EOPNOTSUPP;
-                }
-                final int mode = Posix.FALLOC_FL_ZERO_RANGE | Posix.FALLOC_FL_KEEP_SIZE;
-                errno = -Posix.fallocate(fd, mode, innerStart, innerEnd - innerStart);
-            }
-            if (errno == Errno.EOPNOTSUPP) {
-                errno = writeZeroes(innerStart, innerEnd - innerStart);
-            }
-        }
-        if (errno == 0) {
-            errno = writeZeroes(offset, innerStart - offset);
-        }
-        return errno != 0 ? errno : writeZeroes(innerEnd, end - innerEnd);
-    }
-
-    private int punch(final long offset, final long length) {
-        final int mode = Posix.FALLOC_FL_PUNCH_HOLE | Posix.FALLOC_FL_KEEP_SIZE;
-        return -Posix.fallocate(fd, mode, offset, length);
-    }
-
-    private int writeZeroes(final long offset, final long length) {
-        long done = 0;
-        while (done < length) {
-            final long count = Math.min(ZEROES_LENGTH, length - done);
-            final int errno = writeFully(ZEROES.address(), count, offset + done);
-            if (errno != 0) {
-                return errno;
-            }
-            done += count;
-        }
-        return 0;
-    }
-
-    /** A discard is a hint: what can't discard keeps the data. */
-    private int discardRange(final long offset, final long length) {
-        if (length == 0) {
-            return 0;
-        }
-        final int errno;
-        if (file.isBlockDevice()) {
-            final int sector = file.sectorLength();
-            final long start = (offset + sector - 1) / sector * sector;
-            final long end = (offset + length) / sector * sector;
-            errno = end > start ? -Posix.ioctlRange(fd, Posix.BLKDISCARD, start, end - start) : 0;
-        } else {
-            errno = punch(offset, length);
-        }
-        return errno == Errno.EOPNOTSUPP ? 0 : errno;
-    }
-
     private int findExtents(final long start, final long end, final ExtentList into) {
         if (start == end) {
             return 0;
+        }
+        if (isLost(end)) {
+            return Errno.ENXIO;
         }
         final boolean isData =
                 file.isBlockDevice()
@@ -425,6 +370,9 @@ public final class FileDisk implements Disk, AutoCloseable {
                 final long data = Posix.lseek(fd, at, Posix.SEEK_DATA);
                 if (data < 0 && data != -Errno.ENXIO) {
                     return (int) -data;
+                }
+                if (data < 0 && file.look() < end) {
+                    return Errno.ENXIO; // no hole: there is nothing any more
                 }
                 final long holeEnd =
                         data < 0 ? end : Math.min(data, end); // ENXIO: a hole up to the end
@@ -468,7 +416,10 @@ public final class FileDisk implements Disk, AutoCloseable {
      */
     private boolean learnWhole() {
         final int generation = file.holeGeneration().get();
-        if (Posix.allocatedLength(fd) < file.length()) {
+        final boolean isWhole =
+                Posix.allocatedLength(fd) >= file.length()
+                        && Posix.lseek(fd, 0, Posix.SEEK_END) == file.length();
+        if (!isWhole) {
             return false;
         }
         dataStart = 0;
@@ -541,9 +492,9 @@ public final class FileDisk implements Disk, AutoCloseable {
         void execute() {
             errno =
                     switch (kind) {
-                        case READ -> readFully(address, length, offset);
-                        case ZERO -> zeroRange(offset, length, flags);
-                        case DISCARD -> discardRange(offset, length);
+                        case READ -> file.read(address, length, offset);
+                        case ZERO -> space.zero(offset, length, flags);
+                        case DISCARD -> space.discard(offset, length);
                         case FLUSH -> file.flush();
                     };
         }

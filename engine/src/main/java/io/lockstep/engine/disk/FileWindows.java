@@ -137,9 +137,9 @@ final class FileWindows implements AutoCloseable {
             final long fileEnd) {
         try {
             MemorySegment.copy(from, fromPosition, to, toPosition, length);
-            return Posix.lseek(file.fd(), 0, Posix.SEEK_END) >= fileEnd ? 0 : Errno.EIO;
+            return file.look() >= fileEnd ? 0 : Errno.ENXIO;
         } catch (final InternalError fault) {
-            return Errno.EIO;
+            return file.look() >= fileEnd ? Errno.EIO : Errno.ENXIO;
         }
     }
 

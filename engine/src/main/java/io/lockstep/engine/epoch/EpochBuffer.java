@@ -29,6 +29,9 @@ import java.nio.file.Path;
  * they are used up, after 2<sup>32</sup>-1 epochs (nearly seven years at 20 a second), the map is
  * cleared once. Slots are counted with 31 bits: 8 TiB of arena.
  *
+ * <p>Bounded by the blocks of the disk: whoever publishes a block again does it only to make data
+ * of what was {@link #ZERO}, so that there are two runs a block at most, and one slot.
+ *
  * <p>On its group's loop only; allocates no object after it is opened. Lengths are in blocks unless
  * said otherwise.
  */
@@ -124,7 +127,11 @@ public final class EpochBuffer implements AutoCloseable {
                             HEADER_LENGTH + 2 * blocks * EXTENT_LENGTH,
                             EXTENTS_CHUNK);
             requireHeader(extents, diskLength);
-            map = SparseFile.open(directory.resolve(name + ".map"), blocks * Long.BYTES, MAP_CHUNK);
+            map =
+                    SparseFile.open(
+                            directory.resolve(name + ".map"),
+                            Math.max(1, blocks) * Long.BYTES,
+                            MAP_CHUNK);
             arena =
                     SparseFile.open(
                             directory.resolve(name + ".arena"),

@@ -17,15 +17,22 @@ public final class AddressFamilies {
      * @throws IOException saying which family it lacks
      */
     public static SocketChannel open(final InetAddress address) throws IOException {
-        final boolean isIpv6 = address instanceof Inet6Address;
         try {
-            return SocketChannel.open(
-                    isIpv6 ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
+            return SocketChannel.open(of(address));
         } catch (final UnsupportedOperationException e) {
             throw new IOException(
-                    "this host has no " + (isIpv6 ? "IPv6" : "IPv4") + "; choose another address",
+                    "this host has no "
+                            + (address instanceof Inet6Address ? "IPv6" : "IPv4")
+                            + "; choose another address",
                     e);
         }
+    }
+
+    /** The family of an address. */
+    static StandardProtocolFamily of(final InetAddress address) {
+        return address instanceof Inet6Address
+                ? StandardProtocolFamily.INET6
+                : StandardProtocolFamily.INET;
     }
 
     /** Sees to it that the host has the family of an address; fails as {@link #open} does. */

@@ -7,7 +7,8 @@ public sealed interface Endpoint {
     /**
      * A TCP port.
      *
-     * @param host name or address; empty for every address of this host
+     * @param host name or address; empty for every address of this host. {@code 0.0.0.0} is every
+     *     address of IPv4, {@code ::} is every one as far as the host has IPv6
      * @param port 1 to 65535, or 0 to listen on a free one
      */
     record Tcp(String host, int port) implements Endpoint {
@@ -22,7 +23,8 @@ public sealed interface Endpoint {
     /**
      * A Unix socket.
      *
-     * @param path of the socket, at most about 100 bytes (the limit of {@code unix(7)})
+     * @param path of the socket, at most {@link UnixSocketPath#LENGTH_MAX} bytes (the limit of
+     *     {@code unix(7)})
      */
     record Unix(Path path) implements Endpoint {
         @Override

@@ -28,12 +28,15 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
     private int interestOps;
 
     NioConnection(
-            final SocketChannel channel, final SelectionKey key, final ErrorHandler errorHandler)
+            final SocketChannel channel,
+            final SelectionKey key,
+            final String peer,
+            final ErrorHandler errorHandler)
             throws IOException {
         this.channel = channel;
         this.key = key;
         this.errorHandler = errorHandler;
-        peer = describe(channel.getRemoteAddress());
+        this.peer = peer != null ? peer : describe(channel.getRemoteAddress());
         isTcp = channel.getRemoteAddress() instanceof InetSocketAddress;
     }
 

@@ -1,14 +1,10 @@
 package io.lockstep.engine.loop;
 
 import java.io.IOException;
-import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
-import java.net.UnixDomainSocketAddress;
-import java.net.UnknownHostException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
@@ -23,6 +19,10 @@ final class NioListener implements IoLoop.Listener, NioLoop.ReadyHandler {
     private static final int BACKLOG = 1024;
     private static final int ACCEPTS_PER_EVENT = 64;
     private static final long ACCEPT_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+
+    /** One is told at once, and one in so long a time while they go on. */
+    private static final long FAILURE_NANOS = TimeUnit.SECONDS.toNanos(10);
+
     private static final int UNIX_SOCKET_MODE = 0xc000;
     private static final int MODE_TYPE = 0xf000;
 
@@ -30,6 +30,8 @@ final class NioListener implements IoLoop.Listener, NioLoop.ReadyHandler {
     private final ServerSocketChannel channel;
     private final Endpoint endpoint;
     private final IoLoop.AcceptHandler handler;
+    private final SocketFailure failure;
+    private final MessageLimit failures = new MessageLimit(1, FAILURE_NANOS);
     private SelectionKey key;
 
     private NioListener(
@@ -41,6 +43,7 @@ final class NioListener implements IoLoop.Listener, NioLoop.ReadyHandler {
         this.channel = channel;
         this.endpoint = endpoint;
         this.handler = handler;
+        failure = new SocketFailure("accept on", endpoint);
     }
 
     static NioListener open(
@@ -48,54 +51,51 @@ final class NioListener implements IoLoop.Listener, NioLoop.ReadyHandler {
             throws IOException {
         ServerSocketChannel channel = null;
         try {
-            // No pattern switch here and in connect: linking one takes longer than the rest of a
-            // start.
+            // No pattern switch: linking one takes longer than the rest of a start.
             final Endpoint bound;
             if (endpoint instanceof Endpoint.Tcp(String host, int port)) {
-                channel = ServerSocketChannel.open();
-                channel.setOption(StandardSocketOptions.SO_REUSEADDR, true);
-                channel.bind(address(host, port), BACKLOG);
+                channel = openTcp(host, port);
                 final int boundPort = ((InetSocketAddress) channel.getLocalAddress()).getPort();
                 bound = new Endpoint.Tcp(host, boundPort);
             } else {
                 final Path path = ((Endpoint.Unix) endpoint).path();
                 channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
                 removeStaleSocket(path);
-                channel.bind(UnixDomainSocketAddress.of(path), BACKLOG);
+                UnixSocketPath.bind(channel, path, BACKLOG);
                 bound = endpoint;
             }
             channel.configureBlocking(false);
             final NioListener listener = new NioListener(loop, channel, bound, handler);
-            listener.key = loop.register(channel, listener);
+            listener.key = loop.register(channel, SelectionKey.OP_ACCEPT, listener);
             return listener;
-        } catch (final IOException e) {
+        } catch (final IOException | IllegalArgumentException e) {
             NioLoop.closeQuietly(channel);
-            throw new IOException("cannot listen on " + endpoint + ": " + reason(e), e);
+            throw new SocketFailure("listen on", endpoint).of(e);
         }
     }
 
-    private static SocketAddress address(final String host, final int port) throws IOException {
-        if (host.isEmpty()) {
-            return new InetSocketAddress(port);
+    /** At every address of the host where none is named, and otherwise in the address's family. */
+    private static ServerSocketChannel openTcp(final String host, final int port)
+            throws IOException {
+        final InetAddress address = host.isEmpty() ? null : InetAddress.getByName(host);
+        if (address != null) {
+            AddressFamilies.require(address);
         }
-        final InetAddress address = InetAddress.getByName(host);
-        AddressFamilies.require(address);
-        return new InetSocketAddress(address, port);
-    }
-
-    private static String reason(final IOException e) {
-        if (e instanceof UnknownHostException) {
-            return "unknown host";
+        final ServerSocketChannel channel =
+                address == null
+                        ? ServerSocketChannel.open()
+                        : ServerSocketChannel.open(AddressFamilies.of(address));
+        boolean bound = false;
+        try {
+            channel.setOption(StandardSocketOptions.SO_REUSEADDR, true);
+            channel.bind(new InetSocketAddress(address, port), BACKLOG);
+            bound = true;
+            return channel;
+        } finally {
+            if (!bound) {
+                channel.close();
+            }
         }
-        final String message = String.valueOf(e.getMessage());
-        if (e instanceof BindException || message.contains("in use")) {
-            return message.contains("in use")
-                    ? "somebody else listens there; stop that program or choose another address"
-                    : message;
-        }
-        return message.startsWith("Unix domain path too long")
-                ? "the path is too long for a Unix socket; choose a shorter one"
-                : message;
     }
 
     /**
@@ -112,7 +112,7 @@ final class NioListener implements IoLoop.Listener, NioLoop.ReadyHandler {
                     "a file is in the way that is no socket; remove it or choose another path");
         }
         try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            probe.connect(UnixDomainSocketAddress.of(path));
+            UnixSocketPath.connect(probe, path);
         } catch (final java.net.ConnectException refused) {
             Files.deleteIfExists(path);
         }
@@ -133,11 +133,23 @@ final class NioListener implements IoLoop.Listener, NioLoop.ReadyHandler {
                 }
                 handler.onAccept(new AcceptedChannel(accepted));
             }
-        } catch (final IOException e) {
+        } catch (final IOException | RuntimeException | Error e) {
             // Out of descriptors, most likely: the backlog waits until some are given back.
-            loop.report(new IOException("cannot accept on " + endpoint + ": " + e.getMessage(), e));
+            reportFailure(e);
             key.interestOps(0);
             loop.schedule(ACCEPT_RETRY_NANOS, this::acceptAgain);
+        }
+    }
+
+    private void reportFailure(final Throwable cause) {
+        final String hint =
+                String.valueOf(cause.getMessage()).contains("open files")
+                        ? "; clients wait until some are closed; raise the limit (ulimit -n)"
+                        : "";
+        final String sentence =
+                failures.take(failure.of(cause).getMessage() + hint, loop.nanoTime());
+        if (sentence != null) {
+            loop.report(new IOException(sentence, cause));
         }
     }
 

@@ -8,19 +8,11 @@ import org.agrona.concurrent.NoOpIdleStrategy;
 import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.SocketAddress;
-import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
-import java.net.UnixDomainSocketAddress;
-import java.net.UnknownHostException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
-import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.PriorityQueue;
 import java.util.concurrent.TimeUnit;
@@ -237,7 +229,12 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
             return; // the handler of another key that was ready too has closed it
         }
         if (key.attachment() instanceof ReadyHandler handler) {
-            handler.onReady(key);
+            try {
+                handler.onReady(key);
+            } catch (final RuntimeException | Error e) {
+                closeQuietly(key.channel()); // the others go on
+                errorHandler.onError(e);
+            }
         }
     }
 
@@ -249,81 +246,15 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
 
     @Override
     public void connect(final Endpoint endpoint, final ConnectHandler handler) {
-        if (endpoint instanceof Endpoint.Tcp tcp) {
-            resolve(tcp, handler);
-        } else {
-            final Path path = ((Endpoint.Unix) endpoint).path();
-            connect(endpoint, UnixDomainSocketAddress.of(path), handler);
-        }
-    }
-
-    /** A name is looked up on a thread of its own: that can take long. */
-    private void resolve(final Endpoint.Tcp endpoint, final ConnectHandler handler) {
-        try {
-            final InetAddress literal = InetAddress.ofLiteral(endpoint.host());
-            connect(endpoint, new InetSocketAddress(literal, endpoint.port()), handler);
-        } catch (final IllegalArgumentException isName) {
-            Thread.ofVirtual()
-                    .start(
-                            () -> {
-                                try {
-                                    final InetAddress address =
-                                            InetAddress.getByName(endpoint.host());
-                                    execute(
-                                            () ->
-                                                    connect(
-                                                            endpoint,
-                                                            new InetSocketAddress(
-                                                                    address, endpoint.port()),
-                                                            handler));
-                                } catch (final UnknownHostException e) {
-                                    execute(
-                                            () ->
-                                                    handler.onConnectFailed(
-                                                            new IOException(
-                                                                    "cannot connect to "
-                                                                            + endpoint
-                                                                            + ": unknown host",
-                                                                    e)));
-                                }
-                            });
-        }
-    }
-
-    private void connect(
-            final Endpoint endpoint, final SocketAddress address, final ConnectHandler handler) {
-        SocketChannel channel = null;
-        try {
-            channel =
-                    address instanceof final InetSocketAddress tcp
-                            ? AddressFamilies.open(tcp.getAddress())
-                            : SocketChannel.open(StandardProtocolFamily.UNIX);
-            channel.configureBlocking(false);
-            final SelectionKey key = channel.register(selector, SelectionKey.OP_CONNECT);
-            final Connecting connecting = new Connecting(endpoint, channel, handler);
-            key.attach(connecting);
-            if (channel.connect(address)) {
-                // Connected at once, as Unix sockets are: go on as if the selector had said so.
-                execute(() -> connecting.onReady(key));
-            }
-        } catch (final IOException e) {
-            closeQuietly(channel);
-            final IOException cause = connectFailure(endpoint, e);
-            execute(() -> handler.onConnectFailed(cause));
-        }
-    }
-
-    private static IOException connectFailure(final Endpoint endpoint, final IOException cause) {
-        return new IOException("cannot connect to " + endpoint + ": " + cause.getMessage(), cause);
+        NioConnector.start(this, endpoint, handler);
     }
 
     /** Makes a connection of an accepted channel, on this loop's thread. */
     void adopt(final SocketChannel channel, final Function<Connection, ConnectionHandler> handler) {
         try {
-            setOptions(channel);
+            channel.configureBlocking(false);
             final SelectionKey key = channel.register(selector, 0);
-            final NioConnection connection = new NioConnection(channel, key, errorHandler);
-            key.attach(connection);
+            final NioConnection connection = connected(channel, key, null);
             connection.handle(handler.apply(connection));
         } catch (final IOException | RuntimeException | OutOfMemoryError e) {
             closeQuietly(channel);
@@ -331,8 +262,21 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         }
     }
 
+    /**
+     * Makes a connection of a channel that is connected, and registered here.
+     *
+     * @param peer what to call the other end; null for its address
+     */
+    NioConnection connected(final SocketChannel channel, final SelectionKey key, final String peer)
+            throws IOException {
+        setOptions(channel);
+        key.interestOps(0);
+        final NioConnection connection = new NioConnection(channel, key, peer, errorHandler);
+        key.attach(connection);
+        return connection;
+    }
+
     private static void setOptions(final SocketChannel channel) throws IOException {
-        channel.configureBlocking(false);
         if (channel.supportedOptions().contains(StandardSocketOptions.TCP_NODELAY)) {
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
             channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
@@ -343,11 +287,10 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         }
     }
 
-    SelectionKey register(final ServerSocketChannel channel, final ReadyHandler handler)
+    SelectionKey register(
+            final SelectableChannel channel, final int operations, final ReadyHandler handler)
             throws IOException {
-        final SelectionKey key = channel.register(selector, SelectionKey.OP_ACCEPT);
-        key.attach(handler);
-        return key;
+        return channel.register(selector, operations, handler);
     }
 
     void report(final Throwable error) {
@@ -435,41 +378,6 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     /** What a key's attachment does when its channel is ready. */
     interface ReadyHandler {
         void onReady(SelectionKey key);
-    }
-
-    /** A connection under way. */
-    private final class Connecting implements ReadyHandler {
-        private final Endpoint endpoint;
-        private final SocketChannel channel;
-        private final ConnectHandler handler;
-        private boolean settled;
-
-        Connecting(
-                final Endpoint endpoint,
-                final SocketChannel channel,
-                final ConnectHandler handler) {
-            this.endpoint = endpoint;
-            this.channel = channel;
-            this.handler = handler;
-        }
-
-        @Override
-        public void onReady(final SelectionKey key) {
-            try {
-                if (!settled && channel.finishConnect()) {
-                    settled = true;
-                    setOptions(channel);
-                    key.interestOps(0);
-                    final NioConnection connection = new NioConnection(channel, key, errorHandler);
-                    key.attach(connection);
-                    connection.handle(handler.onConnected(connection));
-                }
-            } catch (final IOException e) {
-                settled = true;
-                closeQuietly(channel);
-                handler.onConnectFailed(connectFailure(endpoint, e));
-            }
-        }
     }
 
     /** One entry of the timer queue; a cancelled one is dropped when its time comes. */

@@ -78,6 +78,8 @@ public final class Errno {
             case EPERM, EACCES -> "permission denied";
             case ENOENT -> "no such file";
             case EIO -> "input/output error";
+            case ENXIO -> "the file or device ends before there, or is gone";
+            case ENODEV -> "there is no such device any more";
             case ENOMEM -> "out of memory";
             case EBUSY -> "device or resource is busy";
             case ENOTDIR -> "a part of the path is not a directory";

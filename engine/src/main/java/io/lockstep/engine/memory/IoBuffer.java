@@ -176,6 +176,14 @@ public final class IoBuffer implements AutoCloseable {
         return Posix.pread(fd, address, length, fileOffset + position) == length;
     }
 
+    /**
+     * Whether the file still reaches up to a position. If it ends in the page before that, what the
+     * memory has behind the end are zeroes.
+     */
+    public boolean isWholeTo(final int position) {
+        return Posix.lseek(fd, 0, Posix.SEEK_END) >= fileOffset + position;
+    }
+
     /** Its length in bytes. */
     public int length() {
         return view.capacity();

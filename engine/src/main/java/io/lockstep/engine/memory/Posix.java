@@ -26,6 +26,7 @@ public final class Posix {
     public static final int O_RDWR = 2;
     public static final int O_CREAT = 0x40;
     public static final int O_CLOEXEC = 0x80000;
+    public static final int O_PATH = 0x200000;
 
     /** The one constant here that AArch64 has another number for. */
     public static final int O_NOFOLLOW =
@@ -90,11 +91,14 @@ public final class Posix {
     private static final long STATFS_LENGTH = 256;
 
     private static final int AT_EMPTY_PATH = 0x1000;
+    private static final int AT_STATX_DONT_SYNC = 0x4000;
+    private static final int STATX_NLINK = 0x4;
     private static final int STATX_BLOCKS = 0x400;
 
     /** {@code struct statx}, which is the same on all machines. */
     private static final long STATX_LENGTH = 256;
 
+    private static final long STATX_AT_NLINK = 16;
     private static final long STATX_AT_BLOCKS = 48;
 
     private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
@@ -319,11 +323,30 @@ public final class Posix {
     public static long allocatedLength(final int fd) {
         try (Arena arena = Arena.ofConfined()) {
             final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
-            final long path = arena.allocateFrom("").address();
-            final long result =
-                    callLong(STATX, fd, path, AT_EMPTY_PATH, STATX_BLOCKS, statx.address(), 0);
+            final long result = statx(fd, 0, STATX_BLOCKS, arena, statx);
             return result < 0 ? result : 512 * statx.get(LONG, STATX_AT_BLOCKS);
         }
+    }
+
+    /** How many names an open file has, as far as is known without asking a server for it. */
+    public static long linkCount(final int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
+            final long result = statx(fd, AT_STATX_DONT_SYNC, STATX_NLINK, arena, statx);
+            return result < 0
+                    ? result
+                    : Integer.toUnsignedLong(statx.get(ValueLayout.JAVA_INT, STATX_AT_NLINK));
+        }
+    }
+
+    private static long statx(
+            final int fd,
+            final int flags,
+            final int mask,
+            final Arena arena,
+            final MemorySegment into) {
+        final long path = arena.allocateFrom("").address();
+        return callLong(STATX, fd, path, AT_EMPTY_PATH | flags, mask, into.address(), 0);
     }
 
     /**

@@ -2,14 +2,13 @@ package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
+import io.lockstep.engine.disk.OperationPool;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * A disk of the primary's guest: reads are the local disk's; what changes it is put into the
@@ -36,8 +35,7 @@ final class PrimaryDisk extends LayeredDisk {
     private final ForwardLog log;
     private final DirtyBitmap dirty;
     private final RangeOrder order = new RangeOrder(this::begin);
-    private final List<Operation> operations = new ArrayList<>();
-    private Operation free;
+    private final OperationPool<Operation> operations = new OperationPool<>(Operation::new);
     private long writeCount;
     private long writtenLength;
 
@@ -244,7 +242,7 @@ final class PrimaryDisk extends LayeredDisk {
     }
 
     private void begin(final long index) {
-        final Operation operation = operations.get((int) index);
+        final Operation operation = operations.get(index);
         final long length = operation.pieceEnd - operation.cursor;
         final boolean isLogged = operation.frame >= 0;
         if (operation.isReadBack()) {
@@ -335,13 +333,7 @@ final class PrimaryDisk extends LayeredDisk {
             final long length,
             final Completion completion,
             final long token) {
-        Operation operation = free;
-        if (operation == null) {
-            operation = new Operation(operations.size());
-            operations.add(operation);
-        } else {
-            free = operation.next;
-        }
+        final Operation operation = operations.take();
         operation.kind = kind;
         operation.offset = offset;
         operation.cursor = offset;
@@ -356,8 +348,7 @@ final class PrimaryDisk extends LayeredDisk {
     private void give(final Operation operation) {
         operation.completion = null;
         operation.memory = null;
-        operation.next = free;
-        free = operation;
+        operations.give(operation);
     }
 
     /** A request of the guest on its way; used again and again. */
@@ -382,7 +373,6 @@ final class PrimaryDisk extends LayeredDisk {
         private long cursor;
         private long pieceEnd;
         private long frame;
-        private Operation next;
 
         Operation(final int index) {
             this.index = index;

@@ -175,9 +175,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 (token, errno) -> {
                     emptyDisks[number] =
                             errno == 0
-                                    && extents.size() == 1
                                     && extents.totalLength() == disk.length()
-                                    && extents.state(0) == ExtentList.HOLE;
+                                    && extents.isHole();
                     scanCount--;
                     startLink();
                 },

@@ -1,11 +1,11 @@
 package io.lockstep.engine.secondary;
 
 import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
-import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.LayeredDisk;
+import io.lockstep.engine.disk.OperationPool;
 import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.RangeOrder;
@@ -13,10 +13,7 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * The secondary disk as its guest sees it: the state of the last checkpoint, overlaid with the
@@ -30,7 +27,7 @@ import java.util.List;
  *
  * <p>On the group's loop; in steady state nothing is allocated.
  */
-final class GuestDisk extends LayeredDisk {
+final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
     /** Where reads and writes go. */
     enum Mode {
         /** Not started: they fail. */
@@ -51,19 +48,15 @@ final class GuestDisk extends LayeredDisk {
     /** A zero longer than this is done piece by piece, other work of the loop between; in bytes. */
     private static final long PIECE_LENGTH = 32L << 20;
 
-    private static final MemorySegment ZEROES = Arena.global().allocate(BLOCK_LENGTH, 8);
-
     private final IoLoop loop;
     private final GroupPage page;
     private final DiskBuffers buffers;
     private final Owner owner;
+    private final ActiveDisk active;
     private final RangeOrder order = new RangeOrder(this::begin);
-    private final List<Operation> operations = new ArrayList<>();
-    private Operation free;
+    private final OperationPool<GuestOperation> operations =
+            new OperationPool<>(this::newOperation);
     private Mode mode;
-
-    /** Writes that are about to store into the active disk. */
-    private int storing;
 
     GuestDisk(
             final Disk local,
@@ -78,6 +71,7 @@ final class GuestDisk extends LayeredDisk {
         this.buffers = buffers;
         this.mode = mode;
         this.owner = owner;
+        active = new ActiveDisk(local, page, buffers, this);
     }
 
     void mode(final Mode newMode) {
@@ -90,7 +84,7 @@ final class GuestDisk extends LayeredDisk {
 
     /** Whether no write is on its way into the active disk. */
     boolean isStored() {
-        return storing == 0;
+        return active.isQuiet();
     }
 
     // ---- The disk.
@@ -108,7 +102,7 @@ final class GuestDisk extends LayeredDisk {
             return;
         }
         enterSubmit();
-        final Operation operation = take(offset, length, completion, token);
+        final GuestOperation operation = take(offset, length, completion, token);
         operation.memory = memory;
         operation.position = position;
         if (mode == Mode.CLOSED) {
@@ -127,7 +121,7 @@ final class GuestDisk extends LayeredDisk {
             final long position,
             final Completion completion,
             final long token) {
-        final Operation operation = take(offset, length, completion, token);
+        final GuestOperation operation = take(offset, length, completion, token);
         operation.memory = memory;
         operation.position = position;
         change(operation);
@@ -140,7 +134,7 @@ final class GuestDisk extends LayeredDisk {
             final int flags,
             final Completion completion,
             final long token) {
-        final Operation operation = take(offset, length, completion, token);
+        final GuestOperation operation = take(offset, length, completion, token);
         operation.flags = flags;
         change(operation);
     }
@@ -196,7 +190,7 @@ final class GuestDisk extends LayeredDisk {
 
     // ---- Reads.
 
-    private void lookUp(final Operation operation) {
+    private void lookUp(final GuestOperation operation) {
         operation.mode = mode;
         operation.pending = 1;
         operation.errno = 0;
@@ -209,7 +203,7 @@ final class GuestDisk extends LayeredDisk {
         onRead(operation, 0);
     }
 
-    private void lookUpBlocks(final Operation operation) {
+    private void lookUpBlocks(final GuestOperation operation) {
         long at = operation.offset;
         while (at < operation.end) {
             final long block = DiskBuffers.blockOf(at);
@@ -225,7 +219,10 @@ final class GuestDisk extends LayeredDisk {
     }
 
     private long copy(
-            final Operation operation, final EpochBuffer buffer, final long block, final long at) {
+            final GuestOperation operation,
+            final EpochBuffer buffer,
+            final long block,
+            final long at) {
         final long blockEnd = Math.min((block + 1) * BLOCK_LENGTH, operation.end);
         buffers.copy(
                 buffer,
@@ -237,7 +234,7 @@ final class GuestDisk extends LayeredDisk {
     }
 
     /** Where a run of blocks ends that no buffer has. */
-    private long endOfRun(final Operation operation, final long first) {
+    private long endOfRun(final GuestOperation operation, final long first) {
         long block = first + 1;
         while (block * BLOCK_LENGTH < operation.end && buffers.find(block) == null) {
             block++;
@@ -245,7 +242,7 @@ final class GuestDisk extends LayeredDisk {
         return Math.min(block * BLOCK_LENGTH, operation.end);
     }
 
-    private void readDisk(final Operation operation, final long from, final long to) {
+    private void readDisk(final GuestOperation operation, final long from, final long to) {
         operation.pending++;
         local.read(
                 from,
@@ -256,7 +253,7 @@ final class GuestDisk extends LayeredDisk {
                 operation.index);
     }
 
-    private void onRead(final Operation operation, final int errno) {
+    void onRead(final GuestOperation operation, final int errno) {
         if (errno != 0) {
             operation.errno = errno;
         }
@@ -283,7 +280,7 @@ final class GuestDisk extends LayeredDisk {
      * What the stream overwrote, or may have, while the disk was read: its pre-image, or what the
      * guest itself has written since.
      */
-    private void takeBuffered(final Operation operation) {
+    private void takeBuffered(final GuestOperation operation) {
         long at = operation.offset;
         while (at < operation.end) {
             final long block = DiskBuffers.blockOf(at);
@@ -297,7 +294,7 @@ final class GuestDisk extends LayeredDisk {
 
     // ---- Writes and zeroes.
 
-    private void change(final Operation operation) {
+    private void change(final GuestOperation operation) {
         enterSubmit();
         if (mode == Mode.CLOSED) {
             end(operation, Errno.EIO);
@@ -311,7 +308,7 @@ final class GuestDisk extends LayeredDisk {
     }
 
     private void begin(final long index) {
-        final Operation operation = operations.get((int) index);
+        final GuestOperation operation = operations.get(index);
         if (operation.isMerge()) {
             operation.merge.run();
             return;
@@ -321,7 +318,7 @@ final class GuestDisk extends LayeredDisk {
     }
 
     /** Divides what is left into pieces that go to the active disk, or to the disk itself. */
-    private void nextPiece(final Operation operation) {
+    void nextPiece(final GuestOperation operation) {
         if (operation.cursor == operation.end) {
             finish(operation, 0);
             return;
@@ -342,14 +339,13 @@ final class GuestDisk extends LayeredDisk {
             operation.pieceEnd = Math.min(operation.end, block * BLOCK_LENGTH);
         }
         if (isBuffered) {
-            storing++;
-            fetchEnds(operation);
+            active.take(operation);
         } else {
             changeDisk(operation);
         }
     }
 
-    private void changeDisk(final Operation operation) {
+    private void changeDisk(final GuestOperation operation) {
         final long length = operation.pieceEnd - operation.cursor;
         if (operation.memory == null) {
             local.zero(
@@ -369,7 +365,7 @@ final class GuestDisk extends LayeredDisk {
         }
     }
 
-    private void onChanged(final Operation operation, final int errno) {
+    void onChanged(final GuestOperation operation, final int errno) {
         if (errno != 0) {
             finish(operation, errno);
             return;
@@ -378,69 +374,10 @@ final class GuestDisk extends LayeredDisk {
         nextPiece(operation);
     }
 
-    /** A block of which only a part is written needs the rest, at both ends of the piece. */
-    private void fetchEnds(final Operation operation) {
-        operation.epoch = page.committedEpoch();
-        operation.pending = 1;
-        operation.errno = 0;
-        final long first = DiskBuffers.blockOf(operation.cursor);
-        final long last = DiskBuffers.blockFrom(operation.pieceEnd) - 1;
-        operation.isFirstFetched = false;
-        operation.isLastFetched = false;
-        if (operation.isPartial(first)) {
-            operation.isFirstFetched = fetch(operation, first, 0);
-        }
-        if (last != first && operation.isPartial(last)) {
-            operation.isLastFetched = fetch(operation, last, BLOCK_LENGTH);
-        }
-        onFetched(operation, 0);
-    }
-
-    /** Answers whether it reads the block from the disk. */
-    private boolean fetch(final Operation operation, final long block, final int position) {
-        final EpochBuffer buffer = buffers.find(block);
-        if (buffer != null) {
-            buffers.copy(buffer, 0, BLOCK_LENGTH, operation.ends, position);
-            return false;
-        }
-        operation.pending++;
-        final long start = block * BLOCK_LENGTH;
-        local.read(
-                start,
-                (int) Math.min(BLOCK_LENGTH, length() - start),
-                operation.ends,
-                position,
-                operation.onFetched,
-                operation.index);
-        return true;
-    }
-
-    private void onFetched(final Operation operation, final int errno) {
+    @Override
+    public void onStored(final GuestOperation operation, final int errno) {
         if (errno != 0) {
-            operation.errno = errno;
-        }
-        if (--operation.pending > 0) {
-            return;
-        }
-        if (page.committedEpoch() != operation.epoch) {
-            fetchEnds(operation); // a commit came in between: what was fetched is of the past
-            return;
-        }
-        int failure = operation.errno;
-        if (failure == 0) {
-            final long first = DiskBuffers.blockOf(operation.cursor);
-            final long last = DiskBuffers.blockFrom(operation.pieceEnd) - 1;
-            if (operation.isFirstFetched) {
-                takePreImage(operation, first, 0);
-            }
-            if (operation.isLastFetched) {
-                takePreImage(operation, last, BLOCK_LENGTH);
-            }
-            failure = store(operation);
-        }
-        storing--;
-        if (failure != 0) {
-            finish(operation, failure);
+            finish(operation, errno);
             return;
         }
         operation.cursor = operation.pieceEnd;
@@ -451,54 +388,12 @@ final class GuestDisk extends LayeredDisk {
         }
     }
 
-    private void takePreImage(final Operation operation, final long block, final int position) {
-        final EpochBuffer hidden = buffers.findHidden(block);
-        if (hidden != null) {
-            buffers.copy(hidden, 0, BLOCK_LENGTH, operation.ends, position);
-        }
-    }
-
-    /** Puts a piece into the active disk, at one instant. Answers 0 or an error number. */
-    private int store(final Operation operation) {
-        final EpochBuffer active = buffers.active();
-        final long behind = DiskBuffers.blockFrom(operation.pieceEnd);
-        long block = DiskBuffers.blockOf(operation.cursor);
-        while (block < behind) {
-            final int slot = active.find(block);
-            if (slot >= 0) {
-                operation.fill(active, block, slot, false);
-                block++;
-                continue;
-            }
-            final boolean isZero = operation.isZero(block);
-            long runEnd = block + 1;
-            while (runEnd < behind
-                    && active.find(runEnd) < 0
-                    && operation.isZero(runEnd) == isZero) {
-                runEnd++;
-            }
-            final int count = (int) (runEnd - block);
-            final int reserved = active.reserve(block, count, isZero);
-            if (reserved < 0 && reserved != ZERO) {
-                return -reserved;
-            }
-            if (!isZero) {
-                for (int i = 0; i < count; i++) {
-                    operation.fill(active, block + i, reserved + i, true);
-                }
-            }
-            active.publish(block, count, reserved);
-            block = runEnd;
-        }
-        return 0;
-    }
-
-    private void finish(final Operation operation, final int errno) {
+    private void finish(final GuestOperation operation, final int errno) {
         order.finish(operation.index);
         end(operation, errno);
     }
 
-    private void end(final Operation operation, final int errno) {
+    private void end(final GuestOperation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
         if (errno != 0 && errno != Errno.EOPNOTSUPP && mode != Mode.CLOSED) {
@@ -517,7 +412,7 @@ final class GuestDisk extends LayeredDisk {
      * @return what {@link #leaveMerge} takes
      */
     long enterMerge(final long firstBlock, final long behindBlock, final Runnable action) {
-        final Operation operation = take(0, 0, null, 0);
+        final GuestOperation operation = take(0, 0, null, 0);
         operation.merge = action;
         if (order.admit(firstBlock, behindBlock, operation.index)) {
             loop.execute(() -> begin(operation.index));
@@ -527,7 +422,7 @@ final class GuestDisk extends LayeredDisk {
 
     /** Lets the writes go on that waited. */
     void leaveMerge(final long ticket) {
-        final Operation operation = operations.get((int) ticket);
+        final GuestOperation operation = operations.get(ticket);
         operation.merge = null;
         order.finish(ticket);
         give(operation);
@@ -535,15 +430,13 @@ final class GuestDisk extends LayeredDisk {
 
     // ---- Operations.
 
-    private Operation take(
+    private GuestOperation newOperation(final int number) {
+        return new GuestOperation(number, this, active);
+    }
+
+    private GuestOperation take(
             final long offset, final long length, final Completion completion, final long token) {
-        Operation operation = free;
-        if (operation == null) {
-            operation = new Operation(operations.size());
-            operations.add(operation);
-        } else {
-            free = operation.next;
-        }
+        final GuestOperation operation = operations.take();
         operation.offset = offset;
         operation.end = offset + length;
         operation.flags = 0;
@@ -552,96 +445,9 @@ final class GuestDisk extends LayeredDisk {
         return operation;
     }
 
-    private void give(final Operation operation) {
+    private void give(final GuestOperation operation) {
         operation.completion = null;
         operation.memory = null;
-        operation.next = free;
-        free = operation;
-    }
-
-    /** A request of the guest on its way; used again and again. */
-    private final class Operation {
-        private final int index;
-        private final Completion onRead = (token, errno) -> onRead(this, errno);
-        private final Completion onFetched = (token, errno) -> onFetched(this, errno);
-        private final Completion onChanged = (token, errno) -> onChanged(this, errno);
-        private final Runnable proceed = this::proceed;
-
-        /** The blocks at both ends of the piece, where only a part of them is written. */
-        private final MemorySegment ends = Arena.ofAuto().allocate(2 * BLOCK_LENGTH, 8);
-
-        // What it is; a zero has no memory.
-        private long offset;
-        private long end;
-        private MemorySegment memory;
-        private long position;
-        private int flags;
-        private Completion completion;
-        private long token;
-        private Runnable merge;
-
-        // Where it stands.
-        private Mode mode;
-        private long epoch;
-        private long cursor;
-        private long pieceEnd;
-        private int pending;
-        private int errno;
-        private boolean isFirstFetched;
-        private boolean isLastFetched;
-
-        private Operation next;
-
-        Operation(final int index) {
-            this.index = index;
-        }
-
-        private void proceed() {
-            nextPiece(this);
-        }
-
-        boolean isMerge() {
-            return merge != null;
-        }
-
-        private long start(final long block) {
-            return Math.max(cursor, block * BLOCK_LENGTH);
-        }
-
-        private long behind(final long block) {
-            return Math.min(pieceEnd, (block + 1) * BLOCK_LENGTH);
-        }
-
-        /** Whether the piece leaves a part of the block, as far as the disk has it, as it is. */
-        boolean isPartial(final long block) {
-            return start(block) > block * BLOCK_LENGTH
-                    || behind(block) < Math.min(length(), (block + 1) * BLOCK_LENGTH);
-        }
-
-        boolean isZero(final long block) {
-            return memory == null && !isPartial(block);
-        }
-
-        /**
-         * Puts the piece's part of a block into a slot.
-         *
-         * @param isNew whether the slot lacks the rest of the block
-         */
-        void fill(final EpochBuffer active, final long block, final int slot, final boolean isNew) {
-            final MemorySegment arena = active.arena();
-            final long target = EpochBuffer.position(slot);
-            if (isNew && isPartial(block)) {
-                final int source = block == DiskBuffers.blockOf(cursor) ? 0 : BLOCK_LENGTH;
-                MemorySegment.copy(ends, source, arena, target, BLOCK_LENGTH);
-            }
-            final long from = start(block);
-            final long count = behind(block) - from;
-            final long at = target + from - block * BLOCK_LENGTH;
-            if (memory == null) {
-                MemorySegment.copy(ZEROES, 0, arena, at, count);
-            } else {
-                MemorySegment.copy(memory, position + from - offset, arena, at, count);
-            }
-        }
+        operations.give(operation);
     }
 }

@@ -99,9 +99,8 @@ final class SecondaryDisk
                 (token, errno) -> {
                     isEmpty =
                             errno == 0
-                                    && extents.size() == 1
                                     && extents.totalLength() == local.length()
-                                    && extents.state(0) == ExtentList.HOLE;
+                                    && extents.isHole();
                     scanned.complete(null);
                 },
                 0);

@@ -7,6 +7,7 @@ import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.LayeredDisk;
+import io.lockstep.engine.disk.OperationPool;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.group.RangeOrder;
@@ -58,8 +59,7 @@ final class StreamDisk extends LayeredDisk {
     private final DiskBuffers buffers;
     private final Owner owner;
     private final RangeOrder order = new RangeOrder(this::begin);
-    private final List<Operation> operations = new ArrayList<>();
-    private Operation free;
+    private final OperationPool<Operation> operations = new OperationPool<>(Operation::new);
 
     /** Writes that are saved and admitted, and whose payloads are still to come. */
     private final List<Operation> awaiting = new ArrayList<>();
@@ -276,7 +276,7 @@ final class StreamDisk extends LayeredDisk {
     }
 
     private void begin(final long index) {
-        final Operation operation = operations.get((int) index);
+        final Operation operation = operations.get(index);
         operation.isSaved = !owner.isReplicating();
         operation.cursor = operation.offset;
         nextPiece(operation);
@@ -462,13 +462,7 @@ final class StreamDisk extends LayeredDisk {
 
     private Operation take(
             final long offset, final long length, final Completion completion, final long token) {
-        Operation operation = free;
-        if (operation == null) {
-            operation = new Operation(operations.size());
-            operations.add(operation);
-        } else {
-            free = operation.next;
-        }
+        final Operation operation = operations.take();
         operation.offset = offset;
         operation.end = offset + length;
         operation.flags = 0;
@@ -483,8 +477,7 @@ final class StreamDisk extends LayeredDisk {
         operation.window = null;
         operation.isWhole = false;
         operation.isDropped = false;
-        operation.next = free;
-        free = operation;
+        operations.give(operation);
     }
 
     /** A write or a zero on its way; used again and again. */
@@ -530,8 +523,6 @@ final class StreamDisk extends LayeredDisk {
         private final int[] runCounts = new int[2 * EXTENTS_MAX + 1];
         private final int[] runSlots = new int[2 * EXTENTS_MAX + 1];
         private int runs;
-
-        private Operation next;
 
         Operation(final int index) {
             this.index = index;

@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A running NBD server over disks: its loops, a server on each, the open files and the listening
@@ -72,6 +71,10 @@ public final class DiskService implements AutoCloseable {
         boolean started = false;
         try {
             service.files.addAll(configuration.files());
+            for (final DiskFile file : service.files) {
+                ServedExport.require("disk's name", file.name());
+            }
+            service.files.forEach(file -> file.onChange(service.events::onDiskError));
             service.startLoops(configuration);
             for (final Endpoint endpoint : configuration.endpoints()) {
                 service.listen(endpoint);
@@ -86,7 +89,7 @@ public final class DiskService implements AutoCloseable {
     }
 
     private void startLoops(final Configuration configuration) throws IOException {
-        final AtomicInteger connections = new AtomicInteger();
+        final ConnectionLimit limit = new ConnectionLimit(configuration.connectionsMax());
         final int loopCount = configuration.loopCount();
         final boolean ownCores = loopCount > 1 && loopCount == Cores.count();
         for (int i = 0; i < loopCount; i++) {
@@ -102,13 +105,7 @@ public final class DiskService implements AutoCloseable {
                 exports.add(ServedExport.of(disk, file.path().getFileName().toString()));
             }
             loops.add(loop);
-            servers.add(
-                    new NbdServer(
-                            loop,
-                            exports,
-                            configuration.connectionsMax(),
-                            connections,
-                            configuration.events()));
+            servers.add(new NbdServer(loop, exports, limit, configuration.events()));
             if (ownCores) {
                 loop.startOnCore(i);
             } else {

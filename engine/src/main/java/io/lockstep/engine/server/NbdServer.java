@@ -13,7 +13,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The NBD server of one loop: its exports and the sessions of its clients. Several servers, one a
@@ -35,8 +34,7 @@ public final class NbdServer implements ExportCatalog {
 
     private final IoLoop loop;
     private final ServerEvents events;
-    private final int connectionsMax;
-    private final AtomicInteger connections;
+    private final ConnectionLimit limit;
     private final Map<String, ServedExport> exports = new LinkedHashMap<>();
     private final LinkedHashMap<NbdSession, Long> handshakes = new LinkedHashMap<>();
     private final LinkedHashSet<NbdSession> sessions = new LinkedHashSet<>();
@@ -50,22 +48,20 @@ public final class NbdServer implements ExportCatalog {
      *
      * @param loop its loop
      * @param exports in the order in which they are listed
-     * @param connectionsMax clients that all loops together serve at most
-     * @param connections the count of them, shared by the servers of all loops
+     * @param limit of clients, shared by the servers of all loops
      * @param events hears of problems
      * @throws IllegalArgumentException where two exports have one name
      */
     public NbdServer(
             final IoLoop loop,
             final List<ServedExport> exports,
-            final int connectionsMax,
-            final AtomicInteger connections,
+            final ConnectionLimit limit,
             final ServerEvents events) {
         this.loop = loop;
-        this.connectionsMax = connectionsMax;
-        this.connections = connections;
+        this.limit = limit;
         this.events = events;
         exports.forEach(this::add);
+        limit.join(this);
     }
 
     /**
@@ -74,7 +70,8 @@ public final class NbdServer implements ExportCatalog {
      * @throws IllegalArgumentException where there is one of that name
      */
     public void add(final ServedExport served) {
-        if (exports.putIfAbsent(served.export().name(), served) != null) {
+        final ServedExport limited = served.within(limit.max());
+        if (exports.putIfAbsent(served.export().name(), limited) != null) {
             throw new IllegalArgumentException("export name twice: " + served.export().name());
         }
     }
@@ -92,10 +89,16 @@ public final class NbdServer implements ExportCatalog {
         }
     }
 
-    /** How many clients use an export. */
+    /** How many clients use an export, and have not ended by now. */
     public long clientsOf(final String name) {
+        lookForEnds();
         final ServedExport served = exports.get(name);
         return sessions.stream().filter(session -> session.uses(served)).count();
+    }
+
+    /** Takes the ends of clients that lie in their sockets and were not come to yet. */
+    void lookForEnds() {
+        List.copyOf(sessions).forEach(NbdSession::look); // one that has ended goes
     }
 
     /** Makes a session of a connection that was accepted for this server's loop. */
@@ -181,24 +184,24 @@ public final class NbdServer implements ExportCatalog {
         if (served != null) {
             return new Choice.Accepted(served.export());
         }
-        return new Choice.Refused(
-                Nbd.REP_ERR_UNKNOWN,
-                name.isEmpty() && !exports.isEmpty()
-                        ? "there are several exports; name one of " + exports.keySet()
-                        : "there is no export of that name; there is "
-                                + (exports.isEmpty() ? "none" : exports.keySet()));
+        return new Choice.Refused(Nbd.REP_ERR_UNKNOWN, refusal(name));
     }
 
-    boolean admit() {
-        if (connections.incrementAndGet() <= connectionsMax) {
-            return true;
+    private String refusal(final String name) {
+        if (exports.isEmpty()) {
+            return "there is no export yet";
         }
-        connections.decrementAndGet();
-        return false;
+        return name.isEmpty()
+                ? "there are several exports; name one of " + exports.keySet()
+                : "there is no export of that name; there is " + exports.keySet();
     }
 
-    int connectionsMax() {
-        return connectionsMax;
+    ConnectionLimit limit() {
+        return limit;
+    }
+
+    IoLoop loop() {
+        return loop;
     }
 
     ServedExport served(final String exportName) {
@@ -218,12 +221,9 @@ public final class NbdServer implements ExportCatalog {
         loop.schedule(LINGER_NANOS, session::close);
     }
 
-    void onClosed(final NbdSession session, final boolean admitted) {
+    void onClosed(final NbdSession session) {
         handshakes.remove(session);
         sessions.remove(session);
-        if (admitted) {
-            connections.decrementAndGet();
-        }
         runIfQuiet();
     }
 }

@@ -55,6 +55,13 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         CLOSED
     }
 
+    /** For a place among the clients, when all are taken. */
+    private enum Search {
+        NONE,
+        UNDER_WAY,
+        DONE
+    }
+
     private final NbdServer server;
     private final Connection connection;
     private final ServerHandshake handshake;
@@ -63,6 +70,7 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
 
     private Phase phase = Phase.HANDSHAKE;
     private boolean entered;
+    private Search search = Search.NONE;
     private boolean busy;
     private boolean sendBlocked;
     private int idleTicks;
@@ -110,6 +118,12 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         close();
     }
 
+    /** Looks at the socket before it says that there is something, such as the client's end. */
+    void look() {
+        sendBlocked = false;
+        advance();
+    }
+
     /**
      * Does what can be done now. Called with {@link #busy} set, so that completions don't call it
      * again.
@@ -136,7 +150,7 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
     private void updateInterest() {
         final boolean readable =
                 switch (phase) {
-                    case HANDSHAKE -> !sendBlocked;
+                    case HANDSHAKE -> !sendBlocked && !handshake.isWaiting();
                     case TRANSMISSION ->
                             !transmission.isStalled() && !received.isFull(transmission.wanted());
                     case LINGERING -> true;
@@ -158,7 +172,7 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
             if (position != received.head()) {
                 received.workedOff(position);
                 more = sendHandshake();
-            } else if (receives++ == RECEIVES_PER_EVENT) {
+            } else if (receives++ == RECEIVES_PER_EVENT || handshake.isWaiting()) {
                 return;
             } else {
                 final int count =
@@ -219,14 +233,40 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
     public Choice enter(final String name) {
         final Choice choice = server.find(name);
         if (choice instanceof Choice.Accepted && !entered) {
-            if (!server.admit()) {
-                return new Choice.Refused(
-                        Nbd.REP_ERR_POLICY,
-                        "too many connections; the limit is " + server.connectionsMax());
+            if (!server.limit().admit()) {
+                return whenFull();
             }
             entered = true;
         }
         return choice;
+    }
+
+    /** Others may have ended, and their loops not have noticed: they are to look first. */
+    private Choice whenFull() {
+        if (search == Search.DONE) {
+            search = Search.NONE;
+            return new Choice.Refused(
+                    Nbd.REP_ERR_POLICY,
+                    "too many connections; the limit is " + server.limit().max());
+        }
+        if (search == Search.NONE) {
+            search = Search.UNDER_WAY;
+            server.limit().lookForEnds(server.loop(), this::onLooked);
+        }
+        return new Choice.Later();
+    }
+
+    private void onLooked() {
+        search = Search.DONE;
+        look();
+    }
+
+    /** The client's place is another's now. */
+    private void giveBackPlace() {
+        if (entered) {
+            entered = false;
+            server.limit().release();
+        }
     }
 
     /** Answers false where the export was removed while the handshake's last bytes went out. */
@@ -350,7 +390,7 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
     /** Whether its client uses that export. */
     @SuppressWarnings("ReferenceEquality") // another one may come to bear the same name
     boolean uses(final ServedExport export) {
-        return served != null && served == export;
+        return served != null && served == export && phase != Phase.LINGERING;
     }
 
     // ---- The end.
@@ -387,6 +427,7 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
     private void startLingering() throws IOException {
         connection.shutdownOutput();
         phase = Phase.LINGERING;
+        giveBackPlace(); // nothing is left to do for it
         server.onLingering(this);
         linger();
     }
@@ -418,7 +459,8 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         if (runner != null) {
             runner.abandon();
         }
-        server.onClosed(this, entered);
+        giveBackPlace();
+        server.onClosed(this);
         releaseWhenQuiet();
     }
 

@@ -1,11 +1,9 @@
 package io.lockstep.engine.server;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.memory.Errno;
-import io.lockstep.engine.memory.IoBuffer;
 import io.lockstep.nbd.Nbd;
 import io.lockstep.nbd.ReplyEncoder;
 import io.lockstep.nbd.ReplyStyle;
@@ -26,25 +24,7 @@ final class RequestRunner
     /** Requests of one client that are in flight at most. */
     static final int IN_FLIGHT_MAX = 256;
 
-    /**
-     * Reads longer than this are looked through for holes, where the client can be told of them.
-     */
-    private static final int HOLE_SEARCH_MIN = 4096;
-
-    /**
-     * Bytes of a long reply that are copied behind its header where the rest is copied to the
-     * socket. They go out in one call with it, the rest in another: a header by itself would be a
-     * packet by itself, and a gathering write of NIO's makes objects.
-     */
-    private static final int HEAD_LENGTH = 4096;
-
-    /** A shorter reply is not worth the second call, where that copies; in bytes. */
-    private static final int TWO_CALLS_LENGTH_MIN = 64 << 10;
-
     private static final String STRANGER = "another primary replicates to this disk; stop that one";
-
-    /** Descriptors in a block status reply at most; the client asks again for the rest. */
-    private static final int DESCRIPTORS_MAX = 1024;
 
     /** Hears that a request has ended: there may be a reply to send, and room for more requests. */
     interface Owner {
@@ -64,11 +44,10 @@ final class RequestRunner
     private final ReplyEncoder encoder;
     private final ReceiveBuffer received;
     private final ReplyRing replies;
-    private final ServerEvents events;
     private final Owner owner;
     private final RequestTable requests = new RequestTable(IN_FLIGHT_MAX);
-
-    private final boolean takesPages;
+    private final ReadRunner reads;
+    private final ReplyWriter writer;
 
     private int lastMessageLength;
 
@@ -93,10 +72,10 @@ final class RequestRunner
         counters = served.counters();
         this.received = received;
         this.replies = replies;
-        this.events = events;
         this.owner = owner;
-        takesPages = owner.takesPages();
         encoder = new ReplyEncoder(style);
+        reads = new ReadRunner(disk, encoder, requests, replies, owner.takesPages(), this);
+        writer = new ReplyWriter(served, encoder, requests, replies, events);
         lastMessageLength = style.requestHeaderLength();
     }
 
@@ -164,14 +143,9 @@ final class RequestRunner
         if (!isControl && isChange(request.command()) && !mayChange()) {
             return onRejected(request, Nbd.EPERM, STRANGER);
         }
-        final IoBuffer ready =
-                request.command() == Nbd.CMD_READ
-                                && !isControl
-                                && request.length() >= disk.windowLengthMin()
-                                && (takesPages || request.length() >= TWO_CALLS_LENGTH_MIN)
-                        ? disk.window(request.offset(), (int) request.length())
-                        : null;
-        if (ready != null && replyFrom(ready, request)) {
+        if (request.command() == Nbd.CMD_READ && !isControl && reads.replyFromWindow(request)) {
+            counters.onEnd(Nbd.CMD_READ, request.offset(), request.length(), true);
+            owner.onProgress();
             return true;
         }
         final int length = replyLength(request);
@@ -192,39 +166,6 @@ final class RequestRunner
     /** Whether the client may change the disk. */
     private boolean mayChange() {
         return control == null || control.mayChange(this);
-    }
-
-    /**
-     * Replies to a read with the disk's own memory. Answers false where that can't be: there is no
-     * room for the reply, or the disk must say what is wrong with it.
-     */
-    private boolean replyFrom(final IoBuffer memory, final Request request) {
-        final long offset = request.offset();
-        final int length = (int) request.length();
-        final int head = takesPages ? 0 : HEAD_LENGTH;
-        final int slot = replies.reserve(encoder.dataHeaderLength() + head);
-        if (slot < 0) {
-            return false;
-        }
-        final int position = disk.windowPosition(offset);
-        final int header =
-                encoder.dataHeader(
-                        replies.memory(),
-                        replies.position(slot),
-                        request.cookie(),
-                        offset,
-                        offset,
-                        length,
-                        true);
-        final int behindHeader = replies.position(slot) + header;
-        if (head > 0 && !memory.copyOut(position, head, replies.buffer(), behindHeader)) {
-            replies.withdraw(slot);
-            return false;
-        }
-        replies.commit(slot, header + head, memory, position + head, length - head);
-        counters.onEnd(Nbd.CMD_READ, offset, length, true);
-        owner.onProgress();
-        return true;
     }
 
     @Override
@@ -277,7 +218,7 @@ final class RequestRunner
     private int replyLength(final Request request) {
         return switch (request.command()) {
             case Nbd.CMD_READ -> encoder.dataHeaderLength() + (int) request.length();
-            case Nbd.CMD_BLOCK_STATUS -> encoder.blockStatusLength(DESCRIPTORS_MAX);
+            case Nbd.CMD_BLOCK_STATUS -> encoder.blockStatusLength(RequestTable.EXTENTS_MAX);
             default -> encoder.doneLength();
         };
     }
@@ -286,8 +227,7 @@ final class RequestRunner
         final long offset = request.offset();
         final long length = request.length();
         switch (request.command()) {
-            case Nbd.CMD_READ ->
-                    submitRead(index, offset, (int) length, request.has(Nbd.CMD_FLAG_DF));
+            case Nbd.CMD_READ -> reads.submit(index, request);
             case Nbd.CMD_WRITE -> {
                 final boolean goesAhead =
                         length >= disk.windowLengthMin()
@@ -312,8 +252,7 @@ final class RequestRunner
             case Nbd.CMD_CACHE -> disk.prefetch(offset, length, this, index);
             case Nbd.CMD_WRITE_ZEROES -> disk.zero(offset, length, zeroFlags(request), this, index);
             case Nbd.CMD_BLOCK_STATUS ->
-                    disk.extents(
-                            offset, length, requests.extents(index, DESCRIPTORS_MAX), this, index);
+                    disk.extents(offset, length, requests.extents(index), this, index);
             default -> throw new IllegalStateException("command " + request.command());
         }
         lastMessageLength = encoder.style().requestHeaderLength();
@@ -361,64 +300,14 @@ final class RequestRunner
                 | (request.has(Nbd.CMD_FLAG_FAST_ZERO) ? Disk.ZERO_FAST : 0);
     }
 
-    private void submitRead(
-            final int index, final long offset, final int length, final boolean whole) {
-        final boolean searchHoles =
-                encoder.style() != ReplyStyle.SIMPLE && !whole && length > HOLE_SEARCH_MIN;
-        if (searchHoles) {
-            disk.extents(offset, length, requests.extents(index, DESCRIPTORS_MAX), this, index);
-        } else {
-            requests.reading(index, 1);
-            readData(index, offset, length, replies.position(requests.slot(index)), true);
-        }
-    }
-
-    /**
-     * Writes the header of a run of data and has the disk read it in behind. Answers the position
-     * after.
-     */
-    private int readData(
-            final int index,
-            final long offset,
-            final int length,
-            final int position,
-            final boolean last) {
-        final int header =
-                length == 0
-                        ? encoder.none(replies.memory(), position, requests.cookie(index), offset)
-                        : encoder.dataHeader(
-                                replies.memory(),
-                                position,
-                                requests.cookie(index),
-                                requests.offset(index),
-                                offset,
-                                length,
-                                last);
-        requests.replyLength(
-                index, position - replies.position(requests.slot(index)) + header + length);
-        disk.read(offset, length, replies.memory(), position + header, this, index);
-        return position + header + length;
-    }
-
     @Override
     public boolean onRejected(final Request request, final int error, final String reason) {
         final int slot = replies.reserve(encoder.doneLength());
         if (slot < 0) {
             return false;
         }
-        writeError(slot, request.cookie(), request.offset(), error, reason);
+        writer.error(slot, request.cookie(), request.offset(), error, reason);
         return true;
-    }
-
-    private void writeError(
-            final int slot,
-            final long cookie,
-            final long offset,
-            final int error,
-            final String reason) {
-        final int position = replies.errorPosition(slot);
-        final int length = encoder.error(replies.memory(), position, cookie, offset, error, reason);
-        replies.commitError(slot, length);
     }
 
     // ---- Completions of the disk.
@@ -448,33 +337,6 @@ final class RequestRunner
         }
     }
 
-    private void completeWithoutPayload(final int index) {
-        final boolean flushNow =
-                (requests.has(index, Nbd.CMD_FLAG_FUA) || isWrittenThrough(index))
-                        && requests.command(index) != Nbd.CMD_CACHE
-                        && !requests.isFlushing(index)
-                        && requests.errno(index) == 0;
-        if (flushNow) {
-            requests.flushing(index);
-            disk.flush(this, index);
-            return;
-        }
-        final int slot = requests.slot(index);
-        count(index);
-        if (requests.errno(index) == 0) {
-            replies.commit(
-                    slot,
-                    encoder.done(
-                            replies.memory(),
-                            replies.position(slot),
-                            requests.cookie(index),
-                            requests.offset(index)));
-        } else {
-            commitFailure(index);
-        }
-        requests.remove(index);
-    }
-
     private void count(final int index) {
         if (!requests.has(index, Nbd.CMD_FLAG_CONTROL)) {
             counters.onEnd(
@@ -492,156 +354,45 @@ final class RequestRunner
     }
 
     private void completeRead(final int index) {
-        if (requests.isSearching(index) && requests.errno(index) == 0) {
-            readRuns(index);
-            return;
-        }
-        if (!requests.isSearching(index) && requests.finishPart(index) > 0) {
+        if (!reads.advance(index)) {
             return;
         }
         count(index);
         if (requests.errno(index) == 0) {
             replies.commit(requests.slot(index), requests.replyLength(index));
         } else {
-            commitFailure(index);
+            writer.failure(index);
         }
         requests.remove(index);
-    }
-
-    /**
-     * Lays out a read's chunks, and reads those that hold data. A hole pays for its own chunk and
-     * for the header of the data behind it, or it is none: so the chunks never need more room than
-     * the one that the reply's place was reserved for.
-     */
-    private void readRuns(final int index) {
-        final ExtentList extents = requests.extents(index, DESCRIPTORS_MAX);
-        extents.fillHolesShorterThan(encoder.holeLength() + encoder.dataHeaderLength());
-        final long rest = requests.length(index) - extents.totalLength();
-        // What did not fit in the list is read as data.
-        final boolean complete = rest == 0 || extents.add(rest, ExtentList.DATA);
-        final long end = requests.offset(index) + requests.length(index);
-        final int runs = extents.size() + (complete ? 0 : 1);
-        int parts = complete ? 0 : 1;
-        for (int run = 0; run < extents.size(); run++) {
-            parts += extents.state(run) == ExtentList.DATA ? 1 : 0;
-        }
-        requests.reading(index, parts);
-        long offset = requests.offset(index);
-        int position = replies.position(requests.slot(index));
-        for (int run = 0; run < runs; run++) {
-            final boolean last = run == runs - 1;
-            final int length = (int) (last ? end - offset : extents.length(run));
-            if (run < extents.size() && extents.state(run) != ExtentList.DATA) {
-                position +=
-                        encoder.hole(
-                                replies.memory(),
-                                position,
-                                requests.cookie(index),
-                                requests.offset(index),
-                                offset,
-                                length,
-                                last);
-                requests.replyLength(index, position - replies.position(requests.slot(index)));
-            } else {
-                position = readData(index, offset, length, position, last);
-            }
-            offset += length;
-        }
-        if (parts == 0) {
-            count(index);
-            replies.commit(requests.slot(index), requests.replyLength(index));
-            requests.remove(index);
-        }
     }
 
     private void completeBlockStatus(final int index) {
-        if (requests.errno(index) != 0) {
-            commitFailure(index);
-            requests.remove(index);
-            return;
+        if (requests.errno(index) == 0) {
+            writer.blockStatus(index);
+        } else {
+            writer.failure(index);
         }
-        final ExtentList extents = requests.extents(index, DESCRIPTORS_MAX);
-        final int descriptors = requests.has(index, Nbd.CMD_FLAG_REQ_ONE) ? 1 : extents.size();
-        final int slot = requests.slot(index);
-        final int context = Integer.numberOfTrailingZeros(requests.contexts(index));
-        final int start = replies.position(slot);
-        int position =
-                start
-                        + encoder.blockStatusHeader(
-                                replies.memory(),
-                                start,
-                                requests.cookie(index),
-                                requests.offset(index),
-                                context,
-                                descriptors,
-                                true);
-        for (int run = 0; run < descriptors; run++) {
-            position +=
-                    encoder.descriptor(
-                            replies.memory(),
-                            position,
-                            extents.length(run),
-                            allocationFlags(extents.state(run)));
-        }
-        replies.commit(slot, position - start);
         requests.remove(index);
     }
 
-    private static int allocationFlags(final int state) {
-        return switch (state) {
-            case ExtentList.HOLE -> Nbd.STATE_HOLE | Nbd.STATE_ZERO;
-            case ExtentList.ZERO -> Nbd.STATE_ZERO;
-            default -> 0;
-        };
-    }
-
-    private void commitFailure(final int index) {
-        final int errno = requests.errno(index);
-        if (requests.has(index, Nbd.CMD_FLAG_CONTROL)) {
-            writeError(
-                    requests.slot(index),
-                    requests.cookie(index),
-                    requests.offset(index),
-                    errno,
-                    control.reason());
+    private void completeWithoutPayload(final int index) {
+        final boolean flushNow =
+                (requests.has(index, Nbd.CMD_FLAG_FUA) || isWrittenThrough(index))
+                        && requests.command(index) != Nbd.CMD_CACHE
+                        && !requests.isFlushing(index)
+                        && requests.errno(index) == 0;
+        if (flushNow) {
+            requests.flushing(index);
+            disk.flush(this, index);
             return;
         }
-        final String reason =
-                "disk "
-                        + disk.name()
-                        + ": "
-                        + CommandName.of(requests.command(index))
-                        + " of "
-                        + requests.length(index)
-                        + " bytes at "
-                        + requests.offset(index)
-                        + " failed: "
-                        + Errno.meaning(errno)
-                        + " ("
-                        + Errno.name(errno)
-                        + ")";
-        if (errno != Errno.EOPNOTSUPP) {
-            events.onDiskError(reason);
+        count(index);
+        if (requests.errno(index) == 0) {
+            writer.done(index);
+        } else {
+            writer.failure(index);
         }
-        writeError(
-                requests.slot(index),
-                requests.cookie(index),
-                requests.offset(index),
-                nbdError(errno),
-                reason);
-    }
-
-    /** The protocol knows few errors; the rest is an input/output error. Section "Error values". */
-    static int nbdError(final int errno) {
-        return switch (errno) {
-            case Errno.EPERM, Errno.EACCES, Errno.EROFS -> Nbd.EPERM;
-            case Errno.ENOMEM -> Nbd.ENOMEM;
-            case Errno.EINVAL -> Nbd.EINVAL;
-            case Errno.ENOSPC, Errno.EDQUOT, Errno.EFBIG -> Nbd.ENOSPC;
-            case Errno.EOPNOTSUPP -> Nbd.ENOTSUP;
-            case Errno.ESHUTDOWN -> Nbd.ESHUTDOWN;
-            default -> Nbd.EIO;
-        };
+        requests.remove(index);
     }
 
     /** Nobody waits for the reply any more. */

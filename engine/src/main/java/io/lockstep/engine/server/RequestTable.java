@@ -8,6 +8,9 @@ import io.lockstep.nbd.Request;
  * made once. Single threaded.
  */
 final class RequestTable {
+    /** Extents that are kept of a request; who wants the rest asks again. */
+    static final int EXTENTS_MAX = 1024;
+
     private static final byte SEARCHING = 0;
     private static final byte READING = 1;
     private static final byte FLUSHING = 2;
@@ -150,9 +153,9 @@ final class RequestTable {
     }
 
     /** The request's own list, made when it is first needed and kept. */
-    ExtentList extents(final int index, final int capacity) {
+    ExtentList extents(final int index) {
         if (extents[index] == null) {
-            extents[index] = new ExtentList(capacity);
+            extents[index] = new ExtentList(EXTENTS_MAX);
         }
         return extents[index];
     }

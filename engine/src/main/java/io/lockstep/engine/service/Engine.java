@@ -13,6 +13,7 @@ import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.nbd.ClientNegotiated;
 import io.lockstep.nbd.ClientOptions;
+import io.lockstep.nbd.WireString;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -88,11 +89,13 @@ public final class Engine implements AutoCloseable {
      * Opens a disk. Its guest uses it as it is.
      *
      * @param isReadOnly for nobody to change it
-     * @throws IOException where it can't be had
+     * @throws IOException where it can't be had, or nobody could be told of its name
      */
     public EngineDisk open(final String name, final Path path, final boolean isReadOnly)
             throws IOException {
+        ServedExport.require("disk's name", name);
         final DiskFile file = DiskFile.open(name, path, isReadOnly);
+        file.onChange(options.serverEvents()::onDiskError);
         final EngineDisk disk = new EngineDisk(file, loop, helpers);
         disks.add(disk);
         onLoop(() -> group.add(disk));
@@ -114,6 +117,7 @@ public final class Engine implements AutoCloseable {
     public void close(final EngineDisk disk) throws IOException {
         final CompletableFuture<Void> quiet = LoopCall.call(loop, () -> group.remove(disk));
         LoopCall.await(quiet, DRAIN_SECONDS);
+        onLoop(disk.whole()::close);
         disks.remove(disk);
         flushAndClose(disk);
     }
@@ -147,8 +151,13 @@ public final class Engine implements AutoCloseable {
         onLoop(group::openSecondary);
     }
 
-    /** Has a disk forward to a peer, from the next start on. */
+    /**
+     * Has a disk forward to a peer, from the next start on.
+     *
+     * @throws IOException where no peer can be asked for such an export
+     */
     public void attach(final EngineDisk disk, final Peer peer) throws IOException {
+        ServedExport.require("export name", peer.export());
         onLoop(() -> group.attach(disk, peer));
     }
 
@@ -210,6 +219,8 @@ public final class Engine implements AutoCloseable {
     public void exportRaw(
             final ExportServer server, final ExportRequest request, final EngineDisk disk)
             throws IOException {
+        ServedExport.require("export name", request.name());
+        ServedExport.require("description", request.description());
         openSecondary();
         final ServedExport stream = LoopCall.call(loop, disk::stream);
         export(server, request, stream == null ? ServedExport.of(disk.guest(), "") : stream);
@@ -223,6 +234,10 @@ public final class Engine implements AutoCloseable {
 
     /** Asks another server about an export. Fails with a sentence; completes on a loop. */
     public CompletableFuture<ClientNegotiated> probe(final Peer peer) {
+        final String refusal = WireString.refusal("export name", peer.export());
+        if (refusal != null) {
+            return CompletableFuture.failedFuture(new IOException(refusal));
+        }
         final CompletableFuture<ClientNegotiated> answer = new CompletableFuture<>();
         linkLoop.execute(
                 () -> {
@@ -276,6 +291,7 @@ public final class Engine implements AutoCloseable {
         group.close();
         boolean isFlushed = true;
         for (final EngineDisk disk : disks) {
+            disk.whole().close();
             isFlushed &= flushAndClose(disk);
         }
         disks.clear();
@@ -293,7 +309,6 @@ public final class Engine implements AutoCloseable {
     }
 
     private boolean flushAndClose(final EngineDisk disk) {
-        disk.whole().close();
         final DiskFile file = disk.file();
         final int errno = file.flush();
         if (errno != 0) {

@@ -17,4 +17,9 @@ public record ExportRequest(
         String description,
         boolean isReadOnly,
         WritePolicy policy,
-        ExportCounters counters) {}
+        ExportCounters counters) {
+    /** One whose changes are done as its clients ask for it. */
+    public ExportRequest(final String name, final String description, final boolean isReadOnly) {
+        this(name, description, isReadOnly, WritePolicy.PLAIN, new ExportCounters());
+    }
+}

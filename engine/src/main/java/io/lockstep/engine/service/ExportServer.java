@@ -3,6 +3,7 @@ package io.lockstep.engine.service;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
+import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
@@ -12,7 +13,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * An NBD server of an engine that can be started and stopped while the engine runs, and whose
@@ -38,7 +38,7 @@ public final class ExportServer {
 
     /** Starts it, without an export and listening nowhere. It must not be running. */
     public void start(final int connectionsMax) {
-        server = new NbdServer(loop, List.of(), connectionsMax, new AtomicInteger(), events);
+        server = new NbdServer(loop, List.of(), new ConnectionLimit(connectionsMax), events);
     }
 
     /**

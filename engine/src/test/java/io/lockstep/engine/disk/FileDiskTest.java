@@ -2,6 +2,7 @@ package io.lockstep.engine.disk;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -20,6 +21,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,6 +37,7 @@ final class FileDiskTest {
     private final HelperThreads helpers = new HelperThreads();
     private final TaskLoop loop = new TaskLoop();
     private final List<Path> created = new ArrayList<>();
+    private final List<String> told = new ArrayList<>();
     private int errno;
     private boolean completed;
 
@@ -236,17 +239,200 @@ final class FileDiskTest {
         }
     }
 
+    /** What is not there any more is no zero, whoever asks for it and however. */
     @ParameterizedTest
     @MethodSource("folders")
-    void aFileThatIsCutShortUnderItIsAnError(final Path folder) throws IOException {
-        try (DiskFile file = DiskFile.open("d", sparse(folder), false)) {
-            final FileDisk disk = new FileDisk(file, loop, helpers);
-            try (RandomAccessFile cut = new RandomAccessFile(file.path().toFile(), "rw")) {
-                cut.setLength(4096);
+    void whatWasCutOffIsAnErrorAndNoZero(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            file.onChange(told::add);
+            assertEquals(0, write(disk, 0, arena.allocate(64 << 10).fill((byte) 3)));
+            setLength(file.path(), 16_384 + 100);
+            read(disk, 32 << 10, 4096);
+            assertEquals(Errno.ENXIO, errno, "a read");
+            read(disk, 8192, 32 << 10);
+            assertEquals(Errno.ENXIO, errno, "a read that begins where there is something");
+            read(disk, 16_384, 4096);
+            assertEquals(Errno.ENXIO, errno, "a read across the end");
+            assertArrayEquals(filled(8192, 3), read(disk, 8192, 8192), "what is there is read");
+            assertEquals(0, errno);
+            final ExtentList list = new ExtentList(4);
+            for (final long offset : new long[] {0, 8192, 16_384, 128 << 10}) {
+                completed = false;
+                disk.extents(offset, 64 << 10, list, this::complete, 0);
+                assertEquals(Errno.ENXIO, await(disk), "extents from " + offset);
             }
-            read(disk, 8192, 4096);
-            assertEquals(Errno.EIO, errno);
+            assertEquals("data 16384", extents(disk, 0, 16_384, 4));
+            assertNull(disk.window(8192, 64 << 10));
+            assertEquals(1, told.size(), "it is told once");
+            assertTrue(told.getFirst().contains("was cut to 16484 bytes"), told::toString);
         }
+    }
+
+    /** It is found at the first question for extents, too. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aHoleThatWasCutOffIsAnError(final Path folder) throws IOException {
+        try (DiskFile file = DiskFile.open("d", sparse(folder), false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            setLength(file.path(), 4096);
+            completed = false;
+            disk.extents(64 << 10, 4096, new ExtentList(4), this::complete, 0);
+            assertEquals(Errno.ENXIO, await(disk));
+        }
+    }
+
+    /** A change behind the end would make the file long again, and what was lost zero. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void noChangeMakesAFileLongAgainThatWasCut(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            final MemorySegment page = arena.allocate(4096).fill((byte) 5);
+            assertEquals(0, write(disk, 0, page));
+            loop.runTimers();
+            loop.runTimers(); // changes have ended
+            setLength(file.path(), 64 << 10);
+            assertEquals(Errno.ENXIO, write(disk, 128 << 10, page));
+            assertEquals(Errno.ENXIO, zero(disk, 128 << 10, 4096, 0));
+            assertEquals(Errno.ENXIO, zero(disk, 128 << 10, 4096, Disk.ZERO_NO_HOLE));
+            completed = false;
+            disk.discard(128 << 10, 4096, this::complete, 0);
+            assertEquals(Errno.ENXIO, await(disk));
+            assertEquals(64 << 10, Files.size(file.path()));
+            assertEquals(0, write(disk, 32 << 10, page), "what is there can be changed");
+            assertEquals(0, zero(disk, 32 << 10, 4096, 0));
+        }
+    }
+
+    /** While changes go on it is found by those who look now and then. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aCutIsFoundWhileChangesGoOn(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            final MemorySegment page = arena.allocate(4096).fill((byte) 5);
+            assertEquals(0, write(disk, 0, page));
+            setLength(file.path(), 64 << 10);
+            loop.runTimers();
+            assertEquals(Errno.ENXIO, write(disk, 128 << 10, page));
+            assertEquals(64 << 10, Files.size(file.path()));
+        }
+    }
+
+    /** Others wrote there meanwhile, or nobody did: nobody knows what it holds. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void whatWasCutOffStaysLostUntilTheDiskIsOpenedAnew(final Path folder) throws IOException {
+        final Path path = sparse(folder);
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", path, false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            setLength(path, 4096);
+            read(disk, 8192, 4096);
+            setLength(path, LENGTH);
+            read(disk, 8192, 4096);
+            assertEquals(Errno.ENXIO, errno);
+            assertEquals(Errno.ENXIO, write(disk, 8192, arena.allocate(4096)));
+        }
+        try (DiskFile file = DiskFile.open("d", path, false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            assertArrayEquals(new byte[4096], read(disk, 8192, 4096));
+            assertEquals(0, errno);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void whatOthersAppendIsNotSeen(final Path folder) throws IOException {
+        try (DiskFile file = DiskFile.open("d", sparse(folder), false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            file.onChange(told::add);
+            setLength(file.path(), 2 * LENGTH);
+            file.look();
+            assertEquals(LENGTH, disk.length());
+            assertEquals("hole " + LENGTH, extents(disk, 0, LENGTH, 4));
+            assertEquals(List.of(), told);
+        }
+    }
+
+    /** The open file is used on, and somebody is told that nobody else will find it. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aFileThatIsReplacedIsGoneOnWith(final Path folder) throws IOException {
+        final Path path = sparse(folder);
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", path, false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            file.onChange(told::add);
+            final MemorySegment page = arena.allocate(4096).fill((byte) 5);
+            assertEquals(0, write(disk, 0, page));
+            final Path other = Files.createTempFile(folder, "lockstep", ".new");
+            Files.move(other, path, StandardCopyOption.REPLACE_EXISTING);
+            for (int i = 0; i < 20; i++) {
+                assertEquals(0, write(disk, 4096, page));
+                loop.runTimers();
+            }
+            assertArrayEquals(filled(8192, 5), read(disk, 0, 8192));
+            assertEquals(1, told.size(), told::toString);
+            assertTrue(told.getFirst().contains("was replaced or removed"), told::toString);
+            assertEquals(0, Files.size(path), "the other file is not touched");
+        }
+    }
+
+    /** What is received into the page in which the file now ends is nowhere. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aPayloadReceivedBehindTheEndIsAnError(final Path folder) throws IOException {
+        final Path path = sparse(folder);
+        Files.write(path, new byte[LENGTH]);
+        try (DiskFile file = DiskFile.open("d", path, false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            final WriteWindow window = new WriteWindow();
+            if (disk.openWriteWindow(LENGTH - (64 << 10), 64 << 10, window)) {
+                setLength(path, LENGTH - 10);
+                loop.runTimers();
+                completed = false;
+                disk.write(window, this::complete, 0);
+                assertEquals(Errno.ENXIO, await(disk));
+                assertFalse(disk.openWriteWindow(LENGTH - (64 << 10), 64 << 10, window));
+            }
+        }
+    }
+
+    /** A mapping has zeroes behind the end of the file, up to the end of the page. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void aWindowThatTheFileNoLongerFillsSaysSo(final Path folder) throws IOException {
+        final Path path = sparse(folder);
+        Files.write(path, new byte[LENGTH]);
+        try (DiskFile file = DiskFile.open("d", path, false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            final long offset = LENGTH - (64 << 10);
+            final IoBuffer window = disk.window(offset, 64 << 10);
+            if (window != null) {
+                final int end = disk.windowPosition(offset) + (64 << 10);
+                assertTrue(window.isWholeTo(end));
+                setLength(path, LENGTH - 10);
+                assertFalse(window.isWholeTo(end));
+                assertTrue(window.isWholeTo(end - 10));
+            }
+        }
+    }
+
+    private static void setLength(final Path path, final long length) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.setLength(length);
+        }
+    }
+
+    private static byte[] filled(final int length, final int value) {
+        final byte[] bytes = new byte[length];
+        Arrays.fill(bytes, (byte) value);
+        return bytes;
     }
 
     /** Where a long copy goes through the file's mapping, its pages vanish in the midst of it. */
@@ -265,20 +451,22 @@ final class FileDiskTest {
             Thread.ofPlatform().start(cutting);
             for (int i = 0; i < 1000; i++) {
                 final int written = write(disk, 0, memory);
-                assertTrue(written == 0 || written == Errno.EIO, Errno.name(written));
+                assertTrue(isDoneOrCut(written), Errno.name(written));
                 final int page = write(disk, 8192, memory.asSlice(0, 4096));
-                assertTrue(page == 0 || page == Errno.EIO, Errno.name(page));
+                assertTrue(isDoneOrCut(page), Errno.name(page));
                 read(disk, 0, 1 << 20);
-                assertTrue(errno == 0 || errno == Errno.EIO, Errno.name(errno));
+                assertTrue(isDoneOrCut(errno), Errno.name(errno));
             }
             isOver.set(true);
             assertTrue(cutting.get() > 0, "the file was never cut");
-            assertEquals(0, write(disk, 0, memory));
-            assertArrayEquals(
-                    memory.toArray(ValueLayout.JAVA_BYTE),
-                    read(disk, 0, 1 << 20),
-                    "it does not go on once the file is whole");
+            read(disk, 0, 4096);
+            assertEquals(0, errno, "what was always there is read");
         }
+    }
+
+    /** By the time that somebody looks how long it is, it may be whole again. */
+    private static boolean isDoneOrCut(final int errno) {
+        return errno == 0 || errno == Errno.ENXIO || errno == Errno.EIO;
     }
 
     private static int cutAndMakeWhole(final Path path, final AtomicBoolean isOver)

@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.lockstep.engine.memory.IoBuffer;
 
 import org.junit.jupiter.api.AfterEach;
@@ -23,8 +25,11 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -300,6 +305,110 @@ final class NioLoopTest {
         final Path tooLong = directory.resolve("x".repeat(200));
         assertListenFails(new Endpoint.Unix(tooLong), "choose a shorter one");
         assertListenFails(new Endpoint.Tcp("no.such.host.invalid", 0), "unknown host");
+        assertListenFails(new Endpoint.Tcp("127.0.0.1", 70_000), "port out of range");
+    }
+
+    /**
+     * The longest path that the kernel takes, in whatever way the JDK can be brought to take it.
+     */
+    @ParameterizedTest
+    @ValueSource(ints = {105, 106, 107})
+    void listensAndConnectsAtTheLongestPath(final int length) throws Exception {
+        final Path folder = Files.createTempDirectory(Path.of("/tmp"), "ls");
+        try {
+            for (final String name : List.of("x", "ü")) {
+                final int rest = length - folder.toString().length() - 1;
+                final Path path =
+                        folder.resolve(name + "s".repeat(rest - name.getBytes(UTF_8).length));
+                final Endpoint endpoint = new Endpoint.Unix(path);
+                for (int i = 0; i < 2; i++) {
+                    final IoLoop.Listener listener = onLoop(() -> listen(endpoint));
+                    assertListenFails(endpoint, "somebody else listens there");
+                    final byte[] content = {1, 2, 3};
+                    final Sender client = new Sender(content);
+                    loop.execute(() -> loop.connect(endpoint, client));
+                    assertArrayEquals(
+                            content, client.received.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+                    assertNull(onLoop(() -> close(listener)));
+                    assertFalse(Files.exists(path));
+                }
+            }
+            try (Stream<Path> left = Files.list(folder)) {
+                assertEquals(List.of(), left.toList());
+            }
+        } finally {
+            Files.delete(folder);
+        }
+    }
+
+    /** The socket of a server that was killed is in the way of none, however long its path. */
+    @Test
+    void takesOverTheLongestPathToo() throws Exception {
+        final Path folder = Files.createTempDirectory(Path.of("/tmp"), "ls");
+        final Path path = folder.resolve("s".repeat(107 - folder.toString().length() - 1));
+        try (ServerSocketChannel killed = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            UnixSocketPath.bind(killed, path, 1);
+        }
+        assertTrue(Files.exists(path));
+        final IoLoop.Listener listener = onLoop(() -> listen(new Endpoint.Unix(path)));
+        assertNull(onLoop(() -> close(listener)));
+        Files.delete(folder);
+    }
+
+    private IoLoop.Listener listen(final Endpoint endpoint) throws IOException {
+        return loop.listen(endpoint, accepted -> accepted.open(loop, new Echo()::open));
+    }
+
+    private static Void close(final IoLoop.Listener listener) {
+        listener.close();
+        return null;
+    }
+
+    /** An address of one family is none of the other. */
+    @Test
+    void listensInTheFamilyOfTheAddressAlone() throws Exception {
+        final IoLoop.Listener four = onLoop(() -> listen(new Endpoint.Tcp("0.0.0.0", 0)));
+        final int port = ((Endpoint.Tcp) four.endpoint()).port();
+        final String listening = Files.readString(Path.of("/proc/net/tcp6"));
+        assertFalse(listening.contains(":%04X 0000".formatted(port)), listening);
+        assertTrue(
+                Files.readString(Path.of("/proc/net/tcp"))
+                        .contains("00000000:%04X 0000".formatted(port)));
+        assertNull(onLoop(() -> close(four)));
+    }
+
+    /** A name is all of its addresses: the first that takes the connection is the one. */
+    @Test
+    void connectsToWhicheverAddressOfANameTakesIt() throws Exception {
+        final IoLoop.Listener listener = onLoop(() -> listen(new Endpoint.Tcp("127.0.0.1", 0)));
+        final int port = ((Endpoint.Tcp) listener.endpoint()).port();
+        final Sender client = new Sender(new byte[] {7});
+        loop.execute(() -> loop.connect(new Endpoint.Tcp("localhost", port), client));
+        assertArrayEquals(new byte[] {7}, client.received.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        assertNull(onLoop(() -> close(listener)));
+    }
+
+    /** What NIO throws without a word, or as if we had called it wrongly. */
+    @Test
+    void everyFailureHasASentence() {
+        final SocketFailure failure =
+                new SocketFailure("connect to", new Endpoint.Tcp("::1", 10809));
+        assertEquals(
+                "cannot connect to [::1]:10809: ClosedChannelException",
+                failure.of(new ClosedChannelException()).getMessage());
+    }
+
+    @Test
+    void messagesThatRepeatThemselvesAreBounded() {
+        final MessageLimit limit = new MessageLimit(2, 1000);
+        assertEquals("a", limit.take("a", -50));
+        assertEquals("b", limit.take("b", 0));
+        assertNull(limit.take("c", 1));
+        assertNull(limit.take("d", 949));
+        assertEquals("e; 2 like it were left out", limit.take("e", 950));
+        assertEquals("f", limit.take("f", 951));
+        assertNull(limit.take("g", 952));
+        assertEquals("h; 1 like it were left out", limit.take("h", 9000));
     }
 
     @Test

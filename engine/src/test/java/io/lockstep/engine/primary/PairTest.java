@@ -15,6 +15,7 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
@@ -41,7 +42,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 
 /** A primary and a secondary on loops of their own, over a real socket. */
@@ -394,7 +394,7 @@ final class PairTest {
     }
 
     private NbdServer serverOf(final List<ServedExport> exports) {
-        return new NbdServer(secondaryLoop, exports, 16, new AtomicInteger(), new Silence());
+        return new NbdServer(secondaryLoop, exports, new ConnectionLimit(16), new Silence());
     }
 
     private void listen() throws IOException {

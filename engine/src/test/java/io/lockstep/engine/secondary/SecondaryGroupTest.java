@@ -432,6 +432,53 @@ final class SecondaryGroupTest {
         assertArrayEquals(Arrays.copyOf(before, 8192), read(guest, 0, 8192));
     }
 
+    /** What repeats itself takes nothing: the limit is that of the distinct blocks, to the byte. */
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3})
+    void whateverIsDoneToAFewBlocksTakesNoMoreThanTheyDo(final long seed) throws IOException {
+        final int blocks = 8;
+        final Random random = new Random(seed);
+        open(blocks * 4096);
+        finish(group.start());
+        for (int epoch = 0; epoch < 3; epoch++) {
+            for (int i = 0; i < 5000; i++) {
+                final Disk disk = random.nextBoolean() ? stream : guest;
+                final int first = random.nextInt(blocks);
+                final int offset = 28 * 4096 * first + random.nextInt(2) * random.nextInt(4096);
+                final int length = 1 + random.nextInt(4096 - offset % 4096);
+                switch (random.nextInt(4)) {
+                    case 0 -> write(disk, offset, fill(length, i));
+                    case 1 -> zero(disk, offset, length);
+                    case 2 -> zero(disk, offset / 4096 * 4096L, 4096);
+                    default -> zero(disk, 0, LENGTH); // what is no hole of it are those blocks
+                }
+            }
+            assertTrue(group.status().bufferUsed() <= 2L * blocks * 4096);
+            finish(group.checkpoint());
+        }
+    }
+
+    /** As many runs as there can be: each block by itself, first as zeroes and then as data. */
+    @Test
+    void aBufferHasRoomForTheRunsOfAllBlocks() throws IOException {
+        final int blocks = ((64 << 10) - 4096) / (2 * 16); // to the last entry of a chunk
+        try (RandomAccessFile image = new RandomAccessFile(imagePath().toFile(), "rw")) {
+            image.setLength(blocks * 4096L);
+        }
+        start();
+        for (int pass = 0; pass < 3; pass++) {
+            for (int block = blocks - 1; block >= 0; block--) {
+                zero(guest, block * 4096L, 4096);
+            }
+        }
+        for (int pass = 0; pass < 3; pass++) {
+            for (int block = blocks - 1; block >= 0; block--) {
+                write(guest, block * 4096L, fill(4096, 7));
+            }
+        }
+        assertEquals(blocks * 4096L, group.status().bufferUsed());
+    }
+
     @Test
     void refusesBuffersOfAnotherDisk() throws IOException {
         start();

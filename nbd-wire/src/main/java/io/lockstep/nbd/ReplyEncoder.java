@@ -14,7 +14,7 @@ import java.lang.foreign.ValueLayout;
  */
 public final class ReplyEncoder {
     /** Longest error text that is sent, in bytes. */
-    public static final int ERROR_TEXT_MAX = 160;
+    public static final int ERROR_TEXT_MAX = 480;
 
     /** No error reply is longer, in any style; in bytes. */
     public static final int ERROR_LENGTH_MAX = 32 + 6 + ERROR_TEXT_MAX;

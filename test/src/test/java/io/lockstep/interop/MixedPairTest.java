@@ -199,7 +199,7 @@ final class MixedPairTest {
             final String refused = primary.refuse("x-lockstep-checkpoint", "{}").sentence();
             assertTrue(refused.contains("refuses: Backup job"), refused);
         }
-        pair.primary().kill(); // at its end it would wait for what is sealed
+        assertEquals(0, pair.primary().stop(), "nobody will commit what is sealed");
     }
 
     @Test

@@ -9,6 +9,7 @@ import io.lockstep.engine.primary.PrimaryGroup;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.LongConsumer;
 
 /**
  * A primary, its guests, a secondary and its guests; a manager that seals and commits at random
@@ -208,23 +209,31 @@ final class ReplicationScenario implements AutoCloseable {
         }
         disks.forEach(ReplicatedDisk::checkConverged);
         final long[] epoch = new long[1];
-        primary.execute(
-                group ->
-                        group.commit(group.status().sealedEpoch())
-                                .thenCompose(done -> group.checkpoint())
-                                .whenComplete(
-                                        (sealedEpoch, error) -> {
-                                            if (error != null) {
-                                                simulation.fail(error);
-                                            } else {
-                                                epoch[0] = sealedEpoch;
-                                            }
-                                        }));
+        checkpointAtLast(made -> epoch[0] = made);
         simulation.runUntil("the last checkpoint is done", WHILE_NANOS, () -> epoch[0] > 0);
         if (secondary.committed() < epoch[0]) {
             throw new AssertionError("checkpoint " + epoch[0] + " is not there");
         }
         disks.forEach(ReplicatedDisk::checkConverged);
+    }
+
+    /** A secondary that is being started again is waited for; not by the one checkpoint. */
+    private void checkpointAtLast(final LongConsumer whenMade) {
+        primary.execute(
+                group ->
+                        group.checkpoint()
+                                .whenComplete(
+                                        (epoch, error) -> {
+                                            if (error == null) {
+                                                whenMade.accept(epoch);
+                                            } else if (group.status().linked()) {
+                                                simulation.fail(error);
+                                            } else {
+                                                simulation.schedule(
+                                                        100 * Simulation.MILLISECOND,
+                                                        () -> checkpointAtLast(whenMade));
+                                            }
+                                        }));
     }
 
     private boolean hasGivenUp() {

@@ -379,6 +379,11 @@ final class SecondarySide implements ServerEvents {
         }
 
         @Override
+        public String refusal() {
+            return control.refusal();
+        }
+
+        @Override
         public void onGone(final Client client) {
             control.onGone(client);
         }

@@ -3,6 +3,7 @@ package io.lockstep.cli.command;
 import com.google.gson.JsonObject;
 
 import io.lockstep.cli.argument.ControlOptions;
+import io.lockstep.cli.control.EngineStatus;
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.run.Quantity;
 
@@ -45,9 +46,36 @@ public final class CheckpointCommand implements Callable<Integer> {
                                     + " committed in "
                                     + Quantity.nanos(made.get("duration-ns").getAsLong()));
             return 0;
+        } catch (final QmpClient.NoAnswerException e) {
+            spec.commandLine().getErr().println("lockstep checkpoint: " + reasonOf(e));
+            return 1;
         } catch (final IOException e) {
             spec.commandLine().getErr().println("lockstep checkpoint: " + e.getMessage());
             return 1;
         }
+    }
+
+    /** An engine that answers otherwise waits for its secondary. */
+    private String reasonOf(final QmpClient.NoAnswerException silence) {
+        final EngineStatus status;
+        try {
+            status = EngineStatus.of(options.control(), options.timeout());
+        } catch (final IOException e) {
+            return silence.getMessage();
+        }
+        if (!status.isAnswering()) {
+            return status.silence();
+        }
+        final JsonObject report = status.report();
+        return "no checkpoint within "
+                + Quantity.nanos(options.timeout().toNanos())
+                + ": the secondary at "
+                + report.get("peer").getAsString()
+                + (report.get("linked").getAsBoolean()
+                        ? " is linked, and has not answered for "
+                                + Quantity.bytes(report.get("lag-bytes").getAsLong())
+                        : " has not been linked for "
+                                + Quantity.nanos(report.get("unlinked-ns").getAsLong()))
+                + "; the engine goes on with it: see lockstep status";
     }
 }

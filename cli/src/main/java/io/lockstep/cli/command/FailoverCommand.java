@@ -54,12 +54,15 @@ public final class FailoverCommand implements Callable<Integer> {
         try (QmpClient client = options.connect()) {
             final long start = System.nanoTime();
             final JsonObject done = client.execute("x-lockstep-failover", options.timeout());
+            final long epoch = done.get("epoch").getAsLong();
             out.println(
-                    "failed over to epoch "
-                            + done.get("epoch").getAsLong()
-                            + " in "
-                            + Quantity.nanos(System.nanoTime() - start)
-                            + "; the guest is served");
+                    done.get("done-before").getAsBoolean()
+                            ? "had failed over to epoch " + epoch + " before; the guest is served"
+                            : "failed over to epoch "
+                                    + epoch
+                                    + " in "
+                                    + Quantity.nanos(System.nanoTime() - start)
+                                    + "; the guest is served");
             out.flush();
             if (!noWait) {
                 awaitMerge(client, new Screen(out));

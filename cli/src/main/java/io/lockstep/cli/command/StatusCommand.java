@@ -91,8 +91,16 @@ public final class StatusCommand implements Callable<Integer> {
             final String link =
                     report.get("linked").getAsBoolean()
                             ? ", linked" + (peer.isEmpty() ? "" : " to " + peer)
-                            : ", not linked";
+                            : ", not linked"
+                                    + (number(report, "unlinked-ns") == 0
+                                            ? ""
+                                            : " for "
+                                                    + Quantity.nanos(
+                                                            number(report, "unlinked-ns")));
             line(text, string(report, "role") + ", " + string(report, "state") + link);
+            if (!string(report, "ending").isEmpty()) {
+                line(text, "replication has ended: " + string(report, "ending"));
+            }
             line(
                     text,
                     "epochs: "

@@ -39,14 +39,18 @@ public final class StopCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         try (QmpClient client = options.connect()) {
-            client.execute("x-lockstep-stop", options.timeout());
+            final JsonObject stopped = client.execute("x-lockstep-stop", options.timeout());
             if (quit) {
                 client.execute("quit", new JsonObject(), options.timeout());
             }
             spec.commandLine()
                     .getOut()
                     .println(
-                            "replication is stopped; "
+                            (stopped.get("done-before").getAsBoolean()
+                                            ? "nothing was to be stopped: "
+                                                    + stopped.get("reason").getAsString()
+                                                    + "; "
+                                            : "replication is stopped; ")
                                     + (quit
                                             ? "the engine ends"
                                             : "the disks are served as plain ones"));

@@ -21,7 +21,11 @@ public final class Checkpoints {
     private final ReplicationGroup group;
     private final IoLoop loop;
     private final Histogram durations = new Histogram(DURATION_MAX, DIGITS);
-    private CompletableFuture<Checkpoint> latest = CompletableFuture.completedFuture(null);
+    private CompletableFuture<Checkpoint> running = CompletableFuture.completedFuture(null);
+
+    /** The one that begins when the running one has ended; null where nobody asked for it. */
+    private CompletableFuture<Checkpoint> next;
+
     private long lastNanos;
     private boolean stopped;
 
@@ -45,13 +49,26 @@ public final class Checkpoints {
         this.loop = loop;
     }
 
-    /** Makes one, when the one before it, whoever asked for that, has come to its end. */
+    /**
+     * Makes one, when the one before it, whoever asked for that, has come to its end. All who ask
+     * meanwhile share it: so nobody waits for more than two.
+     */
     public CompletableFuture<Checkpoint> make() {
-        latest =
-                latest.isDone()
-                        ? makeNow()
-                        : latest.handle((made, thrown) -> null).thenCompose(ended -> makeNow());
-        return latest;
+        if (next != null) {
+            return next;
+        }
+        if (running.isDone()) {
+            running = makeNow();
+            return running;
+        }
+        next = running.handle((made, thrown) -> null).thenCompose(ended -> makeNext());
+        return next;
+    }
+
+    private CompletableFuture<Checkpoint> makeNext() {
+        running = next;
+        next = null;
+        return makeNow();
     }
 
     private CompletableFuture<Checkpoint> makeNow() {
@@ -67,7 +84,7 @@ public final class Checkpoints {
 
     /**
      * Makes one again and again: the next when the interval has passed since the beginning of the
-     * one before, and that one has ended.
+     * one before, and that one has ended. None while replication has ended.
      *
      * @param onFailure hears of the first of each row of failures
      */
@@ -78,6 +95,10 @@ public final class Checkpoints {
     private void makeAndGoOn(
             final long intervalNanos, final Consumer<String> onFailure, final boolean failing) {
         if (stopped) {
+            return;
+        }
+        if (!group.ending().isEmpty()) {
+            loop.schedule(intervalNanos, () -> makeAndGoOn(intervalNanos, onFailure, failing));
             return;
         }
         final long start = loop.nanoTime();

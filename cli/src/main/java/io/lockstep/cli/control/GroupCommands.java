@@ -30,6 +30,9 @@ final class GroupCommands {
     /** The answer to quit should be read before the process is gone. */
     private static final long QUIT_DELAY_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
+    /** So long a start may wait for the secondary; an engine gives up before. */
+    private static final long START_NANOS = TimeUnit.SECONDS.toNanos(10);
+
     private final QmpServer server;
     private final IoLoop serverLoop;
     private final ControlledGroup controlled;
@@ -62,7 +65,7 @@ final class GroupCommands {
 
     private void addThoseOfQemu() {
         server.add("xen-set-replication", this::setReplication);
-        add("xen-colo-do-checkpoint", () -> empty(checkpoints.make()));
+        add("xen-colo-do-checkpoint", this::checkpointAsQemu);
         add("query-xen-replication-status", () -> done(replicationStatus()));
         add("x-colo-lost-heartbeat", () -> empty(group.stop(true)));
         add("query-block-jobs", () -> done(blockJobs()));
@@ -78,7 +81,7 @@ final class GroupCommands {
         add("x-lockstep-status", () -> done(StatusReport.of(group, checkpoints)));
         server.add("x-lockstep-histograms", this::histograms);
         add("x-lockstep-failover", this::failOver);
-        add("x-lockstep-stop", () -> empty(group.stop(false)));
+        add("x-lockstep-stop", this::stop);
     }
 
     /** A command without arguments, which is run on the group's loop. */
@@ -147,13 +150,41 @@ final class GroupCommands {
                 () -> {
                     final Role wanted = primary ? Role.PRIMARY : Role.SECONDARY;
                     return wanted == group.role() || hasEnded(group.status().state())
-                            ? empty(group.start())
+                            ? empty(startInTime())
                             : refuse(
                                     "The parameter mode's value is invalid, needs "
                                             + name(group.role())
                                             + ", but got "
                                             + name(wanted));
                 });
+    }
+
+    /** A primary may be waiting for its secondary for as long as it takes, and nobody for that. */
+    private CompletableFuture<Void> startInTime() {
+        final CompletableFuture<Void> answer = new CompletableFuture<>();
+        group.start().whenComplete((done, thrown) -> settle(answer, done, thrown));
+        if (!answer.isDone()) {
+            controlled
+                    .loop()
+                    .schedule(
+                            START_NANOS,
+                            () ->
+                                    answer.completeExceptionally(
+                                            QmpException.generic(
+                                                    "the secondary at "
+                                                            + group.status().peer()
+                                                            + " is not linked yet: replication"
+                                                            + " goes on when it is; see that it"
+                                                            + " runs and can be reached")));
+        }
+        return answer;
+    }
+
+    /** After the end it is taken and means nothing, as in QEMU; our own command says so. */
+    private CompletableFuture<JsonElement> checkpointAsQemu() {
+        return hasEnded(group.status().state())
+                ? done(new JsonObject())
+                : empty(checkpoints.make());
     }
 
     /** Then a start means nothing, as in QEMU: there is nobody whose mode could be wrong. */
@@ -182,7 +213,29 @@ final class GroupCommands {
             return refuse(
                     "this is the primary, whose guest is running; failover is for the secondary");
         }
-        return group.stop(true).thenApply(ignored -> epoch(group.status().committedEpoch()));
+        final boolean isDoneBefore = group.hasFailedOver();
+        if (!isDoneBefore && !group.ending().isEmpty()) {
+            return refuse("there is no checkpoint to fail over to: " + group.ending());
+        }
+        return group.stop(true).thenApply(ignored -> failedOver(isDoneBefore));
+    }
+
+    private JsonObject failedOver(final boolean isDoneBefore) {
+        final JsonObject object = epoch(group.status().committedEpoch());
+        object.addProperty("done-before", isDoneBefore);
+        return object;
+    }
+
+    private CompletableFuture<JsonElement> stop() {
+        final String ending = group.ending();
+        return group.stop(false)
+                .thenApply(
+                        ignored -> {
+                            final JsonObject object = new JsonObject();
+                            object.addProperty("done-before", !ending.isEmpty());
+                            object.addProperty("reason", ending);
+                            return object;
+                        });
     }
 
     private CompletableFuture<JsonElement> commit(final QmpArguments arguments) {

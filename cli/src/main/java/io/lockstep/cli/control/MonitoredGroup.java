@@ -1,5 +1,6 @@
 package io.lockstep.cli.control;
 
+import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
@@ -37,6 +38,16 @@ public final class MonitoredGroup implements ReplicationGroup {
                 || epoch > status.sealedEpoch()) {
             return group.commit(epoch); // done before, or to be refused
         }
+        if (!status.linked()) {
+            return CompletableFuture.failedFuture(
+                    new GroupException(
+                            "the secondary at "
+                                    + status.peer()
+                                    + " is not linked: epoch "
+                                    + epoch
+                                    + " stays sealed, and the next checkpoint begins with it; see"
+                                    + " that the secondary runs and can be reached"));
+        }
         if (committing == null) {
             committing = monitor.checkpoint().thenCompose(done -> group.commit(epoch));
             committing.whenComplete((done, thrown) -> committing = null);
@@ -50,9 +61,9 @@ public final class MonitoredGroup implements ReplicationGroup {
         if (group.role() != Role.PRIMARY || status.state() == GroupStatus.State.ALONE) {
             return group.checkpoint();
         }
-        return status.sealedEpoch() > status.committedEpoch()
-                ? commit(status.sealedEpoch()).thenCompose(done -> sealAndCommit())
-                : sealAndCommit();
+        return group.whenSealed()
+                .thenCompose(done -> commit(group.status().sealedEpoch()))
+                .thenCompose(done -> sealAndCommit());
     }
 
     private CompletableFuture<Long> sealAndCommit() {
@@ -74,6 +85,21 @@ public final class MonitoredGroup implements ReplicationGroup {
     @Override
     public CompletableFuture<Long> seal() {
         return group.seal();
+    }
+
+    @Override
+    public CompletableFuture<Void> whenSealed() {
+        return group.whenSealed();
+    }
+
+    @Override
+    public String ending() {
+        return group.ending();
+    }
+
+    @Override
+    public boolean hasFailedOver() {
+        return group.hasFailedOver();
     }
 
     @Override

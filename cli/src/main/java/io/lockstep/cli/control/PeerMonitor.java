@@ -20,10 +20,10 @@ import java.util.concurrent.Executors;
 /**
  * The QMP monitor of a secondary that knows no epochs, QEMU's: there a checkpoint is a command.
  *
- * <p>It is spoken to on a thread of its own, one command after the other, each for half a minute at
- * most; futures are completed on the group's loop, or fail there with a {@link GroupException}. The
- * connection stays open, and is made anew where it has broken. Source: QEMU's {@code
- * qapi/migration.json}.
+ * <p>It is spoken to on a thread of its own. Whatever is asked is answered within half a minute, or
+ * has failed; futures are completed on the group's loop, or fail there with a {@link
+ * GroupException}. The connection stays open, and is made anew where it has broken. Source: QEMU's
+ * {@code qapi/migration.json}.
  */
 public final class PeerMonitor implements AutoCloseable {
     private static final Duration ANSWER_MAX = Duration.ofSeconds(30);
@@ -35,6 +35,9 @@ public final class PeerMonitor implements AutoCloseable {
     private final ExecutorService thread =
             Executors.newSingleThreadExecutor(
                     Thread.ofPlatform().daemon().name("lockstep-peer-qmp").factory());
+
+    /** When what is asked now has failed. Of the thread. */
+    private long deadlineNanos;
 
     /** Null where there is none. Of the thread. */
     private QmpClient client;
@@ -112,6 +115,7 @@ public final class PeerMonitor implements AutoCloseable {
         thread.execute(
                 () -> {
                     try {
+                        deadlineNanos = System.nanoTime() + ANSWER_MAX.toNanos();
                         talk.run();
                         loop.execute(() -> answer.complete(null));
                     } catch (final IOException | RuntimeException e) {
@@ -138,16 +142,23 @@ public final class PeerMonitor implements AutoCloseable {
     private JsonObject execute(final String command) throws IOException {
         if (client != null) {
             try {
-                return client.execute(command, ANSWER_MAX);
+                return client.execute(command, left());
             } catch (final QmpClient.RefusedException e) {
                 throw e;
             } catch (final IOException e) {
                 disconnect();
+                if (left().isZero()) {
+                    throw e;
+                }
             }
         }
-        client = QmpClient.connect(address.resolve(), address.text(), ANSWER_MAX);
+        client = QmpClient.connect(address.resolve(), address.text(), left());
         requireReplication();
-        return client.execute(command, ANSWER_MAX);
+        return client.execute(command, left());
+    }
+
+    private Duration left() {
+        return Duration.ofNanos(Math.max(0, deadlineNanos - System.nanoTime()));
     }
 
     /** Where nothing is replicated QEMU would take every checkpoint, and do nothing. */
@@ -155,7 +166,7 @@ public final class PeerMonitor implements AutoCloseable {
         final JsonObject flat = new JsonObject();
         flat.addProperty("flat", true);
         for (final JsonElement node :
-                client.execute("query-named-block-nodes", flat, ANSWER_MAX).getAsJsonArray()) {
+                client.execute("query-named-block-nodes", flat, left()).getAsJsonArray()) {
             if (node.getAsJsonObject().get("drv").getAsString().equals("replication")) {
                 return;
             }

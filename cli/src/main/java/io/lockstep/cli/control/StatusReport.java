@@ -24,6 +24,8 @@ final class StatusReport {
         report.addProperty("state", lowerCase(status.state()));
         report.addProperty("peer", status.peer());
         report.addProperty("linked", status.linked());
+        report.addProperty("unlinked-ns", status.unlinkedNanos());
+        report.addProperty("ending", group.ending());
         report.addProperty("open-epoch", status.openEpoch());
         report.addProperty("sealed-epoch", status.sealedEpoch());
         report.addProperty("committed-epoch", status.committedEpoch());

@@ -276,6 +276,63 @@ final class ControlServiceTest {
         }
     }
 
+    /** However many ask while one is under way: the next is of all of them. */
+    @Test
+    void whoAsksForACheckpointMeanwhileSharesTheNext() throws IOException {
+        final CompletableFuture<Long> held = new CompletableFuture<>();
+        groupLoop.execute(() -> group.hold(held));
+        final List<Client> clients = new ArrayList<>();
+        try (Client other = new Client().greeted()) {
+            for (int i = 0; i < 5; i++) {
+                clients.add(new Client().greeted());
+                clients.getLast().send("{'execute':'x-lockstep-checkpoint'}");
+            }
+            for (int i = 0; i < 3; i++) { // behind what the others have sent
+                other.ask("{'execute':'query-xen-replication-status'}");
+            }
+            groupLoop.execute(() -> held.complete(5L));
+            for (final Client client : clients) {
+                assertEquals(5, client.read().getAsJsonObject("return").get("epoch").getAsInt());
+            }
+            assertEquals(List.of("checkpoint", "checkpoint"), group.calls());
+        } finally {
+            for (final Client client : clients) {
+                client.close();
+            }
+        }
+    }
+
+    /** QEMU takes what means nothing after the end; our own commands say that it means nothing. */
+    @ParameterizedTest
+    @CsvSource({"true,it took over", "false,it was stopped"})
+    void afterTheEndOurCommandsSayThatNothingWasDone(final boolean failover, final String ending)
+            throws IOException {
+        try (Client client = new Client().greeted()) {
+            final String disable =
+                    "{'execute':'xen-set-replication','arguments':"
+                            + "{'enable':false,'primary':false,'failover':"
+                            + failover
+                            + "}}";
+            for (final String command :
+                    List.of(
+                            disable,
+                            disable,
+                            "{'execute':'xen-colo-do-checkpoint'}",
+                            "{'execute':'x-colo-lost-heartbeat'}")) {
+                assertEquals("{\"return\":{}}", client.ask(command), command);
+            }
+            assertEquals(refusal(ending), client.ask("{'execute':'x-lockstep-checkpoint'}"));
+            assertEquals(
+                    "{\"return\":{\"done-before\":true,\"reason\":\"" + ending + "\"}}",
+                    client.ask("{'execute':'x-lockstep-stop'}"));
+            assertEquals(
+                    failover
+                            ? "{\"return\":{\"epoch\":0,\"done-before\":true}}"
+                            : refusal("there is no checkpoint to fail over to: " + ending),
+                    client.ask("{'execute':'x-lockstep-failover'}"));
+        }
+    }
+
     /** Many times what a session may hold, and only then does the client read. */
     @Test
     void aHundredThousandRequestsInOneGoAreAllAnswered() throws Exception {
@@ -442,7 +499,9 @@ final class ControlServiceTest {
             assertTrue(
                     client.ask("{'execute':'x-lockstep-failover'}")
                             .contains("this is the primary"));
-            assertEquals("{\"return\":{}}", client.ask("{'execute':'x-lockstep-stop'}"));
+            assertEquals(
+                    "{\"return\":{\"done-before\":false,\"reason\":\"\"}}",
+                    client.ask("{'execute':'x-lockstep-stop'}"));
             assertEquals(List.of("stop false"), group.calls());
         }
     }
@@ -452,7 +511,8 @@ final class ControlServiceTest {
         try (Client client = new Client().greeted()) {
             assertEquals("{\"return\":[]}", client.ask("{'execute':'query-block-jobs'}"));
             assertEquals(
-                    "{\"return\":{\"epoch\":0}}", client.ask("{'execute':'x-lockstep-failover'}"));
+                    "{\"return\":{\"epoch\":0,\"done-before\":false}}",
+                    client.ask("{'execute':'x-lockstep-failover'}"));
             client.send("{'execute':'query-block-jobs'}");
             final JsonObject job = client.read().getAsJsonArray("return").get(0).getAsJsonObject();
             assertEquals("commit", job.get("type").getAsString());

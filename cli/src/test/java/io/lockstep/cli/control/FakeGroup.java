@@ -22,6 +22,8 @@ final class FakeGroup implements ReplicationGroup {
     /** What checkpoints wait for; null where they don't. */
     private CompletableFuture<Long> held;
 
+    private String ending = "";
+
     FakeGroup(final Role role) {
         this.role = role;
     }
@@ -71,6 +73,9 @@ final class FakeGroup implements ReplicationGroup {
     @Override
     public CompletableFuture<Long> checkpoint() {
         calls.add("checkpoint");
+        if (!ending.isEmpty()) {
+            return CompletableFuture.failedFuture(new GroupException(ending));
+        }
         if (held != null) {
             return held;
         }
@@ -81,8 +86,22 @@ final class FakeGroup implements ReplicationGroup {
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
         calls.add("stop " + failover);
+        if (!ending.isEmpty()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        ending = failover ? "it took over" : "it was stopped";
         state = failover ? GroupStatus.State.MERGING : GroupStatus.State.ALONE;
         return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public String ending() {
+        return ending;
+    }
+
+    @Override
+    public boolean hasFailedOver() {
+        return state == GroupStatus.State.MERGING;
     }
 
     @Override
@@ -97,6 +116,7 @@ final class FakeGroup implements ReplicationGroup {
                 state,
                 "somewhere",
                 true,
+                0,
                 sealedEpoch + 1,
                 sealedEpoch,
                 committedEpoch,

@@ -11,6 +11,7 @@ import java.util.List;
  * @param peer of a primary: where the secondary is; of a secondary: which primary is attached;
  *     empty for none
  * @param linked whether the peer is connected
+ * @param unlinkedNanos how long it has not been; 0 where it is, and where nobody counts
  * @param openEpoch the epoch that writes belong to now
  * @param sealedEpoch the last one that is sealed on every disk
  * @param committedEpoch the last committed one; 0 for the state in which replication started
@@ -27,6 +28,7 @@ public record GroupStatus(
         State state,
         String peer,
         boolean linked,
+        long unlinkedNanos,
         long openEpoch,
         long sealedEpoch,
         long committedEpoch,
@@ -65,10 +67,62 @@ public record GroupStatus(
             long writtenBytes,
             long hiddenUsed,
             long activeUsed,
-            long dirty) {}
+            long dirty) {
+        /** Of one that nobody replicates. */
+        public static DiskStatus idle(final String name, final long length) {
+            return new DiskStatus(name, length, 0, 0, 0, 0, 0);
+        }
+    }
 
     /** Copies the list. */
     public GroupStatus {
         disks = List.copyOf(disks);
+    }
+
+    /** Of a group that was not started. */
+    public static GroupStatus idle(final ReplicationGroup.Role role, final List<DiskStatus> disks) {
+        return new GroupStatus(role, State.IDLE, "", false, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, disks);
+    }
+
+    /** Of the same group when it has ended and nothing of it is left. */
+    public GroupStatus ended(final List<DiskStatus> idleDisks) {
+        return new GroupStatus(
+                role,
+                State.ALONE,
+                "",
+                false,
+                0,
+                openEpoch,
+                sealedEpoch,
+                committedEpoch,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                idleDisks);
+    }
+
+    /**
+     * Of a primary over a secondary that took over: with what the merge of that still has to do.
+     */
+    public GroupStatus withMergeOf(final GroupStatus secondary) {
+        return new GroupStatus(
+                role,
+                state,
+                peer,
+                linked,
+                unlinkedNanos,
+                openEpoch,
+                sealedEpoch,
+                committedEpoch,
+                lagBytes,
+                lagNanos,
+                bufferUsed,
+                bufferLimit,
+                secondary.mergeDone,
+                secondary.mergeTotal,
+                disks);
     }
 }

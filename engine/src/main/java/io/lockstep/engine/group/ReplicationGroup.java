@@ -33,6 +33,16 @@ public interface ReplicationGroup {
     CompletableFuture<Long> seal();
 
     /**
+     * Waits for the seal of the epoch that was ended last, where that has not been answered in
+     * time.
+     *
+     * @return done when it is sealed; at once where no seal is under way
+     */
+    default CompletableFuture<Void> whenSealed() {
+        return CompletableFuture.completedFuture(null);
+    }
+
+    /**
      * Makes a sealed epoch, and all before it, the state that failover returns to.
      *
      * @return done when it is so on the secondary
@@ -40,10 +50,11 @@ public interface ReplicationGroup {
     CompletableFuture<Void> commit(long epoch);
 
     /**
-     * Seals, and commits what it sealed. On a secondary whose primary seals for itself: commits
-     * what is sealed on every disk.
+     * Commits what is sealed already, seals, and commits what it sealed. On a secondary whose
+     * primary seals for itself: commits what is sealed on every disk, and fails where that is done.
      *
-     * @return the epoch that is now the last committed one
+     * @return the epoch that is now the last committed one; fails where nothing is checkpointed,
+     *     and so after the end of replication
      */
     CompletableFuture<Long> checkpoint();
 
@@ -55,6 +66,16 @@ public interface ReplicationGroup {
      * @return done when the guest is served that way; the merge may go on
      */
     CompletableFuture<Void> stop(boolean failover);
+
+    /** How replication has ended here, a sentence for people; empty while it has not. */
+    default String ending() {
+        return "";
+    }
+
+    /** Whether this was a secondary, and has taken over. */
+    default boolean hasFailedOver() {
+        return false;
+    }
 
     /** The first error since replication was started; empty where there was none. */
     Optional<ReplicationError> error();

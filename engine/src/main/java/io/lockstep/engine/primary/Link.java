@@ -34,8 +34,17 @@ final class Link {
         /** It could not be made, and will be tried again. */
         void onUnreachable(String reason);
 
-        /** The secondary refused something: the link has ended. */
-        void onRefused(String disk, long offset, int errno, String reason);
+        /** The secondary won't have a disk of ours: the link has ended. */
+        void onUnfit(String disk, String reason);
+
+        /**
+         * The secondary refused something that was forwarded: the link has ended.
+         *
+         * @param what was refused: a noun
+         * @param offset of it on the disk; -1 where it has none
+         * @param reason the secondary's words; empty where it gave none
+         */
+        void onRefused(String what, String disk, long offset, int errno, String reason);
 
         /** The seals of an epoch were answered for all disks. */
         void onSealed(long epoch);
@@ -156,7 +165,7 @@ final class Link {
 
         @Override
         public void onRefused(final int disk, final String reason) {
-            owner.onRefused(disks[disk].name(), -1, Errno.EPERM, reason);
+            owner.onUnfit(disks[disk].name(), reason);
         }
     }
 
@@ -323,7 +332,10 @@ final class Link {
                                 connections.onAnswer();
                                 owner.onCommitted(epoch);
                             } else if (errno != Errno.ESHUTDOWN) {
-                                connections.refuse(0, client.errorText());
+                                final String reason = client.errorText();
+                                end();
+                                owner.onRefused(
+                                        "the commit of epoch " + epoch, "", -1, errno, reason);
                             }
                         },
                         0);
@@ -371,13 +383,20 @@ final class Link {
     private void fail(final long frame, final int errno) {
         final int disk = log.disk(frame);
         final String reason = connections.client(disk).errorText();
-        final long offset = log.offset(frame);
+        final ForwardLog.Kind kind = log.kind(frame);
+        final String range =
+                " of " + log.length(frame) + " bytes at " + log.offset(frame) + " of the disk";
+        final String what =
+                switch (kind) {
+                    case WRITE -> "a write" + range;
+                    case ZERO -> "zeroes" + range;
+                    case FLUSH -> "a flush";
+                    case SEAL -> "the seal of epoch " + log.offset(frame);
+                };
+        final boolean hasOffset = kind == ForwardLog.Kind.WRITE || kind == ForwardLog.Kind.ZERO;
+        final long offset = hasOffset ? log.offset(frame) : -1;
         end();
-        owner.onRefused(
-                disks[disk].name(),
-                offset,
-                errno,
-                reason.isEmpty() ? "the secondary answered: " + Errno.meaning(errno) : reason);
+        owner.onRefused(what, disks[disk].name(), offset, errno, reason);
     }
 
     /** Answers whether there was anything to release. */

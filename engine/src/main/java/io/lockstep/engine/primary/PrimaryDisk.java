@@ -33,6 +33,7 @@ final class PrimaryDisk extends LayeredDisk {
     private final PrimaryGroup group;
     private final int number;
     private final ForwardLog log;
+    private final RoomQueue room;
     private final DirtyBitmap dirty;
     private final RangeOrder order = new RangeOrder(this::begin);
     private final OperationPool<Operation> operations = new OperationPool<>(Operation::new);
@@ -40,11 +41,16 @@ final class PrimaryDisk extends LayeredDisk {
     private long writtenLength;
 
     PrimaryDisk(
-            final Disk local, final PrimaryGroup group, final int number, final ForwardLog log) {
+            final Disk local,
+            final PrimaryGroup group,
+            final int number,
+            final ForwardLog log,
+            final RoomQueue room) {
         super(local);
         this.group = group;
         this.number = number;
         this.log = log;
+        this.room = room;
         dirty = new DirtyBitmap(local.length());
     }
 
@@ -110,7 +116,7 @@ final class PrimaryDisk extends LayeredDisk {
     @Override
     public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
         final int position =
-                hasWriteWindow(offset, length) && group.mayEnter() ? log.reserve(length) : -1;
+                hasWriteWindow(offset, length) && room.mayEnter() ? log.reserve(length) : -1;
         if (position >= 0) {
             window.open(log.landing(), position, offset, length);
         }
@@ -168,12 +174,12 @@ final class PrimaryDisk extends LayeredDisk {
 
     /** Takes the operation's next piece into the log, or has it wait for room. */
     private void enter(final Operation operation) {
-        if (!group.mayEnter()) {
-            group.waitForTurn(operation.enterAgain);
+        if (!room.mayEnter()) {
+            room.waitForTurn(operation.enterAgain);
             return;
         }
         if (!claim(operation)) {
-            group.waitForRoom(operation.enterAgain);
+            room.waitForRoom(operation.enterAgain);
             return;
         }
         if (operation.kind == ForwardLog.Kind.FLUSH
@@ -183,6 +189,10 @@ final class PrimaryDisk extends LayeredDisk {
     }
 
     private boolean enterAgain(final Operation operation) {
+        if (room.isHopeless()) {
+            refuse(operation);
+            return true;
+        }
         if (!claim(operation)) {
             return false;
         }
@@ -192,6 +202,14 @@ final class PrimaryDisk extends LayeredDisk {
             local.poll();
         }
         return true;
+    }
+
+    /** The process ends, and there will be no room: the guest's server says so. */
+    private void refuse(final Operation operation) {
+        if (operation.isInLog) {
+            log.cancel((int) operation.position, operation.end - operation.offset);
+        }
+        finish(operation, Errno.ESHUTDOWN);
     }
 
     private boolean claim(final Operation operation) {
@@ -306,6 +324,10 @@ final class PrimaryDisk extends LayeredDisk {
             local.poll();
             return;
         }
+        finish(operation, errno);
+    }
+
+    private void finish(final Operation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
         give(operation);

@@ -1,8 +1,6 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.disk.ExtentList;
-import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
@@ -10,7 +8,6 @@ import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
-import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.server.ServedExport;
 
 import java.io.IOException;
@@ -18,11 +15,9 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * The primary side of a disk group: serves the guest from the local disks, and forwards what
@@ -33,11 +28,6 @@ import java.util.concurrent.CompletableFuture;
  * positions of the {@link ForwardLog}, and tell each other of the rest by {@link IoLoop#execute}.
  */
 public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
-    /** Epochs that may be uncommitted at a time, the open one included. */
-    private static final int UNCOMMITTED_MAX = 2;
-
-    private static final int SCAN_EXTENTS = 4;
-
     /**
      * What a primary is made of.
      *
@@ -46,10 +36,26 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * @param assumeIdentical whether the user says that the disks are equal
      * @param lagNanosMax how old what the linked secondary has not answered may become before the
      *     guest's writes wait, so that a seal never has much before it; 0 for any age
+     * @param patienceNanos how long who asks for a seal or a commit waits for a link that was cut
      */
     public record Options(
-            int logLength, FullLogPolicy fullLog, boolean assumeIdentical, long lagNanosMax) {
-        /** With any lag. */
+            int logLength,
+            FullLogPolicy fullLog,
+            boolean assumeIdentical,
+            long lagNanosMax,
+            long patienceNanos) {
+        private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+
+        /** With the usual patience: two seconds, in which a secondary is started again. */
+        public Options(
+                final int logLength,
+                final FullLogPolicy fullLog,
+                final boolean assumeIdentical,
+                final long lagNanosMax) {
+            this(logLength, fullLog, assumeIdentical, lagNanosMax, PATIENCE_NANOS);
+        }
+
+        /** The same with any lag. */
         public Options(
                 final int logLength, final FullLogPolicy fullLog, final boolean assumeIdentical) {
             this(logLength, fullLog, assumeIdentical, 0);
@@ -58,13 +64,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private final IoLoop guestLoop;
     private final IoLoop linkLoop;
-    private final List<Peer> peers;
     private final Options options;
-    private final GroupEvents events;
+    private final PrimaryEvents events;
     private final ForwardLog log;
     private final List<PrimaryDisk> disks = new ArrayList<>();
-    private final boolean[] emptyDisks;
-    private int scanCount;
+    private final EmptyDisks emptyDisks;
     private final Link link;
 
     private final RoomQueue room;
@@ -72,16 +76,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final Runnable workTask = this::work;
 
     private GroupStatus.State state = GroupStatus.State.IDLE;
-    private boolean isDetached;
-    private boolean isLinked;
-    private boolean isForeign;
     private ReplicationError error;
-    private long openEpoch = 1;
-    private long sealedEpoch;
-    private long committedEpoch;
+    private final PrimaryEpochs epochs = new PrimaryEpochs();
+    private final PeerPresence presence;
+    private final PrimaryCheckpoints checkpoints;
     private CompletableFuture<Void> started;
-    private final NavigableMap<Long, CompletableFuture<Long>> seals = new TreeMap<>();
-    private final NavigableMap<Long, CompletableFuture<Void>> commits = new TreeMap<>();
 
     private PrimaryGroup(
             final IoLoop guestLoop,
@@ -92,14 +91,15 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final GroupEvents events) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
-        this.peers = List.copyOf(peers);
         this.options = options;
-        this.events = events;
+        final String peer = peers.getFirst().server().toString();
+        this.events = new PrimaryEvents(events, peer, epochs::committed);
         log = new ForwardLog(options.logLength());
-        room = new RoomQueue(guestLoop, this::isLate, this::onFullLog);
-        emptyDisks = new boolean[locals.size()];
+        room = new RoomQueue(guestLoop, log, options.lagNanosMax(), this::onFullLog);
+        presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
+        emptyDisks = new EmptyDisks(locals);
         for (final Disk local : locals) {
-            disks.add(new PrimaryDisk(local, this, disks.size(), log));
+            disks.add(new PrimaryDisk(local, this, disks.size(), log, room));
         }
         final SecureRandom random = new SecureRandom();
         final SecondaryConnections.Session session =
@@ -110,10 +110,19 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         linkLoop,
                         peers.toArray(Peer[]::new),
                         disks.toArray(PrimaryDisk[]::new),
-                        emptyDisks,
+                        emptyDisks.flags(),
                         log,
                         session,
-                        new LinkEvents());
+                        new LinkReport(guestLoop, new LinkEvents()));
+        checkpoints =
+                new PrimaryCheckpoints(
+                        this,
+                        epochs,
+                        presence,
+                        log,
+                        room,
+                        disks.size(),
+                        epoch -> linkLoop.execute(() -> link.commit(epoch)));
     }
 
     /**
@@ -158,34 +167,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         final PrimaryGroup group =
                 new PrimaryGroup(guestLoop, linkLoop, disks, peers, options, events);
-        for (int i = 0; i < disks.size(); i++) {
-            group.scan(i, disks.get(i));
-        }
+        group.emptyDisks.look(group::startLink);
         return group;
-    }
-
-    /** A disk without any data equals another one of that kind. */
-    private void scan(final int number, final Disk disk) {
-        scanCount++;
-        final ExtentList extents = new ExtentList(SCAN_EXTENTS);
-        disk.extents(
-                0,
-                disk.length(),
-                extents,
-                (token, errno) -> {
-                    emptyDisks[number] =
-                            errno == 0
-                                    && extents.totalLength() == disk.length()
-                                    && extents.isHole();
-                    scanCount--;
-                    startLink();
-                },
-                0);
-        disk.poll();
-    }
-
-    private String peer() {
-        return peers.getFirst().server().toString();
     }
 
     /** The disks as the guest uses them, in order. */
@@ -223,97 +206,41 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** The link says which disks are empty: all must have been looked at. */
     private void startLink() {
-        if (state == GroupStatus.State.RUNNING && scanCount == 0) {
+        if (state == GroupStatus.State.RUNNING && emptyDisks.isKnown()) {
             linkLoop.execute(link::start);
         }
     }
 
     @Override
     public CompletableFuture<Long> seal() {
-        return seal(0);
+        return checkpoints.seal();
     }
 
-    private CompletableFuture<Long> seal(final int flags) {
-        final String refusal = refuseOperation();
-        if (refusal != null) {
-            return fail(refusal);
-        }
-        if (!started.isDone()) {
-            // It is the secondary that knows which epoch is open.
-            return fail("the secondary is not attached yet; checkpoint when it is");
-        }
-        if (openEpoch + 1 > committedEpoch + UNCOMMITTED_MAX) {
-            return fail("epoch " + (openEpoch - 1) + " is not committed yet; commit it first");
-        }
-        final long epoch = openEpoch++;
-        final CompletableFuture<Long> sealed = new CompletableFuture<>();
-        seals.put(epoch, sealed);
-        final RoomQueue.Waiting entry = () -> enterSeals(epoch, flags);
-        // What waits for room is in no epoch yet: it holds no seal up.
-        if (!entry.enterAgain()) {
-            waitForRoom(entry);
-        }
-        return sealed;
-    }
-
-    /** All disks' at one place of the log: what is before belongs to the epoch. */
-    private boolean enterSeals(final long epoch, final int flags) {
-        if (isDetached) {
-            return true; // whoever waited has been told
-        }
-        if (!log.hasFrames(disks.size())) {
-            return false;
-        }
-        for (int i = 0; i < disks.size(); i++) {
-            log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, nanoTime()), true);
-        }
-        onDecided();
-        return true;
+    @Override
+    public CompletableFuture<Void> whenSealed() {
+        return checkpoints.whenSealed();
     }
 
     @Override
     public CompletableFuture<Void> commit(final long epoch) {
-        final String refusal = refuseOperation();
-        if (refusal != null) {
-            return fail(refusal);
-        }
-        if (epoch <= committedEpoch) {
-            return CompletableFuture.completedFuture(null);
-        }
-        if (epoch > sealedEpoch) {
-            return fail(
-                    "epoch "
-                            + epoch
-                            + " can't be committed: the last one that is sealed is "
-                            + sealedEpoch);
-        }
-        linkLoop.execute(() -> link.commit(epoch));
-        return commits.computeIfAbsent(epoch, absent -> new CompletableFuture<>());
+        return checkpoints.commit(epoch);
     }
 
     @Override
     public CompletableFuture<Long> checkpoint() {
-        if (state == GroupStatus.State.ALONE) {
-            return CompletableFuture.completedFuture(committedEpoch);
-        }
-        if (isForeign) {
-            return fail(
-                    "the secondary at "
-                            + peer()
-                            + " is no lockstep and knows no epochs: start the primary with"
-                            + " --peer-qmp; or seal (x-lockstep-seal), checkpoint the secondary in"
-                            + " its own way, and commit (x-lockstep-commit)");
-        }
-        // Most often the seals commit as well, and the commit finds itself done.
-        return seal(ControlRecord.AND_COMMIT)
-                .thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
+        return checkpoints.checkpoint();
     }
 
-    private String refuseOperation() {
+    /** Why nothing is sealed or committed here; null where it may be. */
+    String refuseOperation() {
         if (error != null) {
             return error.sentence();
         }
-        return state == GroupStatus.State.RUNNING ? null : "replication is not running";
+        return switch (state) {
+            case RUNNING -> null;
+            case ALONE -> "replication is not running: " + ending();
+            default -> "replication is not running";
+        };
     }
 
     private static <T> CompletableFuture<T> fail(final String sentence) {
@@ -333,22 +260,24 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     /**
+     * The process will end. From now on nobody waits for a secondary that is away, or that holds
+     * the log up because nobody will commit there: guests' requests that wait for room are refused
+     * with ESHUTDOWN, and a drain is over.
+     */
+    public void prepareToStop() {
+        room.prepareToStop(this::isHopeless);
+    }
+
+    private boolean isHopeless() {
+        return presence.isAway() || presence.isForeign() && epochs.sealed() > epochs.committed();
+    }
+
+    /**
      * Runs an action when the secondary has answered all that is in the log now, or when
      * replication has ended.
      */
     public void drain(final Runnable whenDrained) {
-        final long end = log.appended();
-        final RoomQueue.Waiting entry =
-                () -> {
-                    final boolean isOver = isDetached || log.released() >= end;
-                    if (isOver) {
-                        whenDrained.run();
-                    }
-                    return isOver;
-                };
-        if (!entry.enterAgain()) {
-            room.addDrain(entry);
-        }
+        room.drain(whenDrained);
     }
 
     // ---- What the disks ask and tell, on the guest's loop.
@@ -358,47 +287,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     boolean isDetached() {
-        return isDetached;
-    }
-
-    /** Whether nobody waits before whoever asks, and the secondary keeps up. */
-    boolean mayEnter() {
-        return room.isEmpty() && !isLate();
-    }
-
-    /** Whether the secondary is further behind than it may be: one that is there, and is ours. */
-    private boolean isLate() {
-        if (options.lagNanosMax() == 0 || !isLinked || isForeign) {
-            return false;
-        }
-        final long released = log.released();
-        return released < log.appended()
-                && nanoTime() - log.timeNanos(released) > options.lagNanosMax();
-    }
-
-    /** The log is full. */
-    void waitForRoom(final RoomQueue.Waiting entry) {
-        onFullLog();
-        waitForTurn(entry);
-    }
-
-    /** The secondary is late, or others wait already. */
-    void waitForTurn(final RoomQueue.Waiting entry) {
-        room.add(entry);
+        return room.isOver();
     }
 
     /** Does what the policy says. */
     private void onFullLog() {
-        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached) {
-            giveUp(
-                    GroupEvents.Event.DETACHED,
-                    new ReplicationError(
-                            ReplicationError.Kind.FORWARD,
-                            "",
-                            -1,
-                            "ENOSPC",
-                            "the forward log is full: the secondary was given up, and the guest"
-                                    + " goes on; set replication up anew"));
+        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached()) {
+            giveUp(GroupEvents.Event.DETACHED, events.fullLog());
         }
     }
 
@@ -414,19 +309,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     void onGuestError(final String disk, final long offset, final int errno) {
-        events.onEvent(
-                GroupEvents.Event.GUEST_IO_ERROR,
-                disk,
-                committedEpoch,
-                "disk "
-                        + disk
-                        + ": a request of the guest at "
-                        + offset
-                        + " failed: "
-                        + Errno.meaning(errno)
-                        + " ("
-                        + Errno.name(errno)
-                        + ")");
+        events.guestError(disk, offset, errno);
     }
 
     /** A change has failed, and what it left can't be read: it can't be forwarded. */
@@ -434,155 +317,78 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (state != GroupStatus.State.RUNNING) {
             return;
         }
-        giveUp(
-                GroupEvents.Event.REPLICATION_ERROR,
-                new ReplicationError(
-                        ReplicationError.Kind.FORWARD,
-                        disk,
-                        offset,
-                        Errno.name(errno),
-                        "disk "
-                                + disk
-                                + ": a request of the guest at "
-                                + offset
-                                + " failed, and what it left there can't be read: "
-                                + Errno.meaning(errno)
-                                + "; the secondary was given up, and the guest goes on; see to the"
-                                + " disk, then set replication up anew"));
+        giveUp(GroupEvents.Event.REPLICATION_ERROR, events.unknownContent(disk, offset, errno));
+    }
+
+    private void onAway() {
+        checkpoints.onAway();
+        room.look();
     }
 
     // ---- The link, told on the guest's loop.
 
-    private void onUp(final boolean nowForeign, final long sealed, final long committed) {
-        if (state != GroupStatus.State.RUNNING) {
-            return;
-        }
-        isLinked = true;
-        isForeign = nowForeign;
-        if (!started.isDone()) {
-            openEpoch = sealed + 1;
-            sealedEpoch = sealed;
-        }
-        onCommitted(committed);
-        events.onEvent(
-                GroupEvents.Event.LINK_UP,
-                "",
-                committedEpoch,
-                "linked to the secondary at " + peer());
-        started.complete(null);
-        commits.keySet().forEach(epoch -> linkLoop.execute(() -> link.commit(epoch)));
-    }
-
-    private void onDown(final String reason) {
-        isLinked = false;
-        room.tell(); // who waited for a late secondary does not wait for one that is gone
-        events.onEvent(
-                GroupEvents.Event.LINK_DOWN,
-                "",
-                committedEpoch,
-                "the link to the secondary at " + peer() + " is cut, and tried again: " + reason);
-    }
-
-    private void onRefused(
-            final String disk, final long offset, final int errno, final String reason) {
-        if (state != GroupStatus.State.RUNNING) {
-            return;
-        }
-        giveUp(
-                GroupEvents.Event.REPLICATION_ERROR,
-                new ReplicationError(
-                        ReplicationError.Kind.FORWARD,
-                        disk,
-                        offset,
-                        Errno.name(errno),
-                        "the secondary at " + peer() + " refused: " + reason));
-    }
-
-    private void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
-        error = cause;
-        state = GroupStatus.State.BROKEN;
-        events.onEvent(event, cause.disk(), committedEpoch, cause.sentence());
-        goAlone(cause.sentence(), link::end);
-    }
-
-    /** From now on changes go to the local disk, and what the secondary lacks is noted. */
-    private void goAlone(final String reason, final Runnable endOfLink) {
-        isDetached = true;
-        isLinked = false;
-        for (long frame = log.released(); frame < log.appended(); frame++) {
-            if (log.kind(frame) != ForwardLog.Kind.SEAL) {
-                disks.get(log.disk(frame)).dirty().mark(log.offset(frame), log.length(frame));
-            }
-        }
-        linkLoop.execute(endOfLink);
-        failAll(seals, reason);
-        failAll(commits, reason);
-        if (started != null && !started.isDone()) {
-            started.completeExceptionally(new GroupException(reason));
-        }
-        room.tell();
-    }
-
-    private static <T> void failAll(
-            final Map<Long, CompletableFuture<T>> futures, final String reason) {
-        final List<CompletableFuture<T>> all = List.copyOf(futures.values());
-        futures.clear();
-        all.forEach(future -> future.completeExceptionally(new GroupException(reason)));
-    }
-
-    private void onSealed(final long epoch) {
-        sealedEpoch = Math.max(sealedEpoch, epoch);
-        final CompletableFuture<Long> sealed = seals.remove(epoch);
-        if (sealed != null) {
-            sealed.complete(epoch);
-        }
-    }
-
-    private void onCommitted(final long epoch) {
-        if (epoch <= committedEpoch) {
-            return;
-        }
-        committedEpoch = epoch;
-        events.onEvent(GroupEvents.Event.CHECKPOINT, "", epoch, "epoch " + epoch + " is committed");
-        onSealed(epoch);
-        final NavigableMap<Long, CompletableFuture<Void>> done = commits.headMap(epoch, true);
-        final List<CompletableFuture<Void>> all = List.copyOf(done.values());
-        done.clear();
-        all.forEach(future -> future.complete(null));
-    }
-
-    /** Brings what the link tells to the guest's loop. */
+    /** What the link tells, on the guest's loop. */
     private final class LinkEvents implements Link.Owner {
         @Override
         public void onUp(final boolean nowForeign, final long sealed, final long committed) {
-            guestLoop.execute(() -> PrimaryGroup.this.onUp(nowForeign, sealed, committed));
+            if (state != GroupStatus.State.RUNNING) {
+                return;
+            }
+            presence.onUp(nowForeign);
+            room.peerIsThere(!nowForeign);
+            if (!started.isDone()) {
+                epochs.goOnBehind(sealed);
+            }
+            onCommitted(committed);
+            events.linkUp();
+            started.complete(null);
         }
 
         @Override
         public void onDown(final String reason) {
-            guestLoop.execute(() -> PrimaryGroup.this.onDown(reason));
+            presence.onDown(reason);
+            room.peerIsThere(false);
+            events.linkDown(reason);
         }
 
         @Override
-        public void onUnreachable(final String reason) {
-            // The first attempts of a pair that is being started, or the next ones after a cut:
-            // the status says that there is no link.
+        public void onUnfit(final String disk, final String reason) {
+            refuse(events.unfit(disk, reason));
         }
 
         @Override
         public void onRefused(
-                final String disk, final long offset, final int errno, final String reason) {
-            guestLoop.execute(() -> PrimaryGroup.this.onRefused(disk, offset, errno, reason));
+                final String what,
+                final String disk,
+                final long offset,
+                final int errno,
+                final String reason) {
+            refuse(events.refused(what, disk, offset, errno, reason));
+        }
+
+        private void refuse(final ReplicationError cause) {
+            if (state == GroupStatus.State.RUNNING) {
+                giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
+            }
+        }
+
+        @Override
+        public void onUnreachable(final String reason) {
+            presence.onUnreachable(reason);
         }
 
         @Override
         public void onSealed(final long epoch) {
-            guestLoop.execute(() -> PrimaryGroup.this.onSealed(epoch));
+            epochs.onSealed(epoch);
+            room.look();
         }
 
         @Override
         public void onCommitted(final long epoch) {
-            guestLoop.execute(() -> PrimaryGroup.this.onCommitted(epoch));
+            if (epochs.commit(epoch)) {
+                events.checkpoint();
+                epochs.tellCommitted();
+            }
         }
 
         @Override
@@ -591,7 +397,37 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
     }
 
+    private void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
+        error = cause;
+        state = GroupStatus.State.BROKEN;
+        events.givenUp(event, cause);
+        goAlone(cause.sentence(), link::end);
+    }
+
+    /** From now on changes go to the local disk, and what the secondary lacks is noted. */
+    private void goAlone(final String reason, final Runnable endOfLink) {
+        room.end();
+        presence.end();
+        for (long frame = log.released(); frame < log.appended(); frame++) {
+            if (log.kind(frame) != ForwardLog.Kind.SEAL) {
+                disks.get(log.disk(frame)).dirty().mark(log.offset(frame), log.length(frame));
+            }
+        }
+        linkLoop.execute(endOfLink);
+        epochs.fail(epoch -> reason);
+        if (started != null && !started.isDone()) {
+            started.completeExceptionally(new GroupException(reason));
+        }
+    }
+
     // ---- Status and end.
+
+    @Override
+    public String ending() {
+        return state == GroupStatus.State.ALONE
+                ? "it was stopped on the primary, whose disks are plain ones since"
+                : "";
+    }
 
     @Override
     public Optional<ReplicationError> error() {
@@ -603,29 +439,19 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return new GroupStatus(
                 Role.PRIMARY,
                 state,
-                peer() + (isForeign ? " (not a lockstep)" : ""),
-                isLinked,
-                openEpoch,
-                sealedEpoch,
-                committedEpoch,
-                isDetached ? 0 : log.usedLength(),
-                isDetached ? 0 : lagNanos(),
-                isDetached ? 0 : log.usedLength(),
+                presence.peer(),
+                presence.isLinked(),
+                presence.unlinkedNanos(),
+                epochs.open(),
+                epochs.sealed(),
+                epochs.committed(),
+                isDetached() ? 0 : log.usedLength(),
+                isDetached() ? 0 : room.lagNanos(),
+                isDetached() ? 0 : log.usedLength(),
                 log.capacity(),
                 0,
                 0,
                 disks.stream().map(PrimaryGroup::status).toList());
-    }
-
-    /** How old the oldest data is that the secondary has not answered. */
-    private long lagNanos() {
-        for (long frame = log.released(); frame < log.appended(); frame++) {
-            if (log.kind(frame) == ForwardLog.Kind.WRITE
-                    || log.kind(frame) == ForwardLog.Kind.ZERO) {
-                return Math.max(0, nanoTime() - log.timeNanos(frame));
-            }
-        }
-        return 0;
     }
 
     private static GroupStatus.DiskStatus status(final PrimaryDisk disk) {

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 
 /**
- * What waits for room in the forward log, or for a late secondary: it goes in in the order in which
- * it came. And what waits for the secondary's answers, which takes no room.
+ * Who may go into the forward log. What waits for room there, or for a late secondary, goes in in
+ * the order in which it came. And what waits for the secondary's answers, which takes no room.
  *
  * <p>On the guest's loop; the link's says when there is room ({@link #onReleased}), and wakes the
  * guest's only where somebody waits.
@@ -22,12 +22,21 @@ final class RoomQueue {
     }
 
     private final IoLoop guestLoop;
-    private final BooleanSupplier isLate;
+    private final ForwardLog log;
+    private final long lagNanosMax;
     private final Runnable onFull;
     private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
     private final List<Waiting> drains = new ArrayList<>();
     private final WakeUp wakeUp = new WakeUp();
     private final Runnable useTask = this::use;
+
+    /** Whether there is a secondary that may not be late. */
+    private boolean isPeerThere;
+
+    private boolean isOver;
+
+    /** Of a process that will end: whether there is no use in waiting. */
+    private BooleanSupplier isHopeless = () -> false;
 
     /** For the link's loop: whether to say when there is room. */
     private volatile boolean isAsked;
@@ -35,30 +44,107 @@ final class RoomQueue {
     /**
      * An empty queue.
      *
-     * @param isLate whether everybody waits, room or none
+     * @param lagNanosMax how late the secondary may be; 0 for any time
      * @param onFull the log has no room for the first of the queue
      */
-    RoomQueue(final IoLoop guestLoop, final BooleanSupplier isLate, final Runnable onFull) {
+    RoomQueue(
+            final IoLoop guestLoop,
+            final ForwardLog log,
+            final long lagNanosMax,
+            final Runnable onFull) {
         this.guestLoop = guestLoop;
-        this.isLate = isLate;
+        this.log = log;
+        this.lagNanosMax = lagNanosMax;
         this.onFull = onFull;
     }
 
-    /** Whether nobody waits to go in. */
-    boolean isEmpty() {
-        return waiting.isEmpty();
+    /** Whether nobody waits before whoever asks, and the secondary keeps up. */
+    boolean mayEnter() {
+        return waiting.isEmpty() && !isLate();
     }
 
-    /** Waits for its turn. */
-    void add(final Waiting entry) {
+    private boolean isLate() {
+        if (lagNanosMax == 0 || !isPeerThere) {
+            return false;
+        }
+        final long released = log.released();
+        return released < log.appended()
+                && guestLoop.nanoTime() - log.timeNanos(released) > lagNanosMax;
+    }
+
+    /** How old the oldest data is that the secondary has not answered. */
+    long lagNanos() {
+        for (long frame = log.released(); frame < log.appended(); frame++) {
+            if (log.kind(frame) == ForwardLog.Kind.WRITE
+                    || log.kind(frame) == ForwardLog.Kind.ZERO) {
+                return Math.max(0, guestLoop.nanoTime() - log.timeNanos(frame));
+            }
+        }
+        return 0;
+    }
+
+    /**
+     * Whether there is a secondary that must keep up. Who waited for a late one does not wait for
+     * one that is gone.
+     */
+    void peerIsThere(final boolean isThere) {
+        isPeerThere = isThere;
+        tell();
+    }
+
+    /** Nothing goes into the log any more, and so nobody waits. */
+    void end() {
+        isOver = true;
+        peerIsThere(false);
+    }
+
+    boolean isOver() {
+        return isOver;
+    }
+
+    /** The process will end: from now on nobody waits where there is no use in it. */
+    void prepareToStop(final BooleanSupplier noUseInWaiting) {
+        isHopeless = noUseInWaiting;
+        tell();
+    }
+
+    /** Whether who waits for room is to be refused. */
+    boolean isHopeless() {
+        return !isOver && isHopeless.getAsBoolean();
+    }
+
+    /** Whether there is use in waiting may have changed. */
+    void look() {
+        tell();
+    }
+
+    /** The log is full. */
+    void waitForRoom(final Waiting entry) {
+        onFull.run();
+        waitForTurn(entry);
+    }
+
+    /** The secondary is late, or others wait already. */
+    void waitForTurn(final Waiting entry) {
         waiting.add(entry);
         ask();
     }
 
-    /** Waits for answers, beside those that wait for room. */
-    void addDrain(final Waiting entry) {
-        drains.add(entry);
-        ask();
+    /** Runs an action when the secondary has answered all that is in the log now, or at the end. */
+    void drain(final Runnable whenDrained) {
+        final long end = log.appended();
+        final Waiting entry =
+                () -> {
+                    final boolean isDone = isOver || log.released() >= end || isHopeless();
+                    if (isDone) {
+                        whenDrained.run();
+                    }
+                    return isDone;
+                };
+        if (!entry.enterAgain()) {
+            drains.add(entry);
+            ask();
+        }
     }
 
     private void ask() {
@@ -66,8 +152,8 @@ final class RoomQueue {
         tell(); // there may be some by now: the link tells only those whom it knows of
     }
 
-    /** Has the queue looked at soon; from any loop. */
-    void tell() {
+    /** Has the queue looked at soon. */
+    private void tell() {
         if (wakeUp.isNeeded()) {
             guestLoop.execute(useTask);
         }
@@ -83,7 +169,7 @@ final class RoomQueue {
     private void use() {
         wakeUp.onAwake();
         boolean isFull = false;
-        while (!isFull && !waiting.isEmpty() && !isLate.getAsBoolean()) {
+        while (!isFull && !waiting.isEmpty() && !isLate()) {
             isFull = !waiting.peekFirst().enterAgain();
             if (!isFull) {
                 waiting.removeFirst();

@@ -230,22 +230,26 @@ final class SecondaryConnections {
                             + negotiated.export().size()
                             + "; they must be of one length");
         } else if (negotiated.has(Nbd.FLAG_READ_ONLY)) {
-            refuse(disk, "the secondary's export is read-only");
+            refuse(disk, "the secondary's export is read-only; export it writable");
         } else if (!negotiated.has(Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FLUSH)) {
-            refuse(disk, "the secondary's server offers no write-zeroes or no flush");
+            refuse(
+                    disk,
+                    "the secondary's server offers no write-zeroes or no flush; use one that"
+                            + " does");
         } else if (negotiated.export().blockSizeMin() > 1) {
             refuse(
                     disk,
                     "the secondary's server takes only whole blocks of "
                             + negotiated.export().blockSizeMin()
-                            + " bytes, and the guest may write less");
+                            + " bytes, and the guest may write less; use one that takes any");
         } else if (negotiated.export().payloadLengthMax() < payloadLengthMax) {
             refuse(
                     disk,
                     "the secondary's server takes at most "
                             + negotiated.export().payloadLengthMax()
                             + " bytes in a write, and the primary sends up to "
-                            + payloadLengthMax);
+                            + payloadLengthMax
+                            + "; use one that takes as much");
         } else {
             onFound(
                     disk,
@@ -352,7 +356,7 @@ final class SecondaryConnections {
     }
 
     /** Ends them for good, because of what the secondary said of a disk. */
-    void refuse(final int disk, final String reason) {
+    private void refuse(final int disk, final String reason) {
         end();
         owner.onRefused(disk, reason);
     }

@@ -18,6 +18,7 @@ import java.nio.file.Path;
  * the younger's, then in the secondary disk. On the group's loop.
  */
 final class DiskBuffers implements AutoCloseable {
+    private final Path directory;
     private final GroupPage page;
     private final EpochBuffer active;
     private final EpochBuffer evenHidden;
@@ -27,10 +28,12 @@ final class DiskBuffers implements AutoCloseable {
     private int slot;
 
     private DiskBuffers(
+            final Path directory,
             final GroupPage page,
             final EpochBuffer active,
             final EpochBuffer evenHidden,
             final EpochBuffer oddHidden) {
+        this.directory = directory;
         this.page = page;
         this.active = active;
         this.evenHidden = evenHidden;
@@ -63,7 +66,9 @@ final class DiskBuffers implements AutoCloseable {
             close(odd);
             throw e;
         }
-        final DiskBuffers buffers = new DiskBuffers(page, active, even, odd);
+        final DiskBuffers buffers =
+                new DiskBuffers(
+                        files.hidden().toAbsolutePath().getParent(), page, active, even, odd);
         final long committed = page.committedEpoch();
         active.enter(committed);
         buffers.hidden(committed + 1);
@@ -170,6 +175,27 @@ final class DiskBuffers implements AutoCloseable {
     /** Bytes of the guest's own writes. */
     long activeUsed() {
         return active().usedLength();
+    }
+
+    /** How much of the active disk is taken, and where it lies. */
+    String activeRoom() {
+        return room(activeUsed(), active);
+    }
+
+    /** How much of the hidden disk the open epoch has taken, and where it lies. */
+    String hiddenRoom() {
+        final long used = Math.max(evenHidden.usedLength(), oddHidden.usedLength());
+        return room(used, evenHidden);
+    }
+
+    private String room(final long used, final EpochBuffer buffer) {
+        return used
+                + " of "
+                + buffer.limitLength()
+                + " bytes (--buffer-limit) taken, "
+                + directory.toFile().getUsableSpace()
+                + " free in the file system of "
+                + directory;
     }
 
     /** Bytes that all may have. */

@@ -1,9 +1,9 @@
 package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.Emptiness;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
@@ -16,7 +16,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 
 /**
  * One disk of a secondary group: its two faces, towards the primary and towards the guest, and what
@@ -24,8 +23,6 @@ import java.util.concurrent.CompletableFuture;
  */
 final class SecondaryDisk
         implements StreamDisk.Owner, GuestDisk.Owner, Merge.Owner, ControlSpace, AutoCloseable {
-    private static final int SCAN_EXTENTS = 4;
-
     private final SecondaryGroup group;
     private final int index;
     private final Disk local;
@@ -39,7 +36,9 @@ final class SecondaryDisk
     /** The connection of the primary; null for none. */
     private Client attached;
 
-    private boolean isEmpty;
+    /** The connection of a primary of which it is being looked at whether the pair is equal. */
+    private Client attaching;
+
     private String reason = "";
 
     /** What waits for the writes of the sealed epoch, and for all writes, to end. */
@@ -87,26 +86,6 @@ final class SecondaryDisk
     }
 
     // ---- Start, seal, failover.
-
-    /** Looks whether there is anything in the disk, and lets the guest in. */
-    CompletableFuture<Void> start() {
-        final CompletableFuture<Void> scanned = new CompletableFuture<>();
-        final ExtentList extents = new ExtentList(SCAN_EXTENTS);
-        local.extents(
-                0,
-                local.length(),
-                extents,
-                (token, errno) -> {
-                    isEmpty =
-                            errno == 0
-                                    && extents.totalLength() == local.length()
-                                    && extents.isHole();
-                    scanned.complete(null);
-                },
-                0);
-        local.poll();
-        return scanned;
-    }
 
     void openToGuest() {
         guest.mode(GuestDisk.Mode.BUFFERED);
@@ -191,7 +170,8 @@ final class SecondaryDisk
 
     @Override
     public void onGuestError(final String disk, final long offset, final int errno) {
-        group.onGuestError(disk, offset, errno);
+        final boolean isFull = errno == Errno.ENOSPC && guest.mode() == GuestDisk.Mode.BUFFERED;
+        group.onGuestError(disk, offset, errno, isFull ? buffers.activeRoom() : "");
     }
 
     // ---- What the stream asks.
@@ -207,8 +187,8 @@ final class SecondaryDisk
     }
 
     @Override
-    public int refusal() {
-        return group.refusal();
+    public int errno() {
+        return group.errnoOfChanges();
     }
 
     @Override
@@ -217,7 +197,8 @@ final class SecondaryDisk
             final String disk,
             final long offset,
             final int errno) {
-        group.onBroken(kind, disk, offset, errno);
+        final boolean isFull = kind == ReplicationError.Kind.PRE_IMAGE && errno == Errno.ENOSPC;
+        group.onBroken(kind, disk, offset, errno, isFull ? buffers.hiddenRoom() : "");
     }
 
     // ---- The control space.
@@ -231,8 +212,8 @@ final class SecondaryDisk
                 ControlRecord.STATE,
                 stream.openEpoch() - 1,
                 group.committedEpoch(),
-                group.sessionHigh(),
-                group.sessionLow(),
+                group.session().high(),
+                group.session().low(),
                 group.stateFlags());
         MemorySegment.copy(record, offset, into, position, length);
         return 0;
@@ -256,7 +237,10 @@ final class SecondaryDisk
             final long epoch = ControlRecord.epoch(from, position);
             final int flags = ControlRecord.flags(from, position);
             switch (ControlRecord.kind(from, position)) {
-                case ControlRecord.ATTACH -> errno = attach(client, from, position);
+                case ControlRecord.ATTACH -> {
+                    attach(client, from, position, completion, token);
+                    return;
+                }
                 case ControlRecord.COMMIT ->
                         errno = isAttached(client) ? commit(epoch) : refuseStranger();
                 case ControlRecord.SEAL -> {
@@ -282,26 +266,63 @@ final class SecondaryDisk
         return refuse(Errno.EPERM, "no primary is attached on this connection");
     }
 
-    private int attach(final Client client, final MemorySegment from, final long position) {
+    private void attach(
+            final Client client,
+            final MemorySegment from,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
         final long high = ControlRecord.sessionHigh(from, position);
         final long low = ControlRecord.sessionLow(from, position);
-        final String refusal = group.refuseSession(high, low);
+        final int flags = ControlRecord.flags(from, position);
+        final String refusal = group.session().refuse(high, low);
+        if (refusal != null) {
+            completion.onComplete(token, refuse(Errno.EPERM, refusal));
+        } else if (page.isAttached(index) || (flags & ControlRecord.ASSUME_IDENTICAL) != 0) {
+            completion.onComplete(token, admit(client, high, low));
+        } else if ((flags & ControlRecord.EMPTY) == 0) {
+            completion.onComplete(token, refuseUnequal());
+        } else {
+            attaching = client;
+            final long seen = stream.writeCount();
+            Emptiness.look(
+                    local,
+                    isEmpty ->
+                            completion.onComplete(
+                                    token, admitIfEmpty(client, high, low, isEmpty, seen)));
+        }
+    }
+
+    private int admitIfEmpty(
+            final Client client,
+            final long high,
+            final long low,
+            final boolean isEmpty,
+            final long writeCount) {
+        final String refusal = group.session().refuse(high, low); // it may have ended meanwhile
         if (refusal != null) {
             return refuse(Errno.EPERM, refusal);
         }
+        final boolean isEqual = isEmpty && isUntouched(writeCount) && isAttaching(client);
+        return isEqual ? admit(client, high, low) : refuseUnequal();
+    }
+
+    /** Whether failover, too, leads to what is in the disk, and nobody has written meanwhile. */
+    private boolean isUntouched(final long writeCount) {
+        return stream.isQuiet() && stream.writeCount() == writeCount && buffers.hiddenUsed() == 0;
+    }
+
+    private int refuseUnequal() {
+        return refuse(
+                Errno.EPERM,
+                "the pair is not known to be equal; copy the primary's disk to the secondary, and"
+                        + " start the primary with --assume-identical");
+    }
+
+    private int admit(final Client client, final long high, final long low) {
         if (!page.isAttached(index)) {
-            final int flags = ControlRecord.flags(from, position);
-            final boolean isEqual =
-                    (flags & ControlRecord.ASSUME_IDENTICAL) != 0
-                            || ((flags & ControlRecord.EMPTY) != 0 && isEmpty);
-            if (!isEqual) {
-                return refuse(
-                        Errno.EPERM,
-                        "the pair is not known to be equal; copy the primary's disk to the"
-                                + " secondary, and start the primary with --assume-identical");
-            }
             page.attach(index);
-            group.adopt(high, low);
+            group.session().adopt(high, low);
         }
         if (attached != null && !isAttached(client)) {
             attached.evict(); // what an old connection still has in its buffers must not come late
@@ -320,7 +341,7 @@ final class SecondaryDisk
             return refuse(
                     Errno.EINVAL, "epoch " + epoch + " can't be sealed: the open one is " + open);
         }
-        if (epoch + 1 > group.committedEpoch() + SecondaryGroup.UNCOMMITTED_MAX) {
+        if (epoch + 1 > group.committedEpoch() + SecondaryCheckpoints.UNCOMMITTED_MAX) {
             return refuse(
                     Errno.EINVAL,
                     "epoch "
@@ -363,11 +384,19 @@ final class SecondaryDisk
 
     @Override
     public boolean mayChange(final Client client) {
-        return isAttached(client) || group.takesAnyone();
+        return isAttached(client) || group.session().takesAnyone();
+    }
+
+    @Override
+    public String refusal() {
+        return group.refusalOfChanges();
     }
 
     @Override
     public void onGone(final Client client) {
+        if (isAttaching(client)) {
+            attaching = null;
+        }
         if (isAttached(client)) {
             attached = null;
             group.onLink();
@@ -377,6 +406,11 @@ final class SecondaryDisk
     @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
     private boolean isAttached(final Client client) {
         return attached == client;
+    }
+
+    @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
+    private boolean isAttaching(final Client client) {
+        return attaching == client;
     }
 
     // ---- Status and end.

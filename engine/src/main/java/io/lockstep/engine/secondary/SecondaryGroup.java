@@ -25,7 +25,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
-import java.util.function.Function;
 import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
 
@@ -38,9 +37,6 @@ import java.util.stream.IntStream;
  * store in {@link GroupPage} (I4). Everything is called on the group's loop.
  */
 public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
-    /** Epochs that may be uncommitted at a time, the open one included. */
-    static final int UNCOMMITTED_MAX = 2;
-
     /** A buffer keeps so much memory for the next epochs, in bytes. */
     private static final long HIGH_WATER = 256L << 20;
 
@@ -50,7 +46,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
      */
     static final long HEAD_START_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-    private static final long COMMIT_NANOS_MAX = TimeUnit.MINUTES.toNanos(1);
     private static final long TRIM_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     /**
@@ -84,15 +79,20 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private final IoLoop loop;
     private final Options options;
-    private final GroupEvents events;
+    private final SecondaryEvents events;
     private final GroupPage page;
     private final List<SecondaryDisk> disks = new ArrayList<>();
-    private final Histogram commits = new Histogram(COMMIT_NANOS_MAX, 3);
+    private final SecondarySession session;
+    private final SecondaryCheckpoints checkpoints;
     private ReplicationError error;
-    private boolean isLinked;
     private boolean isClosed;
     private boolean hasBuffers = true;
-    private long lastCommitted;
+
+    /** How replication has ended; empty while it has not. */
+    private String ending = "";
+
+    private boolean hasFailedOver;
+    private CompletableFuture<Void> ended = CompletableFuture.completedFuture(null);
 
     private SecondaryGroup(
             final IoLoop loop,
@@ -102,8 +102,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             throws IOException {
         this.loop = loop;
         this.options = options;
-        this.events = events;
+        this.events = new SecondaryEvents(events, this::committedEpoch);
         page = GroupPage.open(options.page(), locals);
+        session = new SecondarySession(this, page);
+        checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         boolean opened = false;
         try {
             for (int i = 0; i < locals.size(); i++) {
@@ -145,21 +147,18 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void resume() {
         if (page.state() == GroupPage.ALONE) {
+            ending = SecondaryEvents.endedBefore();
             disks.forEach(SecondaryDisk::standAlone); // killed while it was tidying up
             standAlone();
             return;
         }
-        lastCommitted = page.committedEpoch();
+        checkpoints.goOn();
         if (page.isBroken()) {
-            error =
-                    new ReplicationError(
-                            ReplicationError.Kind.PRE_IMAGE,
-                            "",
-                            -1,
-                            "",
-                            "replication had met an error before this process started");
+            error = events.brokenBefore();
         }
         if (page.state() == GroupPage.FAILED_OVER) {
+            ending = events.endedByFailover();
+            hasFailedOver = true;
             disks.forEach(SecondaryDisk::startMerge);
         }
         loop.schedule(TRIM_NANOS, this::trim);
@@ -191,74 +190,42 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> start() {
-        if (!hasBuffers || page.state() == GroupPage.FAILED_OVER) {
+        if (isOver()) {
             return CompletableFuture.completedFuture(null);
         }
         if (page.state() == GroupPage.RUNNING) {
             return fail("replication is already running");
         }
-        final CompletableFuture<?>[] scans =
-                disks.stream().map(SecondaryDisk::start).toArray(CompletableFuture[]::new);
-        return CompletableFuture.allOf(scans)
-                .thenRun(
-                        () -> {
-                            error = null;
-                            page.broken(false);
-                            page.state(GroupPage.RUNNING);
-                            disks.forEach(SecondaryDisk::openToGuest);
-                        });
+        error = null;
+        page.broken(false);
+        page.state(GroupPage.RUNNING);
+        disks.forEach(SecondaryDisk::openToGuest);
+        return CompletableFuture.completedFuture(null);
     }
 
     @Override
     public CompletableFuture<Long> seal() {
-        final String refusal = refuseOperation();
-        if (refusal != null) {
-            return fail(refusal);
-        }
-        if (!takesAnyone()) {
-            return fail("the primary seals; ask it");
-        }
-        final long epoch = disks.getFirst().openEpoch();
-        if (epoch + 1 > committedEpoch() + UNCOMMITTED_MAX) {
-            return fail("commit epoch " + (epoch - 1) + " first");
-        }
-        final CompletableFuture<Long> sealed = new CompletableFuture<>();
-        forEachDisk(SecondaryDisk::seal, () -> sealed.complete(epoch));
-        return sealed;
+        return checkpoints.seal();
     }
 
     @Override
     public CompletableFuture<Void> commit(final long epoch) {
-        final String refusal = refuseOperation();
-        final String reason = refusal == null ? commitUnlessRefused(epoch) : refusal;
-        return reason == null ? CompletableFuture.completedFuture(null) : fail(reason);
+        return checkpoints.commit(epoch);
     }
 
     @Override
     public CompletableFuture<Long> checkpoint() {
-        if (isOver()) {
-            return CompletableFuture.completedFuture(lastCommitted);
-        }
-        final String refusal = refuseOperation();
-        if (refusal != null) {
-            return fail(refusal);
-        }
-        if (!takesAnyone() || sealedEpoch() > committedEpoch()) {
-            final String reason = commitUnlessRefused(sealedEpoch());
-            return reason == null
-                    ? CompletableFuture.completedFuture(committedEpoch())
-                    : fail(reason);
-        }
-        return seal().thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
+        return checkpoints.checkpoint();
     }
 
-    private boolean isOver() {
-        return !hasBuffers || page.state() == GroupPage.FAILED_OVER;
+    boolean isOver() {
+        return !ending.isEmpty();
     }
 
-    private String refuseOperation() {
+    /** Why nothing is sealed or committed; null where it may be. */
+    String refuseOperation() {
         if (isOver()) {
-            return "replication has ended: the secondary has failed over";
+            return "replication is not running: " + ending;
         }
         if (page.state() != GroupPage.RUNNING) {
             return "replication is not running";
@@ -270,35 +237,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return CompletableFuture.failedFuture(new GroupException(sentence));
     }
 
-    /** Commits; answers why it can't be, or null. */
-    String commitUnlessRefused(final long epoch) {
-        if (epoch <= committedEpoch()) {
-            return null;
-        }
-        if (page.state() != GroupPage.RUNNING) {
-            return "replication is not running";
-        }
-        if (error != null) {
-            return error.sentence(); // an epoch's seal says nothing of writes that failed
-        }
-        if (epoch > sealedEpoch()) {
-            return "epoch "
-                    + epoch
-                    + " can't be committed: the last one that is sealed on every disk is "
-                    + sealedEpoch();
-        }
-        final long start = loop.nanoTime();
-        page.commit(epoch);
-        lastCommitted = epoch;
-        commits.recordValue(Math.min(loop.nanoTime() - start, COMMIT_NANOS_MAX));
-        events.onEvent(GroupEvents.Event.CHECKPOINT, "", epoch, "epoch " + epoch + " is committed");
-        return null;
-    }
-
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
         if (isOver()) {
-            return CompletableFuture.completedFuture(null);
+            return ended;
         }
         if (page.state() != GroupPage.RUNNING) {
             return fail("replication is not running");
@@ -308,7 +250,9 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private CompletableFuture<Void> failOver() {
         page.state(GroupPage.FAILED_OVER);
-        loop.schedule(HEAD_START_NANOS, this::tellOfFailover);
+        ending = events.endedByFailover();
+        hasFailedOver = true;
+        loop.schedule(HEAD_START_NANOS, events::failedOver);
         for (final SecondaryDisk disk : disks) {
             disk.endStream(
                     () -> {
@@ -320,18 +264,11 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return CompletableFuture.completedFuture(null);
     }
 
-    private void tellOfFailover() {
-        events.onEvent(
-                GroupEvents.Event.FAILOVER,
-                "",
-                lastCommitted,
-                "failed over to epoch " + lastCommitted + "; the guest is served");
-    }
-
     /** The primary's latest state is what the disks have; the buffers are dropped. */
     private CompletableFuture<Void> endReplication() {
         page.state(GroupPage.ALONE);
-        final CompletableFuture<Void> ended = new CompletableFuture<>();
+        ending = SecondaryEvents.endedByStop();
+        ended = new CompletableFuture<>();
         forEachDisk(
                 SecondaryDisk::endStream,
                 () -> {
@@ -343,7 +280,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     /** Has all disks do something; the action runs when the last has. */
-    private void forEachDisk(
+    void forEachDisk(
             final BiConsumer<SecondaryDisk, Runnable> operation, final Runnable whenAllHave) {
         final AtomicInteger left = new AtomicInteger(disks.size());
         for (final SecondaryDisk disk : disks) {
@@ -361,11 +298,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         if (disks.stream().allMatch(SecondaryDisk::isMerged)) {
             page.state(GroupPage.ALONE);
             standAlone();
-            events.onEvent(
-                    GroupEvents.Event.MERGE_COMPLETED,
-                    "",
-                    lastCommitted,
-                    "the merge is done; the disks are plain ones again");
+            events.merged();
         }
     }
 
@@ -381,36 +314,63 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 Files.deleteIfExists(options.page().toAbsolutePath().getParent());
             }
         } catch (final IOException e) {
-            events.onEvent(
-                    GroupEvents.Event.MERGE_FAILED,
-                    "",
-                    lastCommitted,
-                    "the buffers are not needed any more, and can't be removed: " + e.getMessage());
+            events.buffersRemain(e);
         }
     }
 
     // ---- What the disks ask and tell.
+
+    /** Whose writes are taken. */
+    SecondarySession session() {
+        return session;
+    }
+
+    boolean hasBuffers() {
+        return hasBuffers;
+    }
+
+    void onLink() {
+        if (session.link(disks.stream().allMatch(SecondaryDisk::isLinked))) {
+            events.linked(session.isLinked());
+        }
+    }
 
     /** Whether pre-images are saved. */
     boolean isReplicating() {
         return hasBuffers && page.state() == GroupPage.RUNNING;
     }
 
+    /** Why the stream is refused; empty where it is not. */
+    String refusalOfChanges() {
+        return isOver()
+                ? "replication has ended: " + ending
+                : error == null ? "" : error.sentence();
+    }
+
     /** 0, or the error with which the stream is refused. */
-    int refusal() {
-        if (isOver() || page.state() == GroupPage.ALONE) {
+    int errnoOfChanges() {
+        if (isOver()) {
             return Errno.ESHUTDOWN;
         }
         return error != null ? Errno.EIO : 0;
     }
 
     long committedEpoch() {
-        return lastCommitted;
+        return checkpoints.committedEpoch();
+    }
+
+    /** Commits; answers why it can't be, or null. */
+    String commitUnlessRefused(final long epoch) {
+        return checkpoints.commitUnlessRefused(epoch);
+    }
+
+    long openEpoch() {
+        return disks.getFirst().openEpoch();
     }
 
     /** The last epoch that is sealed on every disk. */
     long sealedEpoch() {
-        return hasBuffers ? minimum(disk -> disk.sealedEpoch()) : lastCommitted;
+        return hasBuffers ? minimum(disk -> disk.sealedEpoch()) : committedEpoch();
     }
 
     private long minimum(final ToLongFunction<SecondaryDisk> value) {
@@ -421,133 +381,33 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return disks.stream().mapToLong(value).sum();
     }
 
-    long sessionHigh() {
-        return hasBuffers ? page.sessionHigh() : 0;
-    }
-
-    long sessionLow() {
-        return hasBuffers ? page.sessionLow() : 0;
-    }
-
     int stateFlags() {
         return (isReplicating() ? ControlRecord.STARTED : 0)
-                | (isOver() ? ControlRecord.FAILED_OVER : 0)
+                | (hasFailedOver ? ControlRecord.FAILED_OVER : 0)
                 | (error != null ? ControlRecord.BROKEN : 0);
-    }
-
-    /** Whether no primary of our own kind has presented itself: any client may write. */
-    boolean takesAnyone() {
-        return !hasBuffers || page.sessionHigh() == 0;
-    }
-
-    /** Why a primary may not attach; null where it may. */
-    String refuseSession(final long high, final long low) {
-        if (isOver()) {
-            return "the secondary has failed over to epoch "
-                    + lastCommitted
-                    + "; set replication up anew";
-        }
-        if (!isReplicating()) {
-            return "replication is not started on the secondary";
-        }
-        if (high == 0) {
-            return "a session's name must not be zero";
-        }
-        if (!takesAnyone() && (page.sessionHigh() != high || page.sessionLow() != low)) {
-            return "another primary replicates to this secondary, or did; set the pair up anew,"
-                    + " with copied disks and fresh buffers";
-        }
-        return null;
-    }
-
-    void adopt(final long high, final long low) {
-        page.session(high, low);
-    }
-
-    void onLink() {
-        final boolean nowLinked = disks.stream().allMatch(SecondaryDisk::isLinked);
-        if (nowLinked != isLinked) {
-            isLinked = nowLinked;
-            events.onEvent(
-                    nowLinked ? GroupEvents.Event.LINK_UP : GroupEvents.Event.LINK_DOWN,
-                    "",
-                    lastCommitted,
-                    nowLinked ? "the primary is attached" : "the primary's connection has ended");
-        }
     }
 
     void onBroken(
             final ReplicationError.Kind kind,
             final String disk,
             final long offset,
-            final int errno) {
+            final int errno,
+            final String fullBuffer) {
         if (error != null) {
             return;
         }
         page.broken(true);
-        error = describe(kind, disk, offset, errno);
-        events.onEvent(GroupEvents.Event.REPLICATION_ERROR, disk, lastCommitted, error.sentence());
+        error = events.describe(kind, disk, offset, errno, fullBuffer);
+        events.broken(error);
     }
 
-    private ReplicationError describe(
-            final ReplicationError.Kind kind,
-            final String disk,
-            final long offset,
-            final int errno) {
-        final Function<String, String> sentence =
-                what ->
-                        "disk "
-                                + disk
-                                + ": "
-                                + what
-                                + " at "
-                                + offset
-                                + " failed: "
-                                + Errno.meaning(errno)
-                                + " ("
-                                + Errno.name(errno)
-                                + "); the stream has stopped, and failover returns to epoch "
-                                + lastCommitted;
-        final String text =
-                kind == ReplicationError.Kind.PRE_IMAGE
-                        ? sentence.apply("saving the pre-image of a block")
-                                + (errno == Errno.ENOSPC
-                                        ? "; give the buffers more room, or checkpoint more often"
-                                        : "")
-                        : sentence.apply("writing the secondary disk");
-        return new ReplicationError(kind, disk, offset, Errno.name(errno), text);
-    }
-
-    void onGuestError(final String disk, final long offset, final int errno) {
-        events.onEvent(
-                GroupEvents.Event.GUEST_IO_ERROR,
-                disk,
-                lastCommitted,
-                "disk "
-                        + disk
-                        + ": a request of the guest at "
-                        + offset
-                        + " failed: "
-                        + Errno.meaning(errno)
-                        + " ("
-                        + Errno.name(errno)
-                        + ")");
+    void onGuestError(
+            final String disk, final long offset, final int errno, final String fullBuffer) {
+        events.guestError(disk, offset, errno, fullBuffer);
     }
 
     void onMergeFailed(final String disk, final long offset, final int errno) {
-        events.onEvent(
-                GroupEvents.Event.MERGE_FAILED,
-                disk,
-                lastCommitted,
-                "disk "
-                        + disk
-                        + ": the merge failed at "
-                        + offset
-                        + ": "
-                        + Errno.meaning(errno)
-                        + " ("
-                        + Errno.name(errno)
-                        + "); it is tried again, and the guest goes on out of the buffers");
+        events.mergeFailed(disk, offset, errno);
     }
 
     // ---- Status and end.
@@ -558,8 +418,18 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     @Override
+    public String ending() {
+        return ending;
+    }
+
+    @Override
+    public boolean hasFailedOver() {
+        return hasFailedOver;
+    }
+
+    @Override
     public Optional<Histogram> commitDurations() {
-        return Optional.of(commits);
+        return Optional.of(checkpoints.durations());
     }
 
     @Override
@@ -567,11 +437,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return new GroupStatus(
                 Role.SECONDARY,
                 state(),
-                isLinked ? session() : "",
-                isLinked,
-                hasBuffers ? minimum(SecondaryDisk::openEpoch) : lastCommitted,
+                session.isLinked() ? session.toString() : "",
+                session.isLinked(),
+                0,
+                hasBuffers ? minimum(SecondaryDisk::openEpoch) : committedEpoch(),
                 sealedEpoch(),
-                lastCommitted,
+                committedEpoch(),
                 0,
                 0,
                 hasBuffers ? sum(SecondaryDisk::bufferUsed) : 0,
@@ -579,10 +450,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 sum(SecondaryDisk::mergeDone),
                 sum(SecondaryDisk::mergeTotal),
                 disks.stream().map(disk -> disk.status(hasBuffers)).toList());
-    }
-
-    private String session() {
-        return "session " + Long.toHexString(sessionHigh()) + Long.toHexString(sessionLow());
     }
 
     private GroupStatus.State state() {

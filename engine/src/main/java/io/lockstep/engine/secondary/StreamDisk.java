@@ -38,7 +38,7 @@ final class StreamDisk extends LayeredDisk {
         boolean isReplicating();
 
         /** 0, or the number of the error with which changes are refused. */
-        int refusal();
+        int errno();
 
         /** The stream can't go on. */
         void onBroken(ReplicationError.Kind kind, String disk, long offset, int errno);
@@ -154,7 +154,7 @@ final class StreamDisk extends LayeredDisk {
     public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
         final boolean isPossible =
                 hasWriteWindow(offset, length)
-                        && owner.refusal() == 0
+                        && owner.errno() == 0
                         && order.isFree(
                                 DiskBuffers.blockOf(offset),
                                 DiskBuffers.blockFrom(offset + length));
@@ -287,7 +287,7 @@ final class StreamDisk extends LayeredDisk {
             finish(operation, 0);
             return;
         }
-        final int refusal = owner.refusal();
+        final int refusal = owner.errno();
         if (refusal != 0) {
             finish(operation, refusal);
             return;
@@ -399,7 +399,7 @@ final class StreamDisk extends LayeredDisk {
             return;
         }
         // Another operation may have broken the stream while this one's pre-images were read.
-        final int refusal = owner.refusal();
+        final int refusal = owner.errno();
         if (refusal != 0) {
             if (operation.window != null) {
                 local.dropWriteWindow(operation.window);

@@ -34,6 +34,9 @@ public interface ControlSpace {
     /** Whether a client may change the export now. */
     boolean mayChange(Client client);
 
+    /** Why no change of the export is taken at the moment, a sentence; empty where changes are. */
+    String refusal();
+
     /** A client has gone. */
     void onGone(Client client);
 }

@@ -93,6 +93,19 @@ final class ReplyWriter {
                     control.reason());
             return;
         }
+        final String refusal =
+                control != null && RequestRunner.isChange(requests.command(index))
+                        ? control.refusal()
+                        : "";
+        if (!refusal.isEmpty()) {
+            error(
+                    requests.slot(index),
+                    requests.cookie(index),
+                    requests.offset(index),
+                    nbdError(errno),
+                    refusal);
+            return;
+        }
         final String reason =
                 "disk "
                         + disk.name()

@@ -283,7 +283,7 @@ final class RequestRunner
         onComplete(index, control.read(offset, length, replies.memory(), start + header));
     }
 
-    private static boolean isChange(final int command) {
+    static boolean isChange(final int command) {
         return command == Nbd.CMD_WRITE
                 || command == Nbd.CMD_WRITE_ZEROES
                 || command == Nbd.CMD_TRIM;

@@ -36,20 +36,24 @@ record EndedGroup(GroupStatus status) implements ReplicationGroup {
         return fail();
     }
 
-    private static <T> CompletableFuture<T> fail() {
+    private <T> CompletableFuture<T> fail() {
         return CompletableFuture.failedFuture(
-                new GroupException("replication is not running: its children were removed"));
+                new GroupException("replication is not running: " + ending()));
     }
 
-    /** Means nothing any more, as in QEMU. */
     @Override
     public CompletableFuture<Long> checkpoint() {
-        return CompletableFuture.completedFuture(status.committedEpoch());
+        return fail();
     }
 
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
         return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public String ending() {
+        return "its children were removed on the primary, whose disks are plain ones since";
     }
 
     @Override

@@ -276,12 +276,13 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Answers what is in flight, waits some seconds for the secondary to have all of it, and
-     * leaves; a secondary's buffers stay for the next process.
+     * Answers what is in flight, waits some seconds for the secondary to have all of it, unless it
+     * is away, and leaves; a secondary's buffers stay for the next process.
      *
      * @return whether every disk could be flushed
      */
     public boolean stop() {
+        loop.execute(group::prepareToStop);
         nbdServer.shutDown();
         guests.shutDown();
         drain();

@@ -143,7 +143,7 @@ final class EngineGroup implements ReplicationGroup {
         if (!attached.isEmpty()) {
             return CompletableFuture.completedFuture(null);
         }
-        ended = new EndedGroup(endedStatus(primary.status()));
+        ended = new EndedGroup(primary.status().ended(idleDisks()));
         return releasePrimary();
     }
 
@@ -315,6 +315,11 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
+    public CompletableFuture<Void> whenSealed() {
+        return current().map(ReplicationGroup::whenSealed).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
     public CompletableFuture<Void> commit(final long epoch) {
         return current().map(group -> group.commit(epoch)).orElseGet(EngineGroup::notRunning);
     }
@@ -344,6 +349,16 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
+    public String ending() {
+        return current().map(ReplicationGroup::ending).orElse("");
+    }
+
+    @Override
+    public boolean hasFailedOver() {
+        return current().map(ReplicationGroup::hasFailedOver).orElse(false);
+    }
+
+    @Override
     public Optional<Histogram> commitDurations() {
         return current().flatMap(ReplicationGroup::commitDurations);
     }
@@ -352,69 +367,27 @@ final class EngineGroup implements ReplicationGroup {
     @Override
     public GroupStatus status() {
         if (primary != null && secondary != null) {
-            return withMerge(primary.status(), secondary.status());
+            return primary.status().withMergeOf(secondary.status());
         }
-        return current().map(ReplicationGroup::status).orElseGet(this::idleStatus);
+        return current()
+                .map(ReplicationGroup::status)
+                .orElseGet(() -> GroupStatus.idle(role(), idleDisks()));
     }
 
-    private static GroupStatus withMerge(final GroupStatus status, final GroupStatus merge) {
-        return new GroupStatus(
-                status.role(),
-                status.state(),
-                status.peer(),
-                status.linked(),
-                status.openEpoch(),
-                status.sealedEpoch(),
-                status.committedEpoch(),
-                status.lagBytes(),
-                status.lagNanos(),
-                status.bufferUsed(),
-                status.bufferLimit(),
-                merge.mergeDone(),
-                merge.mergeTotal(),
-                status.disks());
-    }
-
-    private GroupStatus idleStatus() {
-        return statusWithoutGroup(GroupStatus.State.IDLE, 0, 0, 0);
-    }
-
-    private GroupStatus endedStatus(final GroupStatus last) {
-        return statusWithoutGroup(
-                GroupStatus.State.ALONE,
-                last.openEpoch(),
-                last.sealedEpoch(),
-                last.committedEpoch());
-    }
-
-    private GroupStatus statusWithoutGroup(
-            final GroupStatus.State state,
-            final long openEpoch,
-            final long sealedEpoch,
-            final long committedEpoch) {
-        return new GroupStatus(
-                role(),
-                state,
-                "",
-                false,
-                openEpoch,
-                sealedEpoch,
-                committedEpoch,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                disks.stream()
-                        .map(
-                                disk ->
-                                        new GroupStatus.DiskStatus(
-                                                disk.name(), disk.length(), 0, 0, 0, 0, 0))
-                        .toList());
+    private List<GroupStatus.DiskStatus> idleDisks() {
+        return disks.stream()
+                .map(disk -> GroupStatus.DiskStatus.idle(disk.name(), disk.length()))
+                .toList();
     }
 
     // ---- The end.
+
+    /** The process will end: nobody waits for a secondary that is away. */
+    void prepareToStop() {
+        if (primary != null) {
+            primary.prepareToStop();
+        }
+    }
 
     /** Runs an action when the secondary has all that was forwarded, or nobody forwards. */
     void drain(final Runnable whenDrained) {

@@ -10,12 +10,16 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.server.ConnectionLimit;
+import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
@@ -141,27 +145,259 @@ final class PairTest {
     @Test
     void theGuestGoesOnWhileACheckpointWaitsForTheSecondary() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
-        onLoop(
-                secondaryLoop,
-                () -> {
-                    listener.close();
-                    server.abort();
-                    return CompletableFuture.completedFuture(null);
-                });
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
+        cutOff();
         final CompletableFuture<Long> checkpoint = new CompletableFuture<>();
         guestLoop.execute(() -> primary.checkpoint().thenAccept(checkpoint::complete));
         final byte[] content = new byte[LENGTH];
         writeRandomly(new Random(5), content, 20); // the log has room for them
         assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
         assertFalse(checkpoint.isDone(), "there was nobody to take it");
-        onLoop(
+        letComeBack();
+        assertEquals(1, checkpoint.get(30, TimeUnit.SECONDS));
+    }
+
+    private static PrimaryGroup.Options withPatience(final long nanos) {
+        return new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false, 0, nanos);
+    }
+
+    /** The secondary goes on, and can't be reached. */
+    private void cutOff() throws Exception {
+        call(
+                secondaryLoop,
+                () -> {
+                    listener.close();
+                    server.abort();
+                    return null;
+                });
+    }
+
+    private void letComeBack() throws Exception {
+        call(
                 secondaryLoop,
                 () -> {
                     listen();
-                    return CompletableFuture.completedFuture(null);
+                    return null;
                 });
-        assertEquals(1, checkpoint.get(30, TimeUnit.SECONDS));
+    }
+
+    private static String refusal(
+            final NioLoop loop, final Callable<? extends CompletableFuture<?>> operation) {
+        return assertThrows(
+                        ExecutionException.class,
+                        () -> onLoop(loop, () -> operation.call().thenApply(done -> done)))
+                .getCause()
+                .getMessage();
+    }
+
+    /** Whether the link was cut before it was asked, or while it waited, or long ago. */
+    @Test
+    void whoAsksForACheckpointIsAnsweredWhileTheSecondaryIsAway() throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.MILLISECONDS.toNanos(1)));
+        final byte[] content = new byte[LENGTH];
+        writeRandomly(new Random(8), content, 20);
+        cutOff();
+        final String first = refusal(guestLoop, () -> primary.checkpoint());
+        assertTrue(first.contains("has not been linked for"), first);
+        awaitAway();
+        final long open = call(guestLoop, () -> primary.status().openEpoch());
+        for (final Callable<CompletableFuture<?>> operation :
+                List.<Callable<CompletableFuture<?>>>of(
+                        () -> primary.checkpoint(),
+                        () -> primary.seal(),
+                        () -> primary.commit(open))) {
+            final String sentence = refusal(guestLoop, operation);
+            assertTrue(sentence.contains("nothing was sealed or committed"), sentence);
+        }
+        assertEquals(open, (long) call(guestLoop, () -> primary.status().openEpoch()));
+        assertTrue(call(guestLoop, () -> primary.status().unlinkedNanos()) > 0);
+
+        letComeBack();
+        awaitLink();
+        assertEquals(open, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
+        assertEquals(open, (long) call(secondaryLoop, () -> secondary.status().committedEpoch()));
+    }
+
+    private void awaitAway() throws Exception {
+        while (!call(guestLoop, () -> primary.checkpoint().isCompletedExceptionally())) {
+            Thread.onSpinWait();
+        }
+    }
+
+    private void awaitLink() throws Exception {
+        while (!call(guestLoop, () -> primary.status().linked())) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** What was sealed, and could not be answered in time, is the beginning of the next one. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void theNextCheckpointBeginsWithTheEpochThatWasCutOff(final boolean isCommitted)
+            throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.MILLISECONDS.toNanos(1)));
+        final byte[] content = new byte[LENGTH];
+        writeRandomly(new Random(9), content, 20);
+        final CountDownLatch mayCut = new CountDownLatch(1);
+        secondaryLoop.execute(() -> await(mayCut)); // it answers nothing
+        final CompletableFuture<Long> cutOff = new CompletableFuture<>();
+        guestLoop.execute(
+                () ->
+                        (isCommitted ? primary.checkpoint() : primary.seal())
+                                .whenComplete(
+                                        (epoch, thrown) -> {
+                                            if (thrown != null) {
+                                                cutOff.completeExceptionally(thrown);
+                                            } else {
+                                                cutOff.complete(epoch);
+                                            }
+                                        }));
+        secondaryLoop.execute(
+                () -> {
+                    listener.close();
+                    server.abort();
+                });
+        while (call(guestLoop, () -> primary.status().openEpoch()) == 1) {
+            Thread.onSpinWait();
+        }
+        mayCut.countDown();
+        writeRandomly(new Random(10), content, 20); // of the next epoch
+        final boolean isAnswered = isRefused(cutOff);
+        letComeBack();
+        awaitLink();
+        assertEquals(2L, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
+        assertEquals(2L, (long) call(secondaryLoop, () -> secondary.status().committedEpoch()));
+        assertEquals(2L, (long) call(guestLoop, () -> primary.status().sealedEpoch()));
+        assertTrue(isAnswered || cutOff.get(30, TimeUnit.SECONDS) == 1);
+    }
+
+    /** The seal may have been answered just before the cut. */
+    private static boolean isRefused(final CompletableFuture<Long> answer) throws Exception {
+        try {
+            answer.get(30, TimeUnit.SECONDS);
+            return false;
+        } catch (final ExecutionException e) {
+            final String sentence = e.getCause().getMessage();
+            assertTrue(sentence.contains("nothing of it is lost"), sentence);
+            return true;
+        }
+    }
+
+    /** The number in such a frame is an epoch's, and no place on the disk. */
+    @Test
+    void aSealThatIsRefusedIsToldAsThat() throws Exception {
+        startSecondary();
+        call(
+                secondaryLoop,
+                () -> {
+                    server.remove("vda");
+                    final ServedExport export = secondary.streamExports().getFirst();
+                    final ControlSpace control = new WithoutSeals(export.control());
+                    server.add(ServedExport.of(export.disk(), "without seals", control));
+                    return null;
+                });
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
+        final String sentence = refusal(guestLoop, () -> primary.checkpoint());
+        assertTrue(sentence.contains("refused the seal of epoch 1: no seals here"), sentence);
+        final ReplicationError error = call(guestLoop, () -> primary.error().orElseThrow());
+        assertEquals(sentence, error.sentence());
+        assertEquals(-1, error.offset());
+        assertEquals("vda", error.disk());
+    }
+
+    /** The control space of a secondary that refuses every seal. */
+    private record WithoutSeals(ControlSpace control) implements ControlSpace {
+        @Override
+        public int read(
+                final int offset, final int length, final MemorySegment into, final long position) {
+            return control.read(offset, length, into, position);
+        }
+
+        @Override
+        public void write(
+                final Client client,
+                final int offset,
+                final int length,
+                final MemorySegment from,
+                final long position,
+                final Disk.Completion completion,
+                final long token) {
+            if (ControlRecord.kind(from, position) == ControlRecord.SEAL) {
+                completion.onComplete(token, Errno.EINVAL);
+            } else {
+                control.write(client, offset, length, from, position, completion, token);
+            }
+        }
+
+        @Override
+        public String reason() {
+            return "no seals here";
+        }
+
+        @Override
+        public boolean mayChange(final Client client) {
+            return control.mayChange(client);
+        }
+
+        @Override
+        public String refusal() {
+            return control.refusal();
+        }
+
+        @Override
+        public void onGone(final Client client) {
+            control.onGone(client);
+        }
+    }
+
+    @Test
+    void aCheckpointCommitsWhatWasSealedBefore() throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
+        assertEquals(1L, (long) onLoop(guestLoop, () -> primary.seal()));
+        assertEquals(2L, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        assertEquals(2L, (long) call(guestLoop, () -> primary.status().committedEpoch()));
+    }
+
+    @Test
+    void nothingIsSaidToBeCheckpointedOnceReplicationWasStopped() throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
+        onLoop(guestLoop, () -> primary.checkpoint());
+        onLoop(guestLoop, () -> primary.stop(false));
+        final String sentence = refusal(guestLoop, () -> primary.checkpoint());
+        assertTrue(sentence.contains("was stopped on the primary"), sentence);
+    }
+
+    /** Nobody will make room for what waits, nor take what is in the log. */
+    @Test
+    void aProcessThatStopsWaitsForNoSecondaryThatIsAway() throws Exception {
+        startSecondary();
+        startPrimary(
+                new PrimaryGroup.Options(
+                        1 << 16, FullLogPolicy.BLOCK, false, 0, TimeUnit.MILLISECONDS.toNanos(1)));
+        cutOff();
+        awaitAway();
+        final Disk guest = primary.guestExports().getFirst().disk();
+        final CompletableFuture<Integer> blocked = write(guest, 0, new byte[1 << 20]);
+        final CompletableFuture<Integer> behind = write(guest, 0, new byte[] {1});
+        final CompletableFuture<Void> drained = new CompletableFuture<>();
+        call(
+                guestLoop,
+                () -> {
+                    assertFalse(blocked.isDone() || behind.isDone());
+                    primary.prepareToStop();
+                    primary.drain(() -> drained.complete(null));
+                    return null;
+                });
+        assertEquals(Errno.ESHUTDOWN, blocked.get(30, TimeUnit.SECONDS));
+        assertEquals(Errno.ESHUTDOWN, behind.get(30, TimeUnit.SECONDS));
+        assertEquals(Errno.ESHUTDOWN, write(guest, 0, new byte[1 << 20]).get(30, TimeUnit.SECONDS));
+        drained.get(30, TimeUnit.SECONDS);
     }
 
     @Test

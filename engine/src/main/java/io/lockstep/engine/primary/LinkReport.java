@@ -1,0 +1,62 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.loop.IoLoop;
+
+/**
+ * Brings what the link tells to the guest's loop; all but that frames were released, which comes
+ * with every answer, and from the link's own loop.
+ */
+final class LinkReport implements Link.Owner {
+    private final IoLoop guestLoop;
+    private final Link.Owner owner;
+
+    LinkReport(final IoLoop guestLoop, final Link.Owner owner) {
+        this.guestLoop = guestLoop;
+        this.owner = owner;
+    }
+
+    @Override
+    public void onUp(final boolean isForeign, final long sealed, final long committed) {
+        guestLoop.execute(() -> owner.onUp(isForeign, sealed, committed));
+    }
+
+    @Override
+    public void onDown(final String reason) {
+        guestLoop.execute(() -> owner.onDown(reason));
+    }
+
+    @Override
+    public void onUnreachable(final String reason) {
+        guestLoop.execute(() -> owner.onUnreachable(reason));
+    }
+
+    @Override
+    public void onUnfit(final String disk, final String reason) {
+        guestLoop.execute(() -> owner.onUnfit(disk, reason));
+    }
+
+    @Override
+    public void onRefused(
+            final String what,
+            final String disk,
+            final long offset,
+            final int errno,
+            final String reason) {
+        guestLoop.execute(() -> owner.onRefused(what, disk, offset, errno, reason));
+    }
+
+    @Override
+    public void onSealed(final long epoch) {
+        guestLoop.execute(() -> owner.onSealed(epoch));
+    }
+
+    @Override
+    public void onCommitted(final long epoch) {
+        guestLoop.execute(() -> owner.onCommitted(epoch));
+    }
+
+    @Override
+    public void onReleased() {
+        owner.onReleased();
+    }
+}

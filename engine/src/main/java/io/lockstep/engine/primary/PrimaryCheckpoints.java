@@ -1,0 +1,157 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.GroupException;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.function.LongConsumer;
+
+/**
+ * Seals and commits of a primary. Whoever asks for one is answered in bounded time: at once while
+ * the secondary is away, and then nothing is sealed; and when the patience with a cut link is at
+ * its end, while what was asked for is done when the link is back. On the guest's loop.
+ */
+final class PrimaryCheckpoints {
+    private final PrimaryGroup group;
+    private final PrimaryEpochs epochs;
+    private final PeerPresence presence;
+    private final ForwardLog log;
+    private final RoomQueue room;
+    private final int diskCount;
+    private final LongConsumer commitOverLink;
+
+    PrimaryCheckpoints(
+            final PrimaryGroup group,
+            final PrimaryEpochs epochs,
+            final PeerPresence presence,
+            final ForwardLog log,
+            final RoomQueue room,
+            final int diskCount,
+            final LongConsumer commitOverLink) {
+        this.group = group;
+        this.epochs = epochs;
+        this.presence = presence;
+        this.log = log;
+        this.room = room;
+        this.diskCount = diskCount;
+        this.commitOverLink = commitOverLink;
+    }
+
+    CompletableFuture<Long> seal() {
+        return seal(0);
+    }
+
+    private CompletableFuture<Long> seal(final int flags) {
+        final String refusal = refuse();
+        if (refusal != null) {
+            return fail(refusal);
+        }
+        if (!epochs.maySeal()) {
+            return fail("epoch " + (epochs.open() - 1) + " is not committed yet; commit it first");
+        }
+        final long epoch = epochs.open();
+        final CompletableFuture<Long> sealed = epochs.seal();
+        final RoomQueue.Waiting entry = () -> enterSeals(epoch, flags);
+        // What waits for room is in no epoch yet: it holds no seal up.
+        if (!entry.enterAgain()) {
+            room.waitForRoom(entry);
+        }
+        return sealed;
+    }
+
+    /** All disks' at one place of the log: what is before belongs to the epoch. */
+    private boolean enterSeals(final long epoch, final int flags) {
+        if (room.isOver()) {
+            return true; // whoever waited has been told
+        }
+        if (!log.hasFrames(diskCount)) {
+            return false;
+        }
+        for (int i = 0; i < diskCount; i++) {
+            log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, group.nanoTime()), true);
+        }
+        group.onDecided();
+        return true;
+    }
+
+    /** Done when the epoch that was ended last is sealed. */
+    CompletableFuture<Void> whenSealed() {
+        final long last = epochs.open() - 1;
+        if (last <= epochs.sealed()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        final String refusal = refuse();
+        return refusal == null ? epochs.whenSealed(last).thenApply(epoch -> null) : fail(refusal);
+    }
+
+    CompletableFuture<Void> commit(final long epoch) {
+        final String refusal = refuse();
+        if (refusal != null) {
+            return fail(refusal);
+        }
+        if (epoch <= epochs.committed()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        if (epoch > epochs.sealed()) {
+            return fail(
+                    "epoch "
+                            + epoch
+                            + " can't be committed: the last one that is sealed is "
+                            + epochs.sealed());
+        }
+        commitOverLink.accept(epoch);
+        return epochs.whenCommitted(epoch);
+    }
+
+    /** What was sealed before, and is not committed, comes first. */
+    CompletableFuture<Long> checkpoint() {
+        final String refusal = refuse();
+        if (refusal != null) {
+            return fail(refusal);
+        }
+        if (presence.isForeign()) {
+            return fail(
+                    "nothing was checkpointed: the secondary at "
+                            + presence.peer()
+                            + " knows no epochs: start the primary with --peer-qmp; or seal"
+                            + " (x-lockstep-seal), checkpoint the secondary in its own way, and"
+                            + " commit (x-lockstep-commit)");
+        }
+        return epochs.maySeal()
+                ? sealAndCommit()
+                : whenSealed()
+                        .thenCompose(done -> commit(epochs.sealed()))
+                        .thenCompose(done -> sealAndCommit());
+    }
+
+    private CompletableFuture<Long> sealAndCommit() {
+        // Most often the seals commit as well, and the commit finds itself done.
+        return seal(ControlRecord.AND_COMMIT)
+                .thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
+    }
+
+    private String refuse() {
+        final String refusal = group.refuseOperation();
+        if (refusal != null || !presence.isAway()) {
+            return refusal;
+        }
+        return presence
+                + ": nothing was sealed or committed, and the guest goes on; see that the"
+                + " secondary runs and can be reached, or give it up (lockstep stop)";
+    }
+
+    private static <T> CompletableFuture<T> fail(final String sentence) {
+        return CompletableFuture.failedFuture(new GroupException(sentence));
+    }
+
+    /** The link was cut, and did not come back in time. */
+    void onAway() {
+        epochs.fail(
+                epoch ->
+                        presence
+                                + ", and has not answered for epoch "
+                                + epoch
+                                + ": nothing of it is lost, and it is finished when the link is"
+                                + " back; see that the secondary runs and can be reached");
+    }
+}

@@ -1,0 +1,107 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.GroupException;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.LongFunction;
+
+/**
+ * The epochs of a primary, as it knows them, and who waits for one to be sealed or committed. On
+ * the guest's loop.
+ */
+final class PrimaryEpochs {
+    /** Epochs that may be uncommitted at a time, the open one included. */
+    private static final int UNCOMMITTED_MAX = 2;
+
+    private long open = 1;
+    private long sealed;
+    private long committed;
+    private final NavigableMap<Long, CompletableFuture<Long>> seals = new TreeMap<>();
+    private final NavigableMap<Long, CompletableFuture<Void>> commits = new TreeMap<>();
+
+    /** The one that writes belong to now. */
+    long open() {
+        return open;
+    }
+
+    /** The last one that the secondary has sealed on every disk. */
+    long sealed() {
+        return sealed;
+    }
+
+    /** The last one that the secondary has committed. */
+    long committed() {
+        return committed;
+    }
+
+    /** The secondary has sealed epochs before this primary came. */
+    void goOnBehind(final long lastSealed) {
+        open = lastSealed + 1;
+        sealed = lastSealed;
+    }
+
+    /** Whether one more may be uncommitted. */
+    boolean maySeal() {
+        return open + 1 <= committed + UNCOMMITTED_MAX;
+    }
+
+    /** Ends the open one; answers when the secondary has sealed it. */
+    CompletableFuture<Long> seal() {
+        return whenSealed(open++);
+    }
+
+    /** Answers when the secondary has sealed one that was ended here. */
+    CompletableFuture<Long> whenSealed(final long epoch) {
+        return epoch <= sealed
+                ? CompletableFuture.completedFuture(epoch)
+                : seals.computeIfAbsent(epoch, absent -> new CompletableFuture<>());
+    }
+
+    /** Answers when the secondary has committed one that is sealed and not committed yet. */
+    CompletableFuture<Void> whenCommitted(final long epoch) {
+        return commits.computeIfAbsent(epoch, absent -> new CompletableFuture<>());
+    }
+
+    /** The secondary has sealed one. */
+    void onSealed(final long epoch) {
+        sealed = Math.max(sealed, epoch);
+        final CompletableFuture<Long> answer = seals.remove(epoch);
+        if (answer != null) {
+            answer.complete(epoch);
+        }
+    }
+
+    /** The secondary has committed one; answers whether that is news, and nobody else is told. */
+    boolean commit(final long epoch) {
+        final boolean isNews = epoch > committed;
+        committed = Math.max(committed, epoch);
+        return isNews;
+    }
+
+    /** Tells those who wait for what is committed by now. */
+    void tellCommitted() {
+        onSealed(committed);
+        final NavigableMap<Long, CompletableFuture<Void>> done = commits.headMap(committed, true);
+        final List<CompletableFuture<Void>> answers = List.copyOf(done.values());
+        done.clear();
+        answers.forEach(answer -> answer.complete(null));
+    }
+
+    /** Nobody need wait any more: of each epoch that is waited for a sentence says why. */
+    void fail(final LongFunction<String> sentenceOf) {
+        final List<Runnable> answers = new ArrayList<>();
+        seals.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
+        commits.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
+        seals.clear();
+        commits.clear();
+        answers.forEach(Runnable::run);
+    }
+
+    private static Runnable failing(final CompletableFuture<?> answer, final String sentence) {
+        return () -> answer.completeExceptionally(new GroupException(sentence));
+    }
+}

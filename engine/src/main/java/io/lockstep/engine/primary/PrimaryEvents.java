@@ -1,0 +1,128 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.GroupEvents.Event;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.memory.Errno;
+
+import java.util.function.LongSupplier;
+
+/** What a primary tells its manager: events and errors, in sentences. On the guest's loop. */
+final class PrimaryEvents {
+    private static final String GIVEN_UP =
+            "; the secondary was given up, and the guest goes on without it: fail over there, or"
+                    + " set the pair up anew";
+
+    private final GroupEvents events;
+    private final String peer;
+    private final LongSupplier committedEpoch;
+
+    PrimaryEvents(final GroupEvents events, final String peer, final LongSupplier committedEpoch) {
+        this.events = events;
+        this.peer = peer;
+        this.committedEpoch = committedEpoch;
+    }
+
+    private void tell(final Event event, final String disk, final String sentence) {
+        events.onEvent(event, disk, committedEpoch.getAsLong(), sentence);
+    }
+
+    void linkUp() {
+        tell(Event.LINK_UP, "", "linked to the secondary at " + peer);
+    }
+
+    void linkDown(final String reason) {
+        tell(
+                Event.LINK_DOWN,
+                "",
+                "the link to the secondary at " + peer + " is cut, and tried again: " + reason);
+    }
+
+    void checkpoint() {
+        tell(Event.CHECKPOINT, "", "epoch " + committedEpoch.getAsLong() + " is committed");
+    }
+
+    void givenUp(final Event event, final ReplicationError cause) {
+        tell(event, cause.disk(), cause.sentence());
+    }
+
+    void guestError(final String disk, final long offset, final int errno) {
+        tell(
+                Event.GUEST_IO_ERROR,
+                disk,
+                "disk "
+                        + disk
+                        + ": a request of the guest at "
+                        + offset
+                        + " failed: "
+                        + Errno.meaning(errno)
+                        + " ("
+                        + Errno.name(errno)
+                        + ")");
+    }
+
+    // ---- Why the secondary is given up.
+
+    ReplicationError fullLog() {
+        return new ReplicationError(
+                ReplicationError.Kind.FORWARD,
+                "",
+                -1,
+                "ENOSPC",
+                "the forward log is full (--log-size, --on-full-log detach) and the secondary at "
+                        + peer
+                        + " does not take what is in it fast enough, or is away"
+                        + GIVEN_UP);
+    }
+
+    /** A change has failed, and what it left can't be read. */
+    ReplicationError unknownContent(final String disk, final long offset, final int errno) {
+        return new ReplicationError(
+                ReplicationError.Kind.FORWARD,
+                disk,
+                offset,
+                Errno.name(errno),
+                "disk "
+                        + disk
+                        + ": a request of the guest at "
+                        + offset
+                        + " failed on the primary, and what it left there can't be read: "
+                        + Errno.meaning(errno)
+                        + "; see to the disk"
+                        + GIVEN_UP);
+    }
+
+    /** The secondary won't have a disk. */
+    ReplicationError unfit(final String disk, final String reason) {
+        return new ReplicationError(
+                ReplicationError.Kind.FORWARD,
+                disk,
+                -1,
+                Errno.name(Errno.EPERM),
+                "disk " + disk + " can't be replicated to " + peer + ": " + reason);
+    }
+
+    /** The secondary refused what was forwarded. */
+    ReplicationError refused(
+            final String what,
+            final String disk,
+            final long offset,
+            final int errno,
+            final String reason) {
+        return new ReplicationError(
+                disk.isEmpty() ? ReplicationError.Kind.COMMIT : ReplicationError.Kind.FORWARD,
+                disk,
+                offset,
+                Errno.name(errno),
+                (disk.isEmpty() ? "" : "disk " + disk + ": ")
+                        + "the secondary at "
+                        + peer
+                        + " refused "
+                        + what
+                        + ": "
+                        + (reason.isEmpty()
+                                ? Errno.meaning(errno) + " (" + Errno.name(errno) + ")"
+                                : reason)
+                        + GIVEN_UP);
+    }
+}

@@ -1,0 +1,160 @@
+package io.lockstep.engine.secondary;
+
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.GroupEvents.Event;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.memory.Errno;
+
+import java.io.IOException;
+import java.util.function.LongSupplier;
+
+/** What a secondary tells its manager: events and errors, in sentences. On the group's loop. */
+final class SecondaryEvents {
+    private final GroupEvents events;
+    private final LongSupplier committedEpoch;
+
+    SecondaryEvents(final GroupEvents events, final LongSupplier committedEpoch) {
+        this.events = events;
+        this.committedEpoch = committedEpoch;
+    }
+
+    private void tell(final Event event, final String disk, final String sentence) {
+        events.onEvent(event, disk, committedEpoch.getAsLong(), sentence);
+    }
+
+    void linked(final boolean isLinked) {
+        tell(
+                isLinked ? Event.LINK_UP : Event.LINK_DOWN,
+                "",
+                isLinked ? "the primary is attached" : "the primary's connection has ended");
+    }
+
+    void checkpoint() {
+        tell(Event.CHECKPOINT, "", "epoch " + committedEpoch.getAsLong() + " is committed");
+    }
+
+    void failedOver() {
+        tell(
+                Event.FAILOVER,
+                "",
+                "failed over to epoch " + committedEpoch.getAsLong() + "; the guest is served");
+    }
+
+    void merged() {
+        tell(Event.MERGE_COMPLETED, "", "the merge is done; the disks are plain ones again");
+    }
+
+    void mergeFailed(final String disk, final long offset, final int errno) {
+        tell(
+                Event.MERGE_FAILED,
+                disk,
+                "disk "
+                        + disk
+                        + ": the merge failed at "
+                        + offset
+                        + ": "
+                        + describe(errno)
+                        + "; it is tried again, and the guest goes on out of the buffers");
+    }
+
+    void buffersRemain(final IOException cause) {
+        tell(
+                Event.MERGE_FAILED,
+                "",
+                "the buffers are not needed any more, and can't be removed: " + cause.getMessage());
+    }
+
+    /**
+     * A guest of the secondary got an error.
+     *
+     * @param fullBuffer what is full, where it is the active disk; otherwise empty
+     */
+    void guestError(
+            final String disk, final long offset, final int errno, final String fullBuffer) {
+        tell(
+                Event.GUEST_IO_ERROR,
+                disk,
+                "disk "
+                        + disk
+                        + ": a request of the secondary's guest at "
+                        + offset
+                        + " failed: "
+                        + describe(errno)
+                        + (fullBuffer.isEmpty()
+                                ? ""
+                                : "; the active disk is full ("
+                                        + fullBuffer
+                                        + "): give it more room, or checkpoint"));
+    }
+
+    void broken(final ReplicationError error) {
+        tell(Event.REPLICATION_ERROR, error.disk(), error.sentence());
+    }
+
+    private static String describe(final int errno) {
+        return Errno.meaning(errno) + " (" + Errno.name(errno) + ")";
+    }
+
+    // ---- Why the stream has stopped.
+
+    ReplicationError brokenBefore() {
+        return new ReplicationError(
+                ReplicationError.Kind.PRE_IMAGE,
+                "",
+                -1,
+                "",
+                "the secondary's stream had stopped because of an error before this process"
+                        + " started"
+                        + whatToDo());
+    }
+
+    /**
+     * What has stopped the stream.
+     *
+     * @param fullBuffer how full the hidden disk is, where it is that; otherwise empty
+     */
+    ReplicationError describe(
+            final ReplicationError.Kind kind,
+            final String disk,
+            final long offset,
+            final int errno,
+            final String fullBuffer) {
+        final String what =
+                kind == ReplicationError.Kind.SECONDARY_DISK
+                        ? "writing the secondary disk at " + offset + " failed: " + describe(errno)
+                        : "saving the pre-image of the block at "
+                                + offset
+                                + " failed: "
+                                + (fullBuffer.isEmpty()
+                                        ? describe(errno)
+                                        : "the secondary's hidden disk is full ("
+                                                + Errno.name(errno)
+                                                + "; "
+                                                + fullBuffer
+                                                + "): give it more room, or checkpoint more"
+                                                + " often");
+        return new ReplicationError(
+                kind, disk, offset, Errno.name(errno), "disk " + disk + ": " + what + whatToDo());
+    }
+
+    private String whatToDo() {
+        return "; the secondary takes no more of the stream: fail over to epoch "
+                + committedEpoch.getAsLong()
+                + ", or set the pair up anew";
+    }
+
+    // ---- How replication has ended.
+
+    String endedByFailover() {
+        return "the secondary has failed over to epoch " + committedEpoch.getAsLong();
+    }
+
+    static String endedByStop() {
+        return "it was stopped on the secondary, whose disks are plain ones as the primary wrote"
+                + " them last";
+    }
+
+    static String endedBefore() {
+        return "it had ended before this process started, and the disks are plain ones";
+    }
+}

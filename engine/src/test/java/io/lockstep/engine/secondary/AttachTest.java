@@ -1,0 +1,256 @@
+package io.lockstep.engine.secondary;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.FileDisk;
+import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.server.ControlSpace;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+
+/** A primary presents itself: whom a secondary takes, and what it says to whom it doesn't. */
+final class AttachTest {
+    private static final int LENGTH = 1 << 16;
+    private static final int BLOCK_LENGTH = 4096;
+    private static final long BUFFER_LIMIT = 4096;
+
+    @TempDir private Path folder;
+
+    private final ManualLoop loop = new ManualLoop();
+    private final HelperThreads helpers = new HelperThreads();
+    private final ControlSpace.Client primary = () -> {};
+    private DiskFile file;
+    private FileDisk local;
+    private SecondaryGroup group;
+
+    @BeforeEach
+    void start() throws IOException {
+        try (RandomAccessFile image = new RandomAccessFile(image().toFile(), "rw")) {
+            image.setLength(LENGTH);
+        }
+        open();
+        done(group.start());
+    }
+
+    private Path image() {
+        return folder.resolve("image");
+    }
+
+    private void open() throws IOException {
+        file = DiskFile.open("vda", image(), false);
+        local = new FileDisk(file, loop, helpers);
+        group =
+                SecondaryGroup.open(
+                        loop,
+                        List.of(local),
+                        SecondaryGroup.Options.in(folder.resolve("buffers"), 1, BUFFER_LIMIT),
+                        (event, disk, epoch, sentence) -> {});
+    }
+
+    @AfterEach
+    void close() {
+        closeGroup();
+        helpers.close();
+    }
+
+    private void closeGroup() {
+        group.close();
+        local.close();
+        file.close();
+    }
+
+    /** As often as it was started: nobody has written. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 3})
+    void twoEmptyDisksArePairedHoweverOftenTheSecondaryWasStarted(final int restarts)
+            throws IOException {
+        for (int i = 0; i < restarts; i++) {
+            closeGroup();
+            open();
+        }
+        assertEquals(0, attach(ControlRecord.EMPTY));
+        assertTrue(group.status().linked());
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aDiskThatAPlainClientHasWrittenToIsNotEmpty(final boolean isRestarted) throws IOException {
+        assertEquals(0, write(new byte[] {1}));
+        if (isRestarted) {
+            closeGroup();
+            open();
+        }
+        assertEquals(Errno.EPERM, attach(ControlRecord.EMPTY));
+        assertTrue(reason().contains("not known to be equal"), reason());
+        assertFalse(group.status().linked());
+        assertEquals(0, attach(ControlRecord.ASSUME_IDENTICAL));
+    }
+
+    /** Failover would lead back to data that the primary never had. */
+    @Test
+    void aDiskWhoseDataWasZeroedSinceTheCheckpointIsNotEmpty() throws IOException {
+        closeGroup();
+        Files.write(image(), new byte[] {1});
+        try (RandomAccessFile image = new RandomAccessFile(image().toFile(), "rw")) {
+            image.setLength(LENGTH);
+        }
+        open();
+        final int[] errno = {-1};
+        final Disk stream = group.streamExports().getFirst().disk();
+        stream.zero(0, LENGTH, 0, (token, result) -> errno[0] = result, 0);
+        stream.poll();
+        await(errno);
+        assertEquals(0, errno[0]);
+        assertEquals(Errno.EPERM, attach(ControlRecord.EMPTY));
+        done(group.checkpoint());
+        assertEquals(0, attach(ControlRecord.EMPTY));
+    }
+
+    @Test
+    void aPrimaryThatHasDataIsNotPairedWithAnEmptyDisk() {
+        assertEquals(Errno.EPERM, attach(0));
+    }
+
+    @Test
+    void aCheckpointIsThePrimarysOnceOneIsAttached() {
+        assertEquals(1L, (long) done(group.checkpoint()), "of whoever writes");
+        assertEquals(0, attach(ControlRecord.EMPTY));
+        final String sentence = refusal(group.checkpoint());
+        assertTrue(sentence.contains("nothing was checkpointed"), sentence);
+        assertEquals(1, group.status().committedEpoch());
+
+        assertEquals(0, command(ControlRecord.SEAL, 2, 0));
+        assertEquals(2L, (long) done(group.checkpoint()), "what the primary has sealed");
+        assertTrue(refusal(group.checkpoint()).contains("nothing was checkpointed"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void thePrimaryIsToldHowReplicationHasEnded(final boolean failover) {
+        assertEquals(0, attach(ControlRecord.EMPTY));
+        done(group.stop(failover));
+        assertEquals(failover, group.hasFailedOver());
+        final String expected = failover ? "failed over to epoch 0" : "was stopped";
+        final String other = failover ? "was stopped" : "failed over";
+        assertEquals(Errno.EPERM, attach(ControlRecord.EMPTY));
+        for (final String sentence :
+                List.of(reason(), group.ending(), refusal(group.checkpoint()))) {
+            assertTrue(sentence.contains(expected), sentence);
+            assertFalse(sentence.contains(other), sentence);
+        }
+        done(group.stop(!failover)); // QEMU takes it again, and does nothing
+        done(group.start());
+        assertEquals(failover, group.hasFailedOver());
+    }
+
+    @Test
+    void whoWritesIsToldWhichBufferIsFull() throws IOException {
+        assertEquals(0, attach(ControlRecord.EMPTY));
+        assertEquals(0, write(new byte[2 * BLOCK_LENGTH]));
+        assertEquals(0, command(ControlRecord.SEAL, 1, ControlRecord.AND_COMMIT));
+        assertEquals("", control().refusal());
+        assertEquals(Errno.ENOSPC, write(new byte[2 * BLOCK_LENGTH]));
+        final String sentence = control().refusal();
+        assertEquals(sentence, group.error().orElseThrow().sentence());
+        for (final String part :
+                List.of(
+                        "secondary's hidden disk is full",
+                        "--buffer-limit",
+                        folder.resolve("buffers").toString(),
+                        "fail over to epoch 1")) {
+            assertTrue(sentence.contains(part), sentence);
+        }
+    }
+
+    // ---- The primary.
+
+    private ControlSpace control() {
+        return group.streamExports().getFirst().control();
+    }
+
+    private String reason() {
+        return control().reason();
+    }
+
+    private int attach(final int flags) {
+        return command(ControlRecord.ATTACH, 0, flags);
+    }
+
+    /** Answers the error number. */
+    private int command(final int kind, final long epoch, final int flags) {
+        final int[] answer = {-1};
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment record = arena.allocate(ControlRecord.LENGTH, Long.BYTES);
+            ControlRecord.write(record, 0, kind, epoch, 0, 1, 2, flags);
+            control()
+                    .write(
+                            primary,
+                            0,
+                            ControlRecord.LENGTH,
+                            record,
+                            0,
+                            (token, errno) -> answer[0] = errno,
+                            0);
+            await(answer);
+        }
+        return answer[0];
+    }
+
+    /** Answers the error number. */
+    private int write(final byte[] bytes) {
+        final int[] answer = {-1};
+        final Disk stream = group.streamExports().getFirst().disk();
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment memory = arena.allocate(bytes.length);
+            memory.copyFrom(MemorySegment.ofArray(bytes));
+            stream.write(0, bytes.length, memory, 0, (token, errno) -> answer[0] = errno, 0);
+            stream.poll();
+            await(answer);
+        }
+        return answer[0];
+    }
+
+    /** Where the folder is on a device, a helper does it. */
+    private void await(final int[] answer) {
+        while (answer[0] < 0) {
+            if (!loop.runNext()) {
+                Thread.onSpinWait();
+            }
+        }
+    }
+
+    private <T> T done(final CompletableFuture<T> future) {
+        while (!future.isDone()) {
+            if (!loop.runNext()) {
+                Thread.onSpinWait();
+            }
+        }
+        return future.join();
+    }
+
+    private static String refusal(final CompletableFuture<?> future) {
+        return assertThrows(CompletionException.class, future::join).getCause().getMessage();
+    }
+}

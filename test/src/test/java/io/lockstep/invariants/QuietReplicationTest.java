@@ -16,6 +16,7 @@ import io.lockstep.engine.server.ServerEvents;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineDisk;
 import io.lockstep.engine.service.EngineOptions;
+import io.lockstep.engine.service.ExportRequest;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -38,6 +39,7 @@ import java.util.concurrent.TimeUnit;
  * thread, on the primary's loops and on the secondary's.
  */
 final class QuietReplicationTest {
+    private static final ExportRequest EXPORT = new ExportRequest("d", "measured", false);
     private static final int KIB = 1 << 10;
     private static final long DISK_LENGTH = 64 << 20;
 
@@ -89,17 +91,17 @@ final class QuietReplicationTest {
         final Endpoint guest = new Endpoint.Unix(directory.resolve("guest"));
         try (Engine secondary = engine(false);
                 Engine primary = engine(true)) {
-            final EngineDisk secondaryDisk = secondary.open("d", image("secondary"));
+            final EngineDisk secondaryDisk = secondary.open("d", image("secondary"), false);
             secondary.makeSecondary(secondaryDisk, BufferFiles.in(directory.resolve("buffers"), 0));
             secondary.openSecondary();
             secondary.loop().execute(() -> secondary.group().start());
             secondary.nbdServer().start(16);
-            secondary.exportRaw(secondary.nbdServer(), "d", "stream", false, secondaryDisk);
+            secondary.exportRaw(secondary.nbdServer(), EXPORT, secondaryDisk);
             secondary.nbdServer().listen(wanted);
             final Endpoint link = secondary.nbdServer().endpoints().getFirst();
-            final EngineDisk primaryDisk = primary.open("d", image("primary"));
+            final EngineDisk primaryDisk = primary.open("d", image("primary"), false);
             primary.attach(primaryDisk, new Peer(link, "d"));
-            primary.exportGuest(primary.guests(), "d", "guest", false, primaryDisk);
+            primary.exportGuest(primary.guests(), EXPORT, primaryDisk);
             primary.guests().listen(guest);
             final CompletableFuture<Void> linked = new CompletableFuture<>();
             primary.loop()

@@ -153,7 +153,11 @@ final class SecondarySide implements ServerEvents {
 
     private static ServedExport tap(final ServedExport served, final StreamTap tap) {
         return new ServedExport(
-                served.export(), tap.on(served.disk()), new TappedControl(served.control(), tap));
+                served.export(),
+                tap.on(served.disk()),
+                new TappedControl(served.control(), tap),
+                served.policy(),
+                served.counters());
     }
 
     /** {@code kill -9}: what is in the mapped files at this instant is there for the next one. */

@@ -2,6 +2,7 @@ package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.MachineOptions;
 import io.lockstep.cli.argument.QmpArgument;
 import io.lockstep.cli.argument.SizeConverter;
 import io.lockstep.cli.graph.GraphException;
@@ -55,6 +56,9 @@ import java.util.concurrent.TimeUnit;
             "file.backing.driver=extents,file.backing.file.filename=/dev/shm/hidden,\\",
             "file.backing.backing=colo1",
             "",
+            "Arguments of QEMU's that are taken and mean nothing, since there is no guest here:",
+            MachineOptions.NAMES + ".",
+            "",
             "  docs/qemu.md has the whole of it, to the failover and behind it.",
             "",
             "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a node, an address or the control socket"
@@ -102,6 +106,8 @@ public final class EngineCommand implements Callable<Integer> {
     private List<String> guest = List.of();
 
     @Mixin private ForwardOptions forward;
+
+    @Mixin private MachineOptions machine;
 
     @Option(
             names = "--buffer-limit",
@@ -165,6 +171,10 @@ public final class EngineCommand implements Callable<Integer> {
                     spec.commandLine(), "--buffer-limit must be at least 1, not " + bufferLimit);
         }
         final Console console = new Console(spec, verbose);
+        final String note = machine.note(spec);
+        if (!note.isEmpty()) {
+            console.say(note);
+        }
         try {
             run =
                     EngineRun.start(

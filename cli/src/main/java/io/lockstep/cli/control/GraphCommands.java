@@ -4,14 +4,13 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 
+import io.lockstep.cli.graph.AddressReader;
 import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.engine.loop.Endpoint;
 
 import java.io.IOException;
-import java.nio.file.InvalidPathException;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -22,8 +21,6 @@ import java.util.concurrent.CompletableFuture;
  * qapi/block-core.json}, {@code qapi/block-export.json}, and what 7.2 was seen to answer.
  */
 final class GraphCommands {
-    private static final int PORT_MAX = 65535;
-
     private final QmpServer server;
     private final BlockGraph graph;
     private final BlockExports exports;
@@ -60,6 +57,7 @@ final class GraphCommands {
         add("block-export-del", arguments -> removeExport(arguments, "id"));
         add("query-named-block-nodes", this::queryNodes);
         add("query-block", arguments -> query(arguments, graph::reportDevices));
+        add("query-blockstats", this::queryStats);
         add("query-block-exports", arguments -> query(arguments, exports::report));
     }
 
@@ -70,7 +68,7 @@ final class GraphCommands {
                     try {
                         return command.run(arguments);
                     } catch (final GraphException | IOException e) {
-                        throw QmpException.generic(e.getMessage());
+                        throw QmpException.generic(GraphException.sentenceOf(e));
                     }
                 });
     }
@@ -134,62 +132,42 @@ final class GraphCommands {
         return query(arguments, () -> graph.reportNodes(isFlat));
     }
 
+    private CompletableFuture<JsonElement> queryStats(final QmpArguments arguments)
+            throws IOException {
+        final boolean areNodes = arguments.optionalBoolean("query-nodes").orElse(false);
+        arguments.end();
+        return CompletableFuture.completedFuture(graph.reportStats(areNodes));
+    }
+
     // ---- The NBD server and its exports.
 
     private CompletableFuture<JsonElement> startServer(final QmpArguments arguments)
             throws IOException {
-        final Endpoint endpoint = address(arguments.requireObject("addr"));
+        final List<Endpoint> candidates =
+                AddressReader.listen(arguments.requireObject("addr").rest());
         final long connectionsMax = arguments.optionalInteger("max-connections", 0);
         arguments.end();
         if (connectionsMax < 0 || connectionsMax > Integer.MAX_VALUE) {
             throw QmpException.generic(
                     "Invalid parameter type for 'max-connections', expected: uint32");
         }
-        exports.start(List.of(endpoint), (int) connectionsMax);
+        listenAtOne(candidates, (int) connectionsMax);
         return done();
     }
 
-    private static Endpoint address(final QmpArguments address) {
-        final String type = address.requireString("type");
-        if (!type.equals("inet") && !type.equals("unix")) {
-            throw QmpException.generic(
-                    "Parameter 'type' does not accept value '"
-                            + type
-                            + "'; there are inet and unix");
-        }
-        final QmpArguments data = address.requireObject("data");
-        address.end();
-        final Endpoint endpoint;
-        if (type.equals("unix")) {
-            endpoint = new Endpoint.Unix(path(data.requireString("path")));
-        } else {
-            final String host = data.requireString("host");
-            endpoint =
-                    new Endpoint.Tcp(
-                            host.equals("::") ? "" : host, port(data.requireString("port")));
-        }
-        data.end();
-        return endpoint;
-    }
-
-    private static Path path(final String text) {
-        try {
-            return Path.of(text);
-        } catch (final InvalidPathException e) {
-            throw QmpException.generic("Parameter 'addr.data.path' is no path: " + e.getReason());
-        }
-    }
-
-    private static int port(final String text) {
-        try {
-            final int port = Integer.parseInt(text);
-            if (port >= 0 && port <= PORT_MAX) {
-                return port;
+    /** Listens at the first of several ports that can be had. */
+    private void listenAtOne(final List<Endpoint> candidates, final int connectionsMax)
+            throws IOException {
+        IOException refused = null;
+        for (final Endpoint candidate : candidates) {
+            try {
+                exports.start(List.of(candidate), connectionsMax);
+                return;
+            } catch (final IOException e) {
+                refused = e;
             }
-        } catch (final NumberFormatException e) {
-            // told below
         }
-        throw QmpException.generic("Parameter 'addr.data.port' is no port number: '" + text + "'");
+        throw refused;
     }
 
     private CompletableFuture<JsonElement> stopServer(final QmpArguments arguments)
@@ -212,7 +190,14 @@ final class GraphCommands {
         final Optional<String> description = arguments.optionalString("description");
         final boolean isWritable = arguments.optionalBoolean("writable").orElse(false);
         arguments.end();
-        exports.add(name, name, description.orElse(null), isWritable, device);
+        // As in QEMU, where what is read-only is exported so, whatever this command asks for.
+        exports.add(
+                name,
+                name,
+                description.orElse(null),
+                isWritable && !graph.isReadOnly(device),
+                false,
+                device);
         return done();
     }
 
@@ -228,8 +213,17 @@ final class GraphCommands {
         final String name = arguments.optionalString("name").orElse(node);
         final Optional<String> description = arguments.optionalString("description");
         final boolean isWritable = arguments.optionalBoolean("writable").orElse(false);
+        final boolean isWrittenThrough = arguments.optionalBoolean("writethrough").orElse(false);
+        final Optional<String> thread = arguments.optionalString("iothread");
+        arguments.optionalBoolean("fixed-iothread"); // exports stay where they are
         arguments.end();
-        exports.add(id, name, description.orElse(null), isWritable, node);
+        if (thread.isPresent()) {
+            throw new GraphException(
+                    "iothread \""
+                            + thread.get()
+                            + "\" not found; one loop serves all exports here, leave it out");
+        }
+        exports.add(id, name, description.orElse(null), isWritable, isWrittenThrough, node);
         return done();
     }
 

@@ -24,6 +24,9 @@ final class GroupCommands {
     /** What query-block-jobs calls the merge after a failover. */
     static final String MERGE_JOB = "merge";
 
+    /** In COLO's words. */
+    private static final String NONE = "none";
+
     /** The answer to quit should be read before the process is gone. */
     private static final long QUIT_DELAY_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
@@ -70,6 +73,7 @@ final class GroupCommands {
         add("x-colo-lost-heartbeat", () -> empty(group.stop(true)));
         add("query-block-jobs", () -> done(blockJobs()));
         add("query-status", () -> done(runState()));
+        add("query-colo-status", () -> done(coloStatus()));
         server.add("quit", this::quit);
     }
 
@@ -161,7 +165,7 @@ final class GroupCommands {
     /** A primary may be waiting for its secondary for as long as it takes, and nobody for that. */
     private CompletableFuture<Void> startInTime() {
         final CompletableFuture<Void> answer = new CompletableFuture<>();
-        group.start().whenComplete((done, thrown) -> settle(answer, done, thrown));
+        group.start().whenComplete((done, thrown) -> settle(answer, null, thrown));
         if (!answer.isDone()) {
             controlled
                     .loop()
@@ -306,6 +310,22 @@ final class GroupCommands {
         job.addProperty("offset", status.mergeDone());
         job.addProperty("speed", 0);
         return job;
+    }
+
+    /**
+     * In COLO's words: which side this is while it replicates, and was before it was told to end.
+     */
+    private JsonObject coloStatus() {
+        final GroupStatus status = group.status();
+        final boolean isRunning =
+                status.state() == GroupStatus.State.RUNNING
+                        || status.state() == GroupStatus.State.BROKEN;
+        final boolean isOver = hasEnded(status.state());
+        final JsonObject answer = new JsonObject();
+        answer.addProperty("mode", isRunning ? name(status.role()) : NONE);
+        answer.addProperty("last-mode", isOver ? name(status.role()) : NONE);
+        answer.addProperty("reason", isOver ? "request" : NONE);
+        return answer;
     }
 
     private static JsonObject runState() {

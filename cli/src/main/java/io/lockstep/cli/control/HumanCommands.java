@@ -3,16 +3,20 @@ package io.lockstep.cli.control;
 import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.cli.graph.GraphException;
 
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 
 /**
  * The commands of QEMU's human monitor that COLO's users type: {@code drive_add} and {@code
- * drive_del}. As there, what goes wrong is told in the text of an answer that is no error. On the
- * graph's thread. Source: QEMU's {@code hmp-commands.hx}, and what 7.2 was seen to answer.
+ * drive_del}, and what they look at, {@code info block} and {@code info status}. As there, what
+ * goes wrong is told in the text of an answer that is no error. On the graph's thread. Source:
+ * QEMU's {@code hmp-commands.hx}, and what 7.2 was seen to answer.
  */
 final class HumanCommands {
     private static final String END = "\r\n";
+    private static final String KNOWN =
+            "; there are drive_add, drive_del, info block and info status";
 
     private final BlockGraph graph;
     private final Executor thread;
@@ -30,12 +34,11 @@ final class HumanCommands {
             return switch (words[0]) {
                 case "drive_add" -> addDrive(rest);
                 case "drive_del" -> CompletableFuture.completedFuture(removeDrive(rest));
+                case "info" -> CompletableFuture.completedFuture(info(rest.strip()));
+                case "" -> CompletableFuture.completedFuture("");
                 default ->
                         CompletableFuture.completedFuture(
-                                "unknown command: '"
-                                        + words[0]
-                                        + "'; there are drive_add and drive_del"
-                                        + END);
+                                "unknown command: '" + words[0] + "'" + KNOWN + END);
             };
         } catch (final GraphException e) {
             return CompletableFuture.completedFuture(e.getMessage() + END);
@@ -59,10 +62,46 @@ final class HumanCommands {
                             if (thrown == null) {
                                 return isNode ? "" : "OK" + END;
                             }
-                            final Throwable cause =
-                                    thrown.getCause() == null ? thrown : thrown.getCause();
-                            return cause.getMessage() + END;
+                            return GraphException.sentenceOf(thrown) + END;
                         });
+    }
+
+    /** {@code info block [-n] [-v] [device]}, {@code info status}. */
+    private String info(final String text) {
+        final List<String> words = List.of(text.split("\\s+"));
+        final List<String> arguments = words.subList(1, words.size());
+        return switch (words.getFirst()) {
+            case "status" -> arguments.isEmpty() ? "VM status: running" + END : tooMany("status");
+            case "block" -> infoBlock(arguments);
+            default -> "unknown command: 'info " + words.getFirst() + "'" + KNOWN + END;
+        };
+    }
+
+    private static String tooMany(final String command) {
+        return command + ": extraneous characters at the end of line" + END;
+    }
+
+    private String infoBlock(final List<String> arguments) {
+        int at = 0;
+        boolean areNodes = false;
+        boolean isVerbose = false;
+        while (at < arguments.size() && arguments.get(at).startsWith("-")) {
+            switch (arguments.get(at)) {
+                case "-n" -> areNodes = true;
+                case "-v" -> isVerbose = true;
+                default -> {
+                    return "block: unsupported option " + arguments.get(at) + END;
+                }
+            }
+            at++;
+        }
+        if (arguments.size() - at > 1) {
+            return tooMany("block");
+        }
+        final String only = at < arguments.size() ? arguments.get(at) : "";
+        return areNodes
+                ? HumanBlockInfo.ofNodes(graph.reportNodes(false), only, isVerbose)
+                : HumanBlockInfo.ofDevices(graph.reportDevices(), only, isVerbose);
     }
 
     private String removeDrive(final String name) {

@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.service.Engine;
+import io.lockstep.engine.service.ExportRequest;
 import io.lockstep.engine.service.ExportServer;
 
 import java.io.IOException;
@@ -73,21 +74,29 @@ public final class BlockExports {
     }
 
     /**
-     * Exports a node.
+     * Exports a node, as a manager asks for it.
      *
-     * @param id by which it is removed
+     * @param id by which it is removed; an identifier
      * @param name for clients
      * @param description for clients
+     * @param isWrittenThrough whether each change is on stable storage before it is answered
      */
     public void add(
             final String id,
             final String name,
             final String description,
             final boolean isWritable,
+            final boolean isWrittenThrough,
             final String nodeName)
             throws IOException {
         requireRunning();
-        add(id, name, description, isWritable, graph.find(nodeName));
+        Identifier.requireExportId(id);
+        add(id, name, description, isWritable, isWrittenThrough, graph.find(nodeName));
+    }
+
+    /** Exports a disk to be written, under its own name, whatever that is. */
+    public void addDisk(final String name, final String description) throws IOException {
+        add(name, name, description, true, false, graph.find(name));
     }
 
     private void add(
@@ -95,6 +104,7 @@ public final class BlockExports {
             final String name,
             final String description,
             final boolean isWritable,
+            final boolean isWrittenThrough,
             final PlacedNode node)
             throws IOException {
         if (exports.containsKey(id)) {
@@ -103,32 +113,50 @@ public final class BlockExports {
         if (exports.values().stream().anyMatch(export -> export.name().equals(name))) {
             throw new GraphException("NBD server already has export named '" + name + "'");
         }
-        final String text = description == null ? "block node " + node.name() : description;
+        if (isWritable && node.isReadOnly()) {
+            throw new GraphException("Block node is read-only");
+        }
+        final ExportRequest request =
+                new ExportRequest(
+                        name,
+                        description == null ? "block node" : description,
+                        !isWritable,
+                        node.writePolicy(isWrittenThrough),
+                        node.counters());
         switch (node.node()) {
+            case BlockNode.FileNode file -> {
+                requireNoParent(node);
+                engine.exportRaw(server, request, node.disk());
+            }
             case BlockNode.Raw raw -> {
                 if (node.parent() != null && !(node.parent().node() instanceof BlockNode.Extents)) {
-                    throw new GraphException(
-                            "node '"
-                                    + node.name()
-                                    + "' is a part of '"
-                                    + node.parent().name()
-                                    + "'; export that");
+                    requireNoParent(node);
                 }
-                engine.exportRaw(server, name, text, !isWritable, node.disk());
+                engine.exportRaw(server, request, node.disk());
             }
-            case BlockNode.Quorum quorum ->
-                    engine.exportGuest(server, name, text, !isWritable, node.disk());
+            case BlockNode.Quorum quorum -> engine.exportGuest(server, request, node.disk());
             case BlockNode.SecondaryReplication secondary ->
-                    engine.exportGuest(server, name, text, !isWritable, node.disk());
+                    engine.exportGuest(server, request, node.disk());
             default ->
                     throw new GraphException(
                             "node '"
                                     + node.name()
-                                    + "' can't be exported; a raw node, a quorum, and a"
+                                    + "' can't be exported; a file, a raw node, a quorum, and a"
                                     + " replication node with mode=secondary can");
         }
         node.exported(1);
         exports.put(id, new Exported(id, name, node));
+    }
+
+    private static void requireNoParent(final PlacedNode node) {
+        if (node.parent() != null) {
+            throw new GraphException(
+                    "node '"
+                            + node.name()
+                            + "' is a part of '"
+                            + node.parent().name()
+                            + "'; export that");
+        }
     }
 
     /**

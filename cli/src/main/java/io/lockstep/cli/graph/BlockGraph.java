@@ -8,18 +8,16 @@ import io.lockstep.cli.graph.BlockNode.Definition;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.service.Engine;
 
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 
 /**
@@ -33,15 +31,15 @@ public final class BlockGraph {
     private final Engine engine;
     private final NodeDuties duties;
     private final GuestExports guests;
-    private final Map<String, PlacedNode> byName = new LinkedHashMap<>();
-    private final List<PlacedNode> nodes = new ArrayList<>();
-    private int anonymousCount;
+    private final PeerLengths peerLengths;
+    private final NodeNames names = new NodeNames();
 
     /** Without a node. */
     public BlockGraph(final Engine engine) {
         this.engine = engine;
         duties = new NodeDuties(engine);
         guests = new GuestExports(engine);
+        peerLengths = new PeerLengths(engine);
     }
 
     Engine engine() {
@@ -83,66 +81,14 @@ public final class BlockGraph {
     }
 
     private CompletableFuture<Void> addLater(final Definition definition, final Executor thread) {
-        requireFree(definition);
-        final Map<Peer, CompletableFuture<Long>> probes = new LinkedHashMap<>();
-        peersOf(definition).forEach(peer -> probes.put(peer, probe(peer)));
-        return CompletableFuture.allOf(probes.values().toArray(CompletableFuture[]::new))
-                .thenRunAsync(
-                        () -> {
-                            final Map<Peer, Long> lengths = new LinkedHashMap<>();
-                            probes.forEach((peer, length) -> lengths.put(peer, length.join()));
-                            add(definition, lengths);
-                        },
-                        thread);
+        names.requireFree(definition);
+        return peerLengths
+                .ask(definition)
+                .thenAcceptAsync(lengths -> add(definition, lengths), thread);
     }
 
-    /** Adds a node, and waits for the NBD servers that it names. */
     private void add(final Definition definition) {
-        final Map<Peer, Long> lengths = new LinkedHashMap<>();
-        for (final Peer peer : peersOf(definition)) {
-            try {
-                lengths.put(peer, probe(peer).get());
-            } catch (final InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new GraphException("interrupted");
-            } catch (final ExecutionException e) {
-                throw new GraphException(e.getCause().getMessage());
-            }
-        }
-        add(definition, lengths);
-    }
-
-    /** The exports that a node wants to reach; they must have been found before it is added. */
-    static List<Peer> peersOf(final Definition definition) {
-        final List<Peer> peers = new ArrayList<>();
-        if (definition.node() instanceof final BlockNode.NbdClient client) {
-            peers.add(new Peer(client.server(), client.export()));
-        }
-        for (final Child child : definition.node().standsOn().values()) {
-            if (child instanceof Child.Inline(Definition inline)) {
-                peers.addAll(peersOf(inline));
-            }
-        }
-        return peers;
-    }
-
-    /** The length of what an export holds; fails with a sentence in QEMU's words. */
-    CompletableFuture<Long> probe(final Peer peer) {
-        return engine.probe(peer)
-                .handle(
-                        (negotiated, thrown) -> {
-                            if (thrown == null) {
-                                return negotiated.export().size();
-                            }
-                            throw new GraphException(
-                                    "Failed to connect to '"
-                                            + peer.server()
-                                            + "', export '"
-                                            + peer.export()
-                                            + "': "
-                                            + thrown.getMessage()
-                                            + "; the secondary must be there first");
-                        });
+        add(definition, peerLengths.await(definition));
     }
 
     /**
@@ -155,11 +101,11 @@ public final class BlockGraph {
         boolean complete = false;
         try {
             final PlacedNode node = place(definition, true, definition.name(), lengths, placed);
-            guests.refresh(nodes);
+            guests.refresh(names.nodes());
             complete = true;
             return node;
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         } finally {
             if (!complete) {
                 placed.forEach(this::withdraw);
@@ -175,23 +121,19 @@ public final class BlockGraph {
             final Map<Peer, Long> lengths,
             final Deque<PlacedNode> placed)
             throws IOException {
-        requireFree(definition);
-        final String nodeName =
-                definition.nodeName().isEmpty()
-                        ? String.format("#block%03d", ++anonymousCount)
-                        : definition.nodeName();
-        final PlacedNode node = new PlacedNode(definition, nodeName, isOwned);
+        names.requireFree(definition);
+        final PlacedNode node = new PlacedNode(definition, names.nameFor(definition), isOwned);
         boolean settled = false;
         try {
             adoptChildren(node, rootName, lengths, placed);
-            duties.begin(node, rootName, lengths, nodes);
+            duties.begin(node, rootName, lengths, names.nodes());
             settled = true;
         } finally {
             if (!settled) {
                 List.copyOf(node.children().keySet()).forEach(node::abandon);
             }
         }
-        register(node);
+        names.add(node);
         placed.push(node);
         return node;
     }
@@ -213,22 +155,6 @@ public final class BlockGraph {
         }
     }
 
-    private void requireFree(final Definition definition) {
-        for (final String name : List.of(definition.id(), definition.nodeName())) {
-            final PlacedNode present = name.isEmpty() ? null : byName.get(name);
-            if (present == null) {
-                continue;
-            }
-            if (name.equals(definition.id())) {
-                throw new GraphException("Duplicate ID '" + name + "' for drive");
-            }
-            throw new GraphException(
-                    name.equals(present.id())
-                            ? "node-name=" + name + " is conflicting with a device id"
-                            : "Duplicate nodes with node-name='" + name + "'");
-        }
-    }
-
     private static PlacedNode requireFree(final PlacedNode child, final PlacedNode parent) {
         if (child.parent() != null) {
             throw new GraphException(
@@ -241,14 +167,6 @@ public final class BlockGraph {
                             + "' uses");
         }
         return child;
-    }
-
-    private void register(final PlacedNode node) {
-        nodes.add(node);
-        byName.put(node.nodeName(), node);
-        if (!node.id().isEmpty()) {
-            byName.put(node.id(), node);
-        }
     }
 
     // ---- The nodes of the commands that name disks, not nodes.
@@ -271,7 +189,7 @@ public final class BlockGraph {
         try {
             addChild(name, replication.nodeName());
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         }
     }
 
@@ -280,10 +198,10 @@ public final class BlockGraph {
         add(new Definition(name, "", raw(file)), Map.of());
         final BlockNode hidden =
                 new BlockNode.Extents(
-                        inline(new BlockNode.FileNode(buffers.hidden())), new Child.Named(name));
+                        inline(new BlockNode.BufferFile(buffers.hidden())), new Child.Named(name));
         final BlockNode active =
                 new BlockNode.Extents(
-                        inline(new BlockNode.FileNode(buffers.active())), inline(hidden));
+                        inline(new BlockNode.BufferFile(buffers.active())), inline(hidden));
         add(
                 new Definition("", "", new BlockNode.SecondaryReplication("", inline(active))),
                 Map.of());
@@ -306,7 +224,7 @@ public final class BlockGraph {
      */
     public void addChild(final String parentName, final String nodeName) throws IOException {
         final PlacedNode parent = find(parentName);
-        final PlacedNode child = byName.get(nodeName);
+        final PlacedNode child = names.get(nodeName);
         if (child == null) {
             throw new GraphException("Node '" + nodeName + "' not found");
         }
@@ -352,7 +270,7 @@ public final class BlockGraph {
 
     /** Removes a node that was asked for by itself, with those that were made for it. */
     public void removeNode(final String name) {
-        final PlacedNode node = byName.get(name);
+        final PlacedNode node = names.get(name);
         if (node == null || !node.nodeName().equals(name)) {
             throw new GraphException("Failed to find node with node-name='" + name + "'");
         }
@@ -364,7 +282,7 @@ public final class BlockGraph {
 
     /** The same by the name of a drive, or of a node. */
     public void removeDrive(final String name) {
-        final PlacedNode node = byName.get(name);
+        final PlacedNode node = names.get(name);
         if (node == null || !node.isOwned()) {
             throw new GraphException("Device '" + name + "' not found");
         }
@@ -409,7 +327,7 @@ public final class BlockGraph {
         try {
             return engine.isSecondaryOpen();
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         }
     }
 
@@ -421,15 +339,14 @@ public final class BlockGraph {
 
     /** Takes a node and those that were made for it away; harmless where it is gone already. */
     private void withdraw(final PlacedNode node) {
-        if (!nodes.remove(node)) {
+        if (!names.remove(node)) {
             return;
         }
-        byName.values().removeIf(other -> other == node);
         try {
             guests.remove(node);
             duties.end(node);
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         }
         for (final Map.Entry<String, PlacedNode> child : List.copyOf(node.children().entrySet())) {
             node.abandon(child.getKey());
@@ -441,9 +358,9 @@ public final class BlockGraph {
 
     private void refreshQuietly() {
         try {
-            guests.refresh(nodes);
+            guests.refresh(names.nodes());
         } catch (final IOException e) {
-            throw new GraphException(e.getMessage());
+            throw new GraphException(GraphException.sentenceOf(e));
         }
     }
 
@@ -459,29 +376,48 @@ public final class BlockGraph {
         find(name);
     }
 
+    /** Whether the node of that name can't be written to. */
+    public boolean isReadOnly(final String name) {
+        return find(name).isReadOnly();
+    }
+
     /** The node of that name. */
     PlacedNode find(final String name) {
-        final PlacedNode node = byName.get(name);
-        if (node == null) {
-            throw new GraphException(
-                    "Cannot find device='" + name + "' nor node-name='" + name + "'");
-        }
-        return node;
+        return names.find(name);
     }
 
     /** What {@code query-block} answers. */
     public JsonArray reportDevices() {
         final JsonArray report = new JsonArray();
-        nodes.stream()
+        names.nodes().stream()
                 .filter(node -> !node.id().isEmpty())
                 .forEach(node -> report.add(NodeReport.device(node)));
+        return report;
+    }
+
+    /**
+     * What {@code query-blockstats} answers.
+     *
+     * @param areNodes of nodes, the latest first; otherwise of devices
+     */
+    public JsonArray reportStats(final boolean areNodes) throws IOException {
+        final List<PlacedNode> asked =
+                areNodes
+                        ? names.nodes().reversed()
+                        : names.nodes().stream().filter(node -> !node.id().isEmpty()).toList();
+        final List<ExportCounters.Figures> figures =
+                engine.figures(asked.stream().map(PlacedNode::counters).toList());
+        final JsonArray report = new JsonArray();
+        for (int i = 0; i < asked.size(); i++) {
+            report.add(NodeReport.stats(asked.get(i), figures.get(i)));
+        }
         return report;
     }
 
     /** What {@code query-named-block-nodes} answers, the latest first. */
     public JsonArray reportNodes(final boolean isFlat) {
         final JsonArray report = new JsonArray();
-        nodes.reversed().forEach(node -> report.add(NodeReport.node(node, isFlat)));
+        names.nodes().reversed().forEach(node -> report.add(NodeReport.node(node, isFlat)));
         return report;
     }
 }

@@ -1,6 +1,7 @@
 package io.lockstep.cli.graph;
 
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.primary.Peer;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -19,7 +20,7 @@ sealed interface BlockNode {
     default Map<String, Child> standsOn() {
         final Map<String, Child> places = new LinkedHashMap<>();
         switch (this) {
-            case Raw(Child file) -> places.put("file", file);
+            case Raw(Child file, long offset, long size) -> places.put("file", file);
             case Extents(Child file, Child backing) -> {
                 if (backing != null) {
                     places.put("backing", backing);
@@ -34,6 +35,7 @@ sealed interface BlockNode {
                 }
             }
             case FileNode file -> {}
+            case BufferFile file -> {}
             case NbdClient client -> {}
         }
         return places;
@@ -47,8 +49,33 @@ sealed interface BlockNode {
         }
     }
 
-    /** A disk, as it lies in a file. */
-    record Raw(Child file) implements BlockNode {
+    /** Where a buffer lies: what its files' names begin with, of which none need be there. */
+    record BufferFile(Path path) implements BlockNode {
+        @Override
+        public String driver() {
+            return "file";
+        }
+    }
+
+    /**
+     * A disk, as it lies in a file.
+     *
+     * @param offset where in the file it begins, in bytes
+     * @param size its length in bytes; {@link #TO_THE_END} for all that is behind the offset
+     */
+    record Raw(Child file, long offset, long size) implements BlockNode {
+        /** Of a size. */
+        static final long TO_THE_END = -1;
+
+        /** All of a file. */
+        Raw(final Child file) {
+            this(file, 0, TO_THE_END);
+        }
+
+        boolean isWhole() {
+            return offset == 0 && size == TO_THE_END;
+        }
+
         @Override
         public String driver() {
             return "raw";
@@ -58,6 +85,7 @@ sealed interface BlockNode {
     /**
      * A buffer of a secondary disk, in place of QEMU's qcow2.
      *
+     * @param file a {@link BufferFile}
      * @param backing what lies below it; null for nothing
      */
     record Extents(Child file, Child backing) implements BlockNode {
@@ -67,8 +95,21 @@ sealed interface BlockNode {
         }
     }
 
-    /** An export of another NBD server. */
-    record NbdClient(Endpoint server, String export) implements BlockNode {
+    /**
+     * An export of another NBD server.
+     *
+     * @param openSeconds for how long it may be looked for before it is there
+     */
+    record NbdClient(Endpoint server, String export, long openSeconds) implements BlockNode {
+        /** One that is there. */
+        NbdClient(final Endpoint server, final String export) {
+            this(server, export, 0);
+        }
+
+        Peer peer() {
+            return new Peer(server, export);
+        }
+
         @Override
         public String driver() {
             return "nbd";
@@ -123,7 +164,12 @@ sealed interface BlockNode {
      * @param id as a device; empty for none
      * @param nodeName as a node; empty for none
      */
-    record Definition(String id, String nodeName, BlockNode node) {
+    record Definition(String id, String nodeName, BlockNode node, Access access) {
+        /** One of which nothing more is said. */
+        Definition(final String id, final String nodeName, final BlockNode node) {
+            this(id, nodeName, node, Access.PLAIN);
+        }
+
         /** By what people know it: the device's name, or the node's. */
         String name() {
             return id.isEmpty() ? nodeName : id;

@@ -2,6 +2,7 @@ package io.lockstep.cli.graph;
 
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineDisk;
+import io.lockstep.engine.service.ExportRequest;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
@@ -30,7 +31,15 @@ final class GuestExports {
                 // A node without a name of its own is that disk's.
                 final boolean isNamed = node.name().indexOf('#') != 0;
                 final String name = isNamed ? node.name() : disk.name();
-                engine.exportGuest(engine.guests(), name, "guest's disk", false, disk);
+                engine.exportGuest(
+                        engine.guests(),
+                        new ExportRequest(
+                                name,
+                                "guest's disk",
+                                node.isReadOnly(),
+                                node.writePolicy(false),
+                                node.counters()),
+                        disk);
                 exports.put(name, node);
             }
         }

@@ -1,8 +1,10 @@
 package io.lockstep.cli.graph;
 
+import io.lockstep.engine.disk.DiskException;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.service.Engine;
+import io.lockstep.engine.service.EngineDisk;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -47,13 +49,12 @@ final class NodeDuties {
             final List<PlacedNode> others)
             throws IOException {
         switch (node.node()) {
-            case BlockNode.FileNode file -> {}
+            case BlockNode.FileNode(Path path) ->
+                    node.disk(open(rootName, path, node.isReadOnly()));
+            case BlockNode.BufferFile file -> {}
             case BlockNode.Extents extents -> requireBuffer(node);
-            case BlockNode.Raw raw -> node.disk(engine.open(rootName, filePath(node)));
-            case BlockNode.NbdClient(var server, String export) -> {
-                final Peer peer = new Peer(server, export);
-                node.peer(peer, lengths.get(peer));
-            }
+            case BlockNode.Raw raw -> beginRaw(node, raw);
+            case BlockNode.NbdClient client -> node.peer(client.peer(), lengths.get(client.peer()));
             case BlockNode.PrimaryReplication primary -> {
                 if (!(node.child("file").node() instanceof BlockNode.NbdClient)) {
                     throw unsupported(
@@ -67,15 +68,76 @@ final class NodeDuties {
         }
     }
 
-    private static Path filePath(final PlacedNode node) {
-        if (node.child("file").node() instanceof BlockNode.FileNode(Path path)) {
-            return path;
+    /** In QEMU's words, but for the reason. */
+    private EngineDisk open(final String name, final Path path, final boolean isReadOnly)
+            throws IOException {
+        try {
+            return engine.open(name, path, isReadOnly);
+        } catch (final DiskException e) {
+            throw new GraphException("Could not open '" + path + "': " + e.reason());
         }
-        throw unsupported(node, "its file must be a file or block device (driver=file)");
+    }
+
+    private void beginRaw(final PlacedNode node, final BlockNode.Raw raw) throws IOException {
+        final PlacedNode file = node.child("file");
+        if (!(file.node() instanceof BlockNode.FileNode)) {
+            throw unsupported(node, "its file must be a file or block device (driver=file)");
+        }
+        if (file.isExported()) {
+            throw unsupported(
+                    node, "'" + file.name() + "' is exported already; remove its export first");
+        }
+        requireWritable(node, file);
+        if (!raw.isWhole()) {
+            narrow(node, raw, file.length());
+        }
+    }
+
+    private void narrow(final PlacedNode node, final BlockNode.Raw raw, final long fileLength)
+            throws IOException {
+        if (raw.offset() > fileLength) {
+            throw new GraphException(
+                    "Offset ("
+                            + raw.offset()
+                            + ") cannot be greater than size of the containing file ("
+                            + fileLength
+                            + ")");
+        }
+        final long rest = fileLength - raw.offset();
+        if (raw.size() > rest) {
+            throw new GraphException(
+                    "The sum of offset ("
+                            + raw.offset()
+                            + ") and size ("
+                            + raw.size()
+                            + ") has to be smaller or equal to the  actual size of the containing"
+                            + " file ("
+                            + fileLength
+                            + ")");
+        }
+        final long size = raw.size() == BlockNode.Raw.TO_THE_END ? rest : raw.size();
+        engine.narrow(node.disk(), raw.offset(), size);
+        node.disk(node.disk()); // which has another length now
+    }
+
+    /** What may be changed can't stand on what may not. */
+    private static void requireWritable(final PlacedNode node, final PlacedNode below) {
+        if (below.isReadOnly() && !node.isDeclaredReadOnly()) {
+            throw new GraphException(
+                    "Block node is read-only: '"
+                            + below.name()
+                            + "'; say read-only=on of '"
+                            + node.name()
+                            + "', too");
+        }
+    }
+
+    /** Where the buffer lies that such a node is. */
+    private static Path bufferPath(final PlacedNode extents) {
+        return ((BlockNode.BufferFile) extents.child("file").node()).path();
     }
 
     private static void requireBuffer(final PlacedNode node) {
-        filePath(node);
         final PlacedNode backing = node.child("backing");
         if (backing == null
                 || !(backing.node() instanceof BlockNode.Extents
@@ -107,8 +169,22 @@ final class NodeDuties {
             throw unsupported(
                     node, "'" + raw.name() + "' is exported already; remove its export first");
         }
+        if (raw.isReadOnly()) {
+            throw new GraphException(
+                    "Block node is read-only: '"
+                            + raw.name()
+                            + "'; a secondary disk is written to by its primary");
+        }
+        if (raw.writePolicy(false).keepsAllocated()) {
+            throw unsupported(
+                    node,
+                    "what is trimmed of a secondary disk is what its primary forwards; say"
+                            + " discard=ignore there, not of '"
+                            + raw.name()
+                            + "'");
+        }
         requireUnused(active, hidden, others);
-        engine.makeSecondary(raw.disk(), new BufferFiles(filePath(active), filePath(hidden)));
+        engine.makeSecondary(raw.disk(), new BufferFiles(bufferPath(active), bufferPath(hidden)));
     }
 
     /** Two buffers in one place would overwrite each other. */
@@ -118,13 +194,13 @@ final class NodeDuties {
             for (final PlacedNode other : others) {
                 if (other != own
                         && other.node() instanceof BlockNode.Extents
-                        && filePath(other)
+                        && bufferPath(other)
                                 .toAbsolutePath()
                                 .normalize()
-                                .equals(filePath(own).toAbsolutePath().normalize())) {
+                                .equals(bufferPath(own).toAbsolutePath().normalize())) {
                     throw new GraphException(
                             "the buffer '"
-                                    + filePath(own)
+                                    + bufferPath(own)
                                     + "' is named twice; each active and each hidden disk has a"
                                     + " filename of its own");
                 }
@@ -141,6 +217,7 @@ final class NodeDuties {
                     "its first child must be the disk: driver=raw, or driver=replication with"
                             + " mode=secondary");
         }
+        requireWritable(node, local);
         if (node.children().size() > 2) {
             throw tooManyChildren(node);
         }
@@ -152,6 +229,10 @@ final class NodeDuties {
 
     /** Has a quorum's disk forwarded; fails where that node is not for it. */
     void forward(final PlacedNode quorum, final PlacedNode remote) throws IOException {
+        if (quorum.isReadOnly()) {
+            throw new GraphException(
+                    "Block node is read-only: '" + quorum.name() + "'; it has nothing to forward");
+        }
         engine.attach(quorum.disk(), peerOf(quorum, remote));
     }
 
@@ -190,7 +271,12 @@ final class NodeDuties {
     /** Ends that, when nothing needs the node any more. */
     void end(final PlacedNode node) throws IOException {
         switch (node.node()) {
-            case BlockNode.Raw raw -> engine.close(node.disk());
+            case BlockNode.FileNode file -> engine.close(node.disk());
+            case BlockNode.Raw raw -> {
+                if (!raw.isWhole()) {
+                    engine.narrow(node.disk(), 0, node.child("file").length());
+                }
+            }
             case BlockNode.SecondaryReplication secondary -> engine.unmakeSecondary(node.disk());
             case BlockNode.Quorum quorum -> {
                 if (node.child(REMOTE_CHILD) != null) {

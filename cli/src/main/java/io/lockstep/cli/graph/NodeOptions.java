@@ -5,13 +5,22 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 
+import java.math.BigInteger;
+import java.util.List;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * The options of one node, each taken once by name; {@link #end} refuses what nobody took. Errors
  * begin with QEMU's wording, and say what would work.
  */
 final class NodeOptions {
+    /** Each is 1024 of the one before; the first are bytes. */
+    private static final String UNITS = "BKMGT";
+
+    private static final Pattern SIZE = Pattern.compile("([0-9]{1,19})([bBkKmMgGtT]?)");
+
     private final JsonObject left;
     private final String path;
 
@@ -30,6 +39,10 @@ final class NodeOptions {
 
     boolean has(final String name) {
         return left.has(name);
+    }
+
+    boolean hasString(final String name) {
+        return left.get(name) instanceof final JsonPrimitive primitive && primitive.isString();
     }
 
     /** The name of an option as the user wrote it. */
@@ -70,6 +83,72 @@ final class NodeOptions {
             }
         }
         throw wrongType(name, "integer");
+    }
+
+    /**
+     * A whole number within bounds.
+     *
+     * @param otherwise where it is not there
+     */
+    long integer(final String name, final long otherwise, final long min, final long max) {
+        if (!left.has(name)) {
+            return otherwise;
+        }
+        final long value = integer(name);
+        if (value < min || value > max) {
+            throw new GraphException(
+                    "Parameter '"
+                            + pathOf(name)
+                            + "' expects a number from "
+                            + min
+                            + " to "
+                            + max
+                            + ", not "
+                            + value);
+        }
+        return value;
+    }
+
+    /** Bytes; as text also with a suffix, such as 10G. */
+    long size(final String name, final long otherwise) {
+        if (!isTextual) {
+            return integer(name, otherwise, 0, Long.MAX_VALUE);
+        }
+        final String text = string(name, null);
+        if (text == null) {
+            return otherwise;
+        }
+        final Matcher size = SIZE.matcher(text);
+        if (size.matches()) {
+            final String unit = size.group(2).toUpperCase(Locale.ROOT);
+            final long factor = 1L << 10 * Math.max(0, UNITS.indexOf(unit));
+            final BigInteger bytes =
+                    new BigInteger(size.group(1)).multiply(BigInteger.valueOf(factor));
+            if (bytes.bitLength() < Long.SIZE) {
+                return bytes.longValue();
+            }
+        }
+        throw new GraphException(
+                "Parameter '"
+                        + pathOf(name)
+                        + "' expects a size, such as 512 or 10G, not '"
+                        + Identifier.shown(text)
+                        + "'");
+    }
+
+    /** One of several words. */
+    String choice(final String name, final String otherwise, final String... words) {
+        final String value = string(name, otherwise);
+        if (!List.of(words).contains(value)) {
+            throw new GraphException(
+                    "Parameter '"
+                            + pathOf(name)
+                            + "' does not accept value '"
+                            + Identifier.shown(value)
+                            + "'; there are "
+                            + String.join(", ", words));
+        }
+        return value;
     }
 
     boolean bool(final String name, final boolean otherwise) {

@@ -8,24 +8,27 @@ import com.google.gson.JsonPrimitive;
 import io.lockstep.cli.graph.BlockNode.Child;
 import io.lockstep.cli.graph.BlockNode.Definition;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.nbd.Nbd;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Pattern;
 
 /**
  * Reads what block nodes are asked for, in each of QEMU's notations. Stateless. Source: QEMU's
  * {@code qapi/block-core.json} ({@code BlockdevOptions}), and what 7.2 was seen to answer.
  */
 final class NodeReader {
-    /** The drivers that there are, for sentences. */
+    /** What is taken with every driver, for sentences. */
+    private static final String COMMON = "read-only, cache, discard and detect-zeroes";
+
+    /** The drivers that there are. */
     private static final String DRIVERS = "raw, file, extents, nbd, replication and quorum";
 
-    private static final Pattern IDENTIFIER = Pattern.compile("[A-Za-z][A-Za-z0-9._-]*");
-    private static final int NAME_LENGTH_MAX = 31;
-    private static final int PORT_MAX = 65535;
+    private static final long UINT32_MAX = 0xffff_ffffL;
+    private static final int SECTOR_LENGTH = 512;
 
     /** How a node is written. */
     enum Notation {
@@ -39,8 +42,16 @@ final class NodeReader {
 
     private final Notation notation;
 
+    /** What is true of the disk of which the nodes that are read now are parts. */
+    private final boolean isReadOnlyAbove;
+
     private NodeReader(final Notation notation) {
+        this(notation, false);
+    }
+
+    private NodeReader(final Notation notation, final boolean isReadOnlyAbove) {
         this.notation = notation;
+        this.isReadOnlyAbove = isReadOnlyAbove;
     }
 
     /**
@@ -51,7 +62,10 @@ final class NodeReader {
     static Definition drive(final String text) {
         final JsonObject options = DottedKeys.parse(text, null);
         options.remove("if"); // there is no guest bus here
-        if (options.has("format") && !options.has("driver")) {
+        if (options.has("format")) {
+            if (options.has("driver")) {
+                throw new GraphException("Cannot specify both 'driver' and 'format'");
+            }
             options.add("driver", options.remove("format"));
         }
         if (options.get("file") instanceof final JsonPrimitive file) {
@@ -69,7 +83,7 @@ final class NodeReader {
         if (definition.nodeName().isEmpty()) {
             throw new GraphException("'node-name' needs to be specified");
         }
-        return new Definition("", definition.nodeName(), definition.node());
+        return new Definition("", definition.nodeName(), definition.node(), definition.access());
     }
 
     /** Reads the argument of {@code --blockdev}: dotted keys, or JSON that is parsed already. */
@@ -95,22 +109,52 @@ final class NodeReader {
     }
 
     private Definition definition(final NodeOptions options, final boolean isRoot) {
-        final String id = isRoot && notation == Notation.DRIVE ? options.string("id", "") : "";
-        final String nodeName = options.string("node-name", "");
-        if (!id.isEmpty() && !IDENTIFIER.matcher(id).matches()) {
-            throw new GraphException(
-                    "Parameter 'id' expects an identifier: letters, digits, '-', '.', '_',"
-                            + " starting with a letter; not '"
-                            + id
-                            + "'");
+        final boolean hasId = isRoot && notation == Notation.DRIVE && options.has("id");
+        final String id = hasId ? options.string("id") : "";
+        if (hasId) {
+            Identifier.requireId(id);
         }
-        if (!nodeName.isEmpty()
-                && (!IDENTIFIER.matcher(nodeName).matches()
-                        || nodeName.length() > NAME_LENGTH_MAX)) {
-            throw new GraphException("Invalid node-name: '" + nodeName + "'");
+        final boolean hasNodeName = options.has("node-name");
+        final String nodeName = hasNodeName ? options.string("node-name") : "";
+        if (hasNodeName) {
+            Identifier.requireNodeName(nodeName);
+        }
+        final boolean isDrive = isRoot && notation == Notation.DRIVE;
+        final Access access = new AccessReader(options, isDrive).read(isReadOnlyAbove);
+        if (isDrive) {
+            AccessReader.takeAio(options); // it is of the file, wherever that is
         }
         final String name = id.isEmpty() ? nodeName : id;
-        return new Definition(id, nodeName, node(options, driver(options), name));
+        final String driver = driver(options);
+        final boolean isDisk = driver.equals("raw") || driver.equals("quorum");
+        final BlockNode node =
+                new NodeReader(notation, isDisk && access.isReadOnly()).node(options, driver, name);
+        requirePossible(access, node, options, name);
+        return new Definition(id, nodeName, node, access);
+    }
+
+    /** What replication writes to can't be read-only; what it forwards is for its guest to say. */
+    private static void requirePossible(
+            final Access access,
+            final BlockNode node,
+            final NodeOptions options,
+            final String name) {
+        final boolean isRefused =
+                switch (node) {
+                    case BlockNode.FileNode file -> false;
+                    case BlockNode.Raw raw -> false;
+                    case BlockNode.Quorum quorum -> false;
+                    case BlockNode.SecondaryReplication secondary -> access.isReadOnly();
+                    default -> access.isReadOnly() || access.ignoresDiscards();
+                };
+        if (isRefused) {
+            throw new GraphException(
+                    describe(options, name)
+                            + ": driver '"
+                            + node.driver()
+                            + "' is for replication to write to; read-only and discard=ignore are"
+                            + " for disks and quorums");
+        }
     }
 
     /** A drive without one is probed by QEMU; here what lies in a file is a raw disk. */
@@ -166,7 +210,11 @@ final class NodeReader {
 
     private static BlockNode file(final NodeOptions options) {
         final String name = options.string("filename");
-        options.end("driver 'file'", "filename");
+        AccessReader.takeAio(options);
+        options.end("driver 'file'", "filename, aio and " + COMMON);
+        if (name.isEmpty()) {
+            throw new GraphException("The 'file' block driver requires a file name");
+        }
         return new BlockNode.FileNode(path(name));
     }
 
@@ -185,15 +233,37 @@ final class NodeReader {
 
     private BlockNode raw(final NodeOptions options) {
         final Child file = child(options, "file");
-        options.end("driver 'raw'", "file");
-        return new BlockNode.Raw(file);
+        final long offset = options.size("offset", 0);
+        final long size = options.size("size", BlockNode.Raw.TO_THE_END);
+        options.end("driver 'raw'", "file, offset, size and " + COMMON);
+        if (size > 0 && size % SECTOR_LENGTH != 0) {
+            throw new GraphException("Specified size is not multiple of " + SECTOR_LENGTH);
+        }
+        return new BlockNode.Raw(file, offset, size);
     }
 
     private BlockNode extents(final NodeOptions options) {
-        final Child file = child(options, "file");
+        final Child file = buffer(child(options, "file"), options);
         final Child backing = options.has("backing") ? child(options, "backing") : null;
         options.end("driver 'extents'", "file and backing");
         return new BlockNode.Extents(file, backing);
+    }
+
+    /** Its files are made with it, so nobody can have named them before. */
+    private static Child buffer(final Child file, final NodeOptions options) {
+        if (file instanceof Child.Inline(Definition inline)
+                && inline.node() instanceof BlockNode.FileNode(Path path)
+                && !inline.access().isReadOnly()) {
+            return new Child.Inline(
+                    new Definition("", inline.nodeName(), new BlockNode.BufferFile(path)));
+        }
+        throw new GraphException(
+                "Parameter '"
+                        + options.pathOf("file")
+                        + "': driver 'extents' makes its files; say where with '"
+                        + options.pathOf("file.filename")
+                        + "' (driver=file), and nothing of"
+                        + " read-only");
     }
 
     private BlockNode replication(final NodeOptions options, final String name) {
@@ -273,55 +343,22 @@ final class NodeReader {
     private BlockNode nbd(final NodeOptions options) {
         final boolean isFlat =
                 notation == Notation.DRIVE && (options.has("host") || options.has("path"));
-        final Endpoint server = isFlat ? flatServer(options) : server(options.object("server"));
+        final Endpoint server =
+                isFlat
+                        ? AddressReader.connectFlat(options)
+                        : AddressReader.connect(options.object("server"));
         final String export = options.string("export", "");
-        options.end("driver 'nbd'", "server and export");
-        return new BlockNode.NbdClient(server, export);
-    }
-
-    private static Endpoint flatServer(final NodeOptions options) {
-        if (options.has("host") && options.has("path")) {
-            throw new GraphException("path and host may not be used at the same time");
+        if (export.getBytes(StandardCharsets.UTF_8).length > Nbd.STRING_LENGTH_MAX) {
+            throw new GraphException("export name too long to send to server");
         }
-        return options.has("host")
-                ? new Endpoint.Tcp(
-                        options.string("host"), port(options.string("port", "10809"), options))
-                : new Endpoint.Unix(path(options.string("path")));
-    }
-
-    /** An address in the form of {@code SocketAddress}. */
-    static Endpoint server(final NodeOptions options) {
-        final String type = options.string("type");
-        final Endpoint endpoint;
-        switch (type) {
-            case "inet" -> {
-                final String host = options.string("host");
-                endpoint = new Endpoint.Tcp(host, port(options.string("port"), options));
-            }
-            case "unix" -> endpoint = new Endpoint.Unix(path(options.string("path")));
-            default ->
-                    throw new GraphException(
-                            "Parameter '"
-                                    + options.pathOf("type")
-                                    + "' does not accept value '"
-                                    + type
-                                    + "'; there are inet and unix");
+        if (export.indexOf('\0') >= 0) {
+            throw new GraphException("export name has a NUL in it");
         }
-        options.end("an address of that type", type.equals("inet") ? "host and port" : "path");
-        return endpoint;
-    }
-
-    static int port(final String text, final NodeOptions options) {
-        try {
-            final int port = Integer.parseInt(text);
-            if (port >= 0 && port <= PORT_MAX) {
-                return port;
-            }
-        } catch (final NumberFormatException e) {
-            // told below
-        }
-        throw new GraphException(
-                "Parameter '" + options.pathOf("port") + "' is no port number: '" + text + "'");
+        // The link is set up again for as long as replication lasts, and no guest waits for it.
+        options.integer("reconnect-delay", 0, 0, UINT32_MAX);
+        final long openSeconds = options.integer("open-timeout", 0, 0, UINT32_MAX);
+        options.end("driver 'nbd'", "server, export, reconnect-delay and open-timeout");
+        return new BlockNode.NbdClient(server, export, openSeconds);
     }
 
     // ---- Children.

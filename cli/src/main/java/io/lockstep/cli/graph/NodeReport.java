@@ -4,6 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.server.ExportCounters;
 
 import java.util.Map;
 
@@ -38,13 +39,13 @@ final class NodeReport {
     static JsonObject node(final PlacedNode node, final boolean isFlat) {
         final String filename = filename(node);
         final JsonObject cache = new JsonObject();
-        cache.addProperty("writeback", true);
+        cache.addProperty("writeback", !node.writePolicy(false).isWrittenThrough());
         cache.addProperty("direct", false);
         cache.addProperty("no-flush", false);
         final JsonObject report = new JsonObject();
         report.addProperty("file", filename);
         report.addProperty("node-name", node.nodeName());
-        report.addProperty("ro", false);
+        report.addProperty("ro", node.isReadOnly());
         report.addProperty("drv", node.node().driver());
         report.addProperty("backing_file_depth", isFlat ? 0 : depth(node));
         report.addProperty("encrypted", false);
@@ -55,6 +56,36 @@ final class NodeReport {
         report.add("image", image(node, isFlat));
         report.add("cache", cache);
         return report;
+    }
+
+    /** What was done for those who use it by way of exports; times are not measured. */
+    static JsonObject stats(final PlacedNode node, final ExportCounters.Figures figures) {
+        final JsonObject stats = new JsonObject();
+        add(stats, "rd", figures.reads());
+        add(stats, "wr", figures.writes());
+        add(stats, "unmap", figures.trims());
+        add(stats, "flush", figures.flushes());
+        stats.remove("flush_bytes");
+        stats.remove("flush_merged");
+        stats.addProperty("account_failed", false);
+        stats.addProperty("account_invalid", false);
+        stats.addProperty("wr_highest_offset", figures.writtenEnd());
+        stats.add("timed_stats", new JsonArray());
+        final JsonObject report = new JsonObject();
+        if (!node.id().isEmpty()) {
+            report.addProperty("device", node.id());
+        }
+        report.addProperty("node-name", node.nodeName());
+        report.add("stats", stats);
+        return report;
+    }
+
+    private static void add(
+            final JsonObject stats, final String kind, final ExportCounters.Operations done) {
+        stats.addProperty(kind + "_operations", done.count());
+        stats.addProperty(kind + "_bytes", done.bytes());
+        stats.addProperty(kind + "_merged", 0); // each is done by itself
+        stats.addProperty("failed_" + kind + "_operations", done.failed());
     }
 
     private static JsonObject image(final PlacedNode node, final boolean isFlat) {
@@ -92,7 +123,8 @@ final class NodeReport {
     private static String filename(final PlacedNode node) {
         return switch (node.node()) {
             case BlockNode.FileNode(var path) -> path.toString();
-            case BlockNode.Raw raw -> filename(node.child("file"));
+            case BlockNode.BufferFile(var path) -> path.toString();
+            case BlockNode.Raw raw when raw.isWhole() -> filename(node.child("file"));
             case BlockNode.NbdClient client -> uri(client);
             default -> "json:" + options(node);
         };
@@ -109,6 +141,7 @@ final class NodeReport {
         options.addProperty("driver", node.node().driver());
         switch (node.node()) {
             case BlockNode.FileNode(var path) -> options.addProperty("filename", path.toString());
+            case BlockNode.BufferFile(var path) -> options.addProperty("filename", path.toString());
             case BlockNode.NbdClient client -> {
                 options.addProperty("server", client.server().toString());
                 options.addProperty("export", client.export());
@@ -128,7 +161,14 @@ final class NodeReport {
                 options.add("children", children);
                 return options;
             }
-            case BlockNode.Raw raw -> {}
+            case BlockNode.Raw(var file, long offset, long size) -> {
+                if (offset > 0) {
+                    options.addProperty("offset", offset);
+                }
+                if (size != BlockNode.Raw.TO_THE_END) {
+                    options.addProperty("size", size);
+                }
+            }
             case BlockNode.Extents extents -> {}
         }
         for (final Map.Entry<String, PlacedNode> child : node.children().entrySet()) {

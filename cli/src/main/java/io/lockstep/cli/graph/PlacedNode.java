@@ -1,10 +1,13 @@
 package io.lockstep.cli.graph;
 
 import io.lockstep.engine.primary.Peer;
+import io.lockstep.engine.server.ExportCounters;
+import io.lockstep.engine.server.WritePolicy;
 import io.lockstep.engine.service.EngineDisk;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /** A node in its place in a {@link BlockGraph}: who stands on it, and what it came to. */
 final class PlacedNode {
@@ -17,6 +20,7 @@ final class PlacedNode {
     private final Map<String, PlacedNode> children = new LinkedHashMap<>();
     private PlacedNode parent;
     private int exports;
+    private final ExportCounters counters = new ExportCounters();
 
     /** The disk that it shows; null for what shows none of ours. */
     private EngineDisk disk;
@@ -35,6 +39,36 @@ final class PlacedNode {
 
     BlockNode node() {
         return definition.node();
+    }
+
+    /** Whether nothing may be changed by way of it, for its own sake or that of what it is over. */
+    boolean isReadOnly() {
+        return isDeclaredReadOnly() || isLocal(PlacedNode::isReadOnly);
+    }
+
+    /** Whether that was said of itself. */
+    boolean isDeclaredReadOnly() {
+        return definition.access().isReadOnly();
+    }
+
+    /** Whether what is trimmed by way of it stays allocated. */
+    private boolean ignoresDiscards() {
+        return definition.access().ignoresDiscards() || isLocal(PlacedNode::ignoresDiscards);
+    }
+
+    /** Whether something is so of the disk that a raw node or a quorum shows. */
+    private boolean isLocal(final Predicate<PlacedNode> question) {
+        return switch (node()) {
+            case BlockNode.Raw raw -> question.test(child("file"));
+            case BlockNode.Quorum quorum -> question.test(child(NodeDuties.LOCAL_CHILD));
+            default -> false;
+        };
+    }
+
+    /** How changes by way of an export of it are done. */
+    WritePolicy writePolicy(final boolean isWrittenThrough) {
+        return new WritePolicy(
+                isWrittenThrough || definition.access().isWrittenThrough(), ignoresDiscards());
     }
 
     /** As a device; empty for none. */
@@ -106,6 +140,11 @@ final class PlacedNode {
     /** In bytes. */
     long length() {
         return length;
+    }
+
+    /** Of what is done for the clients of its exports; read on the engine's loop. */
+    ExportCounters counters() {
+        return counters;
     }
 
     void exported(final int change) {

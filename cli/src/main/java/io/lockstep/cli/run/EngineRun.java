@@ -138,7 +138,7 @@ public final class EngineRun {
             throws IOException {
         exports.start(List.of(), connectionsMax);
         for (final String name : names) {
-            exports.add(name, name, "replication", true, name);
+            exports.addDisk(name, "replication");
         }
         // Only now: a primary that connects again must not find a part of it.
         exports.listen(streams);

@@ -83,6 +83,10 @@ final class BlockGraphTest {
         graph.addDrive(options.replace("@", folder + "/"));
     }
 
+    private void blockdev(final String options) {
+        graph.addBlockdev(options.replace("@", folder + "/"));
+    }
+
     private static String refusal(final Executable action) {
         return assertThrows(GraphException.class, action).getMessage();
     }
@@ -183,24 +187,165 @@ final class BlockGraphTest {
         final Endpoint socket = new Endpoint.Unix(folder.resolve("s"));
         assertEquals(
                 "NBD server not running",
-                refusal(() -> exports.add("colo1", "colo1", null, true, "colo1")));
+                refusal(() -> exports.add("colo1", "colo1", null, true, false, "colo1")));
         exports.start(List.of(socket), 0);
         assertEquals(
                 "NBD server already running", refusal(() -> exports.start(List.of(socket), 0)));
-        exports.add("colo1", "colo1", null, true, "colo1");
+        exports.add("colo1", "colo1", null, true, false, "colo1");
         assertEquals(
                 "Block export id 'colo1' is already in use",
-                refusal(() -> exports.add("colo1", "x", null, true, "colo1")));
+                refusal(() -> exports.add("colo1", "x", null, true, false, "colo1")));
         assertEquals(
                 "NBD server already has export named 'colo1'",
-                refusal(() -> exports.add("x", "colo1", null, true, "childs1")));
+                refusal(() -> exports.add("x", "colo1", null, true, false, "childs1")));
         assertEquals("Export 'x' is not found", refusal(() -> exports.remove("x", false)));
         assertTrue(refusal(() -> graph.removeDrive("colo1")).startsWith("Node colo1 is in use"));
         exports.remove("colo1", false);
-        exports.add("colo1", "colo1", null, true, "colo1");
+        exports.add("colo1", "colo1", null, true, false, "colo1");
         assertEquals(List.of("colo1"), exports.stop());
         assertFalse(Files.exists(folder.resolve("s")));
         assertEquals("NBD server not running", refusal(exports::stop));
+    }
+
+    /** The protocol's limits, and QEMU's rule of ids; what a disk of ours is called is free. */
+    @Test
+    void exportsHaveNamesThatCanBeSent() throws IOException {
+        drive("id=a,driver=raw,file.filename=@1.raw");
+        exports.start(List.of(), 0);
+        for (final String id : List.of("", "#invalid", "a b", "1a", "ü", "x".repeat(5000))) {
+            final String sentence = refusal(() -> exports.add(id, "a", null, true, false, "a"));
+            assertTrue(sentence.startsWith("Invalid block export id"), sentence);
+        }
+        final String tooLong = "ü".repeat(2049);
+        assertUnsendable(() -> exports.add("e", tooLong, null, true, false, "a"));
+        assertUnsendable(() -> exports.add("e", "a", tooLong, true, false, "a"));
+        assertUnsendable(() -> exports.add("e", "a\0b", null, true, false, "a"));
+        assertUnsendable(() -> exports.add("e", "a", "a\0b", true, false, "a"));
+        exports.add("e", "ü".repeat(2048), "ü".repeat(2048), true, false, "a");
+        exports.remove("e", false);
+        graph.addPrimary("1 ü", folder.resolve("2.raw"), new Endpoint.Tcp("nobody", 1));
+        exports.addDisk("1 ü", "it is");
+        final String longest = "x".repeat(4096);
+        graph.removeDrive("a");
+        drive("id=" + longest + ",driver=raw,file.filename=@1.raw");
+        exports.add(longest, longest, null, true, false, longest);
+    }
+
+    private static void assertUnsendable(final Executable export) {
+        final String sentence = assertThrows(IOException.class, export).getMessage();
+        assertTrue(sentence.contains("NBD"), sentence);
+    }
+
+    /** From then on it is ours, whatever becomes of its name. */
+    @Test
+    void aFileIsOpenedWithItsNode() throws IOException {
+        assertTrue(
+                refusal(() -> blockdev("file,node-name=f,filename=@nowhere"))
+                        .startsWith("Could not open '" + folder + "/nowhere': no such file"));
+        assertTrue(
+                refusal(() -> blockdev("file,node-name=f,filename=@"))
+                        .startsWith("Could not open '" + folder + "': it is a directory"));
+        assertEquals("[]", graph.reportNodes(true).toString());
+        blockdev("file,node-name=f,filename=@1.raw");
+        assertTrue(
+                refusal(() -> blockdev("file,node-name=g,filename=@1.raw"))
+                        .startsWith("Could not open '" + folder + "/1.raw': it is in use"));
+        Files.delete(folder.resolve("1.raw"));
+        blockdev("raw,node-name=r,file=f");
+        graph.removeNode("r");
+        graph.removeNode("f");
+        assertTrue(
+                refusal(() -> blockdev("file,node-name=f,filename=@1.raw"))
+                        .contains("no such file"));
+    }
+
+    @Test
+    void aFileIsExportedByItself() throws IOException {
+        blockdev("file,node-name=f,filename=@1.raw");
+        exports.start(List.of(), 0);
+        exports.add("e", "f", null, true, false, "f");
+        assertEquals(
+                "node 'r': 'f' is exported already; remove its export first",
+                refusal(() -> blockdev("raw,node-name=r,file=f")));
+        exports.remove("e", false);
+        blockdev("raw,node-name=r,file=f");
+        assertEquals(
+                "node 'f' is a part of 'r'; export that",
+                refusal(() -> exports.add("e", "f", null, true, false, "f")));
+    }
+
+    /** Its length is the part's; what else is done there is shown over real exports. */
+    @Test
+    void aPartOfAFileIsADisk() throws IOException {
+        blockdev("file,node-name=f,filename=@1.raw");
+        for (int i = 0; i < 2; i++) {
+            blockdev("raw,node-name=r,file=f,offset=512,size=1024");
+            assertEquals(1024, lengthOf("r"));
+            graph.removeNode("r");
+            blockdev("raw,node-name=r,file=f,offset=1M");
+            assertEquals(0, lengthOf("r"));
+            graph.removeNode("r");
+            assertEquals(1 << 20, lengthOf("f"));
+        }
+        assertEquals(
+                "Offset (1048577) cannot be greater than size of the containing file (1048576)",
+                refusal(() -> blockdev("raw,node-name=r,file=f,offset=1048577")));
+        assertTrue(
+                refusal(() -> blockdev("raw,node-name=r,file=f,offset=512,size=1M"))
+                        .startsWith("The sum of offset (512) and size (1048576) has to be"));
+        blockdev("raw,node-name=r,file=f");
+        assertEquals(1 << 20, lengthOf("r"));
+    }
+
+    private long lengthOf(final String name) {
+        return graph.find(name).length();
+    }
+
+    @Test
+    void whatIsReadOnlyIsNotWrittenTo() throws IOException {
+        drive("id=a,file=@1.raw,format=raw,readonly=on,node-name=an");
+        exports.start(List.of(), 0);
+        assertEquals(
+                "Block node is read-only",
+                refusal(() -> exports.add("a", "a", null, true, false, "a")));
+        exports.add("a", "a", null, false, false, "a");
+        assertRefused("id=q," + QUORUM + "=a", "Block node is read-only: 'a'; say read-only=on");
+        assertRefused(
+                "id=s,driver=replication,mode=secondary,file.driver=extents,"
+                        + "file.file.filename=@active,file.backing.driver=extents,"
+                        + "file.backing.file.filename=@hidden,file.backing.backing=a",
+                "'a' is exported already");
+        exports.stop();
+        assertRefused(
+                "id=s,driver=replication,mode=secondary,file.driver=extents,"
+                        + "file.file.filename=@active,file.backing.driver=extents,"
+                        + "file.backing.file.filename=@hidden,file.backing.backing=a",
+                "Block node is read-only: 'a'; a secondary disk is written to");
+        drive("id=q,read-only=on," + QUORUM + "=a");
+        assertTrue(graph.isReadOnly("q"));
+        drive("id=r," + QUORUM + ".driver=raw,children.0.file.filename=@2.raw");
+        assertFalse(graph.isReadOnly("r"));
+        assertTrue(graph.reportNodes(true).toString().contains("\"node-name\":\"an\",\"ro\":true"));
+    }
+
+    /** Both hosts' disks are the same where the same is trimmed on both. */
+    @Test
+    void aSecondaryDiskIsTrimmedAsItsPrimary() {
+        drive("if=none,driver=raw,file.filename=@1.raw,id=colo1,discard=ignore");
+        assertRefused(
+                "id=s,driver=replication,mode=secondary,file.driver=extents,"
+                        + "file.file.filename=@active,file.backing.driver=extents,"
+                        + "file.backing.file.filename=@hidden,file.backing.backing=colo1",
+                "say discard=ignore there, not of 'colo1'");
+    }
+
+    /** It makes its files itself. */
+    @Test
+    void aBufferNamesNoNode() {
+        blockdev("file,node-name=f,filename=@1.raw");
+        assertTrue(
+                refusal(() -> blockdev("extents,node-name=e,file=f"))
+                        .startsWith("Parameter 'file': driver 'extents' makes its files"));
     }
 
     @Test

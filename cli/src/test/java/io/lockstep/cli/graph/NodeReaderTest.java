@@ -13,6 +13,7 @@ import io.lockstep.engine.loop.Endpoint;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.nio.file.Path;
 import java.util.List;
@@ -23,6 +24,10 @@ final class NodeReaderTest {
 
     private static Child file(final String path) {
         return inline(new BlockNode.FileNode(Path.of(path)));
+    }
+
+    private static Child buffer(final String path) {
+        return inline(new BlockNode.BufferFile(Path.of(path)));
     }
 
     private static Child inline(final BlockNode node) {
@@ -52,6 +57,70 @@ final class NodeReaderTest {
         assertEquals(
                 new Definition("", "colo1", new BlockNode.Raw(new Child.Named("f"))),
                 NodeReader.blockdev("driver=raw,node-name=colo1,file=f"));
+    }
+
+    /** They ask for less than is done, or for what is done anyway. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "format=raw",
+                "driver=raw,cache=none",
+                "driver=raw,cache=writeback",
+                "driver=raw,cache=unsafe",
+                "driver=raw,cache.direct=on,cache.no-flush=on",
+                "driver=raw,cache.writeback=on",
+                "driver=raw,file.cache.direct=on",
+                "driver=raw,aio=native",
+                "driver=raw,aio=io_uring",
+                "driver=raw,file.aio=threads",
+                "driver=raw,discard=unmap",
+                "driver=raw,discard=on",
+                "driver=raw,file.discard=on",
+                "driver=raw,detect-zeroes=off",
+                "driver=raw,read-only=off",
+                "driver=raw,readonly=off",
+                "driver=raw,offset=0",
+            })
+    void optionsThatChangeNothing(final String options) {
+        assertEquals(
+                new Definition("colo1", "", RAW),
+                NodeReader.drive("id=colo1,file.filename=1.raw," + options));
+    }
+
+    @Test
+    void howADiskIsUsed() {
+        final Access readOnly = new Access(true, false, false);
+        final Child file =
+                new Child.Inline(
+                        new Definition("", "", new BlockNode.FileNode(Path.of("1.raw")), readOnly));
+        final Definition expected = new Definition("a", "", new BlockNode.Raw(file), readOnly);
+        assertEquals(expected, NodeReader.drive("id=a,file=1.raw,read-only=on"));
+        assertEquals(expected, NodeReader.drive("id=a,file=1.raw,format=raw,readonly=on"));
+        assertEquals(
+                new Access(false, true, true),
+                NodeReader.drive("id=a,file=1.raw,discard=ignore,cache=directsync").access());
+        assertEquals(
+                new Access(false, true, true),
+                NodeReader.drive("id=a,file=1.raw,discard=off,cache.writeback=off").access());
+        assertEquals(
+                new Access(false, false, true),
+                NodeReader.drive("id=a,file=1.raw,cache=writethrough").access());
+        assertEquals(
+                new BlockNode.Raw(file("1.raw"), 512, 1 << 20),
+                NodeReader.drive("id=a,file.filename=1.raw,driver=raw,offset=512,size=1M").node());
+        assertEquals(
+                new BlockNode.Raw(new Child.Named("f"), 1, 512),
+                json("{'driver':'raw','node-name':'n','file':'f','offset':1,'size':512}").node());
+    }
+
+    @Test
+    void aClientMayWait() {
+        assertEquals(
+                new BlockNode.NbdClient(new Endpoint.Tcp("h", 1), "e", 7),
+                json("{'driver':'nbd','node-name':'n','export':'e','open-timeout':7,"
+                                + "'reconnect-delay':5,'server':{'type':'inet','host':'h',"
+                                + "'port':'1','keep-alive':true,'to':9,'numeric':false}}")
+                        .node());
     }
 
     @Test
@@ -94,8 +163,8 @@ final class NodeReaderTest {
     @Test
     void theReplicationNodeOfASecondary() {
         final Child hidden =
-                inline(new BlockNode.Extents(file("hidden_disk"), new Child.Named("colo1")));
-        final Child active = inline(new BlockNode.Extents(file("active_disk"), hidden));
+                inline(new BlockNode.Extents(buffer("hidden_disk"), new Child.Named("colo1")));
+        final Child active = inline(new BlockNode.Extents(buffer("active_disk"), hidden));
         final String options =
                 "if=none,id=childs1,driver=replication,mode=secondary,"
                         + "file.file.filename=active_disk,file.driver=extents,"
@@ -135,6 +204,9 @@ final class NodeReaderTest {
                 "id=a,driver=raw,file.filename=p,zzz=1|Parameter 'zzz' is unexpected; driver 'raw'",
                 "id=a,driver=raw,file.filename=p,file.x=1|Parameter 'file.x' is unexpected",
                 "id=1a,driver=raw,file.filename=p|Parameter 'id' expects an identifier",
+                "id=,driver=raw,file.filename=p|Parameter 'id' expects an identifier",
+                "id=a,node-name=,driver=raw,file.filename=p|Invalid node-name: ''",
+                "id=a,driver=raw,file.filename=|The 'file' block driver requires a file name",
                 "driver=raw,file.filename=p|Parameter 'id' is missing",
                 "id=a,driver=replication,file.filename=p|Missing the option mode",
                 "id=a,driver=replication,mode=primary|A block device must be specified",
@@ -149,6 +221,27 @@ final class NodeReaderTest {
                 "id=a,driver=quorum,vote-threshold=1,children.0=b"
                         + "|node 'a': a quorum here takes no votes; it needs vote-threshold=1",
                 "id=a,driver=nbd,host=h,port=x|Parameter 'port' is no port number: 'x'",
+                "id=a,file=p,format=raw,driver=raw|Cannot specify both 'driver' and 'format'",
+                "id=a,file=p,cache=fast|Parameter 'cache' does not accept value 'fast'; there are",
+                "id=a,file=p,cache.x=1|Parameter 'cache.x' is unexpected",
+                "id=a,driver=raw,file.filename=p,file.cache.writeback=on"
+                        + "|Parameter 'file.cache.writeback' is unexpected",
+                "id=a,file=p,aio=x|Parameter 'aio' does not accept value 'x'",
+                "id=a,file=p,discard=x|Parameter 'discard' does not accept value 'x'",
+                "id=a,file=p,detect-zeroes=x|Parameter 'detect-zeroes' does not accept value 'x'",
+                "id=a,file=p,detect-zeroes=on|Parameter 'detect-zeroes': nobody looks for zeroes",
+                "id=a,file=p,read-only=x|Invalid parameter type for 'read-only', expected: bool",
+                "id=a,file=p,read-only=on,readonly=on|'readonly' and 'read-only' are the same",
+                "id=a,file=p,size=100|Specified size is not multiple of 512",
+                "id=a,file=p,size=x|Parameter 'size' expects a size, such as 512 or 10G, not 'x'",
+                "id=a,file=p,size=9999999999T|Parameter 'size' expects a size",
+                "id=a,file=p,offset=-1|Parameter 'offset' expects a size",
+                "id=a,driver=nbd,host=h,export=e,read-only=on|node 'a': driver 'nbd' is for",
+                "id=a,driver=nbd,host=h,export=e,discard=ignore|node 'a': driver 'nbd' is for",
+                "id=a,driver=nbd,host=h,open-timeout=-1|Parameter 'open-timeout' expects a number",
+                "id=a,driver=extents,file.filename=p,read-only=on|node 'a': driver 'extents' is",
+                "id=a,driver=extents,file.filename=p,file.read-only=on"
+                        + "|Parameter 'file': driver 'extents' makes its files",
             })
     void aDriveThatCannotBeSaysWhy(final String drive, final String beginning) {
         final String sentence =
@@ -174,6 +267,11 @@ final class NodeReaderTest {
                 "{'driver':'quorum','node-name':'x','vote-threshold':'1','children':['c']}"
                         + "|Invalid parameter type for 'vote-threshold', expected: integer",
                 "{'driver':'raw','node-name':'x!','file':'f'}|Invalid node-name: 'x!'",
+                "{'driver':'raw','node-name':'','file':'f'}|Invalid node-name: ''",
+                "{'driver':'raw','node-name':'x','file':{'driver':'file','filename':'f',"
+                        + "'node-name':'#x'}}|Invalid node-name: '#x'",
+                "{'driver':'raw','node-name':'x123456789012345678901234567890X','file':'f'}"
+                        + "|Node name too long",
                 "{'driver':'raw','node-name':'x','file':5}"
                         + "|Invalid parameter type for 'file', expected: BlockdevRef",
                 "{'driver':5,'node-name':'x'}"

@@ -6,8 +6,21 @@ import java.io.IOException;
 public final class DiskException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    /** With that message. */
-    public DiskException(final String message) {
-        super(message);
+    private final String reason;
+
+    /**
+     * About a disk.
+     *
+     * @param what could not be done, with the disk's name and its path
+     * @param reason why not, and what to do about it
+     */
+    public DiskException(final String what, final String reason) {
+        super(what + ": " + reason);
+        this.reason = reason;
+    }
+
+    /** Why, without the disk. */
+    public String reason() {
+        return reason;
     }
 }

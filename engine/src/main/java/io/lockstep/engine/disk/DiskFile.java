@@ -338,7 +338,7 @@ public final class DiskFile implements AutoCloseable {
         }
 
         private DiskException failure(final String reason) {
-            return new DiskException("disk " + name + ": cannot open " + path + ": " + reason);
+            return new DiskException("disk " + name + ": cannot open " + path, reason);
         }
 
         /** Asks sysfs, where a partition's queue is its parent's. Source: {@code sysfs-block}. */

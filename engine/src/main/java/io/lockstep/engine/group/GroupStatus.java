@@ -84,6 +84,26 @@ public record GroupStatus(
         return new GroupStatus(role, State.IDLE, "", false, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, disks);
     }
 
+    /** Of the same group when it has ended and nothing of it is left. */
+    public GroupStatus ended(final List<DiskStatus> idleDisks) {
+        return new GroupStatus(
+                role,
+                State.ALONE,
+                "",
+                false,
+                0,
+                openEpoch,
+                sealedEpoch,
+                committedEpoch,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                idleDisks);
+    }
+
     /**
      * Of a primary over a secondary that took over: with what the merge of that still has to do.
      */

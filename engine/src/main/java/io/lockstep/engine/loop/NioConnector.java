@@ -84,6 +84,7 @@ final class NioConnector implements NioLoop.ReadyHandler {
                 loop.execute(() -> onReady(key));
             }
         } catch (final IOException | IllegalArgumentException e) {
+            settled = true; // of a socket that connects nowhere the selector says that it is ready
             loop.execute(() -> fail(e));
         }
     }

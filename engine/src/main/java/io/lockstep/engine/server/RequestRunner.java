@@ -39,6 +39,8 @@ final class RequestRunner
 
     private final Disk disk;
     private final ControlSpace control;
+    private final WritePolicy policy;
+    private final ExportCounters counters;
     private final ReplyEncoder encoder;
     private final ReceiveBuffer received;
     private final ReplyRing replies;
@@ -66,6 +68,8 @@ final class RequestRunner
             final Owner owner) {
         disk = served.disk();
         control = served.control();
+        policy = served.policy();
+        counters = served.counters();
         this.received = received;
         this.replies = replies;
         this.owner = owner;
@@ -140,6 +144,7 @@ final class RequestRunner
             return onRejected(request, Nbd.EPERM, STRANGER);
         }
         if (request.command() == Nbd.CMD_READ && !isControl && reads.replyFromWindow(request)) {
+            counters.onEnd(Nbd.CMD_READ, request.offset(), request.length(), true);
             owner.onProgress();
             return true;
         }
@@ -289,8 +294,9 @@ final class RequestRunner
         owner.close();
     }
 
-    private static int zeroFlags(final Request request) {
-        return (request.has(Nbd.CMD_FLAG_NO_HOLE) ? Disk.ZERO_NO_HOLE : 0)
+    private int zeroFlags(final Request request) {
+        final boolean makesNoHole = request.has(Nbd.CMD_FLAG_NO_HOLE) || policy.keepsAllocated();
+        return (makesNoHole ? Disk.ZERO_NO_HOLE : 0)
                 | (request.has(Nbd.CMD_FLAG_FAST_ZERO) ? Disk.ZERO_FAST : 0);
     }
 
@@ -313,7 +319,7 @@ final class RequestRunner
             received.unpin();
         }
         if (abandoned) {
-            discard(index);
+            discard(index, errno);
         } else {
             complete(index, errno);
         }
@@ -331,10 +337,27 @@ final class RequestRunner
         }
     }
 
+    private void count(final int index) {
+        if (!requests.has(index, Nbd.CMD_FLAG_CONTROL)) {
+            counters.onEnd(
+                    requests.command(index),
+                    requests.offset(index),
+                    requests.length(index),
+                    requests.errno(index) == 0);
+        }
+    }
+
+    private boolean isWrittenThrough(final int index) {
+        return policy.isWrittenThrough()
+                && isChange(requests.command(index))
+                && !requests.has(index, Nbd.CMD_FLAG_CONTROL);
+    }
+
     private void completeRead(final int index) {
         if (!reads.advance(index)) {
             return;
         }
+        count(index);
         if (requests.errno(index) == 0) {
             replies.commit(requests.slot(index), requests.replyLength(index));
         } else {
@@ -354,7 +377,7 @@ final class RequestRunner
 
     private void completeWithoutPayload(final int index) {
         final boolean flushNow =
-                requests.has(index, Nbd.CMD_FLAG_FUA)
+                (requests.has(index, Nbd.CMD_FLAG_FUA) || isWrittenThrough(index))
                         && requests.command(index) != Nbd.CMD_CACHE
                         && !requests.isFlushing(index)
                         && requests.errno(index) == 0;
@@ -363,6 +386,7 @@ final class RequestRunner
             disk.flush(this, index);
             return;
         }
+        count(index);
         if (requests.errno(index) == 0) {
             writer.done(index);
         } else {
@@ -372,12 +396,16 @@ final class RequestRunner
     }
 
     /** Nobody waits for the reply any more. */
-    private void discard(final int index) {
+    private void discard(final int index, final int errno) {
+        if (errno != 0) {
+            requests.failed(index, errno);
+        }
         final boolean partsLeft =
                 requests.command(index) == Nbd.CMD_READ
                         && !requests.isSearching(index)
                         && requests.finishPart(index) > 0;
         if (!partsLeft) {
+            count(index);
             requests.remove(index);
         }
     }

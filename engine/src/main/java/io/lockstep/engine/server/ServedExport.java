@@ -15,8 +15,15 @@ import java.util.List;
  * @param disk the loop's own view of the disk
  * @param control what {@link Nbd#CMD_FLAG_CONTROL} reaches; null where the export does not offer
  *     {@link Nbd#CONTEXT_CONTROL}
+ * @param policy how changes are done
+ * @param counters of what is done for its clients
  */
-public record ServedExport(Export export, Disk disk, ControlSpace control) {
+public record ServedExport(
+        Export export,
+        Disk disk,
+        ControlSpace control,
+        WritePolicy policy,
+        ExportCounters counters) {
     private static final int BLOCK_SIZE_PREFERRED = 4096;
 
     /** What no client of a read-only export may do is not offered either. */
@@ -65,7 +72,7 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
                         control == null
                                 ? List.of(Nbd.CONTEXT_BASE_ALLOCATION)
                                 : List.of(Nbd.CONTEXT_BASE_ALLOCATION, Nbd.CONTEXT_CONTROL));
-        return new ServedExport(export, disk, control);
+        return new ServedExport(export, disk, control, WritePolicy.PLAIN, new ExportCounters());
     }
 
     private static int readOnly(final int flags) {
@@ -77,7 +84,12 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
         final int flags = export.transmissionFlags();
         return connectionsMax >= MULTI_CONN_CONNECTIONS_MIN
                 ? this
-                : with(export.name(), export.description(), flags & ~Nbd.FLAG_CAN_MULTI_CONN);
+                : with(
+                        export.name(),
+                        export.description(),
+                        flags & ~Nbd.FLAG_CAN_MULTI_CONN,
+                        policy,
+                        counters);
     }
 
     /**
@@ -85,19 +97,29 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
      *
      * @param description for people; null for the one that it has
      * @param isReadOnly to refuse all changes
+     * @param newPolicy how changes are done
+     * @param newCounters of what is done for its clients
      * @throws IOException saying why clients can't be told of name or description
      */
-    public ServedExport as(final String name, final String description, final boolean isReadOnly)
+    public ServedExport as(
+            final String name,
+            final String description,
+            final boolean isReadOnly,
+            final WritePolicy newPolicy,
+            final ExportCounters newCounters)
             throws IOException {
         require("export name", name);
         if (description != null) {
             require("description", description);
         }
-        final int flags = export.transmissionFlags();
+        final int flags =
+                export.transmissionFlags() & ~(newPolicy.keepsAllocated() ? Nbd.FLAG_SEND_TRIM : 0);
         return with(
                 name,
                 description == null ? export.description() : description,
-                isReadOnly ? readOnly(flags) : flags);
+                isReadOnly ? readOnly(flags) : flags,
+                newPolicy,
+                newCounters);
     }
 
     /**
@@ -113,7 +135,12 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
         }
     }
 
-    private ServedExport with(final String name, final String description, final int flags) {
+    private ServedExport with(
+            final String name,
+            final String description,
+            final int flags,
+            final WritePolicy newPolicy,
+            final ExportCounters newCounters) {
         final Export changed =
                 new Export(
                         name,
@@ -124,6 +151,6 @@ public record ServedExport(Export export, Disk disk, ControlSpace control) {
                         export.blockSizePreferred(),
                         export.payloadLengthMax(),
                         export.metaContexts());
-        return new ServedExport(changed, disk, control);
+        return new ServedExport(changed, disk, control, newPolicy, newCounters);
     }
 }

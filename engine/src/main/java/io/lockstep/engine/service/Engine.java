@@ -9,6 +9,7 @@ import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.nbd.ClientNegotiated;
 import io.lockstep.nbd.ClientOptions;
@@ -87,11 +88,13 @@ public final class Engine implements AutoCloseable {
     /**
      * Opens a disk. Its guest uses it as it is.
      *
+     * @param isReadOnly for nobody to change it
      * @throws IOException where it can't be had, or nobody could be told of its name
      */
-    public EngineDisk open(final String name, final Path path) throws IOException {
+    public EngineDisk open(final String name, final Path path, final boolean isReadOnly)
+            throws IOException {
         ServedExport.require("disk's name", name);
-        final DiskFile file = DiskFile.open(name, path, false);
+        final DiskFile file = DiskFile.open(name, path, isReadOnly);
         file.onChange(options.serverEvents()::onDiskError);
         final EngineDisk disk = new EngineDisk(file, loop, helpers);
         disks.add(disk);
@@ -99,11 +102,22 @@ public final class Engine implements AutoCloseable {
         return disk;
     }
 
+    /**
+     * A disk is a part of its file from now on. It must have neither role nor export.
+     *
+     * @param offset where in the file, in bytes
+     * @param length in bytes; the part must lie within the file
+     */
+    public void narrow(final EngineDisk disk, final long offset, final long length)
+            throws IOException {
+        onLoop(() -> disk.narrow(offset, length));
+    }
+
     /** Closes a disk that has no role and no export. */
     public void close(final EngineDisk disk) throws IOException {
         final CompletableFuture<Void> quiet = LoopCall.call(loop, () -> group.remove(disk));
         LoopCall.await(quiet, DRAIN_SECONDS);
-        onLoop(disk.local()::close);
+        onLoop(disk.whole()::close);
         disks.remove(disk);
         flushAndClose(disk);
     }
@@ -180,35 +194,42 @@ public final class Engine implements AutoCloseable {
      * Exports a disk as its guest sees it.
      *
      * @param server which of the two
-     * @param name of the export; must be free there
-     * @param description for people
      */
     public void exportGuest(
-            final ExportServer server,
-            final String name,
-            final String description,
-            final boolean isReadOnly,
-            final EngineDisk disk)
+            final ExportServer server, final ExportRequest request, final EngineDisk disk)
             throws IOException {
-        server.add(ServedExport.of(disk.guest(), "").as(name, description, isReadOnly));
+        export(server, request, ServedExport.of(disk.guest(), ""));
+    }
+
+    private static void export(
+            final ExportServer server, final ExportRequest request, final ServedExport export)
+            throws IOException {
+        server.add(
+                export.as(
+                        request.name(),
+                        request.description(),
+                        request.isReadOnly(),
+                        request.policy(),
+                        request.counters()));
     }
 
     /**
      * Exports what the primary writes to: of a secondary's disk the stream, of any other the disk.
      */
     public void exportRaw(
-            final ExportServer server,
-            final String name,
-            final String description,
-            final boolean isReadOnly,
-            final EngineDisk disk)
+            final ExportServer server, final ExportRequest request, final EngineDisk disk)
             throws IOException {
-        ServedExport.require("export name", name);
-        ServedExport.require("description", description);
+        ServedExport.require("export name", request.name());
+        ServedExport.require("description", request.description());
         openSecondary();
         final ServedExport stream = LoopCall.call(loop, disk::stream);
-        final ServedExport export = stream == null ? ServedExport.of(disk.guest(), "") : stream;
-        server.add(export.as(name, description, isReadOnly));
+        export(server, request, stream == null ? ServedExport.of(disk.guest(), "") : stream);
+    }
+
+    /** What was done for the clients of some exports, at one moment. */
+    public List<ExportCounters.Figures> figures(final List<ExportCounters> counters)
+            throws IOException {
+        return LoopCall.call(loop, () -> counters.stream().map(ExportCounters::figures).toList());
     }
 
     /** Asks another server about an export. Fails with a sentence; completes on a loop. */
@@ -219,23 +240,32 @@ public final class Engine implements AutoCloseable {
         }
         final CompletableFuture<ClientNegotiated> answer = new CompletableFuture<>();
         linkLoop.execute(
-                () ->
-                        NbdProbe.info(
-                                linkLoop,
-                                peer.server(),
-                                ClientOptions.info(peer.export()),
-                                new NbdProbe.InfoListener() {
-                                    @Override
-                                    public void onInfo(final ClientNegotiated negotiated) {
-                                        answer.complete(negotiated);
-                                    }
-
-                                    @Override
-                                    public void onFailed(final String reason) {
-                                        answer.completeExceptionally(new IOException(reason));
-                                    }
-                                }));
+                () -> {
+                    try {
+                        probe(peer, answer);
+                    } catch (final RuntimeException e) { // whoever asks must be answered
+                        answer.completeExceptionally(e);
+                    }
+                });
         return answer;
+    }
+
+    private void probe(final Peer peer, final CompletableFuture<ClientNegotiated> answer) {
+        NbdProbe.info(
+                linkLoop,
+                peer.server(),
+                ClientOptions.info(peer.export()),
+                new NbdProbe.InfoListener() {
+                    @Override
+                    public void onInfo(final ClientNegotiated negotiated) {
+                        answer.complete(negotiated);
+                    }
+
+                    @Override
+                    public void onFailed(final String reason) {
+                        answer.completeExceptionally(new IOException(reason));
+                    }
+                });
     }
 
     // ---- The end.
@@ -262,7 +292,7 @@ public final class Engine implements AutoCloseable {
         group.close();
         boolean isFlushed = true;
         for (final EngineDisk disk : disks) {
-            disk.local().close();
+            disk.whole().close();
             isFlushed &= flushAndClose(disk);
         }
         disks.clear();

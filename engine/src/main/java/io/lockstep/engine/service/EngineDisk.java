@@ -1,8 +1,10 @@
 package io.lockstep.engine.service;
 
+import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.disk.PartDisk;
 import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.Peer;
@@ -13,12 +15,17 @@ import java.nio.file.Path;
 
 /**
  * One disk of an {@link Engine}: the open file, what the guest sees of it, and the roles that it
- * has. What others may read never changes; the roles belong to the engine's loop.
+ * has. What others may read changes only before it is used; the roles belong to the engine's loop.
  */
 public final class EngineDisk {
     private final DiskFile file;
-    private final FileDisk local;
-    private final SwitchDisk guest;
+    private final FileDisk whole;
+    private final IoLoop loop;
+
+    /** All of the file, or a part of it. */
+    private Disk local;
+
+    private SwitchDisk guest;
 
     /** Where its buffers lie, if it is a secondary's. */
     private BufferFiles buffers;
@@ -34,8 +41,17 @@ public final class EngineDisk {
 
     EngineDisk(final DiskFile file, final IoLoop loop, final HelperThreads helpers) {
         this.file = file;
-        local = new FileDisk(file, loop, helpers);
+        this.loop = loop;
+        whole = new FileDisk(file, loop, helpers);
+        local = whole;
         guest = new SwitchDisk(file.name(), local, loop);
+    }
+
+    /** Before anybody uses it. */
+    void narrow(final long offset, final long length) {
+        local = length == whole.length() ? whole : new PartDisk(whole, offset, length);
+        guest = new SwitchDisk(file.name(), local, loop);
+        guest.switchTo(local, () -> {});
     }
 
     /** Its name, for messages. */
@@ -50,14 +66,19 @@ public final class EngineDisk {
 
     /** Its length in bytes. */
     public long length() {
-        return file.length();
+        return local.length();
     }
 
     DiskFile file() {
         return file;
     }
 
-    FileDisk local() {
+    /** All of its file. */
+    FileDisk whole() {
+        return whole;
+    }
+
+    Disk local() {
         return local;
     }
 

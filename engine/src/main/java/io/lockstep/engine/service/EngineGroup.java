@@ -44,6 +44,9 @@ final class EngineGroup implements ReplicationGroup {
     /** Those of them whose replication child is still there. */
     private final Set<EngineDisk> attached = new LinkedHashSet<>();
 
+    /** The primary before, after its replication children were removed; null for none. */
+    private EndedGroup ended;
+
     EngineGroup(final IoLoop loop, final IoLoop linkLoop, final EngineOptions options) {
         this.loop = loop;
         this.linkLoop = linkLoop;
@@ -137,7 +140,11 @@ final class EngineGroup implements ReplicationGroup {
             return CompletableFuture.completedFuture(null);
         }
         endPrimary();
-        return attached.isEmpty() ? releasePrimary() : CompletableFuture.completedFuture(null);
+        if (!attached.isEmpty()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        ended = new EndedGroup(primary.status().ended(idleDisks()));
+        return releasePrimary();
     }
 
     private void endPrimary() {
@@ -293,7 +300,13 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     private Optional<ReplicationGroup> current() {
-        return primary != null ? Optional.of(primary) : Optional.ofNullable(secondary);
+        if (primary != null || secondary != null) {
+            return Optional.of(primary != null ? primary : secondary);
+        }
+        // A new child that waits for its start is not running, whatever has ended before.
+        return disks.stream().anyMatch(EngineDisk::isPeerFresh)
+                ? Optional.empty()
+                : Optional.ofNullable(ended);
     }
 
     @Override
@@ -358,16 +371,13 @@ final class EngineGroup implements ReplicationGroup {
         }
         return current()
                 .map(ReplicationGroup::status)
-                .orElseGet(
-                        () ->
-                                GroupStatus.idle(
-                                        role(),
-                                        disks.stream()
-                                                .map(
-                                                        disk ->
-                                                                GroupStatus.DiskStatus.idle(
-                                                                        disk.name(), disk.length()))
-                                                .toList()));
+                .orElseGet(() -> GroupStatus.idle(role(), idleDisks()));
+    }
+
+    private List<GroupStatus.DiskStatus> idleDisks() {
+        return disks.stream()
+                .map(disk -> GroupStatus.DiskStatus.idle(disk.name(), disk.length()))
+                .toList();
     }
 
     // ---- The end.

@@ -46,7 +46,9 @@ public final class LoopCall {
             if (e.getCause() instanceof IOException cause) {
                 throw cause;
             }
-            throw new IOException(e.getCause().getMessage(), e.getCause());
+            final Throwable cause = e.getCause();
+            throw new IOException(
+                    cause.getMessage() == null ? cause.toString() : cause.getMessage(), cause);
         } catch (final TimeoutException e) {
             throw new IOException("no answer within " + seconds + " seconds", e);
         } catch (final InterruptedException e) {

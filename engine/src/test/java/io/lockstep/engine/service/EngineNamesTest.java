@@ -66,7 +66,7 @@ final class EngineNamesTest {
                                     }
                                 },
                                 thrown -> problems.add(thrown.toString())));
-        disk = engine.open("d", image());
+        disk = engine.open("d", image(), false);
         engine.nbdServer().start(4);
     }
 
@@ -93,18 +93,18 @@ final class EngineNamesTest {
     @MethodSource("badTexts")
     void noExportBearsThem(final String text) throws IOException {
         final ExportServer server = engine.nbdServer();
-        assertRefused(() -> engine.exportGuest(server, text, "", false, disk));
-        assertRefused(() -> engine.exportGuest(server, "a", text, false, disk));
-        assertRefused(() -> engine.exportRaw(server, text, "", false, disk));
-        assertRefused(() -> engine.exportRaw(server, "a", text, true, disk));
-        engine.exportGuest(server, "a", "the loop goes on", false, disk);
+        assertRefused(() -> engine.exportGuest(server, new ExportRequest(text, "", false), disk));
+        assertRefused(() -> engine.exportGuest(server, new ExportRequest("a", text, false), disk));
+        assertRefused(() -> engine.exportRaw(server, new ExportRequest(text, "", false), disk));
+        assertRefused(() -> engine.exportRaw(server, new ExportRequest("a", text, true), disk));
+        engine.exportGuest(server, new ExportRequest("a", "the loop goes on", false), disk);
         assertEquals(0, server.clientsOf("a"));
     }
 
     @ParameterizedTest
     @MethodSource("badTexts")
     void noDiskAndNoPeerBearsThem(final String text) {
-        assertRefused(() -> engine.open(text, image()));
+        assertRefused(() -> engine.open(text, image(), false));
         final Peer peer = new Peer(NOWHERE, text);
         assertRefused(() -> engine.attach(disk, peer));
         assertRefused(() -> awaitProbe(peer));
@@ -123,10 +123,14 @@ final class EngineNamesTest {
     @ValueSource(ints = {4000, 4090, 4096})
     void aDiskOfALongNameIsASecondarysToo(final int length) throws IOException {
         final EngineDisk named =
-                engine.open("n".repeat(length), Files.write(folder.resolve("long"), new byte[1]));
+                engine.open(
+                        "n".repeat(length),
+                        Files.write(folder.resolve("long"), new byte[1]),
+                        false);
         engine.makeSecondary(
                 named, new BufferFiles(folder.resolve("active"), folder.resolve("hidden")));
         engine.openSecondary();
-        engine.exportRaw(engine.nbdServer(), "e", "x".repeat(4096), false, named);
+        engine.exportRaw(
+                engine.nbdServer(), new ExportRequest("e", "x".repeat(4096), false), named);
     }
 }

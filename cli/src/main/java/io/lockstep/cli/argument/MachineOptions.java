@@ -1,0 +1,119 @@
+package io.lockstep.cli.argument;
+
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/**
+ * The arguments with which QEMU's users say what machine there is to be, or that there is to be
+ * none. There is no guest here: they are taken and mean nothing, as long as they ask for nothing
+ * that somebody would miss. Source: {@code qemu-system(1)}.
+ */
+public final class MachineOptions {
+    /** For a help text. */
+    public static final String NAMES =
+            "-S, -nodefaults, -no-user-config, -nographic, -no-reboot, -no-shutdown, -enable-kvm,"
+                    + " -name X, -m X, -smp X, -cpu X, -accel X, and of -machine, -M, -display,"
+                    + " -monitor, -serial, -parallel, -vga the value none";
+
+    private static final String NOTHING = "none";
+
+    @Option(names = "-S", hidden = true)
+    private boolean isStopped;
+
+    @Option(names = "-nodefaults", hidden = true)
+    private boolean isWithoutDefaults;
+
+    @Option(names = "-no-user-config", hidden = true)
+    private boolean isWithoutConfiguration;
+
+    @Option(names = "-nographic", hidden = true)
+    private boolean isWithoutGraphics;
+
+    @Option(names = "-no-reboot", hidden = true)
+    private boolean endsInsteadOfRebooting;
+
+    @Option(names = "-no-shutdown", hidden = true)
+    private boolean staysInsteadOfEnding;
+
+    @Option(names = "-enable-kvm", hidden = true)
+    private boolean isAccelerated;
+
+    @Option(names = "-name", hidden = true)
+    private String name;
+
+    @Option(names = "-m", hidden = true)
+    private String memory;
+
+    @Option(names = "-smp", hidden = true)
+    private String processors;
+
+    @Option(names = "-cpu", hidden = true)
+    private String processor;
+
+    @Option(names = "-accel", hidden = true)
+    private String accelerator;
+
+    @Option(
+            names = {"-machine", "-M"},
+            hidden = true)
+    private String machine = NOTHING;
+
+    @Option(names = "-display", hidden = true)
+    private String display = NOTHING;
+
+    @Option(names = "-monitor", hidden = true)
+    private String monitor = NOTHING;
+
+    @Option(names = "-serial", hidden = true)
+    private List<String> serial = List.of();
+
+    @Option(names = "-parallel", hidden = true)
+    private List<String> parallel = List.of();
+
+    @Option(names = "-vga", hidden = true)
+    private String vga = NOTHING;
+
+    /**
+     * What there is to tell of those that were given.
+     *
+     * @return a sentence; empty where none was given
+     * @throws ParameterException where one asks for what there is not
+     */
+    public String note(final CommandSpec spec) {
+        Stream.of(List.of(machine, display, monitor, vga), serial, parallel)
+                .flatMap(List::stream)
+                .filter(device -> !device.equals(NOTHING))
+                .findFirst()
+                .ifPresent(
+                        device -> {
+                            throw new ParameterException(
+                                    spec.commandLine(),
+                                    "'"
+                                            + device
+                                            + "' can't be had: there is no guest here, and its"
+                                            + " machine, display, monitor and ports can only be"
+                                            + " 'none'");
+                        });
+        final Set<String> ours =
+                Set.copyOf(
+                        CommandSpec.forAnnotatedObject(this).options().stream()
+                                .map(OptionSpec::longestName)
+                                .toList());
+        final List<String> given =
+                spec.commandLine().getParseResult().matchedOptions().stream()
+                        .map(OptionSpec::longestName)
+                        .filter(ours::contains)
+                        .toList();
+        return given.isEmpty()
+                ? ""
+                : "there is no guest here: "
+                        + String.join(", ", given)
+                        + (given.size() == 1 ? " means nothing" : " mean nothing");
+    }
+}

@@ -1,6 +1,6 @@
 package io.lockstep.interop;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.AutoClose;
@@ -29,6 +29,8 @@ final class RepeatedErrorTest {
                                 "disk=" + rig.hole("disk.img", LENGTH),
                                 "--listen",
                                 rig.uri("")));
+        final String read = "connect(sys.argv[1]).pread(4096, 0)";
+        rig.python(read, rig.uri()); // from a folder, classes come by descriptors, too
         rig.python(
                 """
                 import socket, time
@@ -40,10 +42,11 @@ final class RepeatedErrorTest {
                 time.sleep(2)
                 """,
                 rig.socket().toString());
-        rig.python("connect(sys.argv[1]).pread(4096, 0)", rig.uri());
+        rig.python(read, rig.uri());
         final List<String> told =
                 lockstep.err().lines().filter(line -> line.contains("cannot accept")).toList();
-        assertEquals(1, told.size(), lockstep::err);
+        assertFalse(told.isEmpty(), lockstep::err);
+        assertTrue(told.size() < 5, lockstep::err); // one in ten seconds
         assertTrue(told.getFirst().contains("raise the limit (ulimit -n)"), told::toString);
     }
 

@@ -256,7 +256,7 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
             final SelectionKey key = channel.register(selector, 0);
             final NioConnection connection = connected(channel, key, null);
             connection.handle(handler.apply(connection));
-        } catch (final IOException | RuntimeException | OutOfMemoryError e) {
+        } catch (final IOException | RuntimeException | Error e) {
             closeQuietly(channel);
             errorHandler.onError(e);
         }

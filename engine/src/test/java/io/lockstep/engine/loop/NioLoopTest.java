@@ -388,6 +388,29 @@ final class NioLoopTest {
         assertNull(onLoop(() -> close(listener)));
     }
 
+    /** Or descriptors would be lost, one with each client. */
+    @Test
+    void aConnectionWhoseHandlerCannotBeMadeIsClosed() throws Exception {
+        final IoLoop.Listener listener =
+                onLoop(
+                        () ->
+                                loop.listen(
+                                        endpoint(true),
+                                        accepted ->
+                                                accepted.open(
+                                                        loop,
+                                                        connection -> {
+                                                            throw new NoClassDefFoundError("gone");
+                                                        })));
+        final Sender client = new Sender(new byte[1]);
+        loop.execute(() -> loop.connect(listener.endpoint(), client));
+        assertThrows(
+                ExecutionException.class,
+                () -> client.received.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        assertEquals(NoClassDefFoundError.class, errors.remove().getClass());
+        assertNull(onLoop(() -> close(listener)));
+    }
+
     /** What NIO throws without a word, or as if we had called it wrongly. */
     @Test
     void everyFailureHasASentence() {

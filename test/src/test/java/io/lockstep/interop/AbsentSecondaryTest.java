@@ -108,7 +108,7 @@ final class AbsentSecondaryTest {
         write(1);
         final Tool.Output output = lockstep(true, "checkpoint", "--timeout", "200ms");
         pair.secondary().signal("CONT");
-        assertRefused(output, "is linked, and has not answered for 4.0 KiB");
+        assertRefused(output, "is linked, and owes an answer (4.0 KiB behind)");
     }
 
     @Test

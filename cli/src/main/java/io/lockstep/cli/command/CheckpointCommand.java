@@ -72,8 +72,9 @@ public final class CheckpointCommand implements Callable<Integer> {
                 + ": the secondary at "
                 + report.get("peer").getAsString()
                 + (report.get("linked").getAsBoolean()
-                        ? " is linked, and has not answered for "
+                        ? " is linked, and owes an answer ("
                                 + Quantity.bytes(report.get("lag-bytes").getAsLong())
+                                + " behind)"
                         : " has not been linked for "
                                 + Quantity.nanos(report.get("unlinked-ns").getAsLong()))
                 + "; the engine goes on with it: see lockstep status";

@@ -7,13 +7,12 @@ import java.util.Arrays;
 
 /**
  * Cuts a stream of bytes into JSON values, which follow one another with nothing in between. It
- * knows only strings and nesting; whether what it found is JSON is for the parser to say.
+ * knows only tokens and nesting; whether what it found is JSON is for the parser to say.
  *
- * <p>As QEMU does it takes strings in single quotes too, which it rewrites to double ones. What
- * can't be a value is told as an error, and the stream goes on behind it: behind the value where it
- * was too long or too deep, else at the next line or object. It holds {@link #MESSAGE_LENGTH_MAX}
- * bytes at most, and only while a long message comes. Single threaded. Source: QEMU's {@code
- * qobject/json-lexer.c} and {@code json-streamer.c}.
+ * <p>Strings in single quotes are rewritten to double ones. What can't be a value is told as an
+ * error, and the stream goes on behind it: behind the value where it was too long or too deep, else
+ * where {@link QmpLexer} finds its way again. It holds {@link #MESSAGE_LENGTH_MAX} bytes at most,
+ * and only while a long message comes. Single threaded.
  */
 final class QmpFramer {
     /** Bytes of one message at most. */
@@ -32,32 +31,16 @@ final class QmpFramer {
         ERROR
     }
 
-    private enum State {
-        /** Between values. */
-        BETWEEN,
-        /** Within an object or array. */
-        NESTED,
-        /** Within a string. */
-        STRING,
-        /** In a number or word that stands for itself. */
-        WORD,
-        /** Behind an error, looking for where to go on. */
-        LOST
-    }
-
     private static final int KEPT_LENGTH = 4096;
-    private static final String STRUCTURAL = "{}[],:\"'";
 
+    private final QmpLexer lexer = new QmpLexer();
     private byte[] message = new byte[KEPT_LENGTH];
     private int length;
-    private State state = State.BETWEEN;
-    private int depth;
 
-    /** A bit for each level: whether it is an object. */
-    private long objects;
+    /** Those that are open; less than none where one was closed too often. */
+    private int objects;
 
-    private char quote;
-    private boolean escaped;
+    private int arrays;
 
     /** The value was refused; only its end is looked for. */
     private boolean discarding;
@@ -73,13 +56,19 @@ final class QmpFramer {
     Outcome next(final ByteBuffer input) {
         while (input.hasRemaining()) {
             final char character = (char) (input.get() & 0xff);
-            final Outcome outcome;
-            if (state == State.WORD && isEndOfWord(character)) {
-                input.position(input.position() - 1); // it begins what comes next
-                outcome = finish();
-            } else {
-                outcome = take(character);
-            }
+            final boolean inString = lexer.isInString();
+            final boolean escaped = lexer.isBehindBackslash();
+            final Outcome outcome =
+                    switch (lexer.take(character)) {
+                        case NOTHING -> append(' ');
+                        case PART -> appendPart(character, inString, escaped);
+                        case LAST -> inString ? onString() : onStructural(character);
+                        case BEFORE -> {
+                            input.position(input.position() - 1);
+                            yield finishIfClosed();
+                        }
+                        case STRAY -> onStray(character, inString);
+                    };
             if (outcome != Outcome.NEED_MORE) {
                 return outcome;
             }
@@ -87,107 +76,47 @@ final class QmpFramer {
         return Outcome.NEED_MORE;
     }
 
-    private Outcome take(final char character) {
-        return switch (state) {
-            case BETWEEN -> takeBetween(character);
-            case NESTED -> takeNested(character);
-            case STRING -> takeInString(character);
-            case WORD -> append(character);
-            case LOST -> takeLost(character);
-        };
-    }
-
-    private Outcome takeBetween(final char character) {
-        if (isSpace(character)) {
-            return Outcome.NEED_MORE;
+    private Outcome appendPart(
+            final char character, final boolean inString, final boolean escaped) {
+        if (!inString) {
+            return append(lexer.isInString() ? '"' : character);
         }
-        if (character == '{' || character == '[' || isQuote(character)) {
-            return takeNested(character);
+        if (lexer.isBehindBackslash()) {
+            return Outcome.NEED_MORE; // goes with what it escapes
         }
-        if (character < ' ' || character > '~') {
-            return lose("JSON parse error, stray byte 0x" + Integer.toHexString(character));
-        }
-        if (STRUCTURAL.indexOf(character) >= 0) {
-            return lose("JSON parse error, expecting value, not '" + character + "'");
-        }
-        state = State.WORD;
-        return append(character);
-    }
-
-    private Outcome takeNested(final char character) {
-        if (isQuote(character)) {
-            quote = character;
-            state = State.STRING;
-            return append('"');
-        }
-        if (character == '{' || character == '[') {
-            return open(character);
-        }
-        if (character == '}' || character == ']') {
-            return close(character);
-        }
-        return append(character);
-    }
-
-    private Outcome open(final char character) {
-        state = State.NESTED;
-        depth++;
-        if (depth > NESTING_MAX) {
-            return refuse("JSON nesting depth limit exceeded");
-        }
-        final long bit = 1L << (depth - 1);
-        objects = character == '{' ? objects | bit : objects & ~bit;
-        return append(character);
-    }
-
-    private Outcome close(final char character) {
-        final boolean isObject = depth <= NESTING_MAX && (objects >>> (depth - 1) & 1) != 0;
-        if (!discarding && isObject != (character == '}')) {
-            return lose("JSON parse error, '" + character + "' closes what is not open");
-        }
-        final Outcome outcome = append(character);
-        depth--;
-        return depth == 0 && outcome == Outcome.NEED_MORE ? finish() : outcome;
-    }
-
-    private Outcome takeInString(final char character) {
-        if (character < ' ') {
-            return lose("JSON parse error, control character in a string");
-        }
-        if (escaped) {
-            escaped = false;
-            // A single quote needs no escape between the double ones that we make of them.
-            return character == '\'' ? append('\'') : appendEscape(character);
-        }
-        if (character == '\\') {
-            escaped = true;
-            return Outcome.NEED_MORE;
-        }
-        if (character == quote) {
-            final Outcome outcome = append('"');
-            state = State.NESTED;
-            return depth == 0 && outcome == Outcome.NEED_MORE ? finish() : outcome;
-        }
-        return character == '"' ? appendEscape(character) : append(character);
-    }
-
-    private Outcome appendEscape(final char character) {
-        final Outcome outcome = append('\\');
+        // Between double quotes the double ones need an escape, and single ones bear none.
+        final boolean needsEscape = escaped ? character != '\'' : character == '"';
+        final Outcome outcome = needsEscape ? append('\\') : Outcome.NEED_MORE;
         return outcome == Outcome.NEED_MORE ? append(character) : outcome;
     }
 
-    private Outcome takeLost(final char character) {
-        if (character == '\n') {
-            reset();
-        } else if (character == '{') {
-            reset();
-            return takeBetween(character);
+    private Outcome onString() {
+        final Outcome outcome = append('"');
+        return outcome == Outcome.NEED_MORE ? finishIfClosed() : outcome;
+    }
+
+    private Outcome onStructural(final char character) {
+        switch (character) {
+            case '{' -> objects++;
+            case '}' -> objects--;
+            case '[' -> arrays++;
+            case ']' -> arrays--;
+            default -> {}
         }
-        return Outcome.NEED_MORE;
+        final Outcome outcome =
+                objects + arrays > NESTING_MAX
+                        ? refuse("JSON nesting depth limit exceeded")
+                        : append(character);
+        return outcome == Outcome.NEED_MORE ? finishIfClosed() : outcome;
+    }
+
+    private Outcome finishIfClosed() {
+        final boolean isOpen = objects >= 0 && arrays >= 0 && objects + arrays > 0;
+        return isOpen ? Outcome.NEED_MORE : finish();
     }
 
     private Outcome append(final char character) {
-        if (discarding) {
+        if (discarding || (length == 0 && character == ' ')) {
             return Outcome.NEED_MORE;
         }
         if (length == MESSAGE_LENGTH_MAX) {
@@ -211,12 +140,15 @@ final class QmpFramer {
         return Outcome.ERROR;
     }
 
-    private Outcome lose(final String sentence) {
+    private Outcome onStray(final char character, final boolean inString) {
         final boolean isTold = discarding;
-        final boolean atLineEnd = state == State.STRING && !isTold;
         reset();
-        state = atLineEnd ? State.BETWEEN : State.LOST;
-        text = sentence;
+        text =
+                "JSON parse error, stray "
+                        + (character > ' ' && character <= '~'
+                                ? "'" + character + "'"
+                                : String.format("byte 0x%02x", (int) character))
+                        + (inString ? " in a string" : "");
         return isTold ? Outcome.NEED_MORE : Outcome.ERROR;
     }
 
@@ -230,7 +162,7 @@ final class QmpFramer {
                             .decode(ByteBuffer.wrap(message, 0, length))
                             .toString();
         } catch (final CharacterCodingException e) {
-            text = "JSON parse error, invalid UTF-8 sequence";
+            text = "JSON parse error, invalid UTF-8 sequence in a string";
             outcome = Outcome.ERROR;
         }
         reset();
@@ -239,10 +171,8 @@ final class QmpFramer {
 
     private void reset() {
         forget();
-        state = State.BETWEEN;
-        depth = 0;
         objects = 0;
-        escaped = false;
+        arrays = 0;
         discarding = false;
     }
 
@@ -251,17 +181,5 @@ final class QmpFramer {
         if (message.length > KEPT_LENGTH) {
             message = new byte[KEPT_LENGTH];
         }
-    }
-
-    private static boolean isEndOfWord(final char character) {
-        return isSpace(character) || STRUCTURAL.indexOf(character) >= 0;
-    }
-
-    private static boolean isSpace(final char character) {
-        return character == ' ' || character == '\t' || character == '\r' || character == '\n';
-    }
-
-    private static boolean isQuote(final char character) {
-        return character == '"' || character == '\'';
     }
 }

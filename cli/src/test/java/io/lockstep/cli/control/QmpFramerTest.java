@@ -58,6 +58,7 @@ final class QmpFramerTest {
     @Test
     void valuesThatStandAloneAreMessages() {
         assertFramed("42 true{}", "42", "true", "{}");
+        assertFramed("-0.5e+3 0{}", "-0.5e+3", "0", "{}");
         assertFramed("\"text\"{}", "\"text\"", "{}");
         assertFramed("12{}", "12", "{}");
     }
@@ -68,25 +69,75 @@ final class QmpFramerTest {
         assertFramed("{}{\"a\":{}", "{}");
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"}", "]", ",", ":", "\u0001", "é"})
-    void whatBeginsNoValueIsAnErrorAndTheNextObjectIsNot(final String stray) {
-        for (final int pieceLength : new int[] {1, 100}) {
-            final List<String> found = frame(stray + stray + " x {\"a\":1}", pieceLength);
-            assertEquals(2, found.size(), found::toString);
-            assertTrue(found.get(0).startsWith("! JSON parse error"), found::toString);
-            assertEquals("{\"a\":1}", found.get(1));
+    private static void assertTellsThenGoesOn(final int errors, final byte... garbage) {
+        final ByteBuffer stream = ByteBuffer.allocate(garbage.length + 3);
+        stream.put(garbage).put((byte) '\n').put(new byte[] {'{', '}'}).flip();
+        final QmpFramer framer = new QmpFramer();
+        for (int i = 0; i < errors; i++) {
+            assertEquals(QmpFramer.Outcome.ERROR, framer.next(stream), () -> text(garbage));
+            assertTrue(framer.text().startsWith("JSON parse error, stray "), framer::text);
         }
+        assertEquals(QmpFramer.Outcome.MESSAGE, framer.next(stream), () -> text(garbage));
+        assertEquals("{}", framer.text());
+    }
+
+    private static String text(final byte[] bytes) {
+        return new String(bytes, StandardCharsets.ISO_8859_1);
+    }
+
+    /** Between values, in brackets, in strings and behind a backslash. */
+    @Test
+    void aByteThatJsonCannotHaveEndsTheMessageAtOnce() {
+        for (final int stray : new int[] {0, 1, 0x1f, 0xfe, 0xff}) {
+            for (final String before :
+                    List.of(
+                            "",
+                            "{",
+                            "[1,",
+                            "{\"a\":",
+                            "{\"a\":\"",
+                            "{'a",
+                            "{'a':'\\",
+                            "{'a':tru")) {
+                final byte[] garbage = (before + 'x').getBytes(StandardCharsets.US_ASCII);
+                garbage[garbage.length - 1] = (byte) stray;
+                assertTellsThenGoesOn(1, garbage);
+            }
+        }
+        assertTellsThenGoesOn(3, (byte) 1, (byte) 2, (byte) 0xff);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "@",
+                "{@",
+                "%d",
+                "\u007f",
+                "\u00e9",
+                "[+1",
+                ".5",
+                "{\"a\":01",
+                "[1. ",
+                "[1e ",
+                "[-",
+                "- ",
+                "True",
+                "{\"a\":\"b\n",
+                "{'a':1.5.",
+                "\\",
+                "@ lost \"words\" 12 null"
+            })
+    void whatBeginsNoTokenIsPassedOverUntilALandmark(final String stray) {
+        assertTellsThenGoesOn(1, stray.getBytes(StandardCharsets.UTF_8));
     }
 
     @Test
-    void aStringEndsWithItsLine() {
-        assertFramed("{\"a\":\"\n{}", "! JSON parse error, control character in a string", "{}");
-    }
-
-    @Test
-    void whatClosesTheWrongThingIsAnError() {
-        assertFramed("{]\n{}", "! JSON parse error, ']' closes what is not open", "{}");
+    void bracketsThatDoNotMatchEndAMessage() {
+        assertFramed("}{}", "}", "{}");
+        assertFramed("{]{}", "{]", "{}");
+        assertFramed("{\"a\":1]}{}", "{\"a\":1]", "}", "{}");
+        assertFramed("],{}", "]", ",", "{}");
     }
 
     @Test

@@ -337,6 +337,21 @@ final class FuzzSeeds {
                         "{'execute' 'x'} \u0001\n{'execute':'x'}")) {
             streams.add(Bytes.text(text));
         }
+        for (final String text :
+                List.of(
+                        "",
+                        "{",
+                        "[1,",
+                        "{\"a\":\"b",
+                        "{'a':'b\\",
+                        "{\"a\":tr",
+                        "[-1.",
+                        "]@ lost ")) {
+            for (final int stray : new int[] {0, 1, 0x0a, 0x7f, 0xc3, 0xff}) {
+                streams.add(Bytes.text(text).put(Bytes.of(stray)).put(Bytes.text("\"}{}")));
+            }
+        }
+        streams.add(Bytes.text("{'a':1,'a':2}{'a':'\\ud800'}{'exec-oob':'x','execute':'y'}"));
         return withControl(streams, new Bytes());
     }
 

@@ -5,6 +5,7 @@ import com.google.gson.JsonParser;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -25,14 +26,32 @@ final class QmpLine implements Rig.Ending {
     }
 
     /** Connects to a socket that is listened on, and negotiates. */
-    @SuppressWarnings("MustBeClosedChecker") // closed with the line
     static QmpLine connect(final Path socket) {
+        return connect(UnixDomainSocketAddress.of(socket), "");
+    }
+
+    /** The same at any address. */
+    static QmpLine connect(final SocketAddress address) {
+        return connect(address, "");
+    }
+
+    /** The same, to run commands out of band, too. */
+    static QmpLine connectOutOfBand(final Path socket) {
+        return connect(
+                UnixDomainSocketAddress.of(socket), ", 'arguments': { 'enable': [ 'oob' ] }");
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // closed with the line
+    private static QmpLine connect(final SocketAddress address, final String capabilities) {
         try {
-            final SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-            channel.connect(UnixDomainSocketAddress.of(socket));
+            final SocketChannel channel =
+                    address instanceof UnixDomainSocketAddress
+                            ? SocketChannel.open(StandardProtocolFamily.UNIX)
+                            : SocketChannel.open();
+            channel.connect(address);
             final QmpLine line = new QmpLine(channel);
             line.readNoEvent(); // the greeting
-            line.expect("{ 'execute': 'qmp_capabilities' }", "{\"return\":{}}");
+            line.expect("{ 'execute': 'qmp_capabilities'" + capabilities + " }", "{\"return\":{}}");
             return line;
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
@@ -41,12 +60,30 @@ final class QmpLine implements Rig.Ending {
 
     /** Sends what was typed; answers the reply. */
     JsonObject ask(final String typed) {
+        send(typed + "\n");
+        return next();
+    }
+
+    /** Sends text, and waits for nothing. */
+    void send(final String text) {
+        send(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Sends bytes, and waits for nothing. */
+    void send(final byte[] content) {
         try {
-            final ByteBuffer bytes =
-                    ByteBuffer.wrap((typed + "\n").getBytes(StandardCharsets.UTF_8));
+            final ByteBuffer bytes = ByteBuffer.wrap(content);
             while (bytes.hasRemaining()) {
                 channel.write(bytes);
             }
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The next reply. */
+    JsonObject next() {
+        try {
             return readNoEvent();
         } catch (final IOException e) {
             throw new UncheckedIOException(e);

@@ -14,7 +14,7 @@ public final class ControlOptions {
             names = "--control",
             required = true,
             paramLabel = "PATH",
-            converter = PathConverter.class,
+            converter = ControlPathConverter.class,
             description = "The engine's control socket.")
     private Path control;
 

@@ -5,6 +5,7 @@ import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.MachineOptions;
 import io.lockstep.cli.argument.QmpArgument;
 import io.lockstep.cli.argument.SizeConverter;
+import io.lockstep.cli.control.ControlAddress;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
@@ -22,12 +23,12 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Stack;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /**
  * {@code lockstep engine}: either side of a pair, set up with the arguments and commands of QEMU's
@@ -61,7 +62,7 @@ import java.util.concurrent.TimeUnit;
             "",
             "  docs/qemu.md has the whole of it, to the failover and behind it.",
             "",
-            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a node, an address or the control socket"
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a node, an address or a control socket"
                     + " can't",
             "be had; 2 wrong usage."
         })
@@ -89,12 +90,28 @@ public final class EngineCommand implements Callable<Integer> {
 
     @Option(
             names = {"--qmp", "-qmp"},
-            required = true,
-            paramLabel = "PATH",
+            paramLabel = "ADDRESS",
             description =
-                    "The control socket (QMP), also as unix:PATH,server=on,wait=off. Counters lie"
-                            + " beside it, at PATH.counters.")
-    private String qmp;
+                    "A control socket (QMP): PATH or unix:PATH,server=on,wait=off,"
+                            + " tcp:HOST:PORT,server=on,wait=off (no host: loopback), or stdio,"
+                            + " which leaves standard output to QMP. Repeatable. Counters lie"
+                            + " beside the first Unix socket, at PATH.counters.")
+    private List<String> qmp = List.of();
+
+    @Option(
+            names = {"--chardev", "-chardev"},
+            paramLabel = "OPTIONS",
+            description =
+                    "For -mon: socket,id=ID,path=PATH,server=on,wait=off, the same with host=HOST"
+                            + " and port=PORT, or stdio,id=ID. Repeatable.")
+    private List<String> chardevs = List.of();
+
+    @Option(
+            names = {"--mon", "-mon"},
+            paramLabel = "OPTIONS",
+            description =
+                    "A control socket at a character device: chardev=ID,mode=control. Repeatable.")
+    private List<String> monitors = List.of();
 
     @Option(
             names = "--guest",
@@ -160,7 +177,7 @@ public final class EngineCommand implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         final List<Endpoint> guestAt = EndpointArguments.parse(spec, "--guest", guest);
-        final Path control = QmpArgument.parse(spec, qmp);
+        final List<ControlAddress> control = QmpArgument.parse(spec, qmp, chardevs, monitors);
         if (connectionsMax < 1) {
             throw new ParameterException(
                     spec.commandLine(),
@@ -171,6 +188,9 @@ public final class EngineCommand implements Callable<Integer> {
                     spec.commandLine(), "--buffer-limit must be at least 1, not " + bufferLimit);
         }
         final Console console = new Console(spec, verbose);
+        if (control.contains(new ControlAddress.Stdio())) {
+            console.leaveStandardOutput();
+        }
         final String note = machine.note(spec);
         if (!note.isEmpty()) {
             console.say(note);
@@ -203,8 +223,14 @@ public final class EngineCommand implements Callable<Integer> {
                                 : " serves guests on "
                                         + EndpointArguments.uris(run.engine().guests().endpoints()))
                         + "; control socket "
-                        + control,
+                        + control(),
                 this::stop);
+    }
+
+    private String control() {
+        return run.controlService().addresses().stream()
+                .map(ControlAddress::toString)
+                .collect(Collectors.joining(", "));
     }
 
     private void add(final Node node) {

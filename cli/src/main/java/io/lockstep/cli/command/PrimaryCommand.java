@@ -1,10 +1,10 @@
 package io.lockstep.cli.command;
 
+import io.lockstep.cli.argument.ControlPathConverter;
 import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.DurationConverter;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
-import io.lockstep.cli.argument.PathConverter;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
@@ -91,7 +91,7 @@ public final class PrimaryCommand implements Callable<Integer> {
             names = "--control",
             required = true,
             paramLabel = "PATH",
-            converter = PathConverter.class,
+            converter = ControlPathConverter.class,
             description =
                     "The control socket (QMP); users outside its group can't connect. Counters lie"
                             + " beside it, at PATH.counters.")

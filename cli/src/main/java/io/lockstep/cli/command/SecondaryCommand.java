@@ -1,5 +1,6 @@
 package io.lockstep.cli.command;
 
+import io.lockstep.cli.argument.ControlPathConverter;
 import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
@@ -88,7 +89,7 @@ public final class SecondaryCommand implements Callable<Integer> {
             names = "--control",
             required = true,
             paramLabel = "PATH",
-            converter = PathConverter.class,
+            converter = ControlPathConverter.class,
             description =
                     "The control socket (QMP); users outside its group can't connect. Counters lie"
                             + " beside it, at PATH.counters.")

@@ -5,20 +5,29 @@ import com.google.gson.JsonObject;
 import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.NioLoop;
 
 import org.agrona.ErrorHandler;
 
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * The control socket of a group: a QMP server on a loop of its own, and the counters beside it.
- * Made and closed by one thread; hears of events from the group's loop.
+ * The control sockets of a group: a QMP server on a loop of its own, and the counters beside the
+ * first. Made and closed by one thread; hears of events from the group's loop.
  */
 public final class ControlService implements GroupEvents, AutoCloseable {
     private static final long COUNTERS_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
@@ -27,71 +36,132 @@ public final class ControlService implements GroupEvents, AutoCloseable {
     private final ControlledGroup controlled;
     private final Checkpoints checkpoints;
     private final QmpServer server;
+    private final ErrorHandler errorHandler;
+
+    /** Has the graph, if there is one: its commands may take a while. */
+    private final ExecutorService graphThread =
+            Executors.newSingleThreadExecutor(
+                    Thread.ofPlatform().daemon().name("lockstep-graph").factory());
+
+    private final List<ControlAddress> opened = new ArrayList<>();
     private CounterFile counters;
     private boolean closed;
 
-    private ControlService(final ControlledGroup controlled, final NioLoop loop) {
+    private ControlService(
+            final ControlledGroup controlled, final NioLoop loop, final ErrorHandler errorHandler) {
         this.controlled = controlled;
         this.loop = loop;
+        this.errorHandler = errorHandler;
         checkpoints = new Checkpoints(controlled.group(), controlled.loop());
-        server = new QmpServer(loop);
+        server = new QmpServer(loop, errorHandler);
         GroupCommands.addTo(server, loop, controlled, checkpoints);
     }
 
     /**
      * Starts it.
      *
-     * @param socket the Unix socket's path; the counters lie beside it, at {@code PATH.counters}
+     * @param addresses where clients come; the counters lie beside the first Unix socket, at {@code
+     *     PATH.counters}
      * @throws IOException where somebody else listens there, or it can't be had
      */
     public static ControlService start(
-            final Path socket, final ControlledGroup controlled, final ErrorHandler errorHandler)
+            final List<ControlAddress> addresses,
+            final ControlledGroup controlled,
+            final ErrorHandler errorHandler)
             throws IOException {
-        return start(socket, controlled, service -> {}, errorHandler);
+        return start(addresses, controlled, service -> {}, errorHandler);
     }
 
     /**
      * The same for a group whose disks and exports can be changed.
      *
-     * @param graph from now on used by the control socket's loop alone
+     * @param graph from now on used by a thread of the control sockets' alone
      * @param exports of the graph
      */
     public static ControlService start(
-            final Path socket,
+            final List<ControlAddress> addresses,
             final ControlledGroup controlled,
             final BlockGraph graph,
             final BlockExports exports,
             final ErrorHandler errorHandler)
             throws IOException {
         return start(
-                socket,
+                addresses,
                 controlled,
-                service -> GraphCommands.addTo(service.server, graph, exports),
+                service -> {
+                    GraphCommands.addTo(service.server, graph, exports, service.graphThread);
+                    YankCommands.addTo(service.server, graph);
+                },
                 errorHandler);
     }
 
     private static ControlService start(
-            final Path socket,
+            final List<ControlAddress> addresses,
             final ControlledGroup controlled,
             final Consumer<ControlService> moreCommands,
             final ErrorHandler errorHandler)
             throws IOException {
         final NioLoop loop = new NioLoop("lockstep-control", 0, errorHandler);
         loop.start();
-        final ControlService service = new ControlService(controlled, loop);
+        final ControlService service = new ControlService(controlled, loop, errorHandler);
         moreCommands.accept(service);
         try {
-            service.onLoop(
-                    () -> {
-                        service.server.listen(socket);
-                        service.counters = CounterFile.create(socket);
-                        service.updateCounters();
-                    });
+            service.onLoop(() -> service.open(addresses));
             return service;
         } catch (final IOException e) {
             service.close();
             throw e;
         }
+    }
+
+    private void open(final List<ControlAddress> addresses) throws IOException {
+        for (final ControlAddress address : addresses) {
+            // No pattern switch: linking one takes longer than the rest of a start.
+            if (address instanceof ControlAddress.Socket(Endpoint endpoint)) {
+                final Endpoint bound = server.listen(endpoint);
+                opened.add(new ControlAddress.Socket(bound));
+                if (counters == null && bound instanceof Endpoint.Unix(Path path)) {
+                    counters = makeCounters(path);
+                }
+            } else {
+                opened.add(address);
+                StdioConnection.open(
+                        loop,
+                        new FileInputStream(FileDescriptor.in),
+                        new FileOutputStream(FileDescriptor.out),
+                        errorHandler,
+                        server::serve);
+            }
+        }
+        if (counters != null) {
+            updateCounters();
+        }
+    }
+
+    private static CounterFile makeCounters(final Path socket) throws IOException {
+        try {
+            return CounterFile.create(socket);
+        } catch (final IOException e) {
+            throw new IOException(
+                    "cannot keep counters beside the control socket: "
+                            + QmpFailure.of(e).sentence(),
+                    e);
+        }
+    }
+
+    /** The first Unix socket, beside which its files lie; empty where there is none. */
+    public Optional<Path> socket() {
+        for (final ControlAddress address : opened) {
+            if (address instanceof ControlAddress.Socket(Endpoint.Unix(Path path))) {
+                return Optional.of(path);
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Where it is found, with the ports that were chosen. */
+    public List<ControlAddress> addresses() {
+        return List.copyOf(opened);
     }
 
     /** The group's checkpoints; to be used on the group's loop. */
@@ -162,7 +232,7 @@ public final class ControlService implements GroupEvents, AutoCloseable {
         }
     }
 
-    /** Ends all clients, and removes socket and counters. */
+    /** Ends all clients, and removes sockets and counters. */
     @Override
     public void close() {
         try {
@@ -171,6 +241,7 @@ public final class ControlService implements GroupEvents, AutoCloseable {
             throw new IllegalStateException(e);
         } finally {
             loop.close();
+            graphThread.shutdownNow();
         }
     }
 

@@ -31,7 +31,7 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
         }
         data.addProperty("epoch", epoch);
         data.addProperty("reason", sentence);
-        final String name = PREFIX + event.name();
+        final String name = nameOf(event);
         return switch (event) {
             case GUEST_IO_ERROR -> new EventReport(name, data, "BLOCK_IO_ERROR", ioError(data));
             case REPLICATION_ERROR ->
@@ -44,6 +44,11 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
             case LINK_UP, LINK_DOWN, DETACHED, CHECKPOINT ->
                     new EventReport(name, data, "", new JsonObject());
         };
+    }
+
+    /** What ours is called. */
+    static String nameOf(final GroupEvents.Event event) {
+        return PREFIX + event.name();
     }
 
     /** The group doesn't say whether it was a read; QEMU's member {@code operation} is left out. */

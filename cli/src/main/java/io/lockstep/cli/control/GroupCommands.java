@@ -21,7 +21,7 @@ import java.util.function.Supplier;
  * qapi/block-core.json}, {@code migration/colo.c}.
  */
 final class GroupCommands {
-    /** What query-block-jobs calls the merge after a failover. */
+    /** What query-block-jobs and query-jobs call the merge after a failover. */
     static final String MERGE_JOB = "merge";
 
     /** In COLO's words. */
@@ -72,6 +72,7 @@ final class GroupCommands {
         add("query-xen-replication-status", () -> done(replicationStatus()));
         add("x-colo-lost-heartbeat", () -> empty(group.stop(true)));
         add("query-block-jobs", () -> done(blockJobs()));
+        add("query-jobs", () -> done(jobs()));
         add("query-status", () -> done(runState()));
         add("query-colo-status", () -> done(coloStatus()));
         server.add("quit", this::quit);
@@ -108,8 +109,7 @@ final class GroupCommands {
                                         .whenComplete(
                                                 (value, thrown) -> settle(answer, value, thrown));
                             } catch (final RuntimeException | Error e) {
-                                answer.completeExceptionally(e);
-                                throw e; // the loop reports what should not happen
+                                answer.completeExceptionally(e); // who answers reports it
                             }
                         });
         return answer;
@@ -285,9 +285,7 @@ final class GroupCommands {
     private JsonArray blockJobs() {
         final JsonArray jobs = new JsonArray();
         final GroupStatus status = group.status();
-        final boolean isStillMerging = // of a failed over secondary that is a primary by now
-                status.role() == Role.PRIMARY && status.mergeDone() < status.mergeTotal();
-        if (status.state() == GroupStatus.State.MERGING || isStillMerging) {
+        if (isMerging(status)) {
             final JsonObject job = mergeJob(status);
             job.addProperty("busy", true);
             job.addProperty("paused", false);
@@ -299,6 +297,27 @@ final class GroupCommands {
             jobs.add(job);
         }
         return jobs;
+    }
+
+    private JsonArray jobs() {
+        final JsonArray jobs = new JsonArray();
+        final GroupStatus status = group.status();
+        if (isMerging(status)) {
+            final JsonObject job = new JsonObject();
+            job.addProperty("id", MERGE_JOB);
+            job.addProperty("type", "commit");
+            job.addProperty("status", "running");
+            job.addProperty("current-progress", status.mergeDone());
+            job.addProperty("total-progress", status.mergeTotal());
+            jobs.add(job);
+        }
+        return jobs;
+    }
+
+    private static boolean isMerging(final GroupStatus status) {
+        final boolean isStillMerging = // of a failed over secondary that is a primary by now
+                status.role() == Role.PRIMARY && status.mergeDone() < status.mergeTotal();
+        return status.state() == GroupStatus.State.MERGING || isStillMerging;
     }
 
     /** What the job's events say of it, too. */

@@ -1,12 +1,15 @@
 package io.lockstep.cli.control;
 
-/** A command was refused: becomes an error reply. Thrown before anything has been done. */
+/** A command was refused or failed: becomes an error reply. */
 final class QmpException extends RuntimeException {
     /** The class of nearly every error. */
     static final String GENERIC = "GenericError";
 
     /** The class of commands that don't exist, or not now. */
     static final String COMMAND_NOT_FOUND = "CommandNotFound";
+
+    /** The class of what names a thing that is not there, in the commands that tell so. */
+    static final String DEVICE_NOT_FOUND = "DeviceNotFound";
 
     private static final long serialVersionUID = 1L;
 

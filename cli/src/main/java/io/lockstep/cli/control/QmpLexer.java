@@ -5,11 +5,11 @@ package io.lockstep.cli.control;
  * strings in single quotes too.
  *
  * <p>A byte that can't be where it is, ends the token at once. What follows is passed over until a
- * control character, 0xfe, 0xff or one of <code>{}[]:,</code>: so whoever has lost the thread, ours
- * or their own, sends one of these and begins anew. Bytes from 0x80 to 0xfd are text within
- * strings; whether they are UTF-8 is seen when the string is whole. Single threaded. Source: RFC
- * 8259, section 2; QEMU's {@code docs/interop/qmp-spec.txt}, section 2.6, and what 7.2 was seen to
- * do.
+ * control character other than a tab, 0xfe, 0xff or one of <code>{}[]:,</code>: so whoever has lost
+ * the thread, ours or their own, sends one of these and begins anew. Bytes from 0x80 to 0xfd are
+ * text within strings; whether they are UTF-8 is seen when the string is whole. Single threaded.
+ * Source: RFC 8259, section 2; QEMU's {@code docs/interop/qmp-spec.txt}, section 2.6, and what 7.2
+ * was seen to do.
  */
 final class QmpLexer {
     /** What a byte came to. */
@@ -152,7 +152,7 @@ final class QmpLexer {
 
     /** Whether one goes on here that was lost. */
     private static boolean isLandmark(final char character) {
-        return !isText(character) || STRUCTURAL.indexOf(character) >= 0;
+        return (!isText(character) && character != '\t') || STRUCTURAL.indexOf(character) >= 0;
     }
 
     private static boolean isLetter(final char character) {

@@ -9,8 +9,6 @@ import io.lockstep.engine.loop.ConnectionHandler;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -18,6 +16,10 @@ import java.util.concurrent.TimeUnit;
  * more is read while one runs, nor while more than {@link #OUTPUT_ENOUGH} bytes wait to be sent. So
  * what a client can send costs the memory of one message and one socket call. A client that leaves
  * {@link #OUTPUT_MAX} bytes unread, which only events can come to, is cut.
+ *
+ * <p>A client that has enabled the capability {@code oob} is read while a command runs: up to
+ * {@link #IN_FLIGHT_MAX} more wait for it, and those that it sends with {@code exec-oob} are run at
+ * once, as many at a time. At either limit nothing more is read, as with QEMU.
  *
  * <p>On its loop.
  */
@@ -27,6 +29,17 @@ final class QmpSession implements ConnectionHandler {
 
     /** With so much to be sent the client is cut, in bytes. */
     static final int OUTPUT_MAX = 1 << 20;
+
+    /**
+     * So many commands may wait for the one that runs, and so many run out of band, when the client
+     * has enabled that; without, none.
+     */
+    static final int IN_FLIGHT_MAX = 8;
+
+    /** The command that a session sees to. */
+    static final String NEGOTIATE = "qmp_capabilities";
+
+    private static final String OOB = "oob";
 
     /** So long a client that has ended may be waiting for its answer. */
     private static final long LINGER_NANOS = TimeUnit.SECONDS.toNanos(5);
@@ -45,8 +58,13 @@ final class QmpSession implements ConnectionHandler {
     /** What was received, and waits for the command before it. */
     private ByteBuffer left = NOTHING;
 
+    /** What is to be done when the commands before it have been answered. */
+    private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
+
     private boolean negotiated;
+    private boolean isOobEnabled;
     private boolean busy;
+    private int outOfBandCount;
     private boolean taking;
 
     /** The client has sent its last byte. */
@@ -70,7 +88,7 @@ final class QmpSession implements ConnectionHandler {
     void turnAway(final String sentence) {
         turnedAway = true;
         ended = true;
-        send(error(QmpException.GENERIC, sentence, null));
+        send(QmpServer.error(QmpException.GENERIC, sentence, null));
     }
 
     // ---- What comes.
@@ -109,13 +127,17 @@ final class QmpSession implements ConnectionHandler {
     }
 
     private boolean mayTake() {
-        return !closed && !busy && !turnedAway && outputLength < OUTPUT_ENOUGH;
+        final boolean hasPlace =
+                isOobEnabled
+                        ? waiting.size() < IN_FLIGHT_MAX && outOfBandCount < IN_FLIGHT_MAX
+                        : !busy;
+        return hasPlace && !closed && !turnedAway && outputLength < OUTPUT_ENOUGH;
     }
 
     private boolean next(final ByteBuffer bytes) {
         switch (framer.next(bytes)) {
             case MESSAGE -> execute(framer.text());
-            case ERROR -> send(error(QmpException.GENERIC, framer.text(), null));
+            case ERROR -> refuseInTurn(QmpException.generic(framer.text()), null);
             case NEED_MORE -> {
                 return false;
             }
@@ -137,64 +159,90 @@ final class QmpSession implements ConnectionHandler {
         try {
             final JsonElement message = QmpRequest.parse(text);
             id = message.isJsonObject() ? message.getAsJsonObject().get("id") : null;
-            final QmpRequest request = QmpRequest.of(message);
-            final QmpArguments arguments = new QmpArguments(request.arguments());
-            if (!negotiated) {
-                negotiate(request, arguments);
+            final QmpRequest request = QmpRequest.of(message, isOobEnabled);
+            if (request.isOob()) {
+                runOutOfBand(request);
             } else {
-                answer(command(request).run(arguments), id);
+                inTurn(() -> run(request));
             }
         } catch (final QmpException e) {
-            send(error(e.errorClass(), e.getMessage(), id));
+            refuseInTurn(e, id);
         }
     }
 
-    private QmpCommand command(final QmpRequest request) {
-        if (request.command().equals("qmp_capabilities")) {
-            throw new QmpException(
-                    QmpException.COMMAND_NOT_FOUND,
-                    "Capabilities negotiation is already complete, command ignored");
+    // ---- Commands in their order, and beside it.
+
+    /** Does it when all before it have been answered. */
+    private void inTurn(final Runnable turn) {
+        if (busy || !waiting.isEmpty()) {
+            waiting.add(turn);
+        } else {
+            turn.run();
         }
-        return server.command(request.command());
     }
 
-    private void negotiate(final QmpRequest request, final QmpArguments arguments) {
-        if (!request.command().equals("qmp_capabilities")) {
-            throw new QmpException(
-                    QmpException.COMMAND_NOT_FOUND,
-                    "Expecting capabilities negotiation with 'qmp_capabilities'");
-        }
-        for (final String capability : arguments.optionalStrings("enable")) {
-            throw QmpException.generic("Capability " + capability + " not available");
-        }
-        arguments.end();
-        negotiated = true;
-        send(reply(new JsonObject(), request.id()));
+    private void refuseInTurn(final QmpException refusal, final JsonElement id) {
+        inTurn(() -> send(QmpServer.error(refusal.errorClass(), refusal.getMessage(), id)));
     }
 
-    private void answer(final CompletableFuture<JsonElement> answer, final JsonElement id) {
+    private void run(final QmpRequest request) {
+        if (request.command().equals(NEGOTIATE) || !negotiated) {
+            negotiate(request);
+            return;
+        }
         busy = true;
-        answer.whenComplete(
-                (value, thrown) ->
-                        server.loop()
-                                .execute(
-                                        () ->
-                                                onAnswer(
-                                                        thrown == null
-                                                                ? reply(value, id)
-                                                                : error(thrown, id))));
+        server.run(
+                request,
+                answer -> {
+                    busy = false;
+                    onAnswer(answer);
+                });
     }
 
-    private void onAnswer(final JsonObject message) {
+    private void runOutOfBand(final QmpRequest request) {
+        outOfBandCount++;
+        server.run(
+                request,
+                answer -> {
+                    outOfBandCount--;
+                    onAnswer(answer);
+                });
+    }
+
+    private void onAnswer(final JsonObject answer) {
         if (closed) {
             return;
         }
-        busy = false;
-        send(message);
+        send(answer);
         resume();
     }
 
+    private void negotiate(final QmpRequest request) {
+        try {
+            if (negotiated) {
+                throw new QmpException(
+                        QmpException.COMMAND_NOT_FOUND,
+                        "Capabilities negotiation is already complete, command ignored");
+            }
+            if (!request.command().equals(NEGOTIATE)) {
+                throw new QmpException(
+                        QmpException.COMMAND_NOT_FOUND,
+                        "Expecting capabilities negotiation with 'qmp_capabilities'");
+            }
+            server.check(request);
+            isOobEnabled =
+                    new QmpArguments(request.arguments()).optionalStrings("enable").contains(OOB);
+            negotiated = true;
+            send(QmpServer.reply(new JsonObject(), request.id()));
+        } catch (final QmpException e) {
+            send(QmpServer.error(e.errorClass(), e.getMessage(), request.id()));
+        }
+    }
+
     private void resume() {
+        while (!closed && !busy && !waiting.isEmpty() && outputLength < OUTPUT_ENOUGH) {
+            waiting.remove().run();
+        }
         if (!taking && left.hasRemaining() && mayTake()) {
             take(left);
         } else if (!closed) {
@@ -245,11 +293,15 @@ final class QmpSession implements ConnectionHandler {
             close(); // the client is gone, and nobody is left to be told
             return;
         }
-        if (ended && output.isEmpty() && !busy && (turnedAway || !left.hasRemaining())) {
+        if (ended && output.isEmpty() && isIdle() && (turnedAway || !left.hasRemaining())) {
             close();
             return;
         }
         connection.interest(!ended && mayTake() && !left.hasRemaining(), !output.isEmpty());
+    }
+
+    private boolean isIdle() {
+        return !busy && waiting.isEmpty() && outOfBandCount == 0;
     }
 
     /** Sends once; answers whether the socket took all that it was given. */
@@ -277,41 +329,6 @@ final class QmpSession implements ConnectionHandler {
             count -= output.removeFirst().length;
         }
         sentOfFirst = count;
-    }
-
-    private static JsonObject reply(final JsonElement value, final JsonElement id) {
-        final JsonObject reply = new JsonObject();
-        reply.add("return", value);
-        if (id != null) {
-            reply.add("id", id);
-        }
-        return reply;
-    }
-
-    private static JsonObject error(final Throwable thrown, final JsonElement id) {
-        final Throwable cause =
-                thrown instanceof CompletionException && thrown.getCause() != null
-                        ? thrown.getCause()
-                        : thrown;
-        final String errorClass =
-                cause instanceof final QmpException refused
-                        ? refused.errorClass()
-                        : QmpException.GENERIC;
-        final String message = cause.getMessage();
-        return error(errorClass, message == null ? cause.toString() : message, id);
-    }
-
-    private static JsonObject error(
-            final String errorClass, final String sentence, final JsonElement id) {
-        final JsonObject error = new JsonObject();
-        error.addProperty("class", errorClass);
-        error.addProperty("desc", sentence);
-        final JsonObject reply = new JsonObject();
-        reply.add("error", error);
-        if (id != null) {
-            reply.add("id", id);
-        }
-        return reply;
     }
 
     // ---- The end.

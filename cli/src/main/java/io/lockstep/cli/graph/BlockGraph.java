@@ -14,9 +14,12 @@ import io.lockstep.engine.service.Engine;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.Collections;
 import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 
@@ -33,6 +36,9 @@ public final class BlockGraph {
     private final GuestExports guests;
     private final PeerLengths peerLengths;
     private final NodeNames names = new NodeNames();
+
+    /** Nodes that are clients, and whose: as they are now, for other threads. */
+    private volatile Map<String, Peer> clients = Map.of();
 
     /** Without a node. */
     public BlockGraph(final Engine engine) {
@@ -134,6 +140,7 @@ public final class BlockGraph {
             }
         }
         names.add(node);
+        publishClients();
         placed.push(node);
         return node;
     }
@@ -342,6 +349,7 @@ public final class BlockGraph {
         if (!names.remove(node)) {
             return;
         }
+        publishClients();
         try {
             guests.remove(node);
             duties.end(node);
@@ -362,6 +370,33 @@ public final class BlockGraph {
         } catch (final IOException e) {
             throw new GraphException(GraphException.sentenceOf(e));
         }
+    }
+
+    // ---- Connections to other hosts.
+
+    /** The names of the nodes that are clients of another host's NBD server. From any thread. */
+    public Set<String> clientNames() {
+        return clients.keySet();
+    }
+
+    /**
+     * Cuts the connection of one of them; replication over it is tried again. From any thread.
+     *
+     * @return done when that was ordered; nobody is waited for
+     */
+    public CompletableFuture<Void> severClient(final String nodeName) {
+        final Peer peer = clients.get(nodeName);
+        return peer == null ? CompletableFuture.completedFuture(null) : engine.sever(peer);
+    }
+
+    private void publishClients() {
+        final Map<String, Peer> found = new LinkedHashMap<>();
+        for (final PlacedNode node : names.nodes()) {
+            if (node.node() instanceof BlockNode.NbdClient) {
+                found.put(node.nodeName(), node.peer());
+            }
+        }
+        clients = Collections.unmodifiableMap(found);
     }
 
     // ---- Looking.

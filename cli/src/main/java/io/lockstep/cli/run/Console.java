@@ -20,7 +20,7 @@ import java.util.Map;
  * thread.
  */
 public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
-    private final PrintWriter out;
+    private PrintWriter out;
     private final PrintWriter err;
     private final String command;
     private final boolean verbose;
@@ -62,6 +62,11 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     static Console silent() {
         final PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
         return new Console(nowhere, nowhere, "", false);
+    }
+
+    /** Prints nothing more on standard output, which is somebody else's. Before anything else. */
+    public void leaveStandardOutput() {
+        out = err;
     }
 
     /** Has somebody else hear of the group's events as well. */

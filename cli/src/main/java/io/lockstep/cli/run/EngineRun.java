@@ -1,5 +1,6 @@
 package io.lockstep.cli.run;
 
+import io.lockstep.cli.control.ControlAddress;
 import io.lockstep.cli.control.ControlService;
 import io.lockstep.cli.control.ControlledGroup;
 import io.lockstep.cli.control.MonitoredGroup;
@@ -29,7 +30,6 @@ public final class EngineRun {
     private final BlockGraph graph;
     private final BlockExports exports;
     private PeerMonitor peerMonitor;
-    private Path controlSocket;
     private ControlService controlService;
     private Rehearsal rehearsal;
 
@@ -73,7 +73,7 @@ public final class EngineRun {
         return engine;
     }
 
-    /** Its block nodes; the control socket's loop's once there is one. */
+    /** Its block nodes; a thread's of the control sockets once there are any. */
     public BlockGraph graph() {
         return graph;
     }
@@ -101,12 +101,16 @@ public final class EngineRun {
         return new MonitoredGroup(engine.group(), peerMonitor);
     }
 
-    /** Opens the control socket, whose loop has graph and exports from now on. */
+    /** Opens the control socket, a thread of which has graph and exports from now on. */
     public void control(final Path socket) throws IOException {
-        controlSocket = socket;
+        control(List.of(ControlAddress.at(socket)));
+    }
+
+    /** The same for several. */
+    public void control(final List<ControlAddress> addresses) throws IOException {
         controlService =
                 ControlService.start(
-                        socket,
+                        addresses,
                         new ControlledGroup(controlledGroup(), engine.loop(), ServerRun::quit),
                         graph,
                         exports,
@@ -148,12 +152,19 @@ public final class EngineRun {
     /**
      * Has a failover played beside the group, for the real one to be quick, if this is a standby.
      * Begins a moment later, when whoever waits for the process has been told that it is ready.
-     * Behind {@link #control}: what it needs lies beside that socket.
+     * Behind {@link #control}: what it needs lies beside the first Unix socket there, and without
+     * one it is left out.
      */
     public void rehearseFailover() {
-        final Path directory =
-                controlSocket.resolveSibling(controlSocket.getFileName() + ".rehearsal");
-        rehearsal = Rehearsal.start(directory, this::isStandby);
+        controlService
+                .socket()
+                .ifPresent(
+                        socket ->
+                                rehearsal =
+                                        Rehearsal.start(
+                                                socket.resolveSibling(
+                                                        socket.getFileName() + ".rehearsal"),
+                                                this::isStandby));
     }
 
     private boolean isStandby() {

@@ -19,20 +19,24 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -63,7 +67,7 @@ final class ControlServiceTest {
         group = new FakeGroup(role);
         service =
                 ControlService.start(
-                        socket,
+                        List.of(ControlAddress.at(socket)),
                         new ControlledGroup(group, groupLoop, quit::countDown),
                         problems::add);
     }
@@ -144,11 +148,11 @@ final class ControlServiceTest {
     // ---- The protocol
 
     @Test
-    void itGreetsWithAVersionAndNoCapabilities() throws IOException {
+    void itGreetsWithAVersionAndItsCapabilities() throws IOException {
         try (Client client = new Client()) {
             final JsonObject about = client.read().getAsJsonObject("QMP");
             assertTrue(about.getAsJsonObject("version").getAsJsonObject("qemu").has("major"));
-            assertTrue(about.getAsJsonArray("capabilities").isEmpty());
+            assertEquals("[\"oob\"]", about.get("capabilities").toString());
         }
     }
 
@@ -161,8 +165,12 @@ final class ControlServiceTest {
                             + " negotiation with 'qmp_capabilities'\"},\"id\":7}",
                     client.ask("{'execute':'query-version','id':7}"));
             assertEquals(
-                    refusal("Capability oob not available"),
-                    client.ask("{'execute':'qmp_capabilities','arguments':{'enable':['oob']}}"));
+                    refusal("QMP input member 'exec-oob' is unexpected"),
+                    client.ask("{'exec-oob':'x-lockstep-status'}"));
+            assertEquals(
+                    refusal("Parameter 'enable[1]' does not accept value 'x'; there is oob"),
+                    client.ask(
+                            "{'execute':'qmp_capabilities','arguments':{'enable':['oob','x']}}"));
             assertEquals("{\"return\":{}}", client.ask(HELLO));
             assertEquals(
                     "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"Capabilities negotiation"
@@ -223,9 +231,24 @@ final class ControlServiceTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {"{\"a\":}", "{execute}", "{\"a\" 1}", "{\"a\":1,}", "[1 2]", "nul ", "]\n"})
+    @ValueSource(
+            strings = {
+                "{\"a\":}",
+                "{execute}",
+                "{\"a\" 1}",
+                "{\"a\":1,}",
+                "[1 2]",
+                "nul ",
+                "]\n",
+                "{'execute':'quit','execute':'quit'}",
+                "{'execute':'query-name','id':{'a':1,'a':2}}",
+                "{'execute':'query-name','id':'\\ud800'}",
+                "{'execute':'query-name','id':'\\udc00\\ud800'}",
+                "{'execute':'query-name','\\udfff':1}",
+                "{'execute':'query-name','id':'\\uffff'}",
+                "{'execute':'query-name','id':'\\q'}",
+                "{'execute':'query-name','id':'\\u12'}"
+            })
     void whatIsNoJsonIsToldAndTheConnectionGoesOn(final String garbage) throws IOException {
         try (Client client = new Client().greeted()) {
             final String answer = client.ask(garbage + "\n");
@@ -633,6 +656,120 @@ final class ControlServiceTest {
                         }
                     });
             TimeUnit.MILLISECONDS.sleep(10);
+        }
+    }
+
+    // ---- Out of band
+
+    private Client outOfBand() throws IOException {
+        final Client client = new Client();
+        assertTrue(client.read().has("QMP"));
+        assertEquals(
+                "{\"return\":{}}",
+                client.ask("{'execute':'qmp_capabilities','arguments':{'enable':['oob']}}"));
+        return client;
+    }
+
+    private static String id(final JsonObject answer) {
+        assertTrue(answer.has("return") || answer.has("error"), answer::toString);
+        return answer.has("id") ? answer.get("id").getAsString() : "";
+    }
+
+    @Test
+    void whatIsOutOfBandOvertakesACommandThatTakesLongAndTheRestStaysInOrder() throws IOException {
+        final CompletableFuture<Long> held = new CompletableFuture<>();
+        groupLoop.execute(() -> group.hold(held));
+        try (Client client = outOfBand()) {
+            client.send("{'execute':'xen-colo-do-checkpoint','id':'long'}");
+            client.send("{'execute':'x-lockstep-seal','id':'behind'} ] {'execute':5,'id':'bad'}");
+            client.send("{'exec-oob':'x-lockstep-status','id':'status'}");
+            assertEquals("status", id(client.read()));
+            client.send("{'exec-oob':'x-lockstep-status','id':'again'}");
+            assertEquals("again", id(client.read()));
+            groupLoop.execute(() -> held.complete(5L));
+            for (final String id : List.of("long", "behind", "", "bad")) {
+                assertEquals(id, id(client.read()));
+            }
+        }
+    }
+
+    /** The ninth command in a row is not read before there is room for it, whatever it is. */
+    @ParameterizedTest
+    @CsvSource({"7,status", "8,long"})
+    void eightCommandsMayWaitForTheOneThatRuns(final int waiting, final String first)
+            throws IOException {
+        final CompletableFuture<Long> held = new CompletableFuture<>();
+        try (Client client = outOfBand()) {
+            groupLoop.execute(() -> group.hold(held));
+            client.send("{'execute':'xen-colo-do-checkpoint','id':'long'}");
+            client.send("{'execute':'x-lockstep-seal','id':'behind'}".repeat(waiting));
+            client.send("{'exec-oob':'x-lockstep-status','id':'status'}");
+            if (first.equals("status")) {
+                assertEquals("status", id(client.read()));
+            }
+            groupLoop.execute(() -> held.complete(5L));
+            final List<String> ids = new ArrayList<>();
+            for (int i = first.equals("status") ? 1 : 0; i < waiting + 2; i++) {
+                ids.add(id(client.read()));
+            }
+            assertEquals("long", ids.getFirst());
+            assertEquals(waiting, ids.stream().filter("behind"::equals).count());
+        }
+    }
+
+    @Test
+    void notAllCommandsMayBeRunOutOfBand() throws IOException {
+        try (Client client = outOfBand()) {
+            assertEquals(
+                    refusal("The command quit does not support OOB"),
+                    client.ask("{'exec-oob':'quit'}"));
+            assertEquals(
+                    refusal("The command qmp_capabilities does not support OOB"),
+                    client.ask("{'exec-oob':'qmp_capabilities'}"));
+            assertEquals(
+                    refusal("QMP input member 'execute' clashes with 'exec-oob'"),
+                    client.ask("{'exec-oob':'quit','execute':'quit'}"));
+            assertTrue(client.ask("{'exec-oob':'nonsense'}").contains("CommandNotFound"));
+        }
+    }
+
+    // ---- What goes wrong below
+
+    @Test
+    void whatALowerLayerThrowsIsAnErrorWithASentence() throws IOException {
+        try (Client client = new Client().greeted()) {
+            for (final Throwable thrown :
+                    List.of(
+                            new IOException("the sentence"),
+                            new IOException((String) null),
+                            new NoSuchFileException("/some/file"),
+                            new IllegalArgumentException("the sentence"),
+                            new CompletionException(new UncheckedIOException(new IOException())))) {
+                groupLoop.execute(() -> group.hold(CompletableFuture.failedFuture(thrown)));
+                final JsonObject error =
+                        JsonParser.parseString(client.ask("{'execute':'xen-colo-do-checkpoint'}"))
+                                .getAsJsonObject()
+                                .getAsJsonObject("error");
+                assertEquals("GenericError", error.get("class").getAsString());
+                assertTrue(
+                        error.get("desc")
+                                .getAsString()
+                                .matches("the sentence|it failed: .+|/some/file: no such .+"),
+                        error::toString);
+            }
+        }
+    }
+
+    @Test
+    void ofWhatNobodyExpectsTheConsoleHearsTooAndTheConnectionGoesOn() throws IOException {
+        try (Client client = new Client().greeted()) {
+            groupLoop.execute(
+                    () -> group.hold(CompletableFuture.failedFuture(new NullPointerException())));
+            assertTrue(
+                    client.ask("{'execute':'xen-colo-do-checkpoint'}")
+                            .contains("the command failed unexpectedly"));
+            assertEquals("{\"return\":{\"epoch\":1}}", client.ask("{'execute':'x-lockstep-seal'}"));
+            assertTrue(problems.remove().getCause() instanceof NullPointerException);
         }
     }
 }

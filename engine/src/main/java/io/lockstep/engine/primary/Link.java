@@ -120,6 +120,11 @@ final class Link {
         connections.start();
     }
 
+    /** Cuts it at once; it is made again. */
+    void sever(final String reason) {
+        connections.sever(reason);
+    }
+
     /** Ends it for good. */
     void end() {
         connections.end();

@@ -466,6 +466,15 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     /**
+     * Cuts the link at once, without waiting for anybody; it is tried again. Who waits for a seal
+     * or a commit is told so: it may come about when the link is back.
+     */
+    public void sever(final String reason) {
+        linkLoop.execute(() -> link.sever(reason));
+        epochs.fail(epoch -> reason);
+    }
+
+    /**
      * Ends the link and gives the log's memory back, while both loops go on. The guests use the
      * disks no more.
      */

@@ -384,6 +384,13 @@ final class SecondaryConnections {
         backoffNanos = Math.min(BACKOFF_MAX_NANOS, 2 * backoffNanos);
     }
 
+    /** Cuts those that stand, or are being made; they are made again. */
+    void sever(final String reason) {
+        if (phase == Phase.UP || phase == Phase.CONNECTING) {
+            goDown(reason);
+        }
+    }
+
     private void abortAll() {
         for (final NbdClient client : clients) {
             if (client != null) {

@@ -170,6 +170,16 @@ public final class Engine implements AutoCloseable {
         return LoopCall.call(loop, () -> group.detach(disk));
     }
 
+    /**
+     * Cuts the link, if it reaches that peer, and has whoever waits for it told so; it is tried
+     * again. Waits for nobody.
+     *
+     * @return done, on the loop, when that was ordered
+     */
+    public CompletableFuture<Void> sever(final Peer peer) {
+        return CompletableFuture.runAsync(() -> group.sever(peer), loop::execute);
+    }
+
     private interface Step {
         void run() throws IOException;
     }

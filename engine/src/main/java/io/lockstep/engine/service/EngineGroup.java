@@ -154,6 +154,18 @@ final class EngineGroup implements ReplicationGroup {
         attached.forEach(EngineDisk::spendPeer);
     }
 
+    /** Cuts the link, if it reaches that peer; it is tried again. */
+    void sever(final Peer peer) {
+        if (primary != null && attached.stream().anyMatch(disk -> peer.equals(disk.peer()))) {
+            primary.sever(
+                    "the manager has cut the link to export '"
+                            + peer.export()
+                            + "' at "
+                            + peer.server()
+                            + " (yank)");
+        }
+    }
+
     /** The guests go back to what lies below the primary; then its memory goes. */
     private CompletableFuture<Void> releasePrimary() {
         final PrimaryGroup ended = primary;

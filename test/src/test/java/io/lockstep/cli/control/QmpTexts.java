@@ -39,7 +39,7 @@ public final class QmpTexts {
 
     private static String request(final String text) {
         try {
-            final QmpRequest request = QmpRequest.of(QmpRequest.parse(text));
+            final QmpRequest request = QmpRequest.of(QmpRequest.parse(text), true);
             new QmpArguments(request.arguments()).rest();
             return request.toString();
         } catch (final QmpException e) {

@@ -24,8 +24,8 @@ final class AccessReader {
      * @throws GraphException where what they ask for can't be had
      */
     Access read(final boolean isReadOnly) {
-        takeDetectZeroes();
         final boolean ignoresDiscards = ignoresDiscards();
+        takeDetectZeroes(ignoresDiscards);
         final boolean isWrittenThrough = isWrittenThrough();
         return new Access(isReadOnly(isReadOnly), ignoresDiscards, isWrittenThrough);
     }
@@ -52,13 +52,15 @@ final class AccessReader {
         };
     }
 
-    private void takeDetectZeroes() {
+    /** Nobody looks for zeroes: what the guest reads back is the same, at the price of room. */
+    private void takeDetectZeroes(final boolean ignoresDiscards) {
         final String mode = options.choice("detect-zeroes", "off", "off", "on", "unmap");
-        if (!mode.equals("off")) {
+        if (mode.equals("unmap") && ignoresDiscards) {
             throw new GraphException(
                     "Parameter '"
                             + options.pathOf("detect-zeroes")
-                            + "': nobody looks for zeroes in what is written here; leave it 'off'");
+                            + "': 'unmap' contradicts discards that are ignored; say 'on', or"
+                            + " discard=unmap");
         }
     }
 

@@ -77,6 +77,8 @@ final class NodeReaderTest {
                 "driver=raw,discard=on",
                 "driver=raw,file.discard=on",
                 "driver=raw,detect-zeroes=off",
+                "driver=raw,detect-zeroes=on",
+                "driver=raw,detect-zeroes=unmap",
                 "driver=raw,read-only=off",
                 "driver=raw,readonly=off",
                 "driver=raw,offset=0",
@@ -229,7 +231,8 @@ final class NodeReaderTest {
                 "id=a,file=p,aio=x|Parameter 'aio' does not accept value 'x'",
                 "id=a,file=p,discard=x|Parameter 'discard' does not accept value 'x'",
                 "id=a,file=p,detect-zeroes=x|Parameter 'detect-zeroes' does not accept value 'x'",
-                "id=a,file=p,detect-zeroes=on|Parameter 'detect-zeroes': nobody looks for zeroes",
+                "id=a,file=p,discard=ignore,detect-zeroes=unmap|Parameter 'detect-zeroes': 'unmap'"
+                    + " contradicts",
                 "id=a,file=p,read-only=x|Invalid parameter type for 'read-only', expected: bool",
                 "id=a,file=p,read-only=on,readonly=on|'readonly' and 'read-only' are the same",
                 "id=a,file=p,size=100|Specified size is not multiple of 512",

@@ -91,8 +91,8 @@ final class ReplicationScenarioTest {
             assertEquals(
                     new Control.Refusal(
                             "GenericError",
-                            "node 'client' can't be exported; a raw node, a quorum, and a"
-                                    + " replication node with mode=secondary can"),
+                            "node 'client' can't be exported; a file, a raw node, a quorum, and"
+                                    + " a replication node with mode=secondary can"),
                     primary.control().refuse("nbd-server-add", export));
             return;
         }

@@ -232,7 +232,7 @@ final class NodeReaderTest {
                 "id=a,file=p,discard=x|Parameter 'discard' does not accept value 'x'",
                 "id=a,file=p,detect-zeroes=x|Parameter 'detect-zeroes' does not accept value 'x'",
                 "id=a,file=p,discard=ignore,detect-zeroes=unmap|Parameter 'detect-zeroes': 'unmap'"
-                    + " contradicts",
+                        + " contradicts",
                 "id=a,file=p,read-only=x|Invalid parameter type for 'read-only', expected: bool",
                 "id=a,file=p,read-only=on,readonly=on|'readonly' and 'read-only' are the same",
                 "id=a,file=p,size=100|Specified size is not multiple of 512",

@@ -40,6 +40,10 @@ final class FuzzingTest {
     private static final int START_SECONDS = 300;
 
     private static final int INPUT_LENGTH_MAX = 4096;
+
+    /** What a fuzzer may take: far more than its heap. */
+    private static final long MEMORY_MEBIBYTES = 4096;
+
     private static final Pattern PROGRESS = Pattern.compile("cov: (\\d+) ft: (\\d+)");
     private static final Pattern DONE = Pattern.compile("Done (\\d+) runs");
 
@@ -136,7 +140,7 @@ final class FuzzingTest {
                         "-max_total_time=" + SECONDS,
                         "-max_len=" + INPUT_LENGTH_MAX,
                         "-timeout=0", // see FuzzWatch
-                        "-rss_limit_mb=4096",
+                        "-rss_limit_mb=" + (MEMORY_MEBIBYTES + peakMebibytes()),
                         "-dict=" + folder.resolve("dictionary"),
                         "-artifact_prefix=" + folder + "/",
                         "--reproducer_path=" + folder,
@@ -146,6 +150,18 @@ final class FuzzingTest {
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();
+    }
+
+    /**
+     * The most that this process has had in memory: the kernel takes it for the peak of whoever it
+     * starts, and the fuzzer judges by that.
+     */
+    private static long peakMebibytes() throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/status")).stream()
+                .filter(line -> line.startsWith("VmHWM:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")) >> 10)
+                .findFirst()
+                .orElseThrow();
     }
 
     /** The numbers that no fuzzer finds by chance. */

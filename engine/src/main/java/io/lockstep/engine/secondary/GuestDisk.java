@@ -370,8 +370,14 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
             finish(operation, errno);
             return;
         }
-        operation.cursor = operation.pieceEnd;
+        goOn(operation);
         nextPiece(operation);
+    }
+
+    /** A fast zero that is refused has changed nothing: one that has begun is done, fast or not. */
+    private static void goOn(final GuestOperation operation) {
+        operation.cursor = operation.pieceEnd;
+        operation.flags &= ~ZERO_FAST;
     }
 
     @Override
@@ -380,7 +386,7 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
             finish(operation, errno);
             return;
         }
-        operation.cursor = operation.pieceEnd;
+        goOn(operation);
         if (operation.cursor < operation.end && mode == Mode.BUFFERED) {
             loop.execute(operation.proceed); // a long zero: others have their turn
         } else {

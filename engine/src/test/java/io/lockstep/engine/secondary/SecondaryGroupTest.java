@@ -330,6 +330,41 @@ final class SecondaryGroupTest {
         assertArrayEquals(fill(4096, 3), read(guest, 100, 4096));
     }
 
+    /** In a merge a part may be in a buffer, and the rest with a disk that can't do it fast. */
+    @Test
+    void aFastZeroThatIsRefusedHasChangedNothing() throws IOException {
+        face = SecondaryGroupTest::withoutFastZeroes;
+        start();
+        write(guest, 0, fill(4096, 3)); // stays in the active disk until the merge begins
+        finish(group.stop(true));
+        errno = -1;
+        guest.zero(2048, 4096, Disk.ZERO_FAST, (token, result) -> errno = result, 0);
+        awaitHelpers(guest);
+        final int first = errno;
+        assertArrayEquals(fill(2048, first == 0 ? 0 : 3), read(guest, 2048, 2048));
+        errno = -1;
+        guest.zero(8192, 4096, Disk.ZERO_FAST, (token, result) -> errno = result, 0);
+        awaitHelpers(guest);
+        assertEquals(Errno.EOPNOTSUPP, errno, "the disk's own word");
+    }
+
+    /** The disk, which does no zeroes fast. */
+    private static Disk withoutFastZeroes(final Disk disk) {
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(),
+                        new Class<?>[] {Disk.class},
+                        (proxy, method, arguments) -> {
+                            if (!method.getName().equals("zero")
+                                    || ((int) arguments[2] & Disk.ZERO_FAST) == 0) {
+                                return method.invoke(disk, arguments);
+                            }
+                            ((Disk.Completion) arguments[3])
+                                    .onComplete((long) arguments[4], Errno.EOPNOTSUPP);
+                            return null;
+                        });
+    }
+
     /** What can't be saved is not overwritten (I3). */
     @Test
     void aBlockWhosePreImageCanNotBeReadStaysAsItIs() throws IOException {

@@ -52,8 +52,9 @@ import java.util.concurrent.Callable;
             "",
             "  lockstep secondary --disk vda=vda.img --listen nbd://:10809 \\",
             "      --guest nbd+unix:///?socket=/run/guest.sock --control /run/secondary.qmp",
-            "  lockstep primary --disk vda=vda.img --guest nbd+unix:///?socket=/run/guest.sock \\",
-            "      --peer nbd://SECONDARY --control /run/primary.qmp --checkpoint-every 1s",
+            "  lockstep primary --disk vda=vda.img --peer nbd://SECONDARY \\",
+            "      --guest nbd+unix:///?socket=/run/guest.sock \\",
+            "      --control /run/primary.qmp --checkpoint-every 1s",
             "  lockstep failover --control /run/secondary.qmp",
             "",
             "  lockstep serve --disk vda=vda.img --listen nbd://localhost",
@@ -75,8 +76,12 @@ public final class Lockstep implements Callable<Integer> {
 
     /** The command line with all of its subcommands, for {@link #main} and for tests. */
     public static CommandLine commandLine() {
-        return new CommandLine(new Lockstep())
-                .setExpandAtFiles(false) // an argument is what it says, whatever files there are
+        final CommandLine line = new CommandLine(new Lockstep());
+        line.getSubcommands()
+                .values()
+                .forEach(command -> command.getCommandSpec().versionProvider(new Version()));
+        return line.setExpandAtFiles(false) // an argument is what it says, whatever files there are
+                .setPosixClusteredShortOptionsAllowed(false) // -hda is no -h
                 .setParameterExceptionHandler(Lockstep::onWrongUsage)
                 .setExecutionExceptionHandler(CommandRun::onFailure);
     }

@@ -44,13 +44,14 @@ import java.util.stream.Collectors;
         footerHeading = "%nExamples:%n",
         footer = {
             "  A primary, which gets its replication child over QMP:",
-            "    lockstep engine --qmp /run/primary.qmp --guest nbd+unix:///?socket=/run/g.sock \\",
-            "        -drive if=virtio,driver=quorum,read-pattern=fifo,id=colo1,vote-threshold=1,\\",
-            "children.0.file.filename=1.raw,children.0.driver=raw",
+            "    lockstep engine --qmp /run/primary.qmp \\",
+            "        --guest nbd+unix:///?socket=/run/g.sock \\",
+            "        -drive if=virtio,driver=quorum,read-pattern=fifo,id=colo1,\\",
+            "vote-threshold=1,children.0.file.filename=1.raw,children.0.driver=raw",
             "",
             "  A secondary:",
-            "    lockstep engine --qmp /run/secondary.qmp --guest nbd+unix:///?socket=/run/g.sock"
-                    + " \\",
+            "    lockstep engine --qmp /run/secondary.qmp \\",
+            "        --guest nbd+unix:///?socket=/run/g.sock \\",
             "        -drive if=none,driver=raw,file.filename=1.raw,id=colo1 \\",
             "        -drive if=virtio,id=top1,driver=replication,mode=secondary,\\",
             "file.driver=extents,file.file.filename=/dev/shm/active,\\",
@@ -62,9 +63,8 @@ import java.util.stream.Collectors;
             "",
             "  docs/qemu.md has the whole of it, to the failover and behind it.",
             "",
-            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a node, an address or a control socket"
-                    + " can't",
-            "be had; 2 wrong usage."
+            "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a node, an address or a control",
+            "socket can't be had; 2 wrong usage."
         })
 public final class EngineCommand implements Callable<Integer> {
     /** A secondary that is there answers sooner. */

@@ -1,0 +1,84 @@
+package io.lockstep.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import picocli.CommandLine;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** What every command has: its help, its version, and how it takes what it doesn't know. */
+final class CommandLineTest {
+    private static final int WIDTH = 80;
+
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    private int execute(final String... arguments) {
+        return Lockstep.commandLine()
+                .setOut(new PrintWriter(out, true))
+                .setErr(new PrintWriter(err, true))
+                .execute(arguments);
+    }
+
+    static Stream<String> commands() {
+        return Lockstep.commandLine().getSubcommands().keySet().stream();
+    }
+
+    /** An example is copied from where it is read: a line that is broken there is another one. */
+    @ParameterizedTest
+    @MethodSource("commands")
+    void examplesStandInTheHelpAsTheyAreTyped(final String name) {
+        examplesOf(Lockstep.commandLine().getSubcommands().get(name));
+    }
+
+    @Test
+    void examplesStandInTheHelpOfAllAsTheyAreTyped() {
+        examplesOf(Lockstep.commandLine());
+    }
+
+    private static void examplesOf(final CommandLine command) {
+        final List<String> help =
+                command.setUsageHelpWidth(WIDTH).getUsageMessage().lines().toList();
+        boolean goesOn = false;
+        for (final String line : command.getCommandSpec().usageMessage().footer()) {
+            if (goesOn || line.startsWith("  ")) { // the rest is prose
+                assertTrue(help.contains(line), () -> "not as it stands: " + line);
+            }
+            goesOn = line.endsWith("\\");
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("commands")
+    void everyCommandTellsTheVersion(final String name) {
+        assertEquals(0, execute(name, "--version"));
+        assertTrue(out.toString().startsWith("lockstep "), out::toString);
+    }
+
+    /** Letters behind one dash are one option, which there is or isn't; never several. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "engine -hda disk.img",
+                "serve -hda x --disk a=b --listen nbd://:0",
+                "status -hxyz --control s",
+                "failover -Verbose --control s",
+                "failover -Vx --control s",
+                "checkpoint -Vfoo --control x"
+            })
+    void optionsThatAreNoneAreRefused(final String arguments) {
+        final String[] words = arguments.split(" ");
+        assertEquals(2, execute(words));
+        assertEquals("", out.toString());
+        assertTrue(err.toString().contains(words[1]), err::toString);
+    }
+}

@@ -26,6 +26,7 @@ public final class Measuring {
     static CommandLine commandLine() {
         return new CommandLine(new Measuring())
                 .setExpandAtFiles(false)
+                .setPosixClusteredShortOptionsAllowed(false)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setExecutionExceptionHandler(Measuring::onFailure);
     }

@@ -613,6 +613,22 @@ final class SecondaryGroupTest {
         assertEquals(blocks * 4096L, group.status().bufferUsed());
     }
 
+    /** What was saved is used, whatever may be saved from now on (I13). */
+    @Test
+    void aRestartWithASmallerLimitKeepsTheWayBackToTheCheckpoint() throws IOException {
+        start();
+        final byte[] checkpoint = fill(LENGTH, 1);
+        write(stream, 0, checkpoint);
+        finish(group.checkpoint());
+        write(stream, 0, fill(LENGTH, 2));
+        closeGroup();
+        open(8192);
+        assertArrayEquals(checkpoint, read(guest, 0, LENGTH));
+        finish(group.stop(true));
+        settle();
+        assertArrayEquals(checkpoint, Files.readAllBytes(imagePath()));
+    }
+
     @Test
     void refusesBuffersOfAnotherDisk() throws IOException {
         start();

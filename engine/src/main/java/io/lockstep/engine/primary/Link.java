@@ -109,7 +109,7 @@ final class Link {
                         log.payloadLengthMax(),
                         session,
                         new ConnectionEvents());
-        answered = new boolean[ForwardLog.FRAMES];
+        answered = new boolean[log.frames()];
         answeredMask = answered.length - 1;
         onAnswer = this::onAnswer;
     }

@@ -35,6 +35,7 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -59,6 +60,10 @@ final class PairTest {
     private final List<NioLoop> loops = new ArrayList<>();
     private final List<AutoCloseable> opened = new ArrayList<>();
     private final List<Throwable> errors = new ArrayList<>();
+
+    /** What the secondary sees of its disk. */
+    private UnaryOperator<Disk> secondaryFace = disk -> disk;
+
     private NioLoop secondaryLoop;
     private NioLoop guestLoop;
     private NioLoop linkLoop;
@@ -285,6 +290,48 @@ final class PairTest {
             assertTrue(sentence.contains("nothing of it is lost"), sentence);
             return true;
         }
+    }
+
+    /** The guest's own flush was answered long before. */
+    @Test
+    void aFlushThatFailsOnTheSecondaryIsAnErrorOfBothSides() throws Exception {
+        secondaryFace = PairTest::withFlushesThatFail;
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        final Disk guest = primary.guestExports().getFirst().disk();
+        assertEquals(0, write(guest, 0, new byte[] {1}).get(30, TimeUnit.SECONDS));
+        onLoop(
+                guestLoop,
+                () -> {
+                    final CompletableFuture<Integer> flushed = new CompletableFuture<>();
+                    guest.flush((token, errno) -> flushed.complete(errno), 0);
+                    guest.poll();
+                    return flushed;
+                });
+        while (call(guestLoop, () -> primary.error().isEmpty())) {
+            Thread.onSpinWait();
+        }
+        final ReplicationError ours = call(guestLoop, () -> primary.error().orElseThrow());
+        final ReplicationError theirs = call(secondaryLoop, () -> secondary.error().orElseThrow());
+        assertEquals(ReplicationError.Kind.SECONDARY_DISK, theirs.kind());
+        assertTrue(theirs.sentence().contains("flushing the secondary disk"), theirs.sentence());
+        assertTrue(ours.sentence().contains("refused a flush"), ours.sentence());
+        assertTrue(ours.sentence().contains(theirs.sentence()), ours.sentence());
+    }
+
+    private static Disk withFlushesThatFail(final Disk disk) {
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(),
+                        new Class<?>[] {Disk.class},
+                        (proxy, method, arguments) -> {
+                            if (!method.getName().equals("flush")) {
+                                return method.invoke(disk, arguments);
+                            }
+                            ((Disk.Completion) arguments[0])
+                                    .onComplete((long) arguments[1], Errno.EIO);
+                            return null;
+                        });
     }
 
     /** The number in such a frame is an epoch's, and no place on the disk. */
@@ -611,7 +658,7 @@ final class PairTest {
 
     private void startSecondary() throws Exception {
         secondaryLoop = startLoop("secondary");
-        final FileDisk disk = open("secondary", "vda", secondaryLoop);
+        final Disk disk = secondaryFace.apply(open("secondary", "vda", secondaryLoop));
         onLoop(
                 secondaryLoop,
                 () -> {

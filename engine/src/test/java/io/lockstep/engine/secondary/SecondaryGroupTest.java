@@ -613,6 +613,32 @@ final class SecondaryGroupTest {
         assertEquals(blocks * 4096L, group.status().bufferUsed());
     }
 
+    /** What was written before it may be lost, and nobody is told again. */
+    @Test
+    void aFlushOfTheStreamThatFailsStopsItForGood() throws IOException {
+        final boolean[] isBad = new boolean[1];
+        face = disk -> withCallsThatFail(disk, "flush", () -> isBad[0]);
+        start();
+        write(stream, 0, fill(4096, 1));
+        isBad[0] = true;
+        errno = -1;
+        stream.flush((token, result) -> errno = result, 0);
+        awaitHelpers(stream);
+        assertEquals(Errno.EIO, errno);
+        isBad[0] = false;
+        final ReplicationError error = group.error().orElseThrow();
+        assertEquals(ReplicationError.Kind.SECONDARY_DISK, error.kind());
+        assertTrue(error.sentence().contains("flushing the secondary disk"), error.sentence());
+        assertEquals(GroupStatus.State.BROKEN, group.status().state());
+        assertThrows(IllegalStateException.class, () -> finish(group.checkpoint()));
+        errno = -1;
+        submitWrite(stream, 0, fill(4096, 2));
+        assertEquals(Errno.EIO, errno);
+        closeGroup();
+        open(BUFFER_LIMIT);
+        assertEquals(GroupStatus.State.BROKEN, group.status().state());
+    }
+
     /** What was saved is used, whatever may be saved from now on (I13). */
     @Test
     void aRestartWithASmallerLimitKeepsTheWayBackToTheCheckpoint() throws IOException {

@@ -63,7 +63,8 @@ import java.util.concurrent.Callable;
             "  lockstep bench                  each piece by itself, and all beside its peers",
             "  lockstep profile                what a pair does under a load, in detail",
             "",
-            "Exit codes: 0 done; 1 failed, with a sentence on standard error; 2 wrong usage."
+            "Exit codes: 0 done; 1 failed, with a sentence on standard error; 2 wrong usage;",
+            "70 an error of lockstep itself."
         })
 public final class Lockstep implements Callable<Integer> {
 

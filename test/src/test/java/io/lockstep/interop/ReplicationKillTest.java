@@ -1,5 +1,6 @@
 package io.lockstep.interop;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -149,6 +150,30 @@ final class ReplicationKillTest {
                     killInMerges(pair);
                     ReplicatedPair.assertSame(model, pair.secondaryDisk("a"));
                     assertFalse(hasBuffers(pair), "the buffers are gone");
+                    stop(pair);
+                });
+    }
+
+    /** Buffers in memory don't outlive the reboot that may follow. */
+    @Test
+    void aMergeIsBroughtToItsEndBeforeAStoppedProcessLeaves() {
+        inRounds(
+                PAIRS,
+                round -> {
+                    final ReplicatedPair pair =
+                            new ReplicatedPair(rig, "s" + round, 1, LONG_LENGTH).start();
+                    write(pair, 1);
+                    pair.checkpoint();
+                    final Path model = copy(pair.primaryDisk("a"), rig.path("s" + round + "model"));
+                    write(pair, 2);
+                    pair.requireEqual();
+                    pair.primary().kill();
+                    try (Control control = pair.secondaryControl()) {
+                        control.execute("x-lockstep-failover");
+                    }
+                    assertEquals(0, pair.secondary().stop(), pair::toString);
+                    ReplicatedPair.assertSame(model, pair.secondaryDisk("a"));
+                    assertFalse(hasBuffers(pair), "the buffers are left behind");
                     stop(pair);
                 });
     }

@@ -219,8 +219,11 @@ public final class ControlService implements GroupEvents, AutoCloseable {
                     try {
                         action.run();
                         done.complete(null);
-                    } catch (final IOException | RuntimeException | Error e) {
+                    } catch (final IOException e) {
                         done.completeExceptionally(e);
+                    } catch (final RuntimeException | Error e) {
+                        done.completeExceptionally(e);
+                        throw e; // the loop reports what should not happen
                     }
                 });
         try {

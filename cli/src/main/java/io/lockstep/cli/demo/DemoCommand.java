@@ -113,7 +113,8 @@ public final class DemoCommand implements Callable<Integer> {
         crash(primary, vda, vdb);
         tellOfWhatIsRolledBack(epoch);
         failOver(wanted, epoch);
-        say("the secondary ends with exit code %d", secondary.stop());
+        final int exitCode = secondary.stop();
+        check("the secondary ends with exit code " + exitCode, exitCode == 0);
         say(
                 isWrong
                         ? "SOMETHING IS WRONG, see above"

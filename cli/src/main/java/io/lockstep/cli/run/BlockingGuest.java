@@ -35,6 +35,10 @@ public final class BlockingGuest implements AutoCloseable {
     private static final long SECONDS_MAX = 30;
 
     private final NioLoop loop;
+
+    /** Fails when something went wrong on the loop: who waits then waits in vain. */
+    private final CompletableFuture<Void> broken;
+
     private final IoBuffer chunk = IoBuffer.reserve(CHUNK_LENGTH);
     private final IoBuffer blocks = IoBuffer.reserve(LOAD_DEPTH * BLOCK_LENGTH);
     private final Disk.Completion onLoadWritten = this::onLoadWritten;
@@ -51,20 +55,19 @@ public final class BlockingGuest implements AutoCloseable {
         boolean make(Disk.Completion completion);
     }
 
-    private BlockingGuest(final NioLoop loop) {
+    private BlockingGuest(final NioLoop loop, final CompletableFuture<Void> broken) {
         this.loop = loop;
+        this.broken = broken;
     }
 
     /** Connects to a disk. */
     public static BlockingGuest connect(final Path socket, final String disk)
             throws IOException, InterruptedException {
+        final CompletableFuture<Void> broken = new CompletableFuture<>();
         final NioLoop loop =
-                new NioLoop(
-                        "lockstep-demo-" + disk,
-                        0,
-                        error -> System.err.println("lockstep demo: " + error));
+                new NioLoop("lockstep-guest-" + disk, 0, broken::completeExceptionally);
         loop.start();
-        final BlockingGuest guest = new BlockingGuest(loop);
+        final BlockingGuest guest = new BlockingGuest(loop, broken);
         boolean connected = false;
         try {
             guest.connect(new Endpoint.Unix(socket), disk);
@@ -104,10 +107,11 @@ public final class BlockingGuest implements AutoCloseable {
         await(ready);
     }
 
-    private static <T> T await(final CompletableFuture<T> future)
+    private <T> T await(final CompletableFuture<T> future)
             throws IOException, InterruptedException {
         try {
-            return future.get(SECONDS_MAX, TimeUnit.SECONDS);
+            CompletableFuture.anyOf(future, broken).get(SECONDS_MAX, TimeUnit.SECONDS);
+            return future.join();
         } catch (final ExecutionException e) {
             throw new IOException("guest: " + e.getCause().getMessage(), e.getCause());
         } catch (final TimeoutException e) {

@@ -11,10 +11,14 @@ import java.io.PrintWriter;
 
 /**
  * A command line from the arguments of this process to its exit code: 0 done, 1 failed with a
- * sentence on standard error, 2 wrong usage. What was not understood, what went wrong within, and
- * output that could not be written are never a success. On the main thread.
+ * sentence on standard error, 2 wrong usage, 70 what cannot be has come up. What was not
+ * understood, what went wrong within, and output that could not be written are never a success. On
+ * the main thread.
  */
 public final class CommandRun {
+    /** The exit code of a process that has met what cannot be; EX_SOFTWARE of sysexits.h. */
+    static final int ABORTED = 70;
+
     private CommandRun() {}
 
     /** Runs it, and ends the process. */
@@ -25,6 +29,8 @@ public final class CommandRun {
                                 new FileOutputStream(FileDescriptor.out), System.out.charset()),
                         true);
         line.setOut(out);
+        Thread.setDefaultUncaughtExceptionHandler(
+                (thread, error) -> abort(line.getCommandName(), error));
         int exitCode;
         try {
             ArgumentBytes.require(line, arguments);
@@ -59,6 +65,21 @@ public final class CommandRun {
                                         ? failure.getMessage()
                                         : internalError(failure)));
         return command.getCommandSpec().exitCodeOnExecutionException();
+    }
+
+    /**
+     * Ends the process at once, as a kill would: what threw may have left an operation half done,
+     * and who goes on builds on it. What is in files is sound at every instant (I9).
+     */
+    static void abort(final String command, final Throwable error) {
+        System.err.println(
+                (command.isEmpty() ? "lockstep" : command)
+                        + ": "
+                        + internalError(error)
+                        + "; the process ends as if it were killed: start it again, and report"
+                        + " this:");
+        error.printStackTrace();
+        Runtime.getRuntime().halt(ABORTED);
     }
 
     /** One line for what should not have come up: what it is, and where. */

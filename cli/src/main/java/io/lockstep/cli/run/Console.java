@@ -16,8 +16,8 @@ import java.util.Map;
 /**
  * Where a server's command prints: one line each on standard error for what goes wrong or changes,
  * and one on standard output when it is ready. Of what may come again and again only so many lines
- * of a kind are printed in a time ({@link LineBudget}), and then how many were left out. From any
- * thread.
+ * of a kind are printed in a time ({@link LineBudget}), and then how many were left out. An error
+ * that nobody foresaw ends the process. From any thread.
  */
 public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     private PrintWriter out;
@@ -27,7 +27,7 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
 
     private final LineBudget diskErrors = new LineBudget(System.nanoTime());
     private final LineBudget clientProblems = new LineBudget(System.nanoTime());
-    private final LineBudget internalErrors = new LineBudget(System.nanoTime());
+    private final LineBudget worldErrors = new LineBudget(System.nanoTime());
     private final Map<Event, LineBudget> events = new EnumMap<>(Event.class);
 
     /** Hears of the group's events, too. */
@@ -100,7 +100,7 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     void tellLeftOut() {
         tellLeftOut(diskErrors);
         tellLeftOut(clientProblems);
-        tellLeftOut(internalErrors);
+        tellLeftOut(worldErrors);
         events.values().forEach(this::tellLeftOut);
     }
 
@@ -139,11 +139,11 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
 
     @Override
     public void onError(final Throwable error) {
-        // What the world outside does, such as to leave no descriptor, is no error of ours.
-        say(
-                internalErrors,
-                error instanceof IOException
-                        ? error.getMessage()
-                        : CommandRun.internalError(error));
+        if (error instanceof IOException) {
+            // What the world outside does, such as to leave no descriptor, is no error of ours.
+            say(worldErrors, error.getMessage());
+        } else {
+            CommandRun.abort(command, error);
+        }
     }
 }

@@ -9,6 +9,7 @@ import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.List;
@@ -35,7 +36,7 @@ final class LineBudgetTest {
         new CommandLine(spec).setErr(new PrintWriter(err));
         final Console console = new Console(spec, false);
         for (int i = 0; i < 1000; i++) {
-            console.onError(new IllegalStateException("again"));
+            console.onError(new IOException("again"));
             console.onDiskError("disk a: again");
         }
         console.tellLeftOut();

@@ -1,5 +1,11 @@
 package io.lockstep.engine.epoch;
 
+import static io.lockstep.engine.epoch.EpochFiles.AT_ERA;
+import static io.lockstep.engine.epoch.EpochFiles.AT_EXTENTS;
+import static io.lockstep.engine.epoch.EpochFiles.AT_SLOTS;
+import static io.lockstep.engine.epoch.EpochFiles.EXTENT_LENGTH;
+import static io.lockstep.engine.epoch.EpochFiles.HEADER_LENGTH;
+
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.SparseFile;
 
@@ -52,25 +58,14 @@ public final class EpochBuffer implements AutoCloseable {
     /** A 64th a second. */
     private static final int USUAL_FADING_BITS = 6;
 
-    private static final int MAP_CHUNK = 64 << 10;
-    private static final int ARENA_CHUNK = 1 << 20;
-    private static final int EXTENTS_CHUNK = 64 << 10;
-
-    private static final long HEADER_LENGTH = 4096;
-    private static final long EXTENT_LENGTH = 16;
-    private static final long MAGIC = 0x4c4f_434b_4550_4f31L; // "LOCKEPO1"
-    private static final long AT_DISK_LENGTH = 8;
-    private static final long AT_ERA = 16;
-
-    /** Tag and count of extents, and of slots: a count with another epoch's tag is zero. */
-    private static final long AT_EXTENTS = 64;
-
-    private static final long AT_SLOTS = 128;
+    /** Memory is given back only where it is worth a call. */
+    private static final long TRIM_LENGTH_MIN = 1 << 20;
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final VarHandle COUNT = LONG.varHandle();
 
+    private final EpochFiles files;
     private final SparseFile map;
     private final SparseFile arena;
     private final SparseFile extents;
@@ -88,26 +83,24 @@ public final class EpochBuffer implements AutoCloseable {
     /** Bytes of arena that epochs of late have used: at most, and fading. */
     private long usualLength;
 
-    private EpochBuffer(
-            final SparseFile map,
-            final SparseFile arena,
-            final SparseFile extents,
-            final long slotsMax) {
-        this.map = map;
-        this.arena = arena;
-        this.extents = extents;
+    private EpochBuffer(final EpochFiles files, final long slotsMax) {
+        this.files = files;
+        map = files.map();
+        arena = files.arena();
+        extents = files.extents();
+        extentsMax = files.extentsMax();
         this.slotsMax = slotsMax;
-        extentsMax = (extents.segment().byteSize() - HEADER_LENGTH) / EXTENT_LENGTH;
     }
 
     /**
-     * Opens a buffer's files, made where there are none, as a killed process left them.
+     * Opens a buffer's files, made where there are none, as a killed process left them. A limit
+     * that is smaller than what is kept holds for what is taken from now on.
      *
      * @param directory where they lie
      * @param name they begin with it
      * @param diskLength in bytes
      * @param arenaLimit bytes that the arena may take
-     * @throws IOException where there is no space, or they belong to a disk of another length
+     * @throws IOException where there is no space, or what is there does not fit the disk
      */
     public static EpochBuffer open(
             final Path directory, final String name, final long diskLength, final long arenaLimit)
@@ -116,70 +109,7 @@ public final class EpochBuffer implements AutoCloseable {
         // A block takes one; a kill may leave some taken for nothing, see findPublished.
         final long slotsMax =
                 Math.min(Integer.MAX_VALUE, Math.min(2 * blocks, arenaLimit / BLOCK_LENGTH));
-        SparseFile map = null;
-        SparseFile arena = null;
-        SparseFile extents = null;
-        boolean opened = false;
-        try {
-            extents =
-                    SparseFile.open(
-                            directory.resolve(name + ".extents"),
-                            HEADER_LENGTH + 2 * blocks * EXTENT_LENGTH,
-                            EXTENTS_CHUNK);
-            requireHeader(extents, diskLength);
-            map =
-                    SparseFile.open(
-                            directory.resolve(name + ".map"),
-                            Math.max(1, blocks) * Long.BYTES,
-                            MAP_CHUNK);
-            arena =
-                    SparseFile.open(
-                            directory.resolve(name + ".arena"),
-                            Math.max(1, slotsMax) * BLOCK_LENGTH,
-                            ARENA_CHUNK);
-            opened = true;
-            return new EpochBuffer(map, arena, extents, slotsMax);
-        } finally {
-            if (!opened) {
-                closeAll(map, arena, extents);
-            }
-        }
-    }
-
-    private static void requireHeader(final SparseFile extents, final long diskLength)
-            throws IOException {
-        final int errno = extents.allocate(0, HEADER_LENGTH);
-        if (errno != 0) {
-            throw new IOException(
-                    "cannot allocate space for " + extents.path() + ": " + Errno.meaning(errno));
-        }
-        final MemorySegment header = extents.segment();
-        final long magic = header.get(LONG, 0);
-        if (magic == 0) {
-            header.set(LONG, AT_DISK_LENGTH, diskLength);
-            VarHandle.releaseFence();
-            header.set(LONG, 0, MAGIC);
-        } else if (magic != MAGIC) {
-            throw new IOException(
-                    extents.path()
-                            + " is no buffer of this version of lockstep; remove the directory if"
-                            + " nothing of it is needed, or choose another");
-        } else if (header.get(LONG, AT_DISK_LENGTH) != diskLength) {
-            throw new IOException(
-                    extents.path()
-                            + " belongs to a disk of "
-                            + header.get(LONG, AT_DISK_LENGTH)
-                            + " bytes, not of "
-                            + diskLength);
-        }
-    }
-
-    private static void closeAll(final SparseFile... files) {
-        for (final SparseFile file : files) {
-            if (file != null) {
-                file.close();
-            }
-        }
+        return new EpochBuffer(EpochFiles.open(directory, name, diskLength, slotsMax), slotsMax);
     }
 
     /**
@@ -384,7 +314,7 @@ public final class EpochBuffer implements AutoCloseable {
     public void trim(final long highWater) {
         usualLength -= usualLength >> USUAL_FADING_BITS;
         final long keep = Math.max(highWater, Math.max(usualLength, usedLength()));
-        if (arena.allocatedLength() > keep + ARENA_CHUNK) {
+        if (arena.allocatedLength() > keep + TRIM_LENGTH_MIN) {
             arena.release(keep);
         }
     }
@@ -392,13 +322,11 @@ public final class EpochBuffer implements AutoCloseable {
     /** Unmaps the files, and keeps them. */
     @Override
     public void close() {
-        closeAll(map, arena, extents);
+        files.close();
     }
 
     /** Unmaps and removes the files. */
     public void delete() throws IOException {
-        map.delete();
-        arena.delete();
-        extents.delete();
+        files.delete();
     }
 }

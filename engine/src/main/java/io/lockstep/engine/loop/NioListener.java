@@ -133,8 +133,9 @@ final class NioListener implements IoLoop.Listener, NioLoop.ReadyHandler {
                 }
                 handler.onAccept(new AcceptedChannel(accepted));
             }
-        } catch (final IOException | RuntimeException | Error e) {
-            // Out of descriptors, most likely: the backlog waits until some are given back.
+        } catch (final IOException | OutOfMemoryError | LinkageError e) {
+            // Out of descriptors, most likely, also for a class to load: the backlog waits until
+            // some are given back.
             reportFailure(e);
             key.interestOps(0);
             loop.schedule(ACCEPT_RETRY_NANOS, this::acceptAgain);

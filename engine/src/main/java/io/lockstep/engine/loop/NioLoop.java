@@ -77,7 +77,9 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
      *
      * @param name of its thread
      * @param spinNanos how long to look for work before sleeping
-     * @param errorHandler is told what handlers and tasks threw
+     * @param errorHandler is told what the world outside did ({@link IOException}), and what
+     *     handlers and tasks threw, which nobody foresaw: then an operation may be left half done,
+     *     and one that waits for it waits for ever, so that it should end the process
      * @throws IOException where the process has no descriptor left
      */
     public NioLoop(final String name, final long spinNanos, final ErrorHandler errorHandler)
@@ -92,7 +94,7 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     /** The runner reports the loop's own end as well. */
     private void onAgentError(final Throwable error) {
         if (!(error instanceof AgentTerminationException)) {
-            errorHandler.onError(error);
+            errorHandler.onError(new IllegalStateException("loop " + name + " fails", error));
         }
     }
 
@@ -256,7 +258,14 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
             final SelectionKey key = channel.register(selector, 0);
             final NioConnection connection = connected(channel, key, null);
             connection.handle(handler.apply(connection));
-        } catch (final IOException | RuntimeException | Error e) {
+        } catch (final IOException e) {
+            closeQuietly(channel);
+            errorHandler.onError(e);
+        } catch (final OutOfMemoryError | LinkageError e) {
+            // Its memory could not be had, or without a descriptor a class: nobody else misses it.
+            closeQuietly(channel);
+            errorHandler.onError(new IOException("a client could not be taken: " + e, e));
+        } catch (final RuntimeException | Error e) {
             closeQuietly(channel);
             errorHandler.onError(e);
         }
@@ -328,7 +337,7 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         try {
             runner.close(CLOSE_TIMEOUT_MS, NioLoop::giveUp);
         } catch (final StuckException e) {
-            errorHandler.onError(e); // the process goes on to its end without it
+            errorHandler.onError(new IOException(e.getMessage(), e)); // it ends without it
         }
     }
 

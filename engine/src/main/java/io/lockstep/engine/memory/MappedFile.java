@@ -26,7 +26,8 @@ public final class MappedFile implements AutoCloseable {
 
     /**
      * Opens a private file, made if there is none, sees to it that {@code length} bytes of it are
-     * allocated, and maps them. Bytes that were not there before are zero.
+     * allocated, and maps them. Bytes that were not there before are zero. A file that is there has
+     * this length, or none yet.
      *
      * @param path as {@link PrivateFiles#open} takes it
      * @param length in bytes, more than 0
@@ -39,6 +40,7 @@ public final class MappedFile implements AutoCloseable {
         final Arena arena = Arena.ofShared();
         boolean mapped = false;
         try {
+            requireLength(path, fd, length);
             allocateSpace(path, fd, length);
             final MappedFile file = new MappedFile(path, arena, Posix.map(fd, 0, length, arena));
             mapped = true;
@@ -51,6 +53,21 @@ public final class MappedFile implements AutoCloseable {
                     path.toFile().delete();
                 }
             }
+        }
+    }
+
+    private static void requireLength(final Path path, final int fd, final long length)
+            throws IOException {
+        final long there = Posix.lseek(fd, 0, Posix.SEEK_END);
+        if (there != 0 && there != length) {
+            throw new IOException(
+                    path
+                            + " has "
+                            + there
+                            + " bytes where "
+                            + length
+                            + " are expected: it was changed, or is another program's; choose"
+                            + " another place, or remove it if nothing of it is needed");
         }
     }
 

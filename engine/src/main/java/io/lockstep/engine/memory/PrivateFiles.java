@@ -180,13 +180,18 @@ public final class PrivateFiles {
     }
 
     /**
-     * Makes a file that is one hole, or gives the one that is there that length.
+     * Makes a file that is one hole.
      *
      * @param length in bytes
-     * @throws IOException with a sentence that names the file
+     * @throws IOException with a sentence that names the file; also where one is there that is not
+     *     empty
      */
     public static void makeHole(final Path path, final long length) throws IOException {
         final int fd = open(path);
+        if (Posix.lseek(fd, 0, Posix.SEEK_END) != 0) {
+            Posix.close(fd);
+            throw new IOException(path + " is there, and not empty; remove it or choose another");
+        }
         final int result = Posix.ftruncate(fd, length);
         Posix.close(fd);
         if (result < 0) {

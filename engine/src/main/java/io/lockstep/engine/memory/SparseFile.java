@@ -44,32 +44,25 @@ public final class SparseFile implements AutoCloseable {
 
     /**
      * Opens a private file, made if there is none, and maps it. Bytes that were never written are
-     * zero.
+     * zero. One that is longer stays so, and is mapped as a whole.
      *
      * @param path as {@link PrivateFiles#open} takes it
-     * @param length in bytes, rounded up to whole chunks
+     * @param length in bytes, rounded up to whole chunks: what it has at least
      * @param chunkLength what is allocated at a time, a power of two of at least a page
-     * @throws IOException naming file and error
+     * @throws IOException naming file and error; also where the file that is there is not one of
+     *     whole chunks
      */
     @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the mapping
     public static SparseFile open(final Path path, final long length, final int chunkLength)
             throws IOException {
-        final long whole = (length + chunkLength - 1) & -(long) chunkLength;
         final int fd = PrivateFiles.open(path);
         final Arena arena = Arena.ofShared();
         boolean opened = false;
         try {
-            final int truncated = Posix.ftruncate(fd, whole);
-            if (truncated < 0) {
-                throw new IOException(
-                        "cannot make "
-                                + path
-                                + " "
-                                + whole
-                                + " bytes long: "
-                                + Errno.meaning(-truncated));
-            }
-            final MemorySegment segment = Posix.map(fd, 0, whole, arena);
+            final long whole = (length + chunkLength - 1) & -(long) chunkLength;
+            final long mapped = Math.max(whole, wholeLength(path, fd, chunkLength));
+            lengthen(path, fd, mapped);
+            final MemorySegment segment = Posix.map(fd, 0, mapped, arena);
             final SparseFile file =
                     new SparseFile(
                             path, fd, arena, segment, Integer.numberOfTrailingZeros(chunkLength));
@@ -81,6 +74,36 @@ public final class SparseFile implements AutoCloseable {
                 arena.close();
                 Posix.close(fd);
             }
+        }
+    }
+
+    private static long wholeLength(final Path path, final int fd, final int chunkLength)
+            throws IOException {
+        final long length = Posix.lseek(fd, 0, Posix.SEEK_END);
+        if (length % chunkLength != 0) {
+            throw new IOException(
+                    path
+                            + " has "
+                            + length
+                            + " bytes, which are no whole chunks of "
+                            + chunkLength
+                            + ": it was changed, or is another program's; choose another place, or"
+                            + " remove it if nothing of it is needed");
+        }
+        return length;
+    }
+
+    private static void lengthen(final Path path, final int fd, final long length)
+            throws IOException {
+        final int result = Posix.ftruncate(fd, length);
+        if (result < 0) {
+            throw new IOException(
+                    "cannot make "
+                            + path
+                            + " "
+                            + length
+                            + " bytes long: "
+                            + Errno.meaning(-result));
         }
     }
 

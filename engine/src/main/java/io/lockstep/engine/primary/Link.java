@@ -58,6 +58,10 @@ final class Link {
 
     private static final int FOREIGN_IN_FLIGHT_MAX = 64;
     private static final long IN_FLIGHT_BYTES_MAX = 16L << 20;
+
+    /** Of zeroes: the secondary works on all of them at once, and must answer the first soon. */
+    private static final long ZEROES_IN_FLIGHT_BYTES_MAX = 64L << 20;
+
     private static final int FRAMES_PER_TURN = 256;
 
     private final IoLoop loop;
@@ -74,6 +78,7 @@ final class Link {
 
     private long released;
     private long inFlightBytes;
+    private long zeroesInFlightBytes;
     private final boolean[] answered;
     private final int answeredMask;
 
@@ -109,7 +114,7 @@ final class Link {
                         log.payloadLengthMax(),
                         session,
                         new ConnectionEvents());
-        answered = new boolean[ForwardLog.FRAMES];
+        answered = new boolean[log.frames()];
         answeredMask = answered.length - 1;
         onAnswer = this::onAnswer;
     }
@@ -147,6 +152,7 @@ final class Link {
             released = log.released();
             next = released;
             inFlightBytes = 0;
+            zeroesInFlightBytes = 0;
             Arrays.fill(answered, false);
             commitSent = commitDone;
             owner.onUp(connections.isForeign(), sealedEpoch, committedEpoch);
@@ -205,9 +211,7 @@ final class Link {
         }
         final ForwardLog.Kind kind = log.kind(frame);
         final long length = log.length(frame);
-        if (inFlightBytes > 0
-                && inFlightBytes + length > IN_FLIGHT_BYTES_MAX
-                && kind == ForwardLog.Kind.WRITE) {
+        if (!isWithinWindow(kind, length)) {
             return false;
         }
         if (connections.isForeign() && mustWait(frame, kind)) {
@@ -237,10 +241,29 @@ final class Link {
                     case FLUSH -> client.flush(onAnswer, token(frame));
                     case SEAL -> sendSeal(client, frame);
                 };
-        if (isTaken && kind == ForwardLog.Kind.WRITE) {
-            inFlightBytes += length;
+        if (isTaken) {
+            count(kind, length);
         }
         return isTaken;
+    }
+
+    private boolean isWithinWindow(final ForwardLog.Kind kind, final long length) {
+        return switch (kind) {
+            case WRITE -> inFlightBytes == 0 || inFlightBytes + length <= IN_FLIGHT_BYTES_MAX;
+            case ZERO ->
+                    zeroesInFlightBytes == 0
+                            || zeroesInFlightBytes + length <= ZEROES_IN_FLIGHT_BYTES_MAX;
+            case FLUSH, SEAL -> true;
+        };
+    }
+
+    /** What was sent, or, below 0, answered. */
+    private void count(final ForwardLog.Kind kind, final long length) {
+        if (kind == ForwardLog.Kind.WRITE) {
+            inFlightBytes += length;
+        } else if (kind == ForwardLog.Kind.ZERO) {
+            zeroesInFlightBytes += length;
+        }
     }
 
     /** The frame's number, and beside it what tells a completion of this link from older ones. */
@@ -364,9 +387,7 @@ final class Link {
             return; // of a connection that ends: onClosed follows
         }
         answered[(int) (frame & answeredMask)] = true;
-        if (log.kind(frame) == ForwardLog.Kind.WRITE) {
-            inFlightBytes -= log.length(frame);
-        }
+        count(log.kind(frame), -log.length(frame));
         if (frame == released) {
             releaseAnswered();
         }

@@ -26,9 +26,10 @@ import java.lang.foreign.MemorySegment;
  */
 final class PrimaryDisk extends LayeredDisk {
     /**
-     * A zero is forwarded in pieces of this length, in bytes: its length has 32 bits on the wire.
+     * A zero is forwarded in pieces of this length, in bytes: each is answered by itself, so that a
+     * secondary that takes long for all of it is not silent meanwhile.
      */
-    private static final long ZERO_LENGTH_MAX = 1L << 30;
+    private static final long ZERO_LENGTH_MAX = 16L << 20;
 
     private final PrimaryGroup group;
     private final int number;

@@ -14,6 +14,8 @@ import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * The secondary disk as its guest sees it: the state of the last checkpoint, overlaid with the
@@ -56,6 +58,10 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
     private final RangeOrder order = new RangeOrder(this::begin);
     private final OperationPool<GuestOperation> operations =
             new OperationPool<>(this::newOperation);
+
+    /** Flushes that wait for the end of the merge; their clients bound their number. */
+    private final List<GuestOperation> flushes = new ArrayList<>();
+
     private Mode mode;
 
     GuestDisk(
@@ -76,6 +82,9 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
 
     void mode(final Mode newMode) {
         mode = newMode;
+        if (mode == Mode.DIRECT) {
+            flushDisk();
+        }
     }
 
     Mode mode() {
@@ -146,18 +155,43 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
     }
 
     /**
-     * The buffers are no stable storage, and hold nothing that must outlive the host: without the
-     * primary's next checkpoint they are dropped anyway.
+     * The buffers are no stable storage. Before a failover they hold nothing that must outlive the
+     * host: the primary's next checkpoint drops it. After one they do, and so a flush waits until
+     * the merge has emptied them (I12).
      */
     @Override
     public void flush(final Completion completion, final long token) {
-        if (mode == Mode.BUFFERED) {
+        if (mode != Mode.DIRECT && page.state() == GroupPage.FAILED_OVER) {
+            flushes.add(take(0, 0, completion, token));
+        } else if (mode == Mode.BUFFERED) {
             enterSubmit();
             complete(completion, token, 0);
             leaveSubmit();
         } else {
             local.flush(completion, token);
         }
+    }
+
+    /** Whether somebody waits for the end of the merge. */
+    boolean isFlushAwaited() {
+        return !flushes.isEmpty();
+    }
+
+    /** Who waits for the end of the merge gets an error: it has met one, or will not go on. */
+    void failFlushes(final int errno) {
+        final List<GuestOperation> waiting = List.copyOf(flushes);
+        flushes.clear();
+        waiting.forEach(operation -> end(operation, errno));
+    }
+
+    /** All is in the disk. Its last flush may have begun before what these are for was written. */
+    private void flushDisk() {
+        for (final GuestOperation operation : flushes) {
+            local.flush(operation.completion, operation.token);
+            give(operation);
+        }
+        flushes.clear();
+        local.poll();
     }
 
     @Override
@@ -402,7 +436,9 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
     private void end(final GuestOperation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
-        if (errno != 0 && errno != Errno.EOPNOTSUPP && mode != Mode.CLOSED) {
+        final boolean isFailure =
+                errno != 0 && errno != Errno.EOPNOTSUPP && errno != Errno.ESHUTDOWN;
+        if (isFailure && mode != Mode.CLOSED) {
             owner.onGuestError(local.name(), operation.offset, errno);
         }
         give(operation);

@@ -13,7 +13,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * The background half of a failover, for one disk: puts what the buffers have into the disk, active
  * over hidden, run by run along the buffers' extents, and has them forget it. Then the disk is all
- * that there is. The guest reads and writes meanwhile.
+ * that there is. The guest reads and writes meanwhile. Its flushes wait for the end, and while one
+ * does, or the process is to end, the merge hurries: others of the loop get fewer turns.
  *
  * <p>A kill at any moment is harmless: a block is forgotten when the disk has it, and a merge that
  * begins again finds the rest. An error is told and tried again. On the group's loop, a piece at a
@@ -30,6 +31,7 @@ final class Merge {
     }
 
     private static final int PIECE_BLOCKS = 64;
+    private static final int HURRIED_PIECE_BLOCKS = 1024;
     private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final IoLoop loop;
@@ -44,8 +46,13 @@ final class Merge {
 
     private long block;
     private long extentEnd;
+
+    /** Where the blocks end that the guest's writes keep away from, while a piece is written. */
+    private long behind;
+
     private long ticket;
     private int pieceLength;
+    private boolean isHurried;
     private boolean isStopped;
 
     private long done;
@@ -78,7 +85,20 @@ final class Merge {
 
     /** Begins behind the guest's head start, with the cores to itself until then. */
     void start() {
-        loop.schedule(SecondaryGroup.HEAD_START_NANOS, this::step);
+        if (guest.isFlushAwaited()) {
+            loop.execute(this::step);
+        } else {
+            loop.schedule(SecondaryGroup.HEAD_START_NANOS, this::step);
+        }
+    }
+
+    /** Somebody waits for its end. */
+    void hurry() {
+        isHurried = true;
+    }
+
+    private int pieceBlocks() {
+        return isHurried || guest.isFlushAwaited() ? HURRIED_PIECE_BLOCKS : PIECE_BLOCKS;
     }
 
     /** It goes no further; for the end of a process. */
@@ -104,7 +124,7 @@ final class Merge {
             finish();
             return;
         }
-        final long behind = Math.min(extentEnd, block + PIECE_BLOCKS);
+        behind = Math.min(extentEnd, block + pieceBlocks());
         ticket = guest.enterMerge(block, behind, onEntered);
     }
 
@@ -145,9 +165,8 @@ final class Merge {
         }
         final EpochBuffer buffer = buffers.find(block);
         final int first = buffers.slot();
-        final long limit = Math.min(extentEnd, block + PIECE_BLOCKS);
         pieceLength = 1;
-        while (block + pieceLength < limit
+        while (block + pieceLength < behind
                 && buffers.find(block + pieceLength) == buffer
                 && buffers.slot() == (first == ZERO ? ZERO : first + pieceLength)) {
             pieceLength++;
@@ -182,6 +201,7 @@ final class Merge {
     }
 
     private void retry(final long offset, final int errno) {
+        guest.failFlushes(errno);
         owner.onMergeFailed(local.name(), offset, errno);
         loop.schedule(RETRY_NANOS, this::step);
     }

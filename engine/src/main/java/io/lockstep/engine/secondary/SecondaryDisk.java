@@ -149,6 +149,21 @@ final class SecondaryDisk
         merge.start();
     }
 
+    /** Has a merge that goes on take as much of the loop as it can use. */
+    void hurryMerge() {
+        if (merge != null) {
+            merge.hurry();
+        }
+    }
+
+    /** The process ends first: who waits for the merge is told, and the buffers keep the rest. */
+    void giveUpMerge() {
+        if (merge != null && !isMerged()) {
+            merge.stop();
+            guest.failFlushes(Errno.ESHUTDOWN);
+        }
+    }
+
     /** The disk stands alone as it is. */
     void standAlone() {
         guest.mode(GuestDisk.Mode.DIRECT);

@@ -111,6 +111,7 @@ final class SecondaryEvents {
     /**
      * What has stopped the stream.
      *
+     * @param offset on the disk; -1 of a flush
      * @param fullBuffer how full the hidden disk is, where it is that; otherwise empty
      */
     ReplicationError describe(
@@ -121,7 +122,10 @@ final class SecondaryEvents {
             final String fullBuffer) {
         final String what =
                 kind == ReplicationError.Kind.SECONDARY_DISK
-                        ? "writing the secondary disk at " + offset + " failed: " + describe(errno)
+                        ? (offset < 0
+                                        ? "flushing the secondary disk failed: "
+                                        : "writing the secondary disk at " + offset + " failed: ")
+                                + describe(errno)
                         : "saving the pre-image of the block at "
                                 + offset
                                 + " failed: "

@@ -93,6 +93,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private boolean hasFailedOver;
     private CompletableFuture<Void> ended = CompletableFuture.completedFuture(null);
+    private final CompletableFuture<Void> merged = new CompletableFuture<>();
 
     private SecondaryGroup(
             final IoLoop loop,
@@ -299,7 +300,26 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             page.state(GroupPage.ALONE);
             standAlone();
             events.merged();
+            merged.complete(null);
         }
+    }
+
+    /**
+     * Has the merge of a failover, if one goes on, hurry to its end.
+     *
+     * @return done when nothing in the buffers belongs into a disk any more
+     */
+    public CompletableFuture<Void> finishMerge() {
+        if (!hasBuffers || page.state() != GroupPage.FAILED_OVER) {
+            return CompletableFuture.completedFuture(null);
+        }
+        disks.forEach(SecondaryDisk::hurryMerge);
+        return merged;
+    }
+
+    /** Stops the merge where it is: the next process over these buffers goes on with it. */
+    public void giveUpMerge() {
+        disks.forEach(SecondaryDisk::giveUpMerge);
     }
 
     /** The buffers go; what is left of the directory is the user's. */

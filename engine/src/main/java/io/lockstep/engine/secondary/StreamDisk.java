@@ -40,7 +40,7 @@ final class StreamDisk extends LayeredDisk {
         /** 0, or the number of the error with which changes are refused. */
         int errno();
 
-        /** The stream can't go on. */
+        /** The stream can't go on; the offset is -1 where a flush failed. */
         void onBroken(ReplicationError.Kind kind, String disk, long offset, int errno);
 
         /** The last operation of an epoch that is sealed has ended. */
@@ -236,9 +236,21 @@ final class StreamDisk extends LayeredDisk {
         zero(offset, length, 0, completion, token);
     }
 
+    /** One that fails is told once, by the kernel, of writes that were answered long ago. */
     @Override
     public void flush(final Completion completion, final long token) {
-        local.flush(completion, token);
+        final Operation operation = take(0, 0, completion, token);
+        local.flush(operation.onFlushed, operation.index);
+    }
+
+    private void onFlushed(final Operation operation, final int errno) {
+        final Completion completion = operation.completion;
+        final long token = operation.token;
+        give(operation);
+        if (errno != 0 && owner.isReplicating()) {
+            owner.onBroken(ReplicationError.Kind.SECONDARY_DISK, local.name(), -1, errno);
+        }
+        complete(completion, token, errno);
     }
 
     @Override
@@ -486,6 +498,7 @@ final class StreamDisk extends LayeredDisk {
         private final Completion onExtents = (token, errno) -> onExtents(this, errno);
         private final Completion onRead = (token, errno) -> onRead(this, errno);
         private final Completion onOverwritten = (token, errno) -> onOverwritten(this, errno);
+        private final Completion onFlushed = (token, errno) -> onFlushed(this, errno);
         private final ExtentList extents = new ExtentList(EXTENTS_MAX);
 
         // What it is.

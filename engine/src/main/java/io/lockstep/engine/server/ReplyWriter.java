@@ -81,6 +81,11 @@ final class ReplyWriter {
         };
     }
 
+    /** Whether it is one of those whose failure ends a replication. */
+    private static boolean isReplicated(final int command) {
+        return RequestRunner.isChange(command) || command == Nbd.CMD_FLUSH;
+    }
+
     /** The request failed with the error that the table has of it. */
     void failure(final int index) {
         final int errno = requests.errno(index);
@@ -94,9 +99,7 @@ final class ReplyWriter {
             return;
         }
         final String refusal =
-                control != null && RequestRunner.isChange(requests.command(index))
-                        ? control.refusal()
-                        : "";
+                control != null && isReplicated(requests.command(index)) ? control.refusal() : "";
         if (!refusal.isEmpty()) {
             error(
                     requests.slot(index),

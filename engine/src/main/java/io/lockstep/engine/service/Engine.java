@@ -3,6 +3,7 @@ package io.lockstep.engine.service;
 import io.lockstep.engine.client.NbdProbe;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
@@ -31,6 +32,9 @@ import java.util.concurrent.CompletableFuture;
  */
 public final class Engine implements AutoCloseable {
     private static final long DRAIN_SECONDS = 5;
+
+    /** How long the end of the process waits for the merge of a failover. */
+    private static final long MERGE_SECONDS = 30;
 
     private final EngineOptions options;
     private final HelperThreads helpers = new HelperThreads();
@@ -286,12 +290,14 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Answers what is in flight, waits some seconds for the secondary to have all of it, unless it
-     * is away, and leaves; a secondary's buffers stay for the next process.
+     * Ends a merge that goes on, within half a minute, answers what is in flight, waits some
+     * seconds for the secondary to have all of it, unless it is away, and leaves; a secondary's
+     * buffers stay for the next process.
      *
-     * @return whether every disk could be flushed
+     * @return whether every disk has what belongs into it, and could be flushed
      */
     public boolean stop() {
+        final boolean isMerged = finishMerge();
         loop.execute(group::prepareToStop);
         nbdServer.shutDown();
         guests.shutDown();
@@ -300,13 +306,54 @@ public final class Engine implements AutoCloseable {
         linkLoop.close();
         loop.close();
         group.close();
-        boolean isFlushed = true;
+        boolean isFlushed = isMerged;
         for (final EngineDisk disk : disks) {
             disk.whole().close();
             isFlushed &= flushAndClose(disk);
         }
         disks.clear();
         return isFlushed;
+    }
+
+    /** The guests are served meanwhile; answers whether the buffers have nothing left. */
+    private boolean finishMerge() {
+        final CompletableFuture<Void> merged = new CompletableFuture<>();
+        loop.execute(
+                () -> {
+                    final CompletableFuture<Void> merge = group.finishMerge();
+                    if (!merge.isDone()) {
+                        sayMergeGoesOn(
+                                "it is finished before this process ends, within "
+                                        + MERGE_SECONDS
+                                        + " s");
+                    }
+                    merge.thenRun(() -> merged.complete(null));
+                });
+        try {
+            LoopCall.await(merged, MERGE_SECONDS);
+            return true;
+        } catch (final IOException e) {
+            loop.execute(
+                    () -> {
+                        sayMergeGoesOn(
+                                "this process ends without it, and the disks are not whole; what"
+                                        + " is left stays in the buffers: start the same command"
+                                        + " again before the host loses them, as it does with a"
+                                        + " reboot where they lie in memory");
+                        group.giveUpMerge();
+                    });
+            return false;
+        }
+    }
+
+    private void sayMergeGoesOn(final String consequence) {
+        final GroupStatus status = group.status();
+        options.serverEvents()
+                .onDiskError(
+                        "the merge of the failover has "
+                                + (status.mergeTotal() - status.mergeDone())
+                                + " bytes left; "
+                                + consequence);
     }
 
     private void drain() {

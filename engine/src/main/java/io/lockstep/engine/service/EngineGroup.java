@@ -401,6 +401,20 @@ final class EngineGroup implements ReplicationGroup {
         }
     }
 
+    /** As {@link SecondaryGroup#finishMerge}; where there is no secondary it is done. */
+    CompletableFuture<Void> finishMerge() {
+        return secondary == null
+                ? CompletableFuture.completedFuture(null)
+                : secondary.finishMerge();
+    }
+
+    /** As {@link SecondaryGroup#giveUpMerge}. */
+    void giveUpMerge() {
+        if (secondary != null) {
+            secondary.giveUpMerge();
+        }
+    }
+
     /** Runs an action when the secondary has all that was forwarded, or nobody forwards. */
     void drain(final Runnable whenDrained) {
         if (primary == null) {

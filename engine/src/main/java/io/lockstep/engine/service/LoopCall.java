@@ -31,8 +31,11 @@ public final class LoopCall {
                 () -> {
                     try {
                         outcome.complete(action.run());
-                    } catch (final IOException | RuntimeException | Error e) {
+                    } catch (final IOException e) {
                         outcome.completeExceptionally(e);
+                    } catch (final RuntimeException | Error e) {
+                        outcome.completeExceptionally(e);
+                        throw e; // the loop reports what should not happen
                     }
                 });
         return await(outcome, SECONDS_MAX);

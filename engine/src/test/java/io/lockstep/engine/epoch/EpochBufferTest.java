@@ -13,12 +13,20 @@ import io.lockstep.engine.memory.Errno;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
+import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** What a buffer keeps, and what it forgets by entering another epoch. */
 final class EpochBufferTest {
@@ -194,13 +202,101 @@ final class EpochBufferTest {
         }
     }
 
+    /** Pre-images that are there are the way back to the last checkpoint (I13). */
+    @Test
+    void aSmallerLimitHoldsForWhatIsTakenAnewAndTakesNothingAway() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(4);
+            put(buffer, 0, 2000, 7);
+        }
+        final long length = Files.size(folder.resolve("buffer.arena"));
+        try (EpochBuffer buffer = open(300 * BLOCK_LENGTH)) {
+            assertEquals(length, Files.size(folder.resolve("buffer.arena")));
+            buffer.enter(4);
+            final long at = EpochBuffer.position(buffer.find(1999));
+            assertEquals(7, buffer.arena().get(ValueLayout.JAVA_BYTE, at + BLOCK_LENGTH - 1));
+            assertEquals(-Errno.ENOSPC, buffer.reserve(5000, 1, false));
+            assertEquals(300 * BLOCK_LENGTH, buffer.limitLength());
+            buffer.enter(6);
+            assertEquals(-Errno.ENOSPC, buffer.reserve(0, 301, false));
+            put(buffer, 0, 300, 8);
+        }
+        assertEquals(length, Files.size(folder.resolve("buffer.arena")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"map", "arena", "extents"})
+    void aFileThatWasCutOrRemovedIsRefusedAndNothingIsChanged(final String kind)
+            throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(4);
+            put(buffer, 0, 2000, 7);
+        }
+        final Path path = folder.resolve("buffer." + kind);
+        for (final long length : new long[] {Files.size(path) - 4096, 4096, 0}) {
+            try (FileChannel file = FileChannel.open(path, StandardOpenOption.WRITE)) {
+                file.truncate(length);
+            }
+            assertRefused(path);
+        }
+        Files.delete(path);
+        assertRefused(path);
+    }
+
+    private void assertRefused(final Path path) throws IOException {
+        final Map<Path, String> before = contents();
+        final IOException refused =
+                assertThrows(IOException.class, () -> open(LENGTH + BLOCK_LENGTH).close());
+        assertTrue(refused.getMessage().startsWith(path + " "), refused.getMessage());
+        assertTrue(refused.getMessage().contains("choose another"), refused.getMessage());
+        assertEquals(before, contents());
+    }
+
+    /** Each file's length, and when it was changed last. */
+    private Map<Path, String> contents() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.collect(
+                    Collectors.toMap(
+                            path -> path,
+                            path -> {
+                                final File file = path.toFile();
+                                return file.length() + " " + file.lastModified();
+                            }));
+        }
+    }
+
+    /** A process that is killed while it tidies up leaves some of them. */
+    @Test
+    void whatADeletionThatWasKilledLeavesCanBeOpened() throws IOException {
+        final Path copy = Files.createDirectory(folder.resolve("copy"));
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(4);
+            put(buffer, 0, 20, 7);
+            // The extents can't be removed, once nothing in them says that anything is kept.
+            Files.move(folder.resolve("buffer.map"), copy.resolve("map"));
+            Files.createDirectories(folder.resolve("buffer.map").resolve("in the way"));
+            assertThrows(IOException.class, buffer::delete);
+        } catch (final IllegalStateException closedAlready) {
+            // It had closed the first of its files.
+        }
+        Files.delete(folder.resolve("buffer.map").resolve("in the way"));
+        Files.delete(folder.resolve("buffer.map"));
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(4);
+            assertEquals(ABSENT, buffer.find(0));
+            assertEquals(0, buffer.extentCount());
+        }
+    }
+
     @Test
     void filesOfAnotherKindOrDiskAreRefused() throws IOException {
         open(LENGTH).close();
+        final long extentsLength = Files.size(folder.resolve("buffer.extents"));
         final IOException length =
                 assertThrows(
                         IOException.class,
-                        () -> EpochBuffer.open(folder, "buffer", LENGTH + 1, LENGTH));
+                        () -> EpochBuffer.open(folder, "buffer", 2 * LENGTH, LENGTH));
+        assertEquals(extentsLength, Files.size(folder.resolve("buffer.extents")));
         assertTrue(length.getMessage().contains("belongs to a disk"), length.getMessage());
         Files.write(
                 folder.resolve("other.extents"),

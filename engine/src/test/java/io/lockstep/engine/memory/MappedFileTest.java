@@ -46,4 +46,20 @@ final class MappedFileTest {
         final Path path = directory.resolve("missing").resolve("segment");
         assertThrows(IOException.class, () -> MappedFile.allocate(path, LENGTH).close());
     }
+
+    /** What is there may be worth something to somebody (I13). */
+    @Test
+    void aFileOfAnotherLengthIsRefusedAsItIs() throws IOException {
+        final Path path = directory.resolve("segment");
+        for (final int length : new int[] {1, (int) LENGTH / 2, (int) LENGTH + 1}) {
+            Files.write(path, new byte[length]);
+            final IOException thrown =
+                    assertThrows(
+                            IOException.class, () -> MappedFile.allocate(path, LENGTH).close());
+            assertTrue(
+                    thrown.getMessage().contains(path + " has " + length + " bytes"),
+                    thrown.getMessage());
+            assertEquals(length, Files.size(path));
+        }
+    }
 }

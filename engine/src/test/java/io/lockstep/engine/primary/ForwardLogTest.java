@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -144,5 +146,19 @@ final class ForwardLogTest {
         releaseAll();
         assertEquals(0, log.usedLength());
         assertNotEquals(-1, write(1000));
+    }
+
+    /** A log of another length has other room for them. */
+    @ParameterizedTest
+    @ValueSource(ints = {1 << 16, 1 << 24, 1 << 26})
+    void shortWritesFillIt(final int capacity) {
+        try (ForwardLog filled = new ForwardLog(capacity)) {
+            while (filled.claim(ForwardLog.Kind.WRITE, 0, 0, 1024, 0, 0) >= 0) {}
+            assertTrue(filled.usedLength() > capacity - capacity / 8, "1 KiB each");
+        }
+        try (ForwardLog filled = new ForwardLog(capacity)) {
+            while (filled.claim(ForwardLog.Kind.WRITE, 0, 0, 512, 0, 0) >= 0) {}
+            assertTrue(filled.usedLength() > capacity / 2, "a sector each");
+        }
     }
 }

@@ -35,10 +35,13 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -59,6 +62,12 @@ final class PairTest {
     private final List<NioLoop> loops = new ArrayList<>();
     private final List<AutoCloseable> opened = new ArrayList<>();
     private final List<Throwable> errors = new ArrayList<>();
+
+    private long diskLength = LENGTH;
+
+    /** What the secondary sees of its disk. */
+    private UnaryOperator<Disk> secondaryFace = disk -> disk;
+
     private NioLoop secondaryLoop;
     private NioLoop guestLoop;
     private NioLoop linkLoop;
@@ -285,6 +294,135 @@ final class PairTest {
             assertTrue(sentence.contains("nothing of it is lost"), sentence);
             return true;
         }
+    }
+
+    /** Each piece that is done is a sign of life: what is long is not taken for silence. */
+    @Test
+    void aLongZeroIsForwardedInPiecesOfWhichFewAreUnderWay() throws Exception {
+        diskLength = 1L << 30;
+        startSecondary();
+        final HeldZeroes zeroes = new HeldZeroes();
+        call(
+                secondaryLoop,
+                () -> {
+                    server.remove("vda");
+                    final ServedExport export = secondary.streamExports().getFirst();
+                    server.add(ServedExport.of(zeroes.of(export.disk()), "held", export.control()));
+                    return null;
+                });
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        final Disk guest = primary.guestExports().getFirst().disk();
+        assertEquals(
+                0,
+                onLoop(
+                        guestLoop,
+                        () -> {
+                            final CompletableFuture<Integer> done = new CompletableFuture<>();
+                            guest.zero(0, 1L << 30, 0, (token, errno) -> done.complete(errno), 0);
+                            guest.poll();
+                            return done;
+                        }));
+        while (call(secondaryLoop, zeroes::releaseFirst) < 1L << 30) {
+            Thread.onSpinWait();
+        }
+        assertEquals(1L, (long) onLoop(guestLoop, () -> primary.checkpoint()));
+        assertEquals(16L << 20, zeroes.longest);
+        assertTrue(zeroes.heldMax > 16L << 20, "several are under way");
+        assertTrue(zeroes.heldMax <= 64L << 20, "held: " + zeroes.heldMax);
+    }
+
+    /** Zeroes of a disk, which are done when the test says so. On the disk's loop. */
+    private static final class HeldZeroes {
+        private final Queue<Runnable> held = new ArrayDeque<>();
+        private long heldLength;
+        private long heldMax;
+        private long longest;
+
+        /** Of those that were done. */
+        private long sum;
+
+        Disk of(final Disk disk) {
+            return (Disk)
+                    Proxy.newProxyInstance(
+                            Disk.class.getClassLoader(),
+                            new Class<?>[] {Disk.class},
+                            (proxy, method, arguments) -> {
+                                if (!method.getName().equals("zero")) {
+                                    return method.invoke(disk, arguments);
+                                }
+                                hold(disk, (long) arguments[1], arguments);
+                                return null;
+                            });
+        }
+
+        private void hold(final Disk disk, final long length, final Object[] arguments) {
+            longest = Math.max(longest, length);
+            heldLength += length;
+            heldMax = Math.max(heldMax, heldLength);
+            held.add(
+                    () -> {
+                        heldLength -= length;
+                        disk.zero(
+                                (long) arguments[0],
+                                length,
+                                (int) arguments[2],
+                                (Disk.Completion) arguments[3],
+                                (long) arguments[4]);
+                        disk.poll();
+                        sum += length;
+                    });
+        }
+
+        /** Has the first done, if there is one; answers how many bytes were. */
+        long releaseFirst() {
+            final Runnable first = held.poll();
+            if (first != null) {
+                first.run();
+            }
+            return sum;
+        }
+    }
+
+    /** The guest's own flush was answered long before. */
+    @Test
+    void aFlushThatFailsOnTheSecondaryIsAnErrorOfBothSides() throws Exception {
+        secondaryFace = PairTest::withFlushesThatFail;
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        final Disk guest = primary.guestExports().getFirst().disk();
+        assertEquals(0, write(guest, 0, new byte[] {1}).get(30, TimeUnit.SECONDS));
+        onLoop(
+                guestLoop,
+                () -> {
+                    final CompletableFuture<Integer> flushed = new CompletableFuture<>();
+                    guest.flush((token, errno) -> flushed.complete(errno), 0);
+                    guest.poll();
+                    return flushed;
+                });
+        while (call(guestLoop, () -> primary.error().isEmpty())) {
+            Thread.onSpinWait();
+        }
+        final ReplicationError ours = call(guestLoop, () -> primary.error().orElseThrow());
+        final ReplicationError theirs = call(secondaryLoop, () -> secondary.error().orElseThrow());
+        assertEquals(ReplicationError.Kind.SECONDARY_DISK, theirs.kind());
+        assertTrue(theirs.sentence().contains("flushing the secondary disk"), theirs.sentence());
+        assertTrue(ours.sentence().contains("refused a flush"), ours.sentence());
+        assertTrue(ours.sentence().contains(theirs.sentence()), ours.sentence());
+    }
+
+    private static Disk withFlushesThatFail(final Disk disk) {
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(),
+                        new Class<?>[] {Disk.class},
+                        (proxy, method, arguments) -> {
+                            if (!method.getName().equals("flush")) {
+                                return method.invoke(disk, arguments);
+                            }
+                            ((Disk.Completion) arguments[0])
+                                    .onComplete((long) arguments[1], Errno.EIO);
+                            return null;
+                        });
     }
 
     /** The number in such a frame is an epoch's, and no place on the disk. */
@@ -596,7 +734,7 @@ final class PairTest {
             throws IOException {
         final Path path = folder.resolve(fileName);
         try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
-            file.setLength(LENGTH);
+            file.setLength(diskLength);
         }
         final DiskFile file = DiskFile.open(name, path, false);
         opened.add(file);
@@ -611,7 +749,7 @@ final class PairTest {
 
     private void startSecondary() throws Exception {
         secondaryLoop = startLoop("secondary");
-        final FileDisk disk = open("secondary", "vda", secondaryLoop);
+        final Disk disk = secondaryFace.apply(open("secondary", "vda", secondaryLoop));
         onLoop(
                 secondaryLoop,
                 () -> {

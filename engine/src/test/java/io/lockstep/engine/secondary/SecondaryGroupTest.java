@@ -384,16 +384,22 @@ final class SecondaryGroupTest {
 
     /** The disk, whose reads fail while it is told to. */
     private static Disk withReadsThatFail(final Disk disk, final BooleanSupplier isBad) {
+        return withCallsThatFail(disk, "read", isBad);
+    }
+
+    /** The disk, whose operations of a name fail while they are told to. */
+    private static Disk withCallsThatFail(
+            final Disk disk, final String name, final BooleanSupplier isBad) {
         return (Disk)
                 Proxy.newProxyInstance(
                         Disk.class.getClassLoader(),
                         new Class<?>[] {Disk.class},
                         (proxy, method, arguments) -> {
-                            if (!method.getName().equals("read") || !isBad.getAsBoolean()) {
+                            if (!method.getName().equals(name) || !isBad.getAsBoolean()) {
                                 return method.invoke(disk, arguments);
                             }
-                            ((Disk.Completion) arguments[4])
-                                    .onComplete((long) arguments[5], Errno.EIO);
+                            ((Disk.Completion) arguments[arguments.length - 2])
+                                    .onComplete((long) arguments[arguments.length - 1], Errno.EIO);
                             return null;
                         });
     }
@@ -430,6 +436,99 @@ final class SecondaryGroupTest {
             }
         }
         return contents;
+    }
+
+    /** What the buffers alone have is lost with the host's memory (I12). */
+    @Test
+    void aFlushInAMergeIsAnsweredWhenTheDiskHasAllOfIt() throws IOException {
+        final List<String> calls = new ArrayList<>();
+        face = disk -> withCallsNoted(disk, calls);
+        start();
+        write(stream, 0, fill(LENGTH, 1));
+        write(guest, 0, fill(8192, 2));
+        finish(group.stop(true));
+        write(guest, 4096, fill(4096, 3));
+        calls.clear();
+        final int[] answer = flushGuest();
+        while (answer[0] == -1 && loop.runNext()) {}
+        assertEquals(GroupStatus.State.MERGING, group.status().state());
+        assertEquals(-1, answer[0], "answered before the merge has begun");
+        settle();
+        awaitAnswer(answer);
+        assertEquals(0, answer[0]);
+        assertEquals("flush", calls.getLast(), "of what the guest wrote behind the merge's");
+        assertEquals(2, calls.stream().filter("flush"::equals).count());
+        final byte[] expected = new byte[LENGTH];
+        Arrays.fill(expected, 0, 4096, (byte) 2);
+        Arrays.fill(expected, 4096, 8192, (byte) 3);
+        assertArrayEquals(expected, Files.readAllBytes(imagePath()));
+        assertTrue(calls.size() < 10, "it hurries, in large turns: " + calls);
+    }
+
+    @Test
+    void aFlushInAMergeThatFailsIsAnErrorAndTheNextOneIsNot() throws IOException {
+        final boolean[] isBad = {true};
+        face = disk -> withCallsThatFail(disk, "write", () -> isBad[0]);
+        start();
+        write(guest, 0, fill(8192, 2));
+        finish(group.stop(true));
+        final int[] first = flushGuest();
+        loop.runTimers();
+        loop.runAll();
+        assertEquals(Errno.EIO, first[0]);
+        final int[] second = flushGuest();
+        isBad[0] = false;
+        settle();
+        awaitAnswer(second);
+        assertEquals(0, second[0]);
+    }
+
+    @Test
+    void aFlushInAMergeThatIsGivenUpIsAnError() throws IOException {
+        start();
+        write(guest, 0, fill(8192, 2));
+        finish(group.stop(true));
+        final int[] answer = flushGuest();
+        final CompletableFuture<Void> merged = group.finishMerge();
+        group.giveUpMerge();
+        assertEquals(Errno.ESHUTDOWN, answer[0]);
+        loop.runTimers();
+        loop.runAll();
+        assertFalse(merged.isDone());
+        closeGroup();
+        open(BUFFER_LIMIT); // and the next process goes on
+        finish(group.finishMerge(), () -> loop.runTimers());
+        assertArrayEquals(fill(8192, 2), Arrays.copyOf(Files.readAllBytes(imagePath()), 8192));
+    }
+
+    private int[] flushGuest() {
+        final int[] answer = {-1};
+        guest.flush((token, result) -> answer[0] = result, 0);
+        guest.poll();
+        return answer;
+    }
+
+    private void awaitAnswer(final int[] answer) {
+        while (answer[0] == -1) {
+            guest.poll();
+            if (!loop.runNext()) {
+                Thread.onSpinWait();
+            }
+        }
+    }
+
+    /** The disk, of which is noted what is asked of it that changes or flushes it. */
+    private static Disk withCallsNoted(final Disk disk, final List<String> calls) {
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(),
+                        new Class<?>[] {Disk.class},
+                        (proxy, method, arguments) -> {
+                            if (List.of("write", "zero", "flush").contains(method.getName())) {
+                                calls.add(method.getName());
+                            }
+                            return method.invoke(disk, arguments);
+                        });
     }
 
     @Test
@@ -512,6 +611,48 @@ final class SecondaryGroupTest {
             }
         }
         assertEquals(blocks * 4096L, group.status().bufferUsed());
+    }
+
+    /** What was written before it may be lost, and nobody is told again. */
+    @Test
+    void aFlushOfTheStreamThatFailsStopsItForGood() throws IOException {
+        final boolean[] isBad = new boolean[1];
+        face = disk -> withCallsThatFail(disk, "flush", () -> isBad[0]);
+        start();
+        write(stream, 0, fill(4096, 1));
+        isBad[0] = true;
+        errno = -1;
+        stream.flush((token, result) -> errno = result, 0);
+        awaitHelpers(stream);
+        assertEquals(Errno.EIO, errno);
+        isBad[0] = false;
+        final ReplicationError error = group.error().orElseThrow();
+        assertEquals(ReplicationError.Kind.SECONDARY_DISK, error.kind());
+        assertTrue(error.sentence().contains("flushing the secondary disk"), error.sentence());
+        assertEquals(GroupStatus.State.BROKEN, group.status().state());
+        assertThrows(IllegalStateException.class, () -> finish(group.checkpoint()));
+        errno = -1;
+        submitWrite(stream, 0, fill(4096, 2));
+        assertEquals(Errno.EIO, errno);
+        closeGroup();
+        open(BUFFER_LIMIT);
+        assertEquals(GroupStatus.State.BROKEN, group.status().state());
+    }
+
+    /** What was saved is used, whatever may be saved from now on (I13). */
+    @Test
+    void aRestartWithASmallerLimitKeepsTheWayBackToTheCheckpoint() throws IOException {
+        start();
+        final byte[] checkpoint = fill(LENGTH, 1);
+        write(stream, 0, checkpoint);
+        finish(group.checkpoint());
+        write(stream, 0, fill(LENGTH, 2));
+        closeGroup();
+        open(8192);
+        assertArrayEquals(checkpoint, read(guest, 0, LENGTH));
+        finish(group.stop(true));
+        settle();
+        assertArrayEquals(checkpoint, Files.readAllBytes(imagePath()));
     }
 
     @Test
@@ -655,8 +796,13 @@ final class SecondaryGroupTest {
     }
 
     private <T> T finish(final CompletableFuture<T> future) {
+        return finish(future, () -> {});
+    }
+
+    private <T> T finish(final CompletableFuture<T> future, final Runnable whenIdle) {
         while (!future.isDone()) {
             if (!loop.runNext()) {
+                whenIdle.run();
                 Thread.onSpinWait();
             }
         }

@@ -1,0 +1,241 @@
+package io.lockstep.engine.epoch;
+
+import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
+
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.SparseFile;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * The three files of an {@link EpochBuffer}, found as a process left them or made. What is there is
+ * looked at before anything is changed: files that don't fit the disk or each other are refused as
+ * they are, and none is ever made shorter (I13).
+ *
+ * <p>The extents' header is written before the other two files are made, and says that nothing is
+ * kept before they are removed: a kill in between leaves what can be opened.
+ */
+final class EpochFiles {
+    static final long HEADER_LENGTH = 4096;
+    static final long EXTENT_LENGTH = 16;
+    static final long AT_ERA = 16;
+
+    /** Tag and count of extents, and of slots: a count with another epoch's tag is zero. */
+    static final long AT_EXTENTS = 64;
+
+    static final long AT_SLOTS = 128;
+
+    private static final long MAGIC = 0x4c4f_434b_4550_4f31L; // "LOCKEPO1"
+    private static final long AT_DISK_LENGTH = 8;
+    private static final long COUNT = 0xffff_ffffL;
+
+    private static final int MAP_CHUNK = 64 << 10;
+    private static final int ARENA_CHUNK = 1 << 20;
+    private static final int EXTENTS_CHUNK = 64 << 10;
+
+    private static final String WAY_OUT =
+            "; choose another directory for the buffers, or remove them if nothing of them is"
+                    + " needed";
+
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    private final SparseFile map;
+    private final SparseFile arena;
+    private final SparseFile extents;
+
+    private EpochFiles(final SparseFile map, final SparseFile arena, final SparseFile extents) {
+        this.map = map;
+        this.arena = arena;
+        this.extents = extents;
+    }
+
+    /**
+     * Opens them.
+     *
+     * @param slots that the arena should have room for; it may have room for more
+     * @throws IOException where there is no space, or what is there is not what this disk's buffer
+     *     would be
+     */
+    static EpochFiles open(
+            final Path directory, final String name, final long diskLength, final long slots)
+            throws IOException {
+        final long blocks = (diskLength + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
+        final Path mapPath = directory.resolve(name + ".map");
+        final Path arenaPath = directory.resolve(name + ".arena");
+        final Path extentsPath = directory.resolve(name + ".extents");
+        final long mapLength = whole(Math.max(1, blocks) * Long.BYTES, MAP_CHUNK);
+        final long extentsLength = whole(HEADER_LENGTH + 2 * blocks * EXTENT_LENGTH, EXTENTS_CHUNK);
+        final ByteBuffer header = requireHeader(extentsPath, diskLength);
+        requireLength(extentsPath, extentsLength, false);
+        if (header.getLong(0) == 0) {
+            requireNone(mapPath, extentsPath);
+            requireNone(arenaPath, extentsPath);
+        }
+        requireLength(mapPath, mapLength, countIn(header, AT_EXTENTS) > 0);
+        requireRoom(arenaPath, countIn(header, AT_SLOTS));
+        SparseFile map = null;
+        SparseFile arena = null;
+        SparseFile extents = null;
+        boolean opened = false;
+        try {
+            extents = SparseFile.open(extentsPath, extentsLength, EXTENTS_CHUNK);
+            writeHeader(extents, diskLength);
+            map = SparseFile.open(mapPath, mapLength, MAP_CHUNK);
+            arena = SparseFile.open(arenaPath, Math.max(1, slots) * BLOCK_LENGTH, ARENA_CHUNK);
+            opened = true;
+            return new EpochFiles(map, arena, extents);
+        } finally {
+            if (!opened) {
+                closeAll(map, arena, extents);
+            }
+        }
+    }
+
+    private static long whole(final long length, final int chunkLength) {
+        return (length + chunkLength - 1) & -(long) chunkLength;
+    }
+
+    // ---- What is there.
+
+    private static long lengthOf(final Path path) throws IOException {
+        return Files.exists(path) ? Files.size(path) : 0;
+    }
+
+    private static long countIn(final ByteBuffer header, final long at) {
+        return header.getLong((int) at) & COUNT;
+    }
+
+    /** Answers the header as it is; all zero where there is none yet. */
+    private static ByteBuffer requireHeader(final Path path, final long diskLength)
+            throws IOException {
+        final ByteBuffer header =
+                ByteBuffer.allocate((int) HEADER_LENGTH).order(ByteOrder.nativeOrder());
+        if (lengthOf(path) == 0) {
+            return header;
+        }
+        try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
+            while (header.hasRemaining() && file.read(header, header.position()) >= 0) {}
+        }
+        final long magic = header.getLong(0);
+        if (magic != 0 && magic != MAGIC) {
+            throw new IOException(path + " is no buffer of this version of lockstep" + WAY_OUT);
+        }
+        final long itsLength = header.getLong((int) AT_DISK_LENGTH);
+        if (magic == MAGIC && itsLength != diskLength) {
+            throw new IOException(
+                    path
+                            + " belongs to a disk of "
+                            + itsLength
+                            + " bytes, not of "
+                            + diskLength
+                            + WAY_OUT);
+        }
+        return header;
+    }
+
+    private static void requireNone(final Path path, final Path extents) throws IOException {
+        if (lengthOf(path) > 0) {
+            throw new IOException(
+                    extents
+                            + " is missing or blank, and without it nobody knows what "
+                            + path
+                            + " keeps"
+                            + WAY_OUT);
+        }
+    }
+
+    private static void requireLength(final Path path, final long expected, final boolean isNeeded)
+            throws IOException {
+        final long length = lengthOf(path);
+        if (length != expected && (length > 0 || isNeeded)) {
+            throw misfit(path, length, "" + expected);
+        }
+    }
+
+    private static void requireRoom(final Path arena, final long slots) throws IOException {
+        final long length = lengthOf(arena);
+        if (length < slots * BLOCK_LENGTH || length % ARENA_CHUNK != 0) {
+            throw misfit(arena, length, "whole MiB, at least " + slots * BLOCK_LENGTH);
+        }
+    }
+
+    private static IOException misfit(final Path path, final long length, final String expected) {
+        return new IOException(
+                path
+                        + " has "
+                        + length
+                        + " bytes where "
+                        + expected
+                        + " are expected: it was changed since, and what it kept may be gone"
+                        + WAY_OUT);
+    }
+
+    private static void writeHeader(final SparseFile extents, final long diskLength)
+            throws IOException {
+        final int errno = extents.allocate(0, HEADER_LENGTH);
+        if (errno != 0) {
+            throw new IOException(
+                    "cannot allocate space for " + extents.path() + ": " + Errno.meaning(errno));
+        }
+        final MemorySegment header = extents.segment();
+        if (header.get(LONG, 0) == 0) {
+            header.set(LONG, AT_DISK_LENGTH, diskLength);
+            VarHandle.releaseFence();
+            header.set(LONG, 0, MAGIC);
+        }
+    }
+
+    // ---- The files.
+
+    /** 8 bytes a block. */
+    SparseFile map() {
+        return map;
+    }
+
+    /** A block a slot. */
+    SparseFile arena() {
+        return arena;
+    }
+
+    /** The header, then 16 bytes a run. */
+    SparseFile extents() {
+        return extents;
+    }
+
+    /** Runs that there is room for. */
+    long extentsMax() {
+        return (extents.segment().byteSize() - HEADER_LENGTH) / EXTENT_LENGTH;
+    }
+
+    /** Unmaps them, and keeps them. */
+    void close() {
+        closeAll(map, arena, extents);
+    }
+
+    private static void closeAll(final SparseFile... files) {
+        for (final SparseFile file : files) {
+            if (file != null) {
+                file.close();
+            }
+        }
+    }
+
+    /** Unmaps and removes them. */
+    void delete() throws IOException {
+        extents.segment().set(LONG, AT_EXTENTS, 0);
+        extents.segment().set(LONG, AT_SLOTS, 0);
+        VarHandle.releaseFence();
+        map.delete();
+        arena.delete();
+        extents.delete();
+    }
+}

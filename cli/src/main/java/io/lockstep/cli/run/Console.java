@@ -30,6 +30,8 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     private final LineBudget worldErrors = new LineBudget(System.nanoTime());
     private final Map<Event, LineBudget> events = new EnumMap<>(Event.class);
 
+    private final boolean isPlay;
+
     /** Hears of the group's events, too. */
     private volatile GroupEvents control = (event, disk, epoch, sentence) -> {};
 
@@ -41,27 +43,33 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr(),
                 spec.qualifiedName(),
-                verbose);
+                verbose,
+                false);
     }
 
     private Console(
             final PrintWriter out,
             final PrintWriter err,
             final String command,
-            final boolean verbose) {
+            final boolean verbose,
+            final boolean isPlay) {
         this.out = out;
         this.err = err;
         this.command = command;
         this.verbose = verbose;
+        this.isPlay = isPlay;
         for (final Event event : Event.values()) {
             events.put(event, new LineBudget(System.nanoTime()));
         }
     }
 
-    /** One whose lines nobody reads. */
+    /**
+     * One whose lines nobody reads, of an engine that is only played with: what goes wrong there
+     * ends nothing but the play.
+     */
     static Console silent() {
         final PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
-        return new Console(nowhere, nowhere, "", false);
+        return new Console(nowhere, nowhere, "", false, true);
     }
 
     /** Prints nothing more on standard output, which is somebody else's. Before anything else. */
@@ -142,7 +150,7 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
         if (error instanceof IOException) {
             // What the world outside does, such as to leave no descriptor, is no error of ours.
             say(worldErrors, error.getMessage());
-        } else {
+        } else if (!isPlay) {
             CommandRun.abort(command, error);
         }
     }

@@ -1,0 +1,17 @@
+package io.lockstep.engine.node;
+
+/** Where a node's record is kept. The seam to storage: a file, or the simulator's. */
+public interface RecordStore {
+    /** Hears how it went, on the loop of who asked. */
+    interface Stored {
+        /**
+         * It is on stable storage, or it could not be brought there.
+         *
+         * @param failure null, or what failed, in a sentence
+         */
+        void onStored(String failure);
+    }
+
+    /** Stores a record instead of the one before; one at a time. */
+    void store(NodeRecord record, Stored whenStored);
+}

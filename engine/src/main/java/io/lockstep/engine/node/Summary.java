@@ -1,0 +1,89 @@
+package io.lockstep.engine.node;
+
+import java.nio.BufferUnderflowException;
+import java.nio.ByteBuffer;
+import java.util.Optional;
+
+/**
+ * What a node tells another one of itself when they meet. Immutable.
+ *
+ * @param node its name
+ * @param group the name of its pair, or none
+ * @param peer the node that it was last in a pair with, or none
+ * @param standing where it stands
+ * @param lineage its generations
+ * @param committedEpoch the newest committed epoch: of a secondary its own, of a primary the one
+ *     that it knows of its peer
+ * @param session of a primary that of its process; of a secondary that of the primary that is
+ *     attached, or was and broke off, and whose stream the buffers are of; or none
+ * @param leftSession see {@link NodeRecord#leftSession}
+ * @param isEmpty whether the disk that this connection is for has no data at all, looked at now
+ */
+public record Summary(
+        Id node,
+        Id group,
+        Id peer,
+        Standing standing,
+        Lineage lineage,
+        long committedEpoch,
+        Id session,
+        Id leftSession,
+        boolean isEmpty) {
+    /** Bytes that one takes on the wire, whatever it says. */
+    public static final int LENGTH = 1152;
+
+    private static final int EMPTY = 1;
+
+    /** Writes it, and zeroes behind it. */
+    public byte[] encode() {
+        final ByteBuffer bytes = ByteBuffer.allocate(LENGTH);
+        RecordFormat.put(bytes, node);
+        RecordFormat.put(bytes, group);
+        RecordFormat.put(bytes, peer);
+        RecordFormat.put(bytes, session);
+        RecordFormat.put(bytes, leftSession);
+        bytes.putLong(committedEpoch);
+        bytes.put((byte) standing.ordinal()).put((byte) (isEmpty ? EMPTY : 0));
+        RecordFormat.putLineage(bytes, lineage);
+        return bytes.array();
+    }
+
+    /** Reads one; empty where these bytes are none. */
+    public static Optional<Summary> decode(final byte[] encoded) {
+        if (encoded.length != LENGTH) {
+            return Optional.empty();
+        }
+        final ByteBuffer bytes = ByteBuffer.wrap(encoded);
+        try {
+            final Id node = RecordFormat.id(bytes);
+            final Id group = RecordFormat.id(bytes);
+            final Id peer = RecordFormat.id(bytes);
+            final Id session = RecordFormat.id(bytes);
+            final Id left = RecordFormat.id(bytes);
+            final long committed = bytes.getLong();
+            final Standing standing = RecordFormat.standing(bytes.get());
+            final int flags = bytes.get();
+            final Lineage lineage = RecordFormat.lineage(bytes);
+            if (node.isNone()
+                    || committed < 0
+                    || (flags & ~EMPTY) != 0
+                    || (standing == Standing.FRESH) != lineage.isNone()
+                    || (standing == Standing.FRESH) != group.isNone()) {
+                return Optional.empty();
+            }
+            return Optional.of(
+                    new Summary(
+                            node,
+                            group,
+                            peer,
+                            standing,
+                            lineage,
+                            committed,
+                            session,
+                            left,
+                            flags != 0));
+        } catch (final BufferUnderflowException | IllegalArgumentException e) {
+            return Optional.empty();
+        }
+    }
+}

@@ -42,9 +42,13 @@ public record NodeRecord(
         if (node.isNone() || committedEpoch < 0 || disks.size() > DISKS_MAX) {
             throw new IllegalArgumentException("no record of a node");
         }
-        if (standing == Standing.FRESH ? !lineage.isNone() : lineage.isNone() || group.isNone()) {
+        final boolean isFresh = standing == Standing.FRESH;
+        if (isFresh != lineage.isNone() || isFresh != group.isNone()) {
             throw new IllegalArgumentException(
-                    "a node that " + standing.sentence() + ", in " + lineage);
+                    "a node that " + standing.sentence() + ", in group " + group + ", " + lineage);
+        }
+        if (isMerging && !standing.isPrimary()) {
+            throw new IllegalArgumentException("a merge, and the node " + standing.sentence());
         }
     }
 
@@ -65,132 +69,103 @@ public record NodeRecord(
                 disks);
     }
 
-    /** The same node, in this group, standing there. */
-    NodeRecord standing(final Standing now) {
-        return new NodeRecord(
-                node,
-                group,
-                peer,
-                now,
-                lineage,
-                committedEpoch,
-                leftSession,
-                isClean,
-                isMerging,
-                isForced,
-                boot,
-                disks);
+    /** The next record of the same node: this one, but for what is said of it. */
+    Draft draft() {
+        return new Draft(this);
     }
 
-    /** The same in a group with a peer, of this lineage, at an epoch of it. */
-    NodeRecord in(
-            final Id ofGroup,
-            final Id withPeer,
-            final Lineage with,
-            final long epoch,
-            final Standing now) {
-        return new NodeRecord(
-                node,
-                ofGroup,
-                withPeer,
-                now,
-                with,
-                epoch,
-                leftSession,
-                isClean,
-                isMerging,
-                isForced,
-                boot,
-                disks);
-    }
+    /** A record in the making. Used within one expression. */
+    static final class Draft {
+        private final NodeRecord before;
+        private Id group;
+        private Id peer;
+        private Standing standing;
+        private Lineage lineage;
+        private long committedEpoch;
+        private Id leftSession;
+        private boolean isClean;
+        private boolean isMerging;
+        private boolean isForced;
+        private Id boot;
 
-    /** The same at an epoch. */
-    NodeRecord at(final long epoch) {
-        return in(group, peer, lineage, epoch, standing);
-    }
+        private Draft(final NodeRecord before) {
+            this.before = before;
+            group = before.group;
+            peer = before.peer;
+            standing = before.standing;
+            lineage = before.lineage;
+            committedEpoch = before.committedEpoch;
+            leftSession = before.leftSession;
+            isClean = before.isClean;
+            isMerging = before.isMerging;
+            isForced = before.isForced;
+            boot = before.boot;
+        }
 
-    /** The same with a session that ended, or none, in good order or not. */
-    NodeRecord left(final Id session, final boolean inGoodOrder) {
-        return new NodeRecord(
-                node,
-                group,
-                peer,
-                standing,
-                lineage,
-                committedEpoch,
-                session,
-                inGoodOrder,
-                isMerging,
-                isForced,
-                boot,
-                disks);
-    }
+        Draft group(final Id now) {
+            group = now;
+            return this;
+        }
 
-    /** The same in the midst of a merge or not. */
-    NodeRecord merging(final boolean nowMerging) {
-        return new NodeRecord(
-                node,
-                group,
-                peer,
-                standing,
-                lineage,
-                committedEpoch,
-                leftSession,
-                isClean,
-                nowMerging,
-                isForced,
-                boot,
-                disks);
-    }
+        Draft peer(final Id now) {
+            peer = now;
+            return this;
+        }
 
-    /** The same, having been forced. */
-    NodeRecord forced() {
-        return new NodeRecord(
-                node,
-                group,
-                peer,
-                standing,
-                lineage,
-                committedEpoch,
-                leftSession,
-                isClean,
-                isMerging,
-                true,
-                boot,
-                disks);
-    }
+        Draft standing(final Standing now) {
+            standing = now;
+            return this;
+        }
 
-    /** The same in a group. */
-    NodeRecord group(final Id ofGroup) {
-        return new NodeRecord(
-                node,
-                ofGroup,
-                peer,
-                standing,
-                lineage,
-                committedEpoch,
-                leftSession,
-                isClean,
-                isMerging,
-                isForced,
-                boot,
-                disks);
-    }
+        Draft lineage(final Lineage now) {
+            lineage = now;
+            return this;
+        }
 
-    /** The same written in another boot. */
-    NodeRecord boot(final Id ofBoot) {
-        return new NodeRecord(
-                node,
-                group,
-                peer,
-                standing,
-                lineage,
-                committedEpoch,
-                leftSession,
-                isClean,
-                isMerging,
-                isForced,
-                ofBoot,
-                disks);
+        Draft committedEpoch(final long now) {
+            committedEpoch = now;
+            return this;
+        }
+
+        Draft leftSession(final Id now) {
+            leftSession = now;
+            return this;
+        }
+
+        Draft clean(final boolean now) {
+            isClean = now;
+            return this;
+        }
+
+        Draft merging(final boolean now) {
+            isMerging = now;
+            return this;
+        }
+
+        Draft forced() {
+            isForced = true;
+            return this;
+        }
+
+        Draft boot(final Id now) {
+            boot = now;
+            return this;
+        }
+
+        NodeRecord record() {
+            return new NodeRecord(
+                    before.node,
+                    group,
+                    peer,
+                    standing,
+                    lineage,
+                    committedEpoch,
+                    leftSession,
+                    isClean,
+                    isMerging,
+                    isForced,
+                    boot,
+                    before.disks);
+        }
     }
 }

@@ -35,7 +35,11 @@ public final class RecordFormat {
     public static final int LENGTH_MAX = 2 << 20;
 
     private static final long MAGIC = 0x4c53_5450_4e4f_4445L;
-    private static final int VERSION = 1;
+
+    /** The version that is written, and alone read. */
+    public static final int VERSION = 1;
+
+    private static final int AT_VERSION = 8;
     private static final int AT_LENGTH = 12;
     private static final int AT_SUM = 16;
     private static final int AT_BODY = 20;
@@ -88,7 +92,7 @@ public final class RecordFormat {
         final ByteBuffer bytes = ByteBuffer.wrap(encoded);
         if (encoded.length < AT_BODY
                 || bytes.getLong(0) != MAGIC
-                || bytes.getInt(8) != VERSION
+                || bytes.getInt(AT_VERSION) != VERSION
                 || bytes.getInt(AT_LENGTH) < AT_BODY
                 || bytes.getInt(AT_LENGTH) > encoded.length
                 || bytes.getInt(AT_SUM) != sum(bytes, bytes.getInt(AT_LENGTH))) {
@@ -101,6 +105,19 @@ public final class RecordFormat {
                 | CharacterCodingException e) {
             return Optional.empty(); // whole, and yet no record: nothing of it is trusted
         }
+    }
+
+    /**
+     * The version that these bytes say they are of: also one that can't be read here, which is no
+     * torn copy but another program's.
+     *
+     * @return 0 where they are no record at all
+     */
+    public static int version(final byte[] encoded) {
+        final ByteBuffer bytes = ByteBuffer.wrap(encoded);
+        return encoded.length >= AT_LENGTH && bytes.getLong(0) == MAGIC
+                ? bytes.getInt(AT_VERSION)
+                : 0;
     }
 
     private static Copy body(final ByteBuffer bytes) throws CharacterCodingException {

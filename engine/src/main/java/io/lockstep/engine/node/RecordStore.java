@@ -1,5 +1,7 @@
 package io.lockstep.engine.node;
 
+import java.util.Optional;
+
 /** Where a node's record is kept. The seam to storage: a file, or the simulator's. */
 public interface RecordStore {
     /** Hears how it went, on the loop of who asked. */
@@ -7,9 +9,10 @@ public interface RecordStore {
         /**
          * It is on stable storage, or it could not be brought there.
          *
-         * @param failure null, or what failed, in a sentence
+         * @param failure what failed, in a sentence; empty where nothing did. After a failure the
+         *     one before it is stored, as far as that can be seen to
          */
-        void onStored(String failure);
+        void onStored(Optional<String> failure);
     }
 
     /** Stores a record instead of the one before; one at a time. */

@@ -14,7 +14,8 @@ import java.util.Optional;
  * @param lineage its generations
  * @param committedEpoch the newest committed epoch: of a secondary its own, of a primary the one
  *     that it knows of its peer
- * @param session of a primary that of its process; of a secondary that of the primary that is
+ * @param session of a primary that of its log, which has all that was not answered: none as soon as
+ *     something fell out of it, as by a detachment; of a secondary that of the primary that is
  *     attached, or was and broke off, and whose stream the buffers are of; or none
  * @param leftSession see {@link NodeRecord#leftSession}
  * @param isEmpty whether the disk that this connection is for has no data at all, looked at now
@@ -33,6 +34,39 @@ public record Summary(
     public static final int LENGTH = 1152;
 
     private static final int EMPTY = 1;
+
+    /** Checks what belongs together. */
+    public Summary {
+        final boolean isFresh = standing == Standing.FRESH;
+        if (node.isNone()
+                || committedEpoch < 0
+                || isFresh != lineage.isNone()
+                || isFresh != group.isNone()) {
+            throw new IllegalArgumentException("no summary of a node");
+        }
+    }
+
+    /**
+     * A node's, with what its record does not know.
+     *
+     * @param committedEpoch the newest one
+     */
+    public static Summary of(
+            final NodeRecord record,
+            final long committedEpoch,
+            final Id session,
+            final boolean isEmpty) {
+        return new Summary(
+                record.node(),
+                record.group(),
+                record.peer(),
+                record.standing(),
+                record.lineage(),
+                committedEpoch,
+                session,
+                record.leftSession(),
+                isEmpty);
+    }
 
     /** Writes it, and zeroes behind it. */
     public byte[] encode() {
@@ -64,11 +98,7 @@ public record Summary(
             final Standing standing = RecordFormat.standing(bytes.get());
             final int flags = bytes.get();
             final Lineage lineage = RecordFormat.lineage(bytes);
-            if (node.isNone()
-                    || committed < 0
-                    || (flags & ~EMPTY) != 0
-                    || (standing == Standing.FRESH) != lineage.isNone()
-                    || (standing == Standing.FRESH) != group.isNone()) {
+            if ((flags & ~EMPTY) != 0) {
                 return Optional.empty();
             }
             return Optional.of(

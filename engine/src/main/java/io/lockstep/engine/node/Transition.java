@@ -24,7 +24,7 @@ public final class Transition {
 
     static {
         row(Happening.REIGN).put(FRESH, REIGNING);
-        all(Happening.FOLLOW, FOLLOWING, FRESH, FOLLOWING, INCONSISTENT);
+        all(Happening.FOLLOW, FOLLOWING, FRESH, FOLLOWING, INCONSISTENT, OUTDATED);
         all(Happening.TEAR, INCONSISTENT, FOLLOWING, INCONSISTENT, OUTDATED);
         all(Happening.OUTDATE, OUTDATED, FOLLOWING, OUTDATED);
         row(Happening.OUTDATE).put(INCONSISTENT, INCONSISTENT);

@@ -23,7 +23,9 @@ public record Verdict(boolean isAllowed, String reason) {
             final Standing standing, final Optional<Long> heardNanosAgo, final long silenceNanos) {
         return switch (standing) {
             case FRESH ->
-                    refused("no primary has ever been attached: there is no checkpoint to go to");
+                    refused(
+                            "no primary has ever been attached: there is no checkpoint to go to;"
+                                    + " attach one first");
             case INCONSISTENT ->
                     refused(
                             "the disks stand between two checkpoints, and the pre-images to go back"
@@ -31,8 +33,9 @@ public record Verdict(boolean isAllowed, String reason) {
             case OUTDATED ->
                     refused(
                             "the primary went on without this node, and what it acknowledged since"
-                                    + " would be lost");
-            case REIGNING, ALONE -> refused("this node is a primary already");
+                                    + " would be lost; take the primary's disk, or a copy of it");
+            case REIGNING, ALONE ->
+                    refused("this node is a primary already: there is nothing to do");
             case FOLLOWING ->
                     heardNanosAgo.isPresent() && heardNanosAgo.get() <= silenceNanos
                             ? refused(

@@ -1,6 +1,11 @@
 package io.lockstep.engine.node;
 
 import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * What tells a disk of the group from another one. Immutable.
@@ -24,6 +29,63 @@ public record DiskIdentity(String name, long length, String backing) {
         if (name.isEmpty() || length < 0) {
             throw new IllegalArgumentException("no disk: '" + name + "' of " + length);
         }
+    }
+
+    /**
+     * What is wrong where other disks are found in the place of these; empty where they are these.
+     *
+     * <p>A length, and what tells the backing, must be equal; where nothing tells the backing of
+     * either, it can't be compared. A file that was copied back into its place is the same one.
+     *
+     * @param expected the group's, as its state says
+     * @param found the disks that are given to it now
+     */
+    public static Optional<String> difference(
+            final List<DiskIdentity> expected, final List<DiskIdentity> found) {
+        if (!names(expected).equals(names(found))) {
+            return Optional.of(
+                    "the state is that of a group of the disks "
+                            + String.join(", ", names(expected))
+                            + ", and there are "
+                            + String.join(", ", names(found))
+                            + "; "
+                            + WAY_OUT);
+        }
+        for (final DiskIdentity disk : expected) {
+            for (final DiskIdentity other : found) {
+                if (disk.name.equals(other.name) && !disk.isLike(other)) {
+                    return Optional.of(
+                            "disk "
+                                    + disk.name
+                                    + ": the state is that of "
+                                    + disk.described()
+                                    + ", and there is "
+                                    + other.described()
+                                    + "; "
+                                    + WAY_OUT);
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static final String WAY_OUT =
+            "give it the disks that it was made for, another --state DIR, or take them out of their"
+                    + " pair with 'lockstep state --forget'";
+
+    private static Set<String> names(final List<DiskIdentity> disks) {
+        return disks.stream()
+                .map(DiskIdentity::name)
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    private boolean isLike(final DiskIdentity other) {
+        return length == other.length
+                && (backing.isEmpty() || other.backing.isEmpty() || backing.equals(other.backing));
+    }
+
+    private String described() {
+        return length + " bytes" + (backing.isEmpty() ? "" : " (" + backing + ")");
     }
 
     private static void requireShort(final String text, final int lengthMax) {

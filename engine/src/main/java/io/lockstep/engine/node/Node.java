@@ -1,6 +1,7 @@
 package io.lockstep.engine.node;
 
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
@@ -171,7 +172,7 @@ public final class Node {
                                 "a merge is not done, and the buffers hold what the disks lack;"
                                         + " start the node again and let it end, first");
                     }
-                    return NodeRecord.fresh(name, now.boot(), now.disks()).draft().standing(then);
+                    return NodeRecord.fresh(name, now.boot(), List.of()).draft().standing(then);
                 });
     }
 
@@ -189,9 +190,24 @@ public final class Node {
         return stay(now -> now.draft().committedEpoch(committedEpoch).leftSession(session));
     }
 
-    /** A process begins, in this boot of the host; it is not stopped in good order yet. */
-    public CompletableFuture<Void> open(final Id boot) {
-        return stay(now -> now.draft().clean(false).boot(boot));
+    /**
+     * A process begins, in this boot of the host; it is not stopped in good order yet. Refused
+     * where the disks are not the node's; one that is fresh takes them.
+     */
+    public CompletableFuture<Void> open(final Id boot, final List<DiskIdentity> disks) {
+        return stay(
+                now -> {
+                    final NodeRecord.Draft opened = now.draft().clean(false).boot(boot);
+                    if (now.standing() == Standing.FRESH) {
+                        return opened.disks(disks);
+                    }
+                    DiskIdentity.difference(now.disks(), disks)
+                            .ifPresent(
+                                    sentence -> {
+                                        throw new NodeException(sentence);
+                                    });
+                    return opened;
+                });
     }
 
     /** The process ends in good order. */

@@ -76,7 +76,7 @@ public record NodeRecord(
 
     /** A record in the making. Used within one expression. */
     static final class Draft {
-        private final NodeRecord before;
+        private final Id node;
         private Id group;
         private Id peer;
         private Standing standing;
@@ -87,9 +87,10 @@ public record NodeRecord(
         private boolean isMerging;
         private boolean isForced;
         private Id boot;
+        private List<DiskIdentity> disks;
 
         private Draft(final NodeRecord before) {
-            this.before = before;
+            node = before.node;
             group = before.group;
             peer = before.peer;
             standing = before.standing;
@@ -100,6 +101,7 @@ public record NodeRecord(
             isMerging = before.isMerging;
             isForced = before.isForced;
             boot = before.boot;
+            disks = before.disks;
         }
 
         Draft group(final Id now) {
@@ -152,9 +154,14 @@ public record NodeRecord(
             return this;
         }
 
+        Draft disks(final List<DiskIdentity> now) {
+            disks = now;
+            return this;
+        }
+
         NodeRecord record() {
             return new NodeRecord(
-                    before.node,
+                    node,
                     group,
                     peer,
                     standing,
@@ -165,7 +172,7 @@ public record NodeRecord(
                     isMerging,
                     isForced,
                     boot,
-                    before.disks);
+                    disks);
         }
     }
 }

@@ -263,8 +263,8 @@ final class MeetingTest {
     }
 
     /** All standings, lineages, sessions and so on, each with each. */
-    private static List<Said> everyNode(final long number) {
-        final List<Said> nodes = new ArrayList<>();
+    private static List<Summary> everyNode(final long number) {
+        final List<Summary> nodes = new ArrayList<>();
         for (final Standing standing : Standing.values()) {
             final List<long[]> lineages =
                     standing == FRESH
@@ -281,7 +281,7 @@ final class MeetingTest {
                     final Said in = (choice & 1) != 0 ? node.in(1) : node;
                     final Said left = (choice & 2) != 0 ? in.left(4) : in;
                     final Said empty = (choice & 4) != 0 ? left.empty() : left;
-                    nodes.add((choice & 8) != 0 ? empty.withoutPeer() : empty);
+                    nodes.add(((choice & 8) != 0 ? empty.withoutPeer() : empty).heard());
                 }
             }
         }
@@ -292,11 +292,9 @@ final class MeetingTest {
     @Test
     void whoeverAgreesCanReplicateAndLosesNothing() {
         int agreed = 0;
-        final List<Said> secondaries = everyNode(2);
-        for (final Said one : everyNode(1)) {
-            for (final Said other : secondaries) {
-                final Summary primary = one.heard();
-                final Summary secondary = other.heard();
+        final List<Summary> secondaries = everyNode(2);
+        for (final Summary primary : everyNode(1)) {
+            for (final Summary secondary : secondaries) {
                 for (final Word word : EVERY_WORD) {
                     final Answer answer = Meeting.of(primary, secondary, word);
                     assertFalse(

@@ -188,7 +188,7 @@ final class NodeTest {
             node.close();
             store.answer();
             assertTrue(node.record().isClean());
-            node.open(ANOTHER);
+            node.open(ANOTHER, Nodes.fresh().disks());
             store.answer();
             assertFalse(node.record().isClean());
             assertEquals(ANOTHER, node.record().boot());
@@ -205,7 +205,20 @@ final class NodeTest {
         final Node node = node(Standing.ALONE);
         node.forget(ANOTHER);
         store.answer();
-        assertEquals(NodeRecord.fresh(ANOTHER, Nodes.BOOT, Nodes.fresh().disks()), node.record());
+        assertEquals(NodeRecord.fresh(ANOTHER, Nodes.BOOT, List.of()), node.record());
+    }
+
+    @Test
+    void itIsBoundToItsDisksUntilItIsForgotten() {
+        final List<DiskIdentity> others = List.of(new DiskIdentity("vda", 4096, "inode 13"));
+        final Node node = node(Standing.FOLLOWING);
+        assertTrue(failure(node.open(ANOTHER, others)).startsWith("disk vda: the state is"));
+        assertEquals(Nodes.BOOT, node.record().boot());
+        node.forget(ANOTHER);
+        store.answer();
+        node.open(ANOTHER, others);
+        store.answer();
+        assertEquals(others, node.record().disks());
     }
 
     @Test

@@ -34,8 +34,8 @@ public record DiskIdentity(String name, long length, String backing) {
     /**
      * What is wrong where other disks are found in the place of these; empty where they are these.
      *
-     * <p>A length, and what tells the backing, must be equal; where nothing tells the backing of
-     * either, it can't be compared. A file that was copied back into its place is the same one.
+     * <p>A length, and what tells the backing, must be equal; what only one of them tells, as a
+     * time of birth, can't be compared. A file that was copied back into its place is the same one.
      *
      * @param expected the group's, as its state says
      * @param found the disks that are given to it now
@@ -81,7 +81,14 @@ public record DiskIdentity(String name, long length, String backing) {
 
     private boolean isLike(final DiskIdentity other) {
         return length == other.length
-                && (backing.isEmpty() || other.backing.isEmpty() || backing.equals(other.backing));
+                && (backing.equals(other.backing)
+                        || isPart(backing, other.backing)
+                        || isPart(other.backing, backing));
+    }
+
+    /** Whether less is told than elsewhere, and nothing else: another kernel may tell more. */
+    private static boolean isPart(final String less, final String more) {
+        return less.isEmpty() || more.startsWith(less + ", ");
     }
 
     private String described() {

@@ -67,7 +67,7 @@ public final class RecordFormat {
         put(bytes, record.leftSession());
         put(bytes, record.boot());
         bytes.putLong(record.committedEpoch());
-        bytes.put((byte) record.standing().ordinal());
+        bytes.put(record.standing().code());
         bytes.put(
                 (byte)
                         ((record.isClean() ? CLEAN : 0)
@@ -128,7 +128,7 @@ public final class RecordFormat {
         final Id left = id(bytes);
         final Id boot = id(bytes);
         final long committed = bytes.getLong();
-        final Standing standing = standing(bytes.get());
+        final Standing standing = Standing.of(bytes.get());
         final int flags = bytes.get();
         final Lineage lineage = lineage(bytes);
         final int diskCount = Short.toUnsignedInt(bytes.getShort());
@@ -159,16 +159,8 @@ public final class RecordFormat {
 
     private static int sum(final ByteBuffer bytes, final int length) {
         final CRC32C sum = new CRC32C();
-        sum.update(bytes.array(), AT_BODY, length - AT_BODY);
+        sum.update(bytes.slice(AT_BODY, length - AT_BODY));
         return (int) sum.getValue();
-    }
-
-    static Standing standing(final byte ordinal) {
-        final Standing[] all = Standing.values();
-        if (ordinal < 0 || ordinal >= all.length) {
-            throw new IllegalArgumentException("no standing: " + ordinal);
-        }
-        return all[ordinal];
     }
 
     /** Writes a lineage: also where nodes tell each other of theirs. */

@@ -77,7 +77,7 @@ public record Summary(
         RecordFormat.put(bytes, session);
         RecordFormat.put(bytes, leftSession);
         bytes.putLong(committedEpoch);
-        bytes.put((byte) standing.ordinal()).put((byte) (isEmpty ? EMPTY : 0));
+        bytes.put(standing.code()).put((byte) (isEmpty ? EMPTY : 0));
         RecordFormat.putLineage(bytes, lineage);
         return bytes.array();
     }
@@ -95,7 +95,7 @@ public record Summary(
             final Id session = RecordFormat.id(bytes);
             final Id left = RecordFormat.id(bytes);
             final long committed = bytes.getLong();
-            final Standing standing = RecordFormat.standing(bytes.get());
+            final Standing standing = Standing.of(bytes.get());
             final int flags = bytes.get();
             final Lineage lineage = RecordFormat.lineage(bytes);
             if ((flags & ~EMPTY) != 0) {

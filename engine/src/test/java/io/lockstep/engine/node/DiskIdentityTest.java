@@ -30,7 +30,11 @@ final class DiskIdentityTest {
 
     @Test
     void whatNothingTellsIsNotCompared() {
-        for (final DiskIdentity other : List.of(VDA, new DiskIdentity("vda", 4096, ""))) {
+        for (final DiskIdentity other :
+                List.of(
+                        VDA,
+                        new DiskIdentity("vda", 4096, ""),
+                        new DiskIdentity("vda", 4096, "inode 12, born 2026"))) {
             assertEquals(Optional.empty(), DiskIdentity.difference(List.of(VDA), List.of(other)));
             assertEquals(Optional.empty(), DiskIdentity.difference(List.of(other), List.of(VDA)));
         }
@@ -60,5 +64,10 @@ final class DiskIdentityTest {
                 List.of(new DiskIdentity("vda", 4096, "inode 13")),
                 "disk vda: the state is that of 4096 bytes (inode 12), and there is 4096 bytes"
                         + " (inode 13)");
+        assertDiffers(
+                List.of(VDA),
+                List.of(new DiskIdentity("vda", 4096, "inode 121, born 2026")),
+                "disk vda: the state is that of 4096 bytes (inode 12), and there is 4096 bytes"
+                        + " (inode 121, born 2026)");
     }
 }

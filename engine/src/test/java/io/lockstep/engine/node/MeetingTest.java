@@ -31,13 +31,13 @@ import java.util.stream.Stream;
  * must hold whatever they are.
  */
 final class MeetingTest {
-    private static final Word[] EVERY_WORD = Word.values();
-    private static final Word[] NONE = {Word.NONE};
-    private static final Word[] AT_FIRST = {Word.AT_FIRST};
-    private static final Word[] NOT_NOW = {Word.NONE, Word.AT_FIRST};
+    private static final List<Word> EVERY_WORD = List.of(Word.values());
+    private static final List<Word> NONE = List.of(Word.NONE);
+    private static final List<Word> AT_FIRST = List.of(Word.AT_FIRST);
+    private static final List<Word> NOT_NOW = List.of(Word.NONE, Word.AT_FIRST);
 
     /** Two that meet, and the words with which the answer is that of the line. */
-    private record Case(Said primary, Said secondary, Word... words) {}
+    private record Case(Said primary, Said secondary, List<Word> words) {}
 
     private static Said primary(final Standing standing, final long... generations) {
         return new Said(1, standing, generations).in(1);
@@ -330,7 +330,7 @@ final class MeetingTest {
         final Summary primary = primary(ALONE, newestFirst).heard();
         assertEquals(
                 Answer.SYNCHRONISE,
-                Meeting.of(primary, secondary(FOLLOWING, 2, 1).heard(), NONE[0]));
+                Meeting.of(primary, secondary(FOLLOWING, 2, 1).heard(), Word.NONE));
         final Summary older = secondary(FOLLOWING, 1).heard();
         assertEquals(Answer.UNRELATED, Meeting.of(primary, older, Word.NOW));
         assertEquals(

@@ -176,6 +176,11 @@ final class StateFileTest {
         write();
         Files.write(directory.resolve("state-0.new"), new byte[] {'L', 'S', 'T'});
         assertEquals(Optional.empty(), load());
+        Files.delete(directory.resolve("state-0.new"));
+        Files.createDirectory(directory.resolve("state-0.new"));
+        assertRefused(() -> write(1), "state-0.new");
+        assertFalse(Files.exists(copy(0)), "it has its name already");
+        Files.delete(directory.resolve("state-0.new"));
         write(1);
         assertEquals(Optional.of(record(1)), load());
         Files.write(directory.resolve("state-1.new"), new byte[500]);

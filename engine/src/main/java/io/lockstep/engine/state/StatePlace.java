@@ -6,6 +6,7 @@ import io.lockstep.engine.memory.Posix;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -24,8 +25,17 @@ public final class StatePlace {
      */
     public static Path of(final DiskFile first) throws IOException {
         if (!first.isBlockDevice()) {
-            final Path file = first.path().toRealPath();
-            return file.resolveSibling(file.getFileName() + SUFFIX);
+            try {
+                final Path file = first.path().toRealPath();
+                return file.resolveSibling(file.getFileName() + SUFFIX);
+            } catch (final NoSuchFileException e) {
+                throw new IOException(
+                        "disk "
+                                + first.name()
+                                + ": its file has no name, beside which its state could be; say"
+                                + " where with --state DIR",
+                        e);
+            }
         }
         return ofDevice(first.name(), Posix.geteuid() == 0);
     }

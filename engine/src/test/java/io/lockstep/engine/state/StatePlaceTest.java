@@ -39,6 +39,17 @@ final class StatePlaceTest {
     }
 
     @Test
+    void notBesideAFileThatHasNoName() throws IOException {
+        final Path image = directory.resolve("vda.img");
+        try (DiskFile disk = disk(image)) {
+            Files.delete(image);
+            final String message =
+                    assertThrows(IOException.class, () -> StatePlace.of(disk)).getMessage();
+            assertTrue(message.startsWith("disk vda: its file has no name"), message);
+        }
+    }
+
+    @Test
     void ofADeviceUnderTheSystemsDirectory() throws IOException {
         assertEquals(Path.of("/var/lib/lockstep/vda"), StatePlace.ofDevice("vda", true));
         assertAsks("vda", false, "only root");

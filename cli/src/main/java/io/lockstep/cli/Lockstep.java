@@ -7,6 +7,7 @@ import io.lockstep.cli.command.PrimaryCommand;
 import io.lockstep.cli.command.RehearsalCommand;
 import io.lockstep.cli.command.SecondaryCommand;
 import io.lockstep.cli.command.ServeCommand;
+import io.lockstep.cli.command.StateCommand;
 import io.lockstep.cli.command.StatusCommand;
 import io.lockstep.cli.command.StopCommand;
 import io.lockstep.cli.demo.DemoCommand;
@@ -41,6 +42,7 @@ import java.util.concurrent.Callable;
             CheckpointCommand.class,
             StatusCommand.class,
             FailoverCommand.class,
+            StateCommand.class,
             StopCommand.class,
             DemoCommand.class,
             RehearsalCommand.class

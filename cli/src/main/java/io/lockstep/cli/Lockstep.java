@@ -4,6 +4,7 @@ import io.lockstep.cli.command.CheckpointCommand;
 import io.lockstep.cli.command.EngineCommand;
 import io.lockstep.cli.command.FailoverCommand;
 import io.lockstep.cli.command.PrimaryCommand;
+import io.lockstep.cli.command.PromoteCommand;
 import io.lockstep.cli.command.RehearsalCommand;
 import io.lockstep.cli.command.SecondaryCommand;
 import io.lockstep.cli.command.ServeCommand;
@@ -42,6 +43,7 @@ import java.util.concurrent.Callable;
             CheckpointCommand.class,
             StatusCommand.class,
             FailoverCommand.class,
+            PromoteCommand.class,
             StateCommand.class,
             StopCommand.class,
             DemoCommand.class,

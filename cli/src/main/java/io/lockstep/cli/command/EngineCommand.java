@@ -4,11 +4,13 @@ import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.QmpArgument;
 import io.lockstep.cli.argument.SizeConverter;
+import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.Word;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IParameterConsumer;
@@ -102,6 +104,7 @@ public final class EngineCommand implements Callable<Integer> {
     private List<String> guest = List.of();
 
     @Mixin private ForwardOptions forward;
+    @Mixin private StateOptions state;
 
     @Option(
             names = "--buffer-limit",
@@ -170,10 +173,11 @@ public final class EngineCommand implements Callable<Integer> {
                     EngineRun.start(
                             console,
                             connectionsMax,
-                            forward.toGroupOptions(spec, true),
+                            forward.toGroupOptions(spec, Word.NOW),
                             TimeUnit.SECONDS.toNanos(ATTACH_SECONDS),
                             bufferLimit == null ? 0 : bufferLimit,
-                            null);
+                            null,
+                            state);
             inOrder.forEach(this::add);
             run.engine().openSecondary();
             run.serveGuests(guestAt);

@@ -27,6 +27,7 @@ public final class StateReport {
         report.addProperty("clean", record.isClean());
         report.addProperty("merging", record.isMerging());
         report.addProperty("forced", record.isForced());
+        report.addProperty("peer-out", record.isPeerOut());
         report.addProperty("boot", name(record.boot()));
         final JsonArray lineage = new JsonArray();
         record.lineage().reigns().forEach(reign -> lineage.add(reign(reign)));

@@ -102,6 +102,7 @@ public final class Node {
                                 .peer(peer)
                                 .committedEpoch(committedEpoch)
                                 .leftSession(Id.NONE)
+                                .peerOut(false)
                                 .standing(then));
     }
 
@@ -136,16 +137,27 @@ public final class Node {
 
     /** The buffers are gone, and the disks between two checkpoints. */
     public CompletableFuture<Void> tear() {
-        return happen(Happening.TEAR, (now, then) -> now.draft().standing(then));
-    }
-
-    /** A failover: it takes over from an epoch, with a merge before it. */
-    public CompletableFuture<Void> promote(final Reign reign) {
         return happen(
-                Happening.PROMOTE, (now, then) -> begin(now, reign).merging(true).standing(then));
+                Happening.TEAR,
+                (now, then) -> now.draft().merging(false).peerOut(false).standing(then));
     }
 
-    /** The same because somebody insists; a node without a group begins one. */
+    /**
+     * A failover: it takes over from an epoch. The former primary never follows this reign by
+     * itself.
+     *
+     * @param isMerging whether a merge is before it; otherwise the disks have everything
+     */
+    public CompletableFuture<Void> promote(final Reign reign, final boolean isMerging) {
+        return happen(
+                Happening.PROMOTE,
+                (now, then) -> begin(now, reign).merging(isMerging).peerOut(true).standing(then));
+    }
+
+    /**
+     * The same because somebody insists; a node without a group, which knows of no primary but one
+     * that is no lockstep, begins one.
+     */
     public CompletableFuture<Void> force(final Id groupIfNone, final Reign reign) {
         return happen(
                 Happening.FORCE,
@@ -153,6 +165,7 @@ public final class Node {
                         begin(now, reign)
                                 .group(now.group().isNone() ? groupIfNone : now.group())
                                 .merging(true)
+                                .peerOut(true)
                                 .forced()
                                 .standing(then));
     }
@@ -174,6 +187,11 @@ public final class Node {
                     }
                     return NodeRecord.fresh(name, now.boot(), List.of()).draft().standing(then);
                 });
+    }
+
+    /** The peer knows that it was left behind: it can't take over without being forced to. */
+    public CompletableFuture<Void> peerIsOut() {
+        return stay(now -> now.draft().peerOut(now.standing().isPrimary()));
     }
 
     /** The merge is done: the disks have everything. */

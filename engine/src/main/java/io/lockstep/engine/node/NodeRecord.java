@@ -17,6 +17,8 @@ import java.util.List;
  * @param isClean whether the process that wrote it was stopped in good order
  * @param isMerging whether a failover's merge is not done: the buffers hold what the disks lack
  * @param isForced whether it took over because somebody insisted
+ * @param isPeerOut of a primary: whether its peer can't have taken over, and never will as it is:
+ *     the peer is the former primary, or knows that it was left behind
  * @param boot the host's boot in which this was written
  * @param disks the group's, in order
  */
@@ -31,6 +33,7 @@ public record NodeRecord(
         boolean isClean,
         boolean isMerging,
         boolean isForced,
+        boolean isPeerOut,
         Id boot,
         List<DiskIdentity> disks) {
     /** Disks of one group at most. */
@@ -50,6 +53,9 @@ public record NodeRecord(
         if (isMerging && !standing.isPrimary()) {
             throw new IllegalArgumentException("a merge, and the node " + standing.sentence());
         }
+        if (isPeerOut && !standing.isPrimary()) {
+            throw new IllegalArgumentException("a peer is out, and " + standing.sentence());
+        }
     }
 
     /** Of a node that was never in a pair. */
@@ -62,6 +68,7 @@ public record NodeRecord(
                 Lineage.NONE,
                 0,
                 Id.NONE,
+                false,
                 false,
                 false,
                 false,
@@ -86,6 +93,7 @@ public record NodeRecord(
         private boolean isClean;
         private boolean isMerging;
         private boolean isForced;
+        private boolean isPeerOut;
         private Id boot;
         private List<DiskIdentity> disks;
 
@@ -100,6 +108,7 @@ public record NodeRecord(
             isClean = before.isClean;
             isMerging = before.isMerging;
             isForced = before.isForced;
+            isPeerOut = before.isPeerOut;
             boot = before.boot;
             disks = before.disks;
         }
@@ -149,6 +158,11 @@ public record NodeRecord(
             return this;
         }
 
+        Draft peerOut(final boolean now) {
+            isPeerOut = now;
+            return this;
+        }
+
         Draft boot(final Id now) {
             boot = now;
             return this;
@@ -171,6 +185,7 @@ public record NodeRecord(
                     isClean,
                     isMerging,
                     isForced,
+                    isPeerOut,
                     boot,
                     disks);
         }

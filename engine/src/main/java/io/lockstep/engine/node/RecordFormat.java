@@ -25,7 +25,7 @@ import java.util.zip.CRC32C;
  * 92 16  boot
  * 108 8  committed epoch
  * 116 1  standing
- * 117 1  flags: 1 clean, 2 merging, 4 forced
+ * 117 1  flags: 1 clean, 2 merging, 4 forced, 8 peer out
  * 118 2  number of generations: 16 bytes of name, 8 of origin, 8 of time each
  *     2  number of disks: length 8; name 2 and its bytes; backing 2 and its bytes
  * </pre>
@@ -46,6 +46,8 @@ public final class RecordFormat {
     private static final int CLEAN = 1;
     private static final int MERGING = 2;
     private static final int FORCED = 4;
+    private static final int PEER_OUT = 8;
+    private static final int FLAGS = CLEAN | MERGING | FORCED | PEER_OUT;
 
     private RecordFormat() {}
 
@@ -72,7 +74,8 @@ public final class RecordFormat {
                 (byte)
                         ((record.isClean() ? CLEAN : 0)
                                 | (record.isMerging() ? MERGING : 0)
-                                | (record.isForced() ? FORCED : 0)));
+                                | (record.isForced() ? FORCED : 0)
+                                | (record.isPeerOut() ? PEER_OUT : 0)));
         putLineage(bytes, record.lineage());
         bytes.putShort((short) record.disks().size());
         for (final DiskIdentity disk : record.disks()) {
@@ -137,7 +140,7 @@ public final class RecordFormat {
             final long length = bytes.getLong();
             disks.add(new DiskIdentity(text(bytes), length, text(bytes)));
         }
-        if (bytes.hasRemaining() || (flags & ~(CLEAN | MERGING | FORCED)) != 0) {
+        if (bytes.hasRemaining() || (flags & ~FLAGS) != 0) {
             throw new IllegalArgumentException("more than a record");
         }
         return new Copy(
@@ -153,6 +156,7 @@ public final class RecordFormat {
                         (flags & CLEAN) != 0,
                         (flags & MERGING) != 0,
                         (flags & FORCED) != 0,
+                        (flags & PEER_OUT) != 0,
                         boot,
                         disks));
     }

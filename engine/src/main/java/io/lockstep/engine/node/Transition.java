@@ -25,7 +25,7 @@ public final class Transition {
     static {
         row(Happening.REIGN).put(FRESH, REIGNING);
         all(Happening.FOLLOW, FOLLOWING, FRESH, FOLLOWING, INCONSISTENT, OUTDATED);
-        all(Happening.TEAR, INCONSISTENT, FOLLOWING, INCONSISTENT, OUTDATED);
+        all(Happening.TEAR, INCONSISTENT, FOLLOWING, INCONSISTENT, OUTDATED, REIGNING, ALONE);
         all(Happening.OUTDATE, OUTDATED, FOLLOWING, OUTDATED);
         row(Happening.OUTDATE).put(INCONSISTENT, INCONSISTENT);
         row(Happening.PROMOTE).put(FOLLOWING, ALONE);

@@ -64,7 +64,7 @@ final class NodeTest {
             case FOLLOW -> node.follow(primary(), 31);
             case TEAR -> node.tear();
             case OUTDATE -> node.outdate(31);
-            case PROMOTE -> node.promote(Nodes.reign(4));
+            case PROMOTE -> node.promote(Nodes.reign(4), true);
             case FORCE -> node.force(Nodes.GROUP, Nodes.reign(4));
             case PART -> node.part(Nodes.reign(4));
             case REJOIN -> node.rejoin(Nodes.node(3), 31);
@@ -224,7 +224,7 @@ final class NodeTest {
     @Test
     void itIsNotForgottenInTheMidstOfAMerge() {
         final Node node = node(Standing.FOLLOWING);
-        node.promote(Nodes.reign(4));
+        node.promote(Nodes.reign(4), true);
         store.answer();
         assertTrue(failure(node.forget(ANOTHER)).contains("a merge is not done"));
         assertEquals(Standing.ALONE, node.standing());
@@ -233,7 +233,7 @@ final class NodeTest {
     @Test
     void nothingCountsBeforeItIsStored() {
         final Node node = node(Standing.FOLLOWING);
-        final CompletableFuture<Void> done = node.promote(Nodes.reign(4));
+        final CompletableFuture<Void> done = node.promote(Nodes.reign(4), true);
         assertFalse(done.isDone());
         assertEquals(Nodes.standing(Standing.FOLLOWING), node.record());
         store.answer();
@@ -246,12 +246,12 @@ final class NodeTest {
     void aStoreThatFailsChangesNothing() {
         final Node node = node(Standing.FOLLOWING);
         store.failure = Optional.of("the disk is full");
-        final CompletableFuture<Void> refused = node.promote(Nodes.reign(4));
+        final CompletableFuture<Void> refused = node.promote(Nodes.reign(4), true);
         store.answer();
         assertEquals("the state can't be recorded: the disk is full", failure(refused));
         assertEquals(Nodes.standing(Standing.FOLLOWING), node.record());
         store.failure = Optional.empty();
-        final CompletableFuture<Void> done = node.promote(Nodes.reign(4));
+        final CompletableFuture<Void> done = node.promote(Nodes.reign(4), true);
         store.answer();
         done.join();
         assertEquals(Standing.ALONE, node.standing());
@@ -264,7 +264,7 @@ final class NodeTest {
         final List<CompletableFuture<Void>> all =
                 List.of(
                         node.reign(Nodes.GROUP, Nodes.reign(1)),
-                        node.promote(Nodes.reign(2)),
+                        node.promote(Nodes.reign(2), true),
                         node.part(Nodes.reign(3)),
                         node.rejoin(Nodes.node(2), 31));
         for (int i = 0; i < all.size(); i++) {

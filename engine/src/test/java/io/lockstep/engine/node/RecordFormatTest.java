@@ -104,7 +104,7 @@ final class RecordFormatTest {
         }
         assertEquals(Optional.empty(), RecordFormat.decode(with(standing, (byte) 0)), "fresh");
         assertEquals(Optional.empty(), RecordFormat.decode(with(standing, (byte) 1)), "merging");
-        assertEquals(Optional.empty(), RecordFormat.decode(with(flags, (byte) 8)));
+        assertEquals(Optional.empty(), RecordFormat.decode(with(flags, (byte) 16)));
         assertEquals(Optional.empty(), RecordFormat.decode(with(generations, (byte) -1)));
         assertEquals(Optional.empty(), RecordFormat.decode(with(generations + 1, (byte) 1)));
         assertEquals(

@@ -17,6 +17,9 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Selves;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.ControlSpace;
@@ -63,6 +66,7 @@ final class PairTest {
     private NioLoop guestLoop;
     private NioLoop linkLoop;
     private UnaryOperator<IoLoop> groupLoop = UnaryOperator.identity();
+    private final Self secondarySelf = Selves.fresh(1);
     private SecondaryGroup secondary;
     private PrimaryGroup primary;
     private NbdServer server;
@@ -82,7 +86,7 @@ final class PairTest {
     void whatThePrimaryWritesReachesTheSecondaryAndFailoverReturnsToTheCheckpoint()
             throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Random random = new Random(1);
         final byte[] content = new byte[LENGTH];
         writeRandomly(random, content, 300);
@@ -99,7 +103,7 @@ final class PairTest {
         assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
         assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
 
-        onLoop(secondaryLoop, () -> secondary.stop(true));
+        onLoop(secondaryLoop, () -> secondary.failOver(true));
         while (call(secondaryLoop, () -> secondary.status().state()) == GroupStatus.State.MERGING) {
             Thread.onSpinWait();
         }
@@ -110,7 +114,7 @@ final class PairTest {
     @Test
     void manyCheckpointsRunWhileTheGuestWrites() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Random random = new Random(2);
         final byte[] content = new byte[LENGTH];
         for (long epoch = 1; epoch <= 50; epoch++) {
@@ -124,7 +128,7 @@ final class PairTest {
     @Test
     void theLinkComesBackAfterACut() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Random random = new Random(3);
         final byte[] content = new byte[LENGTH];
         for (int cut = 0; cut < 5; cut++) {
@@ -158,7 +162,7 @@ final class PairTest {
     }
 
     private static PrimaryGroup.Options withPatience(final long nanos) {
-        return new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false, 0, nanos);
+        return new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE, 0, nanos);
     }
 
     /** The secondary goes on, and can't be reached. */
@@ -312,9 +316,14 @@ final class PairTest {
     /** The control space of a secondary that refuses every seal. */
     private record WithoutSeals(ControlSpace control) implements ControlSpace {
         @Override
-        public int read(
-                final int offset, final int length, final MemorySegment into, final long position) {
-            return control.read(offset, length, into, position);
+        public void read(
+                final int offset,
+                final int length,
+                final MemorySegment into,
+                final long position,
+                final Disk.Completion completion,
+                final long token) {
+            control.read(offset, length, into, position, completion, token);
         }
 
         @Override
@@ -379,7 +388,11 @@ final class PairTest {
         startSecondary();
         startPrimary(
                 new PrimaryGroup.Options(
-                        1 << 16, FullLogPolicy.BLOCK, false, 0, TimeUnit.MILLISECONDS.toNanos(1)));
+                        1 << 16,
+                        FullLogPolicy.BLOCK,
+                        Word.NONE,
+                        0,
+                        TimeUnit.MILLISECONDS.toNanos(1)));
         cutOff();
         awaitAway();
         final Disk guest = primary.guestExports().getFirst().disk();
@@ -403,7 +416,7 @@ final class PairTest {
     @Test
     void aFullLogDetachesWhereThePolicySaysSo() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(1 << 16, FullLogPolicy.DETACH, false));
+        startPrimary(new PrimaryGroup.Options(1 << 16, FullLogPolicy.DETACH, Word.NONE));
         onLoop(
                 secondaryLoop,
                 () -> {
@@ -425,7 +438,7 @@ final class PairTest {
     @Test
     void aSecondaryThatMayNotLagHoldsTheGuestUpOnlyWhileItIsThere() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false, 1));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE, 1));
         final Random random = new Random(6);
         final byte[] content = new byte[LENGTH];
         for (long epoch = 1; epoch <= 5; epoch++) {
@@ -461,7 +474,7 @@ final class PairTest {
         groupLoop = loop -> hasty[0] = new HastyLoop(loop, 2 * lagNanosMax);
         startSecondary();
         startPrimary(
-                new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.DETACH, false, lagNanosMax));
+                new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.DETACH, Word.NONE, lagNanosMax));
         final CountDownLatch mayAnswer = new CountDownLatch(1);
         secondaryLoop.execute(() -> await(mayAnswer));
         final Disk guest = primary.guestExports().getFirst().disk();
@@ -499,7 +512,7 @@ final class PairTest {
     @Test
     void onlyDataThatTheSecondaryLacksIsALag() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final CountDownLatch mayAnswer = new CountDownLatch(1);
         secondaryLoop.execute(() -> await(mayAnswer));
         final Disk guest = primary.guestExports().getFirst().disk();
@@ -526,7 +539,7 @@ final class PairTest {
                         () ->
                                 startPrimary(
                                         new PrimaryGroup.Options(
-                                                LOG_LENGTH, FullLogPolicy.BLOCK, false),
+                                                LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE),
                                         names));
         assertTrue(refused.getMessage().contains(sentence), refused.getMessage());
     }
@@ -535,7 +548,7 @@ final class PairTest {
     @Test
     void aPlainServerInThePlaceOfTheSecondaryIsNotWrittenTo() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final CountDownLatch hasComeTwice = new CountDownLatch(2);
         final FileDisk plain = open("plain", "vda", secondaryLoop);
         final NbdServer other = serverOf(List.of(ServedExport.of(plain, "no secondary")));
@@ -619,6 +632,7 @@ final class PairTest {
                             SecondaryGroup.open(
                                     secondaryLoop,
                                     List.of(disk),
+                                    secondarySelf,
                                     SecondaryGroup.Options.in(
                                             folder.resolve("buffers"), 1, 64 << 20),
                                     (event, name, epoch, sentence) -> {});
@@ -660,6 +674,7 @@ final class PairTest {
                                     linkLoop,
                                     disks,
                                     endpoint(),
+                                    Selves.fresh(2),
                                     options,
                                     (event, name, epoch, sentence) -> {});
                     opened.add(primary);

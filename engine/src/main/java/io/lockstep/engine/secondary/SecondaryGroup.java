@@ -306,14 +306,14 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             return fail(verdict.reason());
         }
         ending = events.endedByFailover(); // nothing is committed while it is being recorded
-        ended = new CompletableFuture<>();
-        recordEnd(succession.takeOver(), this::takeOver);
-        return ended;
+        return recordEnd(succession.takeOver(), this::takeOver);
     }
 
     /** Goes on where the end of replication is recorded; otherwise it has not ended. */
-    private void recordEnd(final CompletableFuture<Void> recorded, final Runnable whenRecorded) {
-        final CompletableFuture<Void> present = ended;
+    private CompletableFuture<Void> recordEnd(
+            final CompletableFuture<Void> recorded, final Runnable whenRecorded) {
+        final CompletableFuture<Void> present = new CompletableFuture<>();
+        ended = present;
         recorded.whenComplete(
                 (done, thrown) -> {
                     if (isClosed) {
@@ -328,6 +328,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                                 new GroupException(SecondaryEvents.sentenceOf(thrown)));
                     }
                 });
+        return present;
     }
 
     private void takeOver() {
@@ -356,9 +357,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                             + " with 'lockstep failover'");
         }
         ending = SecondaryEvents.endedByStop();
-        ended = new CompletableFuture<>();
-        recordEnd(succession.goAlone(), this::standAloneAsWritten);
-        return ended;
+        return recordEnd(succession.goAlone(), this::standAloneAsWritten);
     }
 
     private void standAloneAsWritten() {

@@ -35,7 +35,7 @@ final class LivesTest {
     private void write(final String guest, final int value) {
         rig.python(
                 "h = connect(sys.argv[1]); h.pwrite(bytes([int(sys.argv[2])]) * 4096, 0);"
-                    + " h.flush()",
+                        + " h.flush()",
                 guest,
                 "" + value);
     }

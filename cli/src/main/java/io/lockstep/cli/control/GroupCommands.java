@@ -163,7 +163,7 @@ final class GroupCommands {
     /** A primary may be waiting for its secondary for as long as it takes, and nobody for that. */
     private CompletableFuture<Void> startInTime() {
         final CompletableFuture<Void> answer = new CompletableFuture<>();
-        group.start().whenComplete((done, thrown) -> settle(answer, done, thrown));
+        group.start().whenComplete((done, thrown) -> settle(answer, null, thrown));
         if (!answer.isDone()) {
             controlled
                     .loop()

@@ -119,8 +119,11 @@ final class Link {
     /** Heartbeats that were not answered yet, by disk. */
     private final boolean[] beats;
 
-    /** The last thing is being said: nothing more is sent. */
+    /** The last thing is being said, or was: nothing more is sent. */
     private boolean isEnding;
+
+    private boolean isTelling;
+    private Runnable whenTold = () -> {};
 
     private final Runnable workTask = this::workSoon;
 
@@ -205,9 +208,12 @@ final class Link {
         final Consumer<Runnable> end =
                 then -> {
                     if (left.getAndSet(Integer.MIN_VALUE) >= 0) {
+                        isTelling = false;
                         then.run();
+                        whenTold.run();
                     }
                 };
+        isTelling = true;
         ControlRecord.write(record, 0, kind, 0, 0, session, 0);
         for (int i = 0; i < count && left.get() > 0; i++) {
             final boolean isTaken =
@@ -254,9 +260,17 @@ final class Link {
         }
     }
 
-    /** Ends it for good and at once, also where it was left before: nothing is sent any more. */
-    void cut() {
-        connections.cut();
+    /**
+     * Ends it for good, also where it was left before: nothing is sent any more. At once, unless
+     * the last thing is still being said.
+     */
+    void cut(final Runnable whenCut) {
+        if (isTelling) {
+            whenTold = () -> cut(whenCut);
+        } else {
+            connections.cut();
+            whenCut.run();
+        }
     }
 
     /** Sends again what was not released. */

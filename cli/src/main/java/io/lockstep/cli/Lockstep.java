@@ -4,9 +4,11 @@ import io.lockstep.cli.command.CheckpointCommand;
 import io.lockstep.cli.command.EngineCommand;
 import io.lockstep.cli.command.FailoverCommand;
 import io.lockstep.cli.command.PrimaryCommand;
+import io.lockstep.cli.command.PromoteCommand;
 import io.lockstep.cli.command.RehearsalCommand;
 import io.lockstep.cli.command.SecondaryCommand;
 import io.lockstep.cli.command.ServeCommand;
+import io.lockstep.cli.command.StateCommand;
 import io.lockstep.cli.command.StatusCommand;
 import io.lockstep.cli.command.StopCommand;
 import io.lockstep.cli.demo.DemoCommand;
@@ -41,6 +43,8 @@ import java.util.concurrent.Callable;
             CheckpointCommand.class,
             StatusCommand.class,
             FailoverCommand.class,
+            PromoteCommand.class,
+            StateCommand.class,
             StopCommand.class,
             DemoCommand.class,
             RehearsalCommand.class

@@ -150,7 +150,7 @@ public final class Nbd {
     public static final String CONTEXT_CONTROL = "x-lockstep:control";
 
     /** Length of the control space in bytes. */
-    public static final int CONTROL_LENGTH = 64;
+    public static final int CONTROL_LENGTH = 64 + 1152;
 
     /** A string on the wire is never longer, in bytes of UTF-8 (section "Conventions"). */
     public static final int STRING_LENGTH_MAX = 4096;

@@ -6,11 +6,19 @@ import static io.lockstep.hardening.Messages.option;
 import static io.lockstep.hardening.Messages.queries;
 import static io.lockstep.hardening.Messages.request;
 
+import io.lockstep.engine.node.DiskIdentity;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Node;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.RecordFormat;
+import io.lockstep.engine.node.Reign;
+import io.lockstep.engine.node.Summary;
 import io.lockstep.nbd.Nbd;
 import io.lockstep.nbd.ReplyStyle;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -378,6 +386,40 @@ final class FuzzSeeds {
                         "a..b=1,=2")
                 .map(text -> Bytes.text(text).toArray())
                 .toList();
+    }
+
+    static List<byte[]> nodeState() {
+        final Id group = new Id(7, 1);
+        final NodeRecord fresh =
+                NodeRecord.fresh(
+                        new Id(1, 1),
+                        new Id(8, 1),
+                        List.of(
+                                new DiskIdentity("vda", 1 << 20, "inode 12, born"),
+                                new DiskIdentity("\u00e9", 1 << 30, "")));
+        final List<NodeRecord> records = new ArrayList<>(List.of(fresh));
+        final Node node =
+                new Node(
+                        fresh,
+                        (record, whenStored) -> {
+                            records.add(record);
+                            whenStored.onStored(Optional.empty());
+                        });
+        node.reign(group, new Reign(new Id(2, 1), 0, 1)).join();
+        node.rejoin(new Id(1, 2), 9).join();
+        node.part(new Reign(new Id(2, 2), 10, 2)).join();
+        node.leave(new Id(3, 1), 12).join();
+        final List<byte[]> seeds = new ArrayList<>();
+        for (final NodeRecord record : records) {
+            seeds.add(RecordFormat.encode(new RecordFormat.Copy(1, record)));
+            final Summary one = Summary.of(record, 12, new Id(3, 1), false);
+            seeds.add(new Bytes().put(one.encode()).put(one.encode()).toArray());
+            for (final NodeRecord other : records) {
+                final Summary second = Summary.of(other, 9, Id.NONE, true);
+                seeds.add(new Bytes().put(one.encode()).put(second.encode()).toArray());
+            }
+        }
+        return seeds;
     }
 
     /** Each stream whole, and in portions. */

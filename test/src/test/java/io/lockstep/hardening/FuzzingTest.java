@@ -56,7 +56,8 @@ final class FuzzingTest {
                 "ClientHandshake",
                 "ClientTransmission",
                 "Qmp",
-                "DottedKeys"
+                "DottedKeys",
+                "NodeState"
             })
     void noInputBreaks(final String target) throws Exception {
         org.junit.jupiter.api.Assumptions.assumeTrue(
@@ -134,7 +135,7 @@ final class FuzzingTest {
                         "com.code_intelligence.jazzer.Jazzer",
                         "--target_class=io.lockstep.hardening." + target + "FuzzTest",
                         "--instrumentation_includes=io.lockstep.nbd.**:io.lockstep.engine.server.**:"
-                            + "io.lockstep.cli.**",
+                            + "io.lockstep.engine.node.**:io.lockstep.cli.**",
                         // Jazzer's own detectors look for injections, of which there are none.
                         "--custom_hook_includes=none.**",
                         "-max_total_time=" + SECONDS,

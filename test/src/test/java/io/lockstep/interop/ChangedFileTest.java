@@ -101,7 +101,7 @@ final class ChangedFileTest {
             final String secondGuest = pair.secondaryGuest("a");
             assertEquals(before, nbd.read(secondGuest, 0, 8192), "the checkpoint");
             assertEquals("EIO", nbd.read(secondGuest, HALF, 4096));
-            control.execute("x-lockstep-failover");
+            control.execute("x-lockstep-failover", "{'force': true}");
             control.awaitMerged();
             assertEquals(before, nbd.read(secondGuest, 0, 8192), "after the failover");
             assertEquals("EIO", nbd.read(secondGuest, HALF, 4096));

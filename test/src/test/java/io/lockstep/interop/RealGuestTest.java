@@ -67,7 +67,7 @@ final class RealGuestTest {
         final Map<Integer, String> expected = checkpoints.filesOfTheLast();
         assertTrue(checkpoints.count() > 10 && expected.size() > 10, checkpoints::toString);
         try (Control control = pair.secondaryControl()) {
-            control.execute("x-lockstep-failover");
+            control.execute("x-lockstep-failover", "{'force': true}");
             final RealGuest next = RealGuest.bootFrom(rig, pair.secondaryGuest("a"), "recover");
             next.await("recovered the journal");
             next.await("clean");

@@ -204,7 +204,7 @@ final class ReplicatedPair {
     /** Fails over, and waits until the secondary's disks are plain files. */
     void failOver() {
         try (Control control = secondaryControl()) {
-            control.execute("x-lockstep-failover");
+            control.execute("x-lockstep-failover", "{'force': true}");
             control.awaitMerged();
         }
     }

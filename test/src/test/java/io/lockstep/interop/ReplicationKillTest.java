@@ -181,7 +181,7 @@ final class ReplicationKillTest {
     /** Kills it in its merge until there is none any more. */
     private void killInMerges(final ReplicatedPair pair) {
         try (Control control = pair.secondaryControl()) {
-            control.execute("x-lockstep-failover");
+            control.execute("x-lockstep-failover", "{'force': true}");
         }
         for (int kill = 0; kill < 5; kill++) {
             sleepUpTo(DELAY_MICROS_MAX / 3);

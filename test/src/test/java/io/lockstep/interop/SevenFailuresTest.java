@@ -169,7 +169,7 @@ final class SevenFailuresTest {
         final Program manager = listen(controlOf(pair, false));
         assertEquals("0", write(pair.secondaryGuest("a"), 3));
         try (Control control = pair.secondaryControl()) {
-            control.execute("x-lockstep-failover");
+            control.execute("x-lockstep-failover", "{'force': true}");
             manager.awaitLine(line -> line.contains("BLOCK_JOB_ERROR"));
             assertEquals("merging", control.state());
             rig.python(

@@ -8,6 +8,7 @@ import io.lockstep.bench.load.OwnLoad;
 import io.lockstep.bench.peer.MemoryFolder;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
@@ -156,10 +157,12 @@ final class QuietReplicationTest {
                 new EngineOptions(
                         16,
                         20_000,
-                        new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false),
+                        new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE),
                         0,
                         BUFFER_LIMIT,
                         isPrimary ? null : directory.resolve("buffers"),
+                        null,
+                        true,
                         groupEvents,
                         new Problems(),
                         thrown -> problems.add(thrown.toString())));

@@ -7,6 +7,7 @@ import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.loop.ConnectionHandler;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.server.ConnectionLimit;
@@ -61,7 +62,7 @@ final class ForeignSecondaryScenario {
                         network,
                         "primary",
                         disks,
-                        new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, true),
+                        new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
                         dice.chance(0.5),
                         true);
     }

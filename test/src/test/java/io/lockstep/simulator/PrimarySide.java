@@ -33,6 +33,7 @@ final class PrimarySide implements ServerEvents {
     private final boolean isCalm;
     private final List<PrimaryGroup> gone = new ArrayList<>();
     private final Set<GroupEvents.Event> heard = EnumSet.noneOf(GroupEvents.Event.class);
+    private final SimulatedNode node;
     private SimulatedLoop loop;
     private PrimaryGroup group;
     private IoLoop.Listener listener;
@@ -57,6 +58,7 @@ final class PrimarySide implements ServerEvents {
         this.hasLinkLoop = hasLinkLoop;
         this.isCalm = isCalm;
         host = new SimulatedHost(network, name);
+        node = new SimulatedNode(2 * simulation.seed() + name.hashCode());
     }
 
     SimulatedHost host() {
@@ -106,6 +108,7 @@ final class PrimarySide implements ServerEvents {
                             linkLoop,
                             media,
                             SecondarySide.STREAM,
+                            node.self(),
                             options,
                             (event, disk, epoch, sentence) -> {
                                 if (loop == own) {

@@ -3,6 +3,7 @@ package io.lockstep.simulator;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
 
@@ -118,7 +119,7 @@ final class ReplicationScenario implements AutoCloseable {
                 new PrimaryGroup.Options(
                         trouble.smallLog() ? SMALL_LOG_LENGTH : LOG_LENGTH,
                         trouble.detaches() ? FullLogPolicy.DETACH : FullLogPolicy.BLOCK,
-                        true),
+                        Word.AT_FIRST),
                 dice.chance(0.7),
                 !trouble.primaryDiskFails() && !(trouble.smallLog() && trouble.detaches()));
     }

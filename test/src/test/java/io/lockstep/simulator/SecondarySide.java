@@ -40,6 +40,7 @@ final class SecondarySide implements ServerEvents {
     private final boolean isCalm;
     private final List<SecondaryGroup> killed = new ArrayList<>();
     private final Set<GroupEvents.Event> heard = EnumSet.noneOf(GroupEvents.Event.class);
+    private final SimulatedNode node;
     private Path buffers;
     private SimulatedLoop loop;
     private SecondaryGroup group;
@@ -66,6 +67,7 @@ final class SecondarySide implements ServerEvents {
         this.bufferLimit = bufferLimit;
         this.isCalm = isCalm;
         host = new SimulatedHost(network, "secondary");
+        node = new SimulatedNode(2 * simulation.seed());
         buffers = directories.fresh();
     }
 
@@ -109,6 +111,7 @@ final class SecondarySide implements ServerEvents {
                     SecondaryGroup.open(
                             own,
                             media,
+                            node.self(),
                             SecondaryGroup.Options.in(buffers, media.size(), bufferLimit),
                             (event, disk, epoch, sentence) -> {
                                 if (loop == own) {
@@ -181,7 +184,7 @@ final class SecondarySide implements ServerEvents {
                     () -> {
                         final GroupStatus.State state = present.status().state();
                         if (state != GroupStatus.State.IDLE) {
-                            present.stop(true).exceptionally(this::failed);
+                            present.failOver(true).exceptionally(this::failed);
                         }
                     });
         }
@@ -286,6 +289,7 @@ final class SecondarySide implements ServerEvents {
                                 SecondaryGroup.open(
                                         its,
                                         opened,
+                                        node.copy().self(),
                                         SecondaryGroup.Options.in(
                                                 directories.copy(buffers),
                                                 opened.size(),
@@ -295,7 +299,7 @@ final class SecondarySide implements ServerEvents {
                         throw new UncheckedIOException(e);
                     }
                     if (copy[0].status().state() != GroupStatus.State.MERGING) {
-                        copy[0].stop(true);
+                        copy[0].failOver(true);
                     }
                 });
         world.runUntil(
@@ -345,9 +349,14 @@ final class SecondarySide implements ServerEvents {
     /** Listens to the seals. */
     private record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpace {
         @Override
-        public int read(
-                final int offset, final int length, final MemorySegment into, final long position) {
-            return control.read(offset, length, into, position);
+        public void read(
+                final int offset,
+                final int length,
+                final MemorySegment into,
+                final long position,
+                final Disk.Completion completion,
+                final long token) {
+            control.read(offset, length, into, position, completion, token);
         }
 
         @Override

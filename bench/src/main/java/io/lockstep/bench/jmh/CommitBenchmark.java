@@ -3,6 +3,7 @@ package io.lockstep.bench.jmh;
 import io.lockstep.bench.peer.MemoryFolder;
 import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.node.Id;
 
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
@@ -43,7 +44,13 @@ public class CommitBenchmark extends PieceBenchmark {
     @Setup
     public void open() throws IOException {
         directory = new MemoryFolder();
-        page = GroupPage.open(directory.path().resolve("group"), List.of());
+        page =
+                GroupPage.open(
+                        directory.path().resolve("group"),
+                        List.of(),
+                        new Id(1, 1),
+                        new Id(1, 2),
+                        0);
         hidden = EpochBuffer.open(directory.path(), "hidden-odd", DISK_LENGTH, DISK_LENGTH);
         hidden.enter(EPOCH);
         dirtyBlocks = ((long) dirtyGibibytes << 30) / EpochBuffer.BLOCK_LENGTH;

@@ -1,6 +1,7 @@
 package io.lockstep.cli.argument;
 
 import io.lockstep.cli.control.PeerMonitor;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
 
@@ -64,7 +65,7 @@ public final class ForwardOptions {
 
     /** Of a process that forwards nothing. */
     public static PrimaryGroup.Options none() {
-        return new PrimaryGroup.Options(LOG_LENGTH_MIN, FullLogPolicy.BLOCK, false);
+        return new PrimaryGroup.Options(LOG_LENGTH_MIN, FullLogPolicy.BLOCK, Word.NONE);
     }
 
     /**
@@ -72,8 +73,7 @@ public final class ForwardOptions {
      *
      * @throws ParameterException where they make no sense
      */
-    public PrimaryGroup.Options toGroupOptions(
-            final CommandSpec spec, final boolean assumeIdentical) {
+    public PrimaryGroup.Options toGroupOptions(final CommandSpec spec, final Word word) {
         if (logSize < LOG_LENGTH_MIN || logSize > LOG_LENGTH_MAX || Long.bitCount(logSize) != 1) {
             throw new ParameterException(
                     spec.commandLine(),
@@ -88,6 +88,6 @@ public final class ForwardOptions {
                                     spec.commandLine(),
                                     "--on-full-log must be block or detach, not " + onFullLog);
                 };
-        return new PrimaryGroup.Options((int) logSize, policy, assumeIdentical, maxLag.toNanos());
+        return new PrimaryGroup.Options((int) logSize, policy, word, maxLag.toNanos());
     }
 }

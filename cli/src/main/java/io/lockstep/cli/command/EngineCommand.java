@@ -5,12 +5,14 @@ import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.MachineOptions;
 import io.lockstep.cli.argument.QmpArgument;
 import io.lockstep.cli.argument.SizeConverter;
+import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.control.ControlAddress;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.Word;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IParameterConsumer;
@@ -123,6 +125,7 @@ public final class EngineCommand implements Callable<Integer> {
     private List<String> guest = List.of();
 
     @Mixin private ForwardOptions forward;
+    @Mixin private StateOptions state;
 
     @Mixin private MachineOptions machine;
 
@@ -200,10 +203,11 @@ public final class EngineCommand implements Callable<Integer> {
                     EngineRun.start(
                             console,
                             connectionsMax,
-                            forward.toGroupOptions(spec, true),
+                            forward.toGroupOptions(spec, Word.NOW),
                             TimeUnit.SECONDS.toNanos(ATTACH_SECONDS),
                             bufferLimit == null ? 0 : bufferLimit,
-                            null);
+                            null,
+                            state);
             inOrder.forEach(this::add);
             run.engine().openSecondary();
             run.serveGuests(guestAt);

@@ -30,6 +30,8 @@ import java.util.concurrent.TimeUnit;
         footer = {
             "  On the secondary's host, when the primary is lost:",
             "    lockstep failover --control /run/secondary.qmp",
+            "  Whether it would be accepted, and what it would lose:",
+            "    lockstep failover --control /run/secondary.qmp --explain",
             "",
             "  The guest is served at once; then the buffers are merged into the disks, which",
             "  this waits for.",
@@ -48,12 +50,37 @@ public final class FailoverCommand implements Callable<Integer> {
             description = "Return as soon as the guest is served; the merge goes on.")
     private boolean noWait;
 
+    @Option(
+            names = "--force",
+            description =
+                    "Take over also where that is refused: the primary is linked and alive, or went"
+                        + " on without this node, or the disks are between two checkpoints. What is"
+                        + " missing here is lost.")
+    private boolean force;
+
+    @Option(
+            names = "--explain",
+            description =
+                    "Do nothing, and print as JSON whether a failover would be accepted, why not,"
+                            + " to which epoch it would go, and what would be lost as far as the"
+                            + " secondary has heard of it. Exits with 0 if it would be accepted.")
+    private boolean explain;
+
     @Override
     public Integer call() throws InterruptedException {
         final PrintWriter out = spec.commandLine().getOut();
         try (QmpClient client = options.connect()) {
+            if (explain) {
+                final JsonObject verdict = client.execute("x-lockstep-verdict", options.timeout());
+                out.println(verdict);
+                return verdict.get("allowed").getAsBoolean() ? 0 : 1;
+            }
             final long start = System.nanoTime();
-            final JsonObject done = client.execute("x-lockstep-failover", options.timeout());
+            final JsonObject arguments = new JsonObject();
+            arguments.addProperty("force", force);
+            final JsonObject done =
+                    client.execute("x-lockstep-failover", arguments, options.timeout())
+                            .getAsJsonObject();
             final long epoch = done.get("epoch").getAsLong();
             out.println(
                     done.get("done-before").getAsBoolean()

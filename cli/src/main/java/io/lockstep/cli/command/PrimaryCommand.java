@@ -5,13 +5,16 @@ import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.DurationConverter;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.PeerCheck;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.loop.AddressFamilies;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.service.LoopCall;
 
@@ -50,7 +53,10 @@ import java.util.concurrent.TimeoutException;
             "  Disks without any data on both sides are known to be equal; of others you say",
             "  so with --assume-identical, after copying them (docs/operations.md).",
             "",
-            "  It prints one line that begins with \"ready\" when the guest may come.",
+            "  It prints one line that begins with \"ready\" when the guest may come. Started"
+                    + " again,",
+            "  it serves the guest when it has met its peer, which may have taken over meanwhile;",
+            "  or at once when it is told that it has not: lockstep promote.",
             "",
             "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address or the control",
             "socket can't be had, or the secondary refuses; 2 wrong usage."
@@ -100,8 +106,10 @@ public final class PrimaryCommand implements Callable<Integer> {
     @Option(
             names = "--assume-identical",
             description =
-                    "The disks hold the same data on both sides: you have copied them. Without"
-                            + " it only disks without any data are taken for equal.")
+                    "The disks hold the same data on both sides: you have copied them. It counts"
+                            + " when they meet for the first time, of which neither was in a pair"
+                            + " before. Without it only disks without any data are taken for"
+                            + " equal.")
     private boolean assumeIdentical;
 
     @Option(
@@ -114,6 +122,7 @@ public final class PrimaryCommand implements Callable<Integer> {
     private Duration checkpointEvery;
 
     @Mixin private ForwardOptions forward;
+    @Mixin private StateOptions state;
 
     @Option(
             names = "--max-connections",
@@ -142,7 +151,7 @@ public final class PrimaryCommand implements Callable<Integer> {
         console = new Console(spec, verbose);
         try {
             AddressFamilies.requireFor(peerAt);
-            run = EngineRun.start(console, connectionsMax, options, 0, 0, null);
+            run = EngineRun.start(console, connectionsMax, options, 0, 0, null, state);
             arguments.files().forEach((name, file) -> run.graph().addPrimary(name, file, peerAt));
             forward.peerMonitor().ifPresent(run::checkpointPeerAt);
             run.control(control);
@@ -179,7 +188,7 @@ public final class PrimaryCommand implements Callable<Integer> {
         if (connectionsMax < 1) {
             throw usage("--max-connections must be at least 1, not " + connectionsMax);
         }
-        return forward.toGroupOptions(spec, assumeIdentical);
+        return forward.toGroupOptions(spec, assumeIdentical ? Word.AT_FIRST : Word.NONE);
     }
 
     private ParameterException usage(final String message) {
@@ -200,7 +209,7 @@ public final class PrimaryCommand implements Callable<Integer> {
             started.get(FIRST_ATTACH_MS, TimeUnit.MILLISECONDS);
             return true;
         } catch (final ExecutionException e) {
-            return false; // the group's event has said why
+            return isWaiting(); // the group's event has said why
         } catch (final TimeoutException e) {
             final PeerCheck.Finding finding = PeerCheck.ask(peerAt, names, console);
             console.say(
@@ -208,6 +217,18 @@ public final class PrimaryCommand implements Callable<Integer> {
                             + finding.sentence());
             return !finding.isRefusal();
         }
+    }
+
+    /** Whether the guest is not served until its user has decided. */
+    private boolean isWaiting() throws IOException {
+        final String waiting =
+                LoopCall.call(run.engine().loop(), () -> run.engine().group().node())
+                        .map(NodeStatus::waiting)
+                        .orElse("");
+        if (!waiting.isEmpty()) {
+            console.say(waiting);
+        }
+        return !waiting.isEmpty();
     }
 
     private void makeCheckpoints() {

@@ -1,5 +1,7 @@
 package io.lockstep.cli.command;
 
+import com.google.gson.JsonObject;
+
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.run.BlockingGuest;
 import io.lockstep.cli.run.Rehearsal;
@@ -146,6 +148,9 @@ public final class RehearsalCommand implements Callable<Integer> {
         try (BlockingGuest guest = BlockingGuest.connect(at("standby.socket"), DISK);
                 QmpClient secondary = QmpClient.connect(at("secondary.control"), TIMEOUT)) {
             guest.write(0, ByteBuffer.allocate(BlockingGuest.BLOCK_LENGTH));
+            final JsonObject force = new JsonObject();
+            force.addProperty("force", true); // the primary has left it behind
+            secondary.execute("x-lockstep-failover", force, TIMEOUT);
             Rehearsal.orderFailover(secondary);
             guest.write(0, ByteBuffer.allocate(BlockingGuest.BLOCK_LENGTH));
             Rehearsal.awaitMerge(secondary, TIMEOUT);

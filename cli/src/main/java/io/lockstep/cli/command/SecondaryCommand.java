@@ -6,6 +6,7 @@ import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.PathConverter;
 import io.lockstep.cli.argument.SizeConverter;
+import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
@@ -14,6 +15,7 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.secondary.BufferFiles;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -132,6 +134,8 @@ public final class SecondaryCommand implements Callable<Integer> {
                             + " connection.")
     private boolean verbose;
 
+    @Mixin private StateOptions state;
+
     private EngineRun run;
 
     @Override
@@ -218,7 +222,8 @@ public final class SecondaryCommand implements Callable<Integer> {
                         ForwardOptions.none(),
                         0,
                         bufferLimit == null ? 0 : bufferLimit,
-                        directory);
+                        directory,
+                        state);
         int number = 0;
         for (final Map.Entry<String, Path> disk : arguments.files().entrySet()) {
             run.graph()

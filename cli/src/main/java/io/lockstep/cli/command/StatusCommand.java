@@ -101,6 +101,7 @@ public final class StatusCommand implements Callable<Integer> {
             if (!string(report, "ending").isEmpty()) {
                 line(text, "replication has ended: " + string(report, "ending"));
             }
+            appendNode(text, report);
             line(
                     text,
                     "epochs: "
@@ -117,6 +118,36 @@ public final class StatusCommand implements Callable<Integer> {
             if (report.get("error") instanceof final JsonObject error) {
                 line(text, "error: " + string(error, "desc"));
             }
+        }
+
+        private static void appendNode(final StringBuilder text, final JsonObject report) {
+            if (!report.has("standing")) {
+                return;
+            }
+            final String generation = string(report.getAsJsonObject("lineage"), "generation");
+            line(text, "node: " + string(report, "standing") + ", generation " + generation);
+            if (!string(report, "waiting").isEmpty()) {
+                line(text, "waiting: " + string(report, "waiting"));
+            }
+            if (report.get("verdict") instanceof final JsonObject verdict) {
+                line(
+                        text,
+                        "failover: "
+                                + (verdict.get("allowed").getAsBoolean()
+                                        ? "possible, to epoch "
+                                                + number(report, "committed-epoch")
+                                                + ", behind which there are "
+                                                + lost(report.getAsJsonObject("lost"))
+                                        : "refused, as " + string(verdict, "reason")));
+            }
+        }
+
+        private static String lost(final JsonObject lost) {
+            return number(lost, "writes")
+                    + " writes, "
+                    + bytes(lost, "bytes")
+                    + ", in "
+                    + Quantity.nanos(number(lost, "age-ns"));
         }
 
         private static void appendVolumes(final StringBuilder text, final JsonObject report) {

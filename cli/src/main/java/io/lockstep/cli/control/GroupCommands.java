@@ -84,7 +84,9 @@ final class GroupCommands {
         add("x-lockstep-checkpoint", () -> checkpoints.make().thenApply(GroupCommands::made));
         add("x-lockstep-status", () -> done(StatusReport.of(group, checkpoints)));
         server.add("x-lockstep-histograms", this::histograms);
-        add("x-lockstep-failover", this::failOver);
+        server.add("x-lockstep-failover", this::failOver);
+        add("x-lockstep-verdict", this::verdict);
+        add("x-lockstep-promote", () -> empty(group.promote()));
         add("x-lockstep-stop", this::stop);
     }
 
@@ -226,7 +228,13 @@ final class GroupCommands {
         return status;
     }
 
-    private CompletableFuture<JsonElement> failOver() {
+    private CompletableFuture<JsonElement> failOver(final QmpArguments arguments) {
+        final boolean isForced = arguments.optionalBoolean("force").orElse(false);
+        arguments.end();
+        return onGroup(() -> failOver(isForced));
+    }
+
+    private CompletableFuture<JsonElement> failOver(final boolean isForced) {
         if (group.role() != Role.SECONDARY) {
             return refuse(
                     "this is the primary, whose guest is running; failover is for the secondary");
@@ -235,7 +243,18 @@ final class GroupCommands {
         if (!isDoneBefore && !group.ending().isEmpty()) {
             return refuse("there is no checkpoint to fail over to: " + group.ending());
         }
-        return group.stop(true).thenApply(ignored -> failedOver(isDoneBefore));
+        return group.failOver(isForced).thenApply(ignored -> failedOver(isDoneBefore));
+    }
+
+    private CompletableFuture<JsonElement> verdict() {
+        return group.node()
+                .filter(node -> node.verdict().isPresent())
+                .map(node -> done((JsonElement) NodeReport.verdict(group.status(), node)))
+                .orElseGet(
+                        () ->
+                                refuse(
+                                        "this is no secondary: there is nothing to take over from"
+                                                + " here"));
     }
 
     private JsonObject failedOver(final boolean isDoneBefore) {

@@ -2,6 +2,7 @@ package io.lockstep.cli.control;
 
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 
@@ -105,6 +106,21 @@ public final class MonitoredGroup implements ReplicationGroup {
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
         return group.stop(failover);
+    }
+
+    @Override
+    public CompletableFuture<Void> failOver(final boolean isForced) {
+        return group.failOver(isForced);
+    }
+
+    @Override
+    public CompletableFuture<Void> promote() {
+        return group.promote();
+    }
+
+    @Override
+    public Optional<NodeStatus> node() {
+        return group.node();
     }
 
     @Override

@@ -39,6 +39,7 @@ final class StatusReport {
         group.commitDurations().ifPresent(commits -> report.add("commits", durations(commits)));
         final Optional<ReplicationError> error = group.error();
         error.ifPresent(found -> report.add("error", error(found)));
+        group.node().ifPresent(node -> NodeReport.addTo(report, node));
         final JsonArray disks = new JsonArray();
         status.disks().forEach(disk -> disks.add(disk(disk)));
         report.add("disks", disks);

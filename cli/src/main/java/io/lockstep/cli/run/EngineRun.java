@@ -1,5 +1,6 @@
 package io.lockstep.cli.run;
 
+import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.control.ControlAddress;
 import io.lockstep.cli.control.ControlService;
 import io.lockstep.cli.control.ControlledGroup;
@@ -44,6 +45,7 @@ public final class EngineRun {
      * Starts an engine without a disk.
      *
      * @param attachNanos as in {@link EngineOptions}, as are those that follow
+     * @param state where the node keeps what it remembers
      */
     public static EngineRun start(
             final Console console,
@@ -51,7 +53,8 @@ public final class EngineRun {
             final PrimaryGroup.Options primary,
             final long attachNanos,
             final long bufferLimit,
-            final Path ownBuffers)
+            final Path ownBuffers,
+            final StateOptions state)
             throws IOException {
         return new EngineRun(
                 console,
@@ -63,6 +66,8 @@ public final class EngineRun {
                                 attachNanos,
                                 bufferLimit,
                                 ownBuffers,
+                                state.directory(),
+                                state.mayVanish(),
                                 console,
                                 console,
                                 console)));

@@ -3,6 +3,7 @@ package io.lockstep.cli.run;
 import com.google.gson.JsonObject;
 
 import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.engine.loop.Endpoint;
@@ -129,7 +130,8 @@ public final class Rehearsal {
                         ForwardOptions.none(),
                         0,
                         BUFFER_LIMIT,
-                        buffers);
+                        buffers,
+                        new StateOptions());
         try {
             run.graph().addSecondary(DISK, image, BufferFiles.in(buffers, 0));
             run.startSecondary();

@@ -12,6 +12,7 @@ import com.google.gson.JsonPrimitive;
 
 import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.server.ServerEvents;
@@ -73,10 +74,12 @@ final class QmpDeclarationsTest {
                         new EngineOptions(
                                 4,
                                 0,
-                                new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, true),
+                                new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
                                 1,
                                 1 << 20,
                                 null,
+                                null,
+                                true,
                                 (event, disk, epoch, sentence) -> {},
                                 new Quiet(),
                                 thrown -> problems.add(thrown.toString())));

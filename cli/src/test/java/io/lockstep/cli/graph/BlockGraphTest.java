@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.server.ServerEvents;
@@ -50,10 +51,12 @@ final class BlockGraphTest {
                         new EngineOptions(
                                 4,
                                 0,
-                                new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, true),
+                                new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
                                 1,
                                 1 << 20,
                                 null,
+                                null,
+                                false,
                                 (event, disk, epoch, sentence) -> {},
                                 new Problems(),
                                 thrown -> problems.add(thrown.toString())));
@@ -409,7 +412,8 @@ final class BlockGraphTest {
         final String sentence = assertThrows(IOException.class, engine::openSecondary).getMessage();
         assertTrue(sentence.contains("are in use by another lockstep"), sentence);
         assertTrue(other.stop());
-        engine.openSecondary(); // what the other has left is of disks of the same names
+        final String left = assertThrows(IOException.class, engine::openSecondary).getMessage();
+        assertTrue(left.contains("are those of another node"), left);
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.lockstep.engine.disk;
 
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.node.DiskIdentity;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -36,6 +37,7 @@ public final class DiskFile implements AutoCloseable {
     private final int sectorLength;
     private final boolean memoryBacked;
     private final boolean rotational;
+    private final String backing;
 
     /** Counts zeroes and discards, so that a loop notices that others made holes. */
     private final AtomicInteger holeGeneration = new AtomicInteger();
@@ -62,6 +64,7 @@ public final class DiskFile implements AutoCloseable {
         rotational = builder.rotational;
         wholeLength = new AtomicLong(length);
         hasName = Posix.linkCount(fd) > 0;
+        backing = builder.backing;
     }
 
     /**
@@ -85,6 +88,11 @@ public final class DiskFile implements AutoCloseable {
     /** Where it lies. */
     public Path path() {
         return path;
+    }
+
+    /** What tells it from another disk in its place. */
+    public DiskIdentity identity() {
+        return new DiskIdentity(name, length, backing);
     }
 
     int fd() {
@@ -151,7 +159,8 @@ public final class DiskFile implements AutoCloseable {
         return readOnly;
     }
 
-    boolean isBlockDevice() {
+    /** Whether it is a device, and no file. */
+    public boolean isBlockDevice() {
         return blockDevice;
     }
 
@@ -161,7 +170,7 @@ public final class DiskFile implements AutoCloseable {
     }
 
     /** Whether it lies in memory, so that no call waits for a device. */
-    boolean isMemoryBacked() {
+    public boolean isMemoryBacked() {
         return memoryBacked;
     }
 
@@ -228,6 +237,7 @@ public final class DiskFile implements AutoCloseable {
         private int sectorLength = 1;
         private boolean memoryBacked;
         private boolean rotational;
+        private String backing = "";
 
         Builder(final String name, final Path path, final boolean readOnly) {
             this.name = name;
@@ -318,7 +328,9 @@ public final class DiskFile implements AutoCloseable {
                                 || type == Posix.RAMFS_MAGIC
                                 || type == Posix.HUGETLBFS_MAGIC;
             }
-            rotational = isOnRotational((long) attributes.get(blockDevice ? "rdev" : "dev"));
+            final Path device = sysfs((long) attributes.get(blockDevice ? "rdev" : "dev"));
+            rotational = isOne(device, "queue/rotational") || isOne(device, "../queue/rotational");
+            backing = blockDevice ? Backing.ofDevice(device) : Backing.ofFile(fd);
         }
 
         /** A read-only device can be opened for writing: it refuses the writes. */
@@ -341,12 +353,11 @@ public final class DiskFile implements AutoCloseable {
             return new DiskException("disk " + name + ": cannot open " + path, reason);
         }
 
-        /** Asks sysfs, where a partition's queue is its parent's. Source: {@code sysfs-block}. */
-        private static boolean isOnRotational(final long device) {
+        /** A device in sysfs, where a partition's queue is its parent's. */
+        private static Path sysfs(final long device) {
             final long major = (device >> 8 & 0xfff) | (device >> 32 & ~0xfffL);
             final long minor = (device & 0xff) | (device >> 12 & ~0xffL);
-            final Path block = Path.of("/sys/dev/block", major + ":" + minor);
-            return isOne(block, "queue/rotational") || isOne(block, "../queue/rotational");
+            return Path.of("/sys/dev/block", major + ":" + minor); // source: sysfs-block
         }
 
         private static boolean isOne(final Path block, final String attribute) {

@@ -51,7 +51,8 @@ public final class HelperThreads implements AutoCloseable {
         return thread;
     }
 
-    void execute(final Runnable operation) {
+    /** Has a call made that can wait for a device. */
+    public void execute(final Runnable operation) {
         executor.execute(operation);
     }
 

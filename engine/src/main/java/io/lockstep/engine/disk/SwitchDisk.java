@@ -43,6 +43,10 @@ public final class SwitchDisk implements Disk {
 
     // Of an exchange.
     private boolean isSwitching;
+
+    /** It is not said yet what to exchange the target for. */
+    private boolean isHeld;
+
     private Disk next;
     private Runnable whenSwitched;
     private final List<Runnable> held = new ArrayList<>();
@@ -72,17 +76,31 @@ public final class SwitchDisk implements Disk {
      * @param whenDone runs when those that the old one still does have ended
      */
     public void switchTo(final Disk disk, final Runnable whenDone) {
-        if (isSwitching) {
+        if (isSwitching && !isHeld) {
             held.add(() -> switchTo(disk, whenDone));
             return;
         }
-        isSwitching = true;
-        revokeWindows();
+        if (!isHeld) {
+            isSwitching = true;
+            revokeWindows();
+        }
+        isHeld = false;
         next = disk;
         whenSwitched = whenDone;
         if (inFlight == 0) {
             loop.execute(this::finishSwitch);
         }
+    }
+
+    /** Has operations that come from now on wait until it is said who does them. */
+    public void hold() {
+        if (isSwitching) {
+            held.add(this::hold);
+            return;
+        }
+        isSwitching = true;
+        isHeld = true;
+        revokeWindows();
     }
 
     /** A guest that stands still in the middle of a payload must not hold up an exchange. */
@@ -138,7 +156,7 @@ public final class SwitchDisk implements Disk {
         nextFree[at] = free;
         free = at;
         inFlight--;
-        if (inFlight == 0 && isSwitching) {
+        if (inFlight == 0 && isSwitching && !isHeld) {
             loop.execute(this::finishSwitch);
         }
         completion.onComplete(token, errno);

@@ -2,6 +2,7 @@ package io.lockstep.engine.epoch;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.memory.MappedFile;
+import io.lockstep.engine.node.Id;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -37,18 +38,22 @@ public final class GroupPage implements AutoCloseable {
     public static final int DISKS_MAX = 256;
 
     private static final int LENGTH = 4096;
-    private static final long MAGIC = 0x4c4f_434b_4752_5031L; // "LOCKGRP1"
+    private static final long MAGIC = 0x4c4f_434b_4752_5032L; // "LOCKGRP2"
     private static final long AT_DISKS = 8;
     private static final long AT_STATE = 16;
     private static final long AT_BROKEN = 24;
     private static final long AT_SESSION_HIGH = 32;
     private static final long AT_SESSION_LOW = 40;
+    private static final long AT_FOREIGN = 48;
 
     /** On a cache line of its own. */
     private static final long AT_COMMITTED = 64;
 
+    // Written once.
+    private static final long AT_NODE = 96;
+    private static final long AT_BOOT = 112;
+
     private static final long AT_SEALED = 128;
-    private static final long AT_ATTACHED = AT_SEALED + (long) DISKS_MAX * Long.BYTES;
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final VarHandle WORD = LONG.varHandle();
@@ -64,9 +69,17 @@ public final class GroupPage implements AutoCloseable {
     /**
      * Opens the page in a file, made if there is none.
      *
-     * @throws IOException where there is no space, or it belongs to other disks
+     * @param node whose buffers these are
+     * @param boot the host's: what was in memory in another one is lost
+     * @param committedEpoch behind which one that is made goes on
+     * @throws IOException where there is no space, or it belongs to other disks or another node
      */
-    public static GroupPage open(final Path path, final List<? extends Disk> disks)
+    public static GroupPage open(
+            final Path path,
+            final List<? extends Disk> disks,
+            final Id node,
+            final Id boot,
+            final long committedEpoch)
             throws IOException {
         if (disks.size() > DISKS_MAX) {
             throw new IOException("a group has at most " + DISKS_MAX + " disks");
@@ -75,7 +88,8 @@ public final class GroupPage implements AutoCloseable {
         boolean opened = false;
         try {
             final GroupPage page = new GroupPage(file);
-            page.require(describe(disks), path.toAbsolutePath().getParent());
+            page.makeUnlessMade(disks, node, boot, committedEpoch);
+            page.require(describe(disks), node, path.toAbsolutePath().getParent());
             opened = true;
             return page;
         } finally {
@@ -95,13 +109,27 @@ public final class GroupPage implements AutoCloseable {
         return (long) disks.size() << Integer.SIZE | sum.getValue();
     }
 
-    private void require(final long disks, final Path directory) throws IOException {
-        final long magic = page.get(LONG, 0);
-        if (magic == 0) {
-            page.set(LONG, AT_DISKS, disks);
+    private void makeUnlessMade(
+            final List<? extends Disk> disks,
+            final Id node,
+            final Id boot,
+            final long committedEpoch) {
+        if (page.get(LONG, 0) == 0) {
+            page.set(LONG, AT_DISKS, describe(disks));
+            put(AT_NODE, node);
+            put(AT_BOOT, boot);
+            for (int disk = 0; disk < disks.size(); disk++) {
+                seal(disk, committedEpoch);
+            }
+            commit(committedEpoch);
             VarHandle.releaseFence();
             page.set(LONG, 0, MAGIC);
-        } else if (magic != MAGIC) {
+        }
+    }
+
+    private void require(final long disks, final Id node, final Path directory) throws IOException {
+        final long magic = page.get(LONG, 0);
+        if (magic != MAGIC) {
             throw new IOException(
                     file.path()
                             + " is no file of this version of lockstep; choose another directory");
@@ -111,7 +139,31 @@ public final class GroupPage implements AutoCloseable {
                             + directory
                             + " belong to disks of other names or lengths; choose another"
                             + " directory, or remove this one if nothing of it is needed");
+        } else if (!get(AT_NODE).equals(node)) {
+            throw new IOException(
+                    "the buffers in "
+                            + directory
+                            + " are those of another node ("
+                            + get(AT_NODE).brief()
+                            + ", and the state is that of "
+                            + node.brief()
+                            + "); choose another directory, or remove this one if nothing of it is"
+                            + " needed");
         }
+    }
+
+    private void put(final long at, final Id id) {
+        page.set(LONG, at, id.high());
+        page.set(LONG, at + Long.BYTES, id.low());
+    }
+
+    private Id get(final long at) {
+        return new Id(page.get(LONG, at), page.get(LONG, at + Long.BYTES));
+    }
+
+    /** Whether it is of another boot of the host: pages of the buffers may be lost. */
+    public boolean isOfAnotherBoot(final Id boot) {
+        return !get(AT_BOOT).equals(boot);
     }
 
     /** Where the group stands: one of the constants. */
@@ -134,32 +186,25 @@ public final class GroupPage implements AutoCloseable {
         WORD.setRelease(page, AT_BROKEN, isBroken ? 1L : 0L);
     }
 
-    /**
-     * The first half of the name of the primary whose writes are taken; with the other 0 for none.
-     */
-    public long sessionHigh() {
-        return page.get(LONG, AT_SESSION_HIGH);
-    }
-
-    /** The second half. */
-    public long sessionLow() {
-        return page.get(LONG, AT_SESSION_LOW);
+    /** The session of the primary whose writes are taken; or none. */
+    public Id session() {
+        return get(AT_SESSION_HIGH);
     }
 
     /** From now on that primary's writes are taken. */
-    public void session(final long high, final long low) {
-        page.set(LONG, AT_SESSION_LOW, low);
-        WORD.setRelease(page, AT_SESSION_HIGH, high);
+    public void session(final Id session) {
+        page.set(LONG, AT_SESSION_LOW, session.low());
+        WORD.setRelease(page, AT_SESSION_HIGH, session.high());
     }
 
-    /** Whether the primary has presented itself for a disk, and its pair was found to be equal. */
-    public boolean isAttached(final int disk) {
-        return page.get(ValueLayout.JAVA_BYTE, AT_ATTACHED + disk) != 0;
+    /** Whether somebody who is no lockstep has written, as the primary that QEMU is. */
+    public boolean isOfForeign() {
+        return page.get(LONG, AT_FOREIGN) != 0;
     }
 
-    /** The pair of that disk is equal. */
-    public void attach(final int disk) {
-        page.set(ValueLayout.JAVA_BYTE, AT_ATTACHED + disk, (byte) 1);
+    /** Somebody who is no lockstep writes. */
+    public void ofForeign() {
+        WORD.setRelease(page, AT_FOREIGN, 1L);
     }
 
     /** The last committed epoch; 0 for the state in which replication started. */

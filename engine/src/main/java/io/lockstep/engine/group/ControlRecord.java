@@ -1,37 +1,46 @@
 package io.lockstep.engine.group;
 
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
 import io.lockstep.nbd.Nbd;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Optional;
 
 /**
  * The records of the private extension, as they lie in the control space of an export: an address
  * space of its own, beside the disk's, that a client reaches once it has selected the metadata
  * context {@link Nbd#CONTEXT_CONTROL}. A write of {@link #LENGTH} bytes at offset 0 with the
  * command flag {@link Nbd#CMD_FLAG_CONTROL} is a command; a read of them there tells the group's
- * state. Numbers are in network byte order. Stateless. See docs/protocol.md.
+ * state. Behind it lies what a node says of itself, a {@link Summary}: the primary's goes with
+ * ATTACH, the secondary's is read. Numbers are in network byte order. Stateless. See
+ * docs/protocol.md.
  *
  * <pre>
  *  0  4  magic "LSTP"
- *  4  2  version, 1
- *  6  2  kind: ATTACH, SEAL, COMMIT; STATE in what is read
+ *  4  2  version, 2
+ *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE; STATE in what is read
  *  8  8  epoch: to seal, to commit; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
- * 40  4  flags: ASSUME_IDENTICAL, EMPTY, AND_COMMIT; in what is read: STARTED, FAILED_OVER, BROKEN
+ * 40  4  flags: AT_FIRST, NOW, AND_COMMIT; in what is read: STARTED, FAILED_OVER, BROKEN
  * 44 20  zero
  * </pre>
  */
 public final class ControlRecord {
-    /** Of a record, and of the whole control space, in bytes. */
-    public static final int LENGTH = Nbd.CONTROL_LENGTH;
+    /** Of a record, in bytes. */
+    public static final int LENGTH = 64;
+
+    /** Of a record and a {@link Summary} behind it, which is all of the control space. */
+    public static final int LENGTH_WITH_SUMMARY = LENGTH + Summary.LENGTH;
 
     /** The version of this layout. */
-    public static final int VERSION = 1;
+    public static final int VERSION = 2;
 
-    /** A primary presents itself; must be the first command of its connections. */
+    /** A primary presents itself, with its summary; the first command of its connections. */
     public static final int ATTACH = 1;
 
     /** Ends the disk's open epoch, which must be the given one; one that is ended is well too. */
@@ -43,11 +52,17 @@ public final class ControlRecord {
     /** What is read. */
     public static final int STATE = 4;
 
-    /** Of ATTACH: the user says that the disks are equal. */
-    public static final int ASSUME_IDENTICAL = 1;
+    /** The primary ends its session in good order: all that it sent was answered. */
+    public static final int LEAVE = 5;
 
-    /** Of ATTACH: the primary's disk has no data at all. */
-    public static final int EMPTY = 1 << 1;
+    /** The primary goes on without this secondary. */
+    public static final int ALONE = 6;
+
+    /** Of ATTACH: the user's word is {@link Word#AT_FIRST}. */
+    public static final int AT_FIRST = 1;
+
+    /** Of ATTACH: the user's word is {@link Word#NOW}. */
+    public static final int NOW = 1 << 1;
 
     /** Of STATE: replication is started. */
     public static final int STARTED = 1 << 2;
@@ -79,18 +94,47 @@ public final class ControlRecord {
             final int kind,
             final long epoch,
             final long committedEpoch,
-            final long sessionHigh,
-            final long sessionLow,
+            final Id session,
             final int flags) {
         memory.set(INT, position, MAGIC);
         memory.set(SHORT, position + 4, (short) VERSION);
         memory.set(SHORT, position + 6, (short) kind);
         memory.set(LONG, position + 8, epoch);
         memory.set(LONG, position + 16, committedEpoch);
-        memory.set(LONG, position + 24, sessionHigh);
-        memory.set(LONG, position + 32, sessionLow);
+        memory.set(LONG, position + 24, session.high());
+        memory.set(LONG, position + 32, session.low());
         memory.set(INT, position + 40, flags);
         memory.asSlice(position + 44, LENGTH - 44).fill((byte) 0);
+    }
+
+    /** A word as flags of ATTACH. */
+    public static int flagsOf(final Word word) {
+        return switch (word) {
+            case NONE -> 0;
+            case AT_FIRST -> AT_FIRST;
+            case NOW -> NOW;
+        };
+    }
+
+    /** The user's word that goes with ATTACH. */
+    public static Word word(final int flags) {
+        if ((flags & NOW) != 0) {
+            return Word.NOW;
+        }
+        return (flags & AT_FIRST) != 0 ? Word.AT_FIRST : Word.NONE;
+    }
+
+    /** The summary behind a record; empty where there is none. */
+    public static Optional<Summary> summary(final MemorySegment memory, final long position) {
+        return Summary.decode(
+                memory.asSlice(position + LENGTH, Summary.LENGTH).toArray(ValueLayout.JAVA_BYTE));
+    }
+
+    /** Writes a summary behind a record. */
+    public static void summary(
+            final MemorySegment memory, final long position, final Summary summary) {
+        memory.asSlice(position + LENGTH, Summary.LENGTH)
+                .copyFrom(MemorySegment.ofArray(summary.encode()));
     }
 
     /** Whether a record of this version lies there. */
@@ -113,14 +157,9 @@ public final class ControlRecord {
         return memory.get(LONG, position + 16);
     }
 
-    /** The first half of the session's name. */
-    public static long sessionHigh(final MemorySegment memory, final long position) {
-        return memory.get(LONG, position + 24);
-    }
-
-    /** The second half of the session's name. */
-    public static long sessionLow(final MemorySegment memory, final long position) {
-        return memory.get(LONG, position + 32);
+    /** The session. */
+    public static Id session(final MemorySegment memory, final long position) {
+        return new Id(memory.get(LONG, position + 24), memory.get(LONG, position + 32));
     }
 
     /** The flags. */

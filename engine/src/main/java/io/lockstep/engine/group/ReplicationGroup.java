@@ -67,6 +67,29 @@ public interface ReplicationGroup {
      */
     CompletableFuture<Void> stop(boolean failover);
 
+    /**
+     * Has a secondary take over at the last checkpoint, as {@link #stop} with a failover does.
+     *
+     * @param isForced also where {@link NodeStatus#verdict} refuses it
+     */
+    default CompletableFuture<Void> failOver(final boolean isForced) {
+        return stop(true);
+    }
+
+    /**
+     * Has a primary serve its guest that waits for its peer: whoever says so knows that the peer
+     * has not taken over.
+     */
+    default CompletableFuture<Void> promote() {
+        return CompletableFuture.failedFuture(
+                new GroupException("the guest waits for nothing: it is served already"));
+    }
+
+    /** What its node knows of itself; empty where there is none yet. */
+    default Optional<NodeStatus> node() {
+        return Optional.empty();
+    }
+
     /** How replication has ended here, a sentence for people; empty while it has not. */
     default String ending() {
         return "";

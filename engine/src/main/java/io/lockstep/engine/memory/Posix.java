@@ -10,6 +10,8 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.time.Instant;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -93,13 +95,18 @@ public final class Posix {
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int AT_STATX_DONT_SYNC = 0x4000;
     private static final int STATX_NLINK = 0x4;
+    private static final int STATX_INO = 0x100;
     private static final int STATX_BLOCKS = 0x400;
+    private static final int STATX_BTIME = 0x800;
 
     /** {@code struct statx}, which is the same on all machines. */
     private static final long STATX_LENGTH = 256;
 
     private static final long STATX_AT_NLINK = 16;
+    private static final long STATX_AT_MASK = 0;
+    private static final long STATX_AT_INO = 32;
     private static final long STATX_AT_BLOCKS = 48;
+    private static final long STATX_AT_BTIME = 80;
 
     private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO =
@@ -139,6 +146,7 @@ public final class Posix {
     private static final MemorySegment PREADV2 = function("preadv2");
     private static final MemorySegment LSEEK = function("lseek");
     private static final MemorySegment FDATASYNC = function("fdatasync");
+    private static final MemorySegment FSYNC = function("fsync");
     private static final MemorySegment FALLOCATE = function("fallocate");
     private static final MemorySegment FADVISE = function("posix_fadvise");
     private static final MemorySegment FCNTL = function("fcntl");
@@ -231,6 +239,11 @@ public final class Posix {
     /** Puts a file's data on stable storage. */
     public static int fdatasync(final int fd) {
         return callInt(FDATASYNC, fd, 0, 0, 0);
+    }
+
+    /** Brings a file, or a directory's names, to stable storage. */
+    public static int fsync(final int fd) {
+        return callInt(FSYNC, fd, 0, 0, 0);
     }
 
     /** Allocates, punches or zeroes a range. */
@@ -347,6 +360,35 @@ public final class Posix {
             final MemorySegment into) {
         final long path = arena.allocateFrom("").address();
         return callLong(STATX, fd, path, AT_EMPTY_PATH | flags, mask, into.address(), 0);
+    }
+
+    /**
+     * Which file an open one is, as far as its file system tells.
+     *
+     * @param inode its number, which a file has that is made when this one is gone
+     * @param born when it was made, to the nanosecond; empty where that is not kept
+     */
+    public record FileIdentity(long inode, Optional<Instant> born) {}
+
+    /** Which file an open one is; empty where that can't be asked. */
+    public static Optional<FileIdentity> fileIdentity(final int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
+            if (statx(fd, 0, STATX_INO | STATX_BTIME, arena, statx) < 0) {
+                return Optional.empty();
+            }
+            final int told = statx.get(ValueLayout.JAVA_INT, STATX_AT_MASK);
+            final Optional<Instant> born =
+                    (told & STATX_BTIME) == 0
+                            ? Optional.empty()
+                            : Optional.of(
+                                    Instant.ofEpochSecond(
+                                            statx.get(LONG, STATX_AT_BTIME),
+                                            statx.get(
+                                                    ValueLayout.JAVA_INT,
+                                                    STATX_AT_BTIME + Long.BYTES)));
+            return Optional.of(new FileIdentity(statx.get(LONG, STATX_AT_INO), born));
+        }
     }
 
     /**

@@ -5,11 +5,17 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
 import io.lockstep.nbd.Nbd;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 
 /**
  * The primary's end of the link: sends what is decided in the forward log, in its order, to the
@@ -27,6 +33,12 @@ final class Link {
     interface Owner {
         /** All disks are linked. The secondary's epochs are those of a lockstep, or 0 and 0. */
         void onUp(boolean isForeign, long sealedEpoch, long committedEpoch);
+
+        /** A secondary of our own kind was found for a disk; whether it may have it is asked. */
+        void onFound(int disk, Summary secondary, Judgement judgement);
+
+        /** The secondary has recorded that it was left behind. */
+        void onPeerOut();
 
         /** It was up, and is down; it connects again. */
         void onDown(String reason);
@@ -56,6 +68,22 @@ final class Link {
         void onReleased();
     }
 
+    /** Hears what the primary finds of a secondary, on the link's loop. */
+    interface Judgement {
+        /**
+         * It is told.
+         *
+         * @param refusal why the secondary is refused; null where it is not
+         * @param own what the primary says of itself
+         * @param word what its user says of the disks
+         */
+        void onJudged(String refusal, Summary own, Word word);
+    }
+
+    /** The secondary hears of its primary so often, in nanoseconds, whatever else there is. */
+    private static final long HEARTBEAT_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+
+    private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final int FOREIGN_IN_FLIGHT_MAX = 64;
     private static final long IN_FLIGHT_BYTES_MAX = 16L << 20;
 
@@ -67,10 +95,12 @@ final class Link {
     private final IoLoop loop;
     private final PrimaryDisk[] disks;
     private final ForwardLog log;
-    private final SecondaryConnections.Session session;
+    private final Id session;
     private final Owner owner;
     private final SecondaryConnections connections;
     private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
+    private final MemorySegment heard = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
+    private final Disk.Completion onHeard = this::onHeard;
     private final Disk.Completion onAnswer;
 
     /** The next frame to send; those from 'released' to here wait for their answers. */
@@ -90,27 +120,36 @@ final class Link {
     private long sealReached;
 
     private boolean workScheduled;
+
+    /** Heartbeats that were not answered yet, by disk. */
+    private final boolean[] beats;
+
+    /** The last thing is being said, or was: nothing more is sent. */
+    private boolean isEnding;
+
+    private boolean isTelling;
+    private Runnable whenTold = () -> {};
+
     private final Runnable workTask = this::workSoon;
 
     Link(
             final IoLoop loop,
             final Peer[] peers,
             final PrimaryDisk[] disks,
-            final boolean[] emptyDisks,
             final ForwardLog log,
-            final SecondaryConnections.Session session,
+            final Id session,
             final Owner owner) {
         this.loop = loop;
         this.disks = disks;
         this.log = log;
         this.session = session;
+        beats = new boolean[disks.length];
         this.owner = owner;
         connections =
                 new SecondaryConnections(
                         loop,
                         peers,
                         disks,
-                        emptyDisks,
                         log.payloadLengthMax(),
                         session,
                         new ConnectionEvents());
@@ -135,14 +174,113 @@ final class Link {
         connections.end();
     }
 
-    /** Ends it for good, in the protocol's way: what is in flight is answered first. */
-    void leave() {
-        connections.leave();
+    /** Makes the connections anew: the primary's reign is another one than it told. */
+    void attachAgain() {
+        connections.sever("the primary attaches again, in another generation");
     }
 
-    /** Ends it for good and at once, also where it was left before: nothing is sent any more. */
-    void cut() {
-        connections.cut();
+    /** Ends it for good: the secondary is told that it is left behind, if it can be. */
+    void leaveBehind() {
+        tell(
+                ControlRecord.ALONE,
+                1,
+                () -> {
+                    owner.onPeerOut();
+                    connections.leave();
+                },
+                connections::leave);
+    }
+
+    /** Ends it for good: the secondary has everything. */
+    void leaveInGoodOrder(final Runnable whenLeft, final Runnable whenNot) {
+        tell(
+                ControlRecord.LEAVE,
+                disks.length,
+                () -> {
+                    connections.leave();
+                    whenLeft.run();
+                },
+                () -> {
+                    connections.leave();
+                    whenNot.run();
+                });
+    }
+
+    /** The last thing that is said, on the connections of the first disks. */
+    private void tell(
+            final int kind, final int count, final Runnable whenHeard, final Runnable whenNot) {
+        isEnding = true;
+        if (!connections.isUp() || connections.isForeign()) {
+            whenNot.run();
+            return;
+        }
+        final AtomicInteger left = new AtomicInteger(count); // below 0 once it is over
+        final Consumer<Runnable> end =
+                then -> {
+                    if (left.getAndSet(Integer.MIN_VALUE) >= 0) {
+                        isTelling = false;
+                        then.run();
+                        whenTold.run();
+                    }
+                };
+        isTelling = true;
+        ControlRecord.write(record, 0, kind, 0, 0, session, 0);
+        for (int i = 0; i < count && left.get() > 0; i++) {
+            final boolean isTaken =
+                    connections
+                            .client(i)
+                            .writeControl(
+                                    record,
+                                    ControlRecord.LENGTH,
+                                    (token, errno) -> {
+                                        if (errno != 0) {
+                                            end.accept(whenNot);
+                                        } else if (left.get() > 0 && left.decrementAndGet() == 0) {
+                                            end.accept(whenHeard);
+                                        }
+                                    },
+                                    0);
+            if (!isTaken) {
+                end.accept(whenNot);
+            }
+        }
+        connections.send();
+        loop.schedule(LEAVE_NANOS, () -> end.accept(whenNot));
+    }
+
+    private void onHeard(final long disk, final int errno) {
+        beats[(int) disk] = false;
+        if (errno == 0) {
+            connections.onAnswer((int) disk);
+        }
+    }
+
+    private void beat(final int ofGeneration) {
+        if (connections.isUp() && ofGeneration == connections.generation() && !isEnding) {
+            for (int i = 0; i < disks.length; i++) {
+                if (!beats[i]) {
+                    beats[i] =
+                            connections
+                                    .client(i)
+                                    .readControl(heard, ControlRecord.LENGTH, onHeard, i);
+                }
+            }
+            connections.send();
+            loop.schedule(HEARTBEAT_NANOS, () -> beat(ofGeneration));
+        }
+    }
+
+    /**
+     * Ends it for good, also where it was left before: nothing is sent any more. At once, unless
+     * the last thing is still being said.
+     */
+    void cut(final Runnable whenCut) {
+        if (isTelling) {
+            whenTold = () -> cut(whenCut);
+        } else {
+            connections.cut();
+            whenCut.run();
+        }
     }
 
     /** Sends again what was not released. */
@@ -154,9 +292,23 @@ final class Link {
             inFlightBytes = 0;
             zeroesInFlightBytes = 0;
             Arrays.fill(answered, false);
+            Arrays.fill(beats, false);
             commitSent = commitDone;
             owner.onUp(connections.isForeign(), sealedEpoch, committedEpoch);
             work();
+            if (!connections.isForeign()) {
+                beat(connections.generation());
+            }
+        }
+
+        @Override
+        public void onFound(final int disk, final Summary secondary, final Judgement judgement) {
+            owner.onFound(disk, secondary, judgement);
+        }
+
+        @Override
+        public boolean isBeatOwed(final int disk) {
+            return beats[disk];
         }
 
         @Override
@@ -184,7 +336,7 @@ final class Link {
 
     /** Sends what can be sent. Called when frames were decided, and when some were answered. */
     void work() {
-        if (!connections.isUp()) {
+        if (!connections.isUp() || isEnding) {
             return;
         }
         sendCommit();
@@ -276,14 +428,7 @@ final class Link {
             return sealForeign(frame);
         }
         ControlRecord.write(
-                record,
-                0,
-                ControlRecord.SEAL,
-                log.offset(frame),
-                0,
-                session.high(),
-                session.low(),
-                log.flags(frame));
+                record, 0, ControlRecord.SEAL, log.offset(frame), 0, session, log.flags(frame));
         return client.writeControl(record, ControlRecord.LENGTH, onAnswer, token(frame));
     }
 
@@ -343,8 +488,7 @@ final class Link {
             owner.onCommitted(epoch);
             return;
         }
-        ControlRecord.write(
-                record, 0, ControlRecord.COMMIT, epoch, 0, session.high(), session.low(), 0);
+        ControlRecord.write(record, 0, ControlRecord.COMMIT, epoch, 0, session, 0);
         final int ofGeneration = connections.generation();
         final NbdClient client = connections.client(0);
         final boolean isTaken =
@@ -357,7 +501,7 @@ final class Link {
                             }
                             if (errno == 0) {
                                 commitDone = Math.max(commitDone, epoch);
-                                connections.onAnswer();
+                                connections.onAnswer(0);
                                 owner.onCommitted(epoch);
                             } else if (errno != Errno.ESHUTDOWN) {
                                 final String reason = client.errorText();
@@ -378,8 +522,8 @@ final class Link {
         if (!connections.isUp() || (token & 0xffff) != (connections.generation() & 0xffff)) {
             return;
         }
-        connections.onAnswer();
         final long frame = token >> 16;
+        connections.onAnswer(log.disk(frame));
         if (errno != 0) {
             if (errno != Errno.ESHUTDOWN) {
                 fail(frame, errno);

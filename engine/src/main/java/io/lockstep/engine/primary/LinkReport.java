@@ -1,6 +1,7 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Summary;
 
 /**
  * Brings what the link tells to the guest's loop; all but that frames were released, which comes
@@ -18,6 +19,16 @@ final class LinkReport implements Link.Owner {
     @Override
     public void onUp(final boolean isForeign, final long sealed, final long committed) {
         guestLoop.execute(() -> owner.onUp(isForeign, sealed, committed));
+    }
+
+    @Override
+    public void onFound(final int disk, final Summary secondary, final Link.Judgement judgement) {
+        guestLoop.execute(() -> owner.onFound(disk, secondary, judgement));
+    }
+
+    @Override
+    public void onPeerOut() {
+        guestLoop.execute(owner::onPeerOut);
     }
 
     @Override

@@ -35,6 +35,7 @@ final class PrimaryDisk extends LayeredDisk {
     private final int number;
     private final ForwardLog log;
     private final RoomQueue room;
+    private final PrimaryReign reign;
     private final DirtyBitmap dirty;
     private final RangeOrder order = new RangeOrder(this::begin);
     private final OperationPool<Operation> operations = new OperationPool<>(Operation::new);
@@ -46,12 +47,14 @@ final class PrimaryDisk extends LayeredDisk {
             final PrimaryGroup group,
             final int number,
             final ForwardLog log,
-            final RoomQueue room) {
+            final RoomQueue room,
+            final PrimaryReign reign) {
         super(local);
         this.group = group;
         this.number = number;
         this.log = log;
         this.room = room;
+        this.reign = reign;
         dirty = new DirtyBitmap(local.length());
     }
 
@@ -331,8 +334,13 @@ final class PrimaryDisk extends LayeredDisk {
     private void finish(final Operation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
+        final boolean isChange = operation.kind != ForwardLog.Kind.FLUSH;
         give(operation);
-        complete(completion, token, errno);
+        if (isChange && errno == 0 && reign.isGated()) {
+            reign.acknowledge(() -> complete(completion, token, 0));
+        } else {
+            complete(completion, token, errno);
+        }
     }
 
     /** All of it enters the log, or waits for room there, before anything that comes later. */

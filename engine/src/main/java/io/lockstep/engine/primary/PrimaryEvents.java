@@ -27,6 +27,15 @@ final class PrimaryEvents {
         events.onEvent(event, disk, committedEpoch.getAsLong(), sentence);
     }
 
+    void notRecorded(final String sentence) {
+        events.onEvent(Event.REPLICATION_ERROR, "", committedEpoch.getAsLong(), sentence);
+    }
+
+    static String sentenceOf(final Throwable thrown) {
+        final Throwable cause = thrown.getCause();
+        return (cause == null ? thrown : cause).getMessage();
+    }
+
     void linkUp() {
         tell(Event.LINK_UP, "", "linked to the secondary at " + peer);
     }

@@ -4,14 +4,18 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ServedExport;
 
 import java.io.IOException;
-import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -33,32 +37,27 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      *
      * @param logLength bytes of the forward log; a power of two of at least 64 KiB
      * @param fullLog what to do when it is full
-     * @param assumeIdentical whether the user says that the disks are equal
+     * @param word what the user says of the two disks
      * @param lagNanosMax how old what the linked secondary has not answered may become before the
      *     guest's writes wait, so that a seal never has much before it; 0 for any age
      * @param patienceNanos how long who asks for a seal or a commit waits for a link that was cut
      */
     public record Options(
-            int logLength,
-            FullLogPolicy fullLog,
-            boolean assumeIdentical,
-            long lagNanosMax,
-            long patienceNanos) {
+            int logLength, FullLogPolicy fullLog, Word word, long lagNanosMax, long patienceNanos) {
         private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
         /** With the usual patience: two seconds, in which a secondary is started again. */
         public Options(
                 final int logLength,
                 final FullLogPolicy fullLog,
-                final boolean assumeIdentical,
+                final Word word,
                 final long lagNanosMax) {
-            this(logLength, fullLog, assumeIdentical, lagNanosMax, PATIENCE_NANOS);
+            this(logLength, fullLog, word, lagNanosMax, PATIENCE_NANOS);
         }
 
         /** The same with any lag. */
-        public Options(
-                final int logLength, final FullLogPolicy fullLog, final boolean assumeIdentical) {
-            this(logLength, fullLog, assumeIdentical, 0);
+        public Options(final int logLength, final FullLogPolicy fullLog, final Word word) {
+            this(logLength, fullLog, word, 0);
         }
     }
 
@@ -71,6 +70,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final EmptyDisks emptyDisks;
     private final Link link;
 
+    private final PrimaryReign reign;
     private final RoomQueue room;
     private final WakeUp linkWakeUp = new WakeUp();
     private final Runnable workTask = this::work;
@@ -82,11 +82,15 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final PrimaryCheckpoints checkpoints;
     private CompletableFuture<Void> started;
 
+    /** Of the link's ups and downs. */
+    private long linkCount;
+
     private PrimaryGroup(
             final IoLoop guestLoop,
             final IoLoop linkLoop,
             final List<Disk> locals,
             final List<Peer> peers,
+            final Self self,
             final Options options,
             final GroupEvents events) {
         this.guestLoop = guestLoop;
@@ -98,19 +102,23 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         room = new RoomQueue(guestLoop, log, options.lagNanosMax(), this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
         emptyDisks = new EmptyDisks(locals);
+        final Id session = self.reigns().name();
+        reign =
+                new PrimaryReign(
+                        guestLoop,
+                        self,
+                        session,
+                        options.word(),
+                        epochs::committed,
+                        this.events::notRecorded);
         for (final Disk local : locals) {
-            disks.add(new PrimaryDisk(local, this, disks.size(), log, room));
+            disks.add(new PrimaryDisk(local, this, disks.size(), log, room, reign));
         }
-        final SecureRandom random = new SecureRandom();
-        final SecondaryConnections.Session session =
-                new SecondaryConnections.Session(
-                        random.nextLong() | 1, random.nextLong(), options.assumeIdentical());
         link =
                 new Link(
                         linkLoop,
                         peers.toArray(Peer[]::new),
                         disks.toArray(PrimaryDisk[]::new),
-                        emptyDisks.flags(),
                         log,
                         session,
                         new LinkReport(guestLoop, new LinkEvents()));
@@ -132,6 +140,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * @param linkLoop owns the link; may be the same
      * @param disks writable
      * @param peer where the secondary's replication exports are, which have the disks' names
+     * @param self the node whose disks these are
      * @throws IOException where a disk can't be a primary's
      */
     public static PrimaryGroup open(
@@ -139,17 +148,19 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final IoLoop linkLoop,
             final List<Disk> disks,
             final Endpoint peer,
+            final Self self,
             final Options options,
             final GroupEvents events)
             throws IOException {
         final List<Peer> peers = disks.stream().map(disk -> new Peer(peer, disk.name())).toList();
-        return open(guestLoop, linkLoop, disks, peers, options, events);
+        return open(guestLoop, linkLoop, disks, peers, self, options, events);
     }
 
     /**
      * The same where each disk has a peer of its own.
      *
      * @param peers of the disks, in their order
+     * @param self the node whose disks these are
      * @throws IOException where a disk can't be a primary's
      */
     public static PrimaryGroup open(
@@ -157,6 +168,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final IoLoop linkLoop,
             final List<Disk> disks,
             final List<Peer> peers,
+            final Self self,
             final Options options,
             final GroupEvents events)
             throws IOException {
@@ -166,7 +178,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             }
         }
         final PrimaryGroup group =
-                new PrimaryGroup(guestLoop, linkLoop, disks, peers, options, events);
+                new PrimaryGroup(guestLoop, linkLoop, disks, peers, self, options, events);
         group.emptyDisks.look(group::startLink);
         return group;
     }
@@ -200,13 +212,39 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         state = GroupStatus.State.RUNNING;
         started = new CompletableFuture<>();
-        startLink();
-        return started;
+        final CompletableFuture<Void> answer = started;
+        reign.begin()
+                .whenComplete(
+                        (done, thrown) -> {
+                            if (thrown == null) {
+                                startLink();
+                            } else if (state == GroupStatus.State.RUNNING) {
+                                state = GroupStatus.State.IDLE;
+                                answer.completeExceptionally(
+                                        new GroupException(PrimaryEvents.sentenceOf(thrown)));
+                            }
+                        });
+        return answer;
+    }
+
+    /**
+     * Done when the guest may use the disks: not before the peer was met, if that may have taken
+     * over since this node's process before this one.
+     */
+    public CompletableFuture<Void> whenServing() {
+        return reign.whenServing();
+    }
+
+    @Override
+    public CompletableFuture<Void> promote() {
+        return reign.promote();
     }
 
     /** The link says which disks are empty: all must have been looked at. */
     private void startLink() {
-        if (state == GroupStatus.State.RUNNING && emptyDisks.isKnown()) {
+        if (state == GroupStatus.State.RUNNING
+                && emptyDisks.isKnown()
+                && reign.record().standing().isPrimary()) {
             linkLoop.execute(link::start);
         }
     }
@@ -254,7 +292,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         if (state != GroupStatus.State.ALONE) {
             state = GroupStatus.State.ALONE;
-            goAlone("replication was stopped", link::leave);
+            goAlone("replication was stopped", link::leaveBehind);
         }
         return CompletableFuture.completedFuture(null);
     }
@@ -334,6 +372,27 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             if (state != GroupStatus.State.RUNNING) {
                 return;
             }
+            final long up = ++linkCount;
+            if (nowForeign) {
+                linked(true, sealed, committed);
+                return;
+            }
+            reign.meet(committed)
+                    .thenAccept(
+                            isMet -> {
+                                if (up != linkCount || state != GroupStatus.State.RUNNING) {
+                                    return; // it was cut meanwhile
+                                }
+                                if (isMet) {
+                                    reign.onMet();
+                                    linked(false, sealed, committed);
+                                } else {
+                                    linkLoop.execute(link::attachAgain);
+                                }
+                            });
+        }
+
+        private void linked(final boolean nowForeign, final long sealed, final long committed) {
             presence.onUp(nowForeign);
             room.peerIsThere(!nowForeign);
             if (!started.isDone()) {
@@ -345,7 +404,22 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
 
         @Override
+        public void onFound(
+                final int disk, final Summary secondary, final Link.Judgement judgement) {
+            final Summary own = reign.summary(emptyDisks.flags()[disk]);
+            final String refusal = reign.judge(own, secondary);
+            linkLoop.execute(() -> judgement.onJudged(refusal, own, reign.word()));
+        }
+
+        @Override
+        public void onPeerOut() {
+            reign.onPeerOut();
+        }
+
+        @Override
         public void onDown(final String reason) {
+            linkCount++;
+            reign.onLost();
             presence.onDown(reason);
             room.peerIsThere(false);
             events.linkDown(reason);
@@ -368,6 +442,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
         private void refuse(final ReplicationError cause) {
             if (state == GroupStatus.State.RUNNING) {
+                reign.onRefused(cause.sentence());
                 giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
             }
         }
@@ -401,13 +476,16 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         error = cause;
         state = GroupStatus.State.BROKEN;
         events.givenUp(event, cause);
-        goAlone(cause.sentence(), link::end);
+        goAlone(
+                cause.sentence(),
+                event == GroupEvents.Event.DETACHED ? link::leaveBehind : link::end);
     }
 
     /** From now on changes go to the local disk, and what the secondary lacks is noted. */
     private void goAlone(final String reason, final Runnable endOfLink) {
         room.end();
         presence.end();
+        reign.onGivenUp();
         for (long frame = log.released(); frame < log.appended(); frame++) {
             if (log.kind(frame) != ForwardLog.Kind.SEAL) {
                 disks.get(log.disk(frame)).dirty().mark(log.offset(frame), log.length(frame));
@@ -421,6 +499,65 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     // ---- Status and end.
+
+    /**
+     * Ends the session in good order, where the secondary has everything: both sides remember it,
+     * and the next process goes on. The guests have gone.
+     *
+     * @param whenLeft runs when that is done, or can't be
+     */
+    public void leave(final Runnable whenLeft) {
+        final boolean hasAll =
+                state == GroupStatus.State.RUNNING
+                        && presence.isLinked()
+                        && !presence.isForeign()
+                        && log.released() == log.appended();
+        if (!hasAll) {
+            whenLeft.run();
+            return;
+        }
+        flushFrom(
+                0,
+                () ->
+                        linkLoop.execute(
+                                () ->
+                                        link.leaveInGoodOrder(
+                                                () -> guestLoop.execute(() -> onLeft(whenLeft)),
+                                                () -> guestLoop.execute(whenLeft))),
+                whenLeft);
+    }
+
+    private void flushFrom(final int disk, final Runnable whenFlushed, final Runnable whenFailed) {
+        if (disk == disks.size()) {
+            whenFlushed.run();
+            return;
+        }
+        final Disk local = disks.get(disk).local();
+        local.flush(
+                (token, errno) -> {
+                    if (errno == 0) {
+                        flushFrom(disk + 1, whenFlushed, whenFailed);
+                    } else {
+                        whenFailed.run();
+                    }
+                },
+                0);
+        local.poll();
+    }
+
+    private void onLeft(final Runnable whenLeft) {
+        reign.leave().whenComplete((done, thrown) -> whenLeft.run());
+    }
+
+    @Override
+    public Optional<NodeStatus> node() {
+        return Optional.of(
+                new NodeStatus(
+                        reign.record(),
+                        reign.waitingSentence(presence.toString()),
+                        Optional.empty(),
+                        NodeStatus.Loss.NONE));
+    }
 
     @Override
     public String ending() {
@@ -479,11 +616,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * disks no more.
      */
     public void release() {
-        linkLoop.execute(
-                () -> {
-                    link.cut();
-                    guestLoop.execute(log::close);
-                });
+        linkLoop.execute(() -> link.cut(() -> guestLoop.execute(log::close)));
     }
 
     /** Gives the log's memory back. The guests have gone, and the link's loop has ended. */

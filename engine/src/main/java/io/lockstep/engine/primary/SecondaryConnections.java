@@ -5,6 +5,9 @@ import io.lockstep.engine.client.NbdClient;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
 import io.lockstep.nbd.ClientNegotiated;
 import io.lockstep.nbd.ClientOptions;
 import io.lockstep.nbd.Nbd;
@@ -12,6 +15,7 @@ import io.lockstep.nbd.ReplyStyle;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -27,8 +31,14 @@ final class SecondaryConnections {
         /** All stand. The secondary's epochs are those of a lockstep, or 0 and 0. */
         void onUp(long sealedEpoch, long committedEpoch);
 
+        /** A secondary of our own kind was found for a disk; answers whether it may have it. */
+        void onFound(int disk, Summary secondary, Link.Judgement judgement);
+
         /** Whether the secondary owes an answer, now that all stand. */
         boolean isAnswerOwed();
+
+        /** Whether a disk's connection owes the answer to a heartbeat. */
+        boolean isBeatOwed(int disk);
 
         /** They stood, and are cut; they are made again. */
         void onDown(String reason);
@@ -39,9 +49,6 @@ final class SecondaryConnections {
         /** The secondary is not fit for a disk, or will not have us: they have ended for good. */
         void onRefused(int disk, String reason);
     }
-
-    /** What the primary says of itself when it attaches. */
-    record Session(long high, long low, boolean assumeIdentical) {}
 
     private static final int IN_FLIGHT_MAX = 1024;
     private static final long BACKOFF_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
@@ -73,12 +80,12 @@ final class SecondaryConnections {
     private final IoLoop loop;
     private final Peer[] peers;
     private final PrimaryDisk[] disks;
-    private final boolean[] emptyDisks;
     private final int payloadLengthMax;
-    private final Session session;
+    private final Id session;
     private final Owner owner;
     private final NbdClient[] clients;
-    private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
+    private final MemorySegment record =
+            Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, 8);
     private final MemorySegment[] states;
 
     private Phase phase = Phase.IDLE;
@@ -91,32 +98,31 @@ final class SecondaryConnections {
     private boolean hasStood;
     private int readyCount;
     private long answerCount;
+    private final long[] answerCounts;
 
     /**
      * Connections that {@link #start} makes.
      *
-     * @param emptyDisks which disks have no data at all; looked at when they attach
      * @param payloadLengthMax of a write, in bytes
      */
     SecondaryConnections(
             final IoLoop loop,
             final Peer[] peers,
             final PrimaryDisk[] disks,
-            final boolean[] emptyDisks,
             final int payloadLengthMax,
-            final Session session,
+            final Id session,
             final Owner owner) {
         this.loop = loop;
         this.peers = peers;
         this.disks = disks;
-        this.emptyDisks = emptyDisks;
         this.payloadLengthMax = payloadLengthMax;
         this.session = session;
         this.owner = owner;
         clients = new NbdClient[disks.length];
+        answerCounts = new long[disks.length];
         states = new MemorySegment[disks.length];
         for (int i = 0; i < states.length; i++) {
-            states[i] = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
+            states[i] = Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, 8);
         }
     }
 
@@ -149,9 +155,10 @@ final class SecondaryConnections {
         }
     }
 
-    /** The secondary has answered something. */
-    void onAnswer() {
+    /** The secondary has answered something on a disk's connection. */
+    void onAnswer(final int disk) {
         answerCount++;
+        answerCounts[disk]++;
     }
 
     // ---- Making them.
@@ -173,6 +180,11 @@ final class SecondaryConnections {
     /** A host that lost its power says nothing, and neither does a network that is parted. */
     private void watch(final int ofGeneration) {
         final long seen = answerCount;
+        final long[] seenOf = answerCounts.clone();
+        final boolean[] isBeatOwed = new boolean[disks.length];
+        for (int i = 0; i < disks.length; i++) {
+            isBeatOwed[i] = owner.isBeatOwed(i);
+        }
         final boolean isOwed = phase == Phase.CONNECTING || owner.isAnswerOwed();
         loop.schedule(
                 SILENCE_MAX_NANOS,
@@ -180,7 +192,7 @@ final class SecondaryConnections {
                     if (ofGeneration != generation) {
                         return;
                     }
-                    if (isOwed && answerCount == seen) {
+                    if (isOwed && answerCount == seen || isSilent(isBeatOwed, seenOf)) {
                         goDown(
                                 "no answer for "
                                         + TimeUnit.NANOSECONDS.toSeconds(SILENCE_MAX_NANOS)
@@ -189,6 +201,16 @@ final class SecondaryConnections {
                         watch(ofGeneration);
                     }
                 });
+    }
+
+    /** Whether a connection owes an answer, while those of other disks may go on. */
+    private boolean isSilent(final boolean[] isBeatOwed, final long[] seen) {
+        for (int i = 0; i < seen.length; i++) {
+            if (isBeatOwed[i] && answerCounts[i] == seen[i]) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void connect(final int disk, final int ofGeneration) {
@@ -283,25 +305,63 @@ final class SecondaryConnections {
         } else if (found == Secondary.FOREIGN) {
             onAttached();
         } else {
-            attach(disk, client);
+            ask(disk, client);
         }
     }
 
-    private void attach(final int disk, final NbdClient client) {
+    /** Each side computes from what both say of themselves whether they are a pair. */
+    private void ask(final int disk, final NbdClient client) {
+        final int ofGeneration = generation;
+        client.readControl(
+                states[disk],
+                ControlRecord.LENGTH_WITH_SUMMARY,
+                (token, errno) -> {
+                    if (ofGeneration != generation) {
+                        return;
+                    }
+                    if (errno == 0) {
+                        onTold(disk, client);
+                    } else if (errno != Errno.ESHUTDOWN) {
+                        refuse(disk, client.errorText());
+                    }
+                },
+                0);
+        client.send();
+    }
+
+    private void onTold(final int disk, final NbdClient client) {
+        final int ofGeneration = generation;
+        final Optional<Summary> secondary =
+                ControlRecord.isValid(states[disk], 0)
+                        ? ControlRecord.summary(states[disk], 0)
+                        : Optional.empty();
+        if (secondary.isEmpty()) {
+            refuse(disk, "the secondary is of another version of lockstep; use the same on both");
+            return;
+        }
+        owner.onFound(
+                disk,
+                secondary.get(),
+                (refusal, own, word) -> {
+                    if (ofGeneration == generation) {
+                        if (refusal == null) {
+                            attach(disk, client, own, word);
+                        } else {
+                            refuse(disk, refusal);
+                        }
+                    }
+                });
+    }
+
+    private void attach(
+            final int disk, final NbdClient client, final Summary own, final Word word) {
         final int ofGeneration = generation;
         ControlRecord.write(
-                record,
-                0,
-                ControlRecord.ATTACH,
-                0,
-                0,
-                session.high,
-                session.low,
-                (session.assumeIdentical ? ControlRecord.ASSUME_IDENTICAL : 0)
-                        | (emptyDisks[disk] ? ControlRecord.EMPTY : 0));
+                record, 0, ControlRecord.ATTACH, 0, 0, session, ControlRecord.flagsOf(word));
+        ControlRecord.summary(record, 0, own);
         client.writeControl(
                 record,
-                ControlRecord.LENGTH,
+                ControlRecord.LENGTH_WITH_SUMMARY,
                 (token, errno) -> {
                     if (ofGeneration != generation) {
                         return;

@@ -64,6 +64,9 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
 
     private Mode mode;
 
+    /** Whether no merge goes on, or waits to be recorded as done. */
+    private boolean isSettled;
+
     GuestDisk(
             final Disk local,
             final IoLoop loop,
@@ -78,13 +81,21 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
         this.mode = mode;
         this.owner = owner;
         active = new ActiveDisk(local, page, buffers, this);
+        isSettled = mode != Mode.MERGING;
     }
 
     void mode(final Mode newMode) {
         mode = newMode;
-        if (mode == Mode.DIRECT) {
+        isSettled &= mode != Mode.MERGING;
+        if (mode == Mode.DIRECT && isSettled) {
             flushDisk();
         }
+    }
+
+    /** The merge of all disks is done, and recorded: after a loss of power they are whole. */
+    void settle() {
+        isSettled = true;
+        flushDisk();
     }
 
     Mode mode() {
@@ -157,11 +168,11 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
     /**
      * The buffers are no stable storage. Before a failover they hold nothing that must outlive the
      * host: the primary's next checkpoint drops it. After one they do, and so a flush waits until
-     * the merge has emptied them (I12).
+     * the merge has emptied them, and that is recorded (I12).
      */
     @Override
     public void flush(final Completion completion, final long token) {
-        if (mode != Mode.DIRECT && page.state() == GroupPage.FAILED_OVER) {
+        if (mode == Mode.DIRECT ? !isSettled : page.state() == GroupPage.FAILED_OVER) {
             flushes.add(take(0, 0, completion, token));
         } else if (mode == Mode.BUFFERED) {
             enterSubmit();

@@ -113,6 +113,7 @@ final class SecondaryCheckpoints {
         final long start = loop.nanoTime();
         page.commit(epoch);
         lastCommitted = epoch;
+        group.onCommitted();
         durations.recordValue(Math.min(loop.nanoTime() - start, COMMIT_NANOS_MAX));
         events.checkpoint();
         return null;

@@ -8,6 +8,8 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
 
@@ -16,6 +18,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
 
 /**
  * One disk of a secondary group: its two faces, towards the primary and towards the guest, and what
@@ -31,12 +35,13 @@ final class SecondaryDisk
     private final DiskBuffers buffers;
     private final StreamDisk stream;
     private final GuestDisk guest;
-    private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, Long.BYTES);
+    private final MemorySegment record =
+            Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
 
     /** The connection of the primary; null for none. */
     private Client attached;
 
-    /** The connection of a primary of which it is being looked at whether the pair is equal. */
+    /** The connection of a primary that presents itself while the disk is looked at. */
     private Client attaching;
 
     private String reason = "";
@@ -46,6 +51,11 @@ final class SecondaryDisk
 
     private final List<Runnable> onQuiet = new ArrayList<>();
     private Merge merge;
+
+    /** Writes and bytes until the end of the sealed epoch, and until that of the committed one. */
+    private final long[] sealedCounts = new long[2];
+
+    private final long[] committedCounts = new long[2];
 
     SecondaryDisk(
             final SecondaryGroup group,
@@ -97,11 +107,32 @@ final class SecondaryDisk
 
     /** Ends the open epoch; the action runs when all of its writes are in the disk. */
     void seal(final Runnable whenSealed) {
+        endEpoch();
+        whenDrained(whenSealed);
+    }
+
+    private void endEpoch() {
+        sealedCounts[0] = stream.writeCount();
+        sealedCounts[1] = stream.writtenLength();
         stream.seal();
         if (stream.isDrained()) {
             onDrained();
         }
-        whenDrained(whenSealed);
+    }
+
+    /** What was sealed last is committed. */
+    void onCommitted() {
+        System.arraycopy(sealedCounts, 0, committedCounts, 0, sealedCounts.length);
+    }
+
+    /** Writes since the last checkpoint, as far as this process has seen them. */
+    long uncommittedWrites() {
+        return stream.writeCount() - committedCounts[0];
+    }
+
+    /** Bytes of them. */
+    long uncommittedLength() {
+        return stream.writtenLength() - committedCounts[1];
     }
 
     private void whenDrained(final Runnable action) {
@@ -169,6 +200,11 @@ final class SecondaryDisk
         guest.mode(GuestDisk.Mode.DIRECT);
     }
 
+    /** The end of the merge is recorded. */
+    void settle() {
+        guest.settle();
+    }
+
     boolean isMerged() {
         return guest.mode() == GuestDisk.Mode.DIRECT;
     }
@@ -219,19 +255,48 @@ final class SecondaryDisk
     // ---- The control space.
 
     @Override
-    public int read(
-            final int offset, final int length, final MemorySegment into, final long position) {
+    public void read(
+            final int offset,
+            final int length,
+            final MemorySegment into,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        group.session().heard();
+        if (offset + length <= ControlRecord.LENGTH) {
+            writeState();
+            MemorySegment.copy(record, offset, into, position, length);
+            completion.onComplete(token, 0);
+            return;
+        }
+        lookWhetherEmpty(
+                isEmpty -> {
+                    writeState();
+                    ControlRecord.summary(record, 0, group.session().summary(isEmpty));
+                    MemorySegment.copy(record, offset, into, position, length);
+                    completion.onComplete(token, 0);
+                });
+    }
+
+    private void writeState() {
         ControlRecord.write(
                 record,
                 0,
                 ControlRecord.STATE,
                 stream.openEpoch() - 1,
                 group.committedEpoch(),
-                group.session().high(),
-                group.session().low(),
+                group.session().id(),
                 group.stateFlags());
-        MemorySegment.copy(record, offset, into, position, length);
-        return 0;
+    }
+
+    /** Only at a first meeting it counts. */
+    private void lookWhetherEmpty(final Emptiness.Answer answer) {
+        if (!group.isFresh()) {
+            answer.onLooked(false);
+            return;
+        }
+        final long seen = stream.writeCount();
+        Emptiness.look(local, isEmpty -> answer.onLooked(isEmpty && isUntouched(seen)));
     }
 
     @Override
@@ -245,26 +310,39 @@ final class SecondaryDisk
             final long token) {
         final int errno;
         if (offset != 0
-                || length != ControlRecord.LENGTH
-                || !ControlRecord.isValid(from, position)) {
-            errno = refuse(Errno.EINVAL, "this is no control record of version 1");
+                || length < ControlRecord.LENGTH
+                || !ControlRecord.isValid(from, position)
+                || length != lengthOf(ControlRecord.kind(from, position))) {
+            errno =
+                    refuse(
+                            Errno.EINVAL,
+                            "this is no control record of version " + ControlRecord.VERSION);
+        } else if (ControlRecord.kind(from, position) == ControlRecord.ATTACH) {
+            attach(client, from, position, completion, token);
+            return;
+        } else if (!isAttached(client)) {
+            errno = refuse(Errno.EPERM, "no primary is attached on this connection");
         } else {
+            group.session().heard();
             final long epoch = ControlRecord.epoch(from, position);
             final int flags = ControlRecord.flags(from, position);
             switch (ControlRecord.kind(from, position)) {
-                case ControlRecord.ATTACH -> {
-                    attach(client, from, position, completion, token);
-                    return;
-                }
-                case ControlRecord.COMMIT ->
-                        errno = isAttached(client) ? commit(epoch) : refuseStranger();
+                case ControlRecord.COMMIT -> errno = commit(epoch);
                 case ControlRecord.SEAL -> {
-                    errno = isAttached(client) ? seal(epoch) : refuseStranger();
+                    errno = seal(epoch);
                     if (errno == 0) {
                         whenSealed(
                                 epoch, () -> completion.onComplete(token, onSealed(epoch, flags)));
                         return;
                     }
+                }
+                case ControlRecord.LEAVE -> {
+                    leave(completion, token);
+                    return;
+                }
+                case ControlRecord.ALONE -> {
+                    group.session().leftBehind(refusal -> answer(completion, token, refusal));
+                    return;
                 }
                 default -> errno = refuse(Errno.EINVAL, "unknown kind of control record");
             }
@@ -272,13 +350,19 @@ final class SecondaryDisk
         completion.onComplete(token, errno);
     }
 
+    private static int lengthOf(final int kind) {
+        return kind == ControlRecord.ATTACH
+                ? ControlRecord.LENGTH_WITH_SUMMARY
+                : ControlRecord.LENGTH;
+    }
+
     private int refuse(final int errno, final String sentence) {
         reason = "disk " + local.name() + ": " + sentence;
         return errno;
     }
 
-    private int refuseStranger() {
-        return refuse(Errno.EPERM, "no primary is attached on this connection");
+    private void answer(final Disk.Completion completion, final long token, final String refusal) {
+        completion.onComplete(token, refusal == null ? 0 : refuse(Errno.EPERM, refusal));
     }
 
     private void attach(
@@ -287,39 +371,28 @@ final class SecondaryDisk
             final long position,
             final Disk.Completion completion,
             final long token) {
-        final long high = ControlRecord.sessionHigh(from, position);
-        final long low = ControlRecord.sessionLow(from, position);
-        final int flags = ControlRecord.flags(from, position);
-        final String refusal = group.session().refuse(high, low);
-        if (refusal != null) {
-            completion.onComplete(token, refuse(Errno.EPERM, refusal));
-        } else if (page.isAttached(index) || (flags & ControlRecord.ASSUME_IDENTICAL) != 0) {
-            completion.onComplete(token, admit(client, high, low));
-        } else if ((flags & ControlRecord.EMPTY) == 0) {
-            completion.onComplete(token, refuseUnequal());
-        } else {
-            attaching = client;
-            final long seen = stream.writeCount();
-            Emptiness.look(
-                    local,
-                    isEmpty ->
-                            completion.onComplete(
-                                    token, admitIfEmpty(client, high, low, isEmpty, seen)));
+        final Optional<Summary> primary = ControlRecord.summary(from, position);
+        if (primary.isEmpty()) {
+            completion.onComplete(token, refuse(Errno.EINVAL, "this is no summary of a node"));
+            return;
         }
-    }
-
-    private int admitIfEmpty(
-            final Client client,
-            final long high,
-            final long low,
-            final boolean isEmpty,
-            final long writeCount) {
-        final String refusal = group.session().refuse(high, low); // it may have ended meanwhile
-        if (refusal != null) {
-            return refuse(Errno.EPERM, refusal);
-        }
-        final boolean isEqual = isEmpty && isUntouched(writeCount) && isAttaching(client);
-        return isEqual ? admit(client, high, low) : refuseUnequal();
+        final Word word = ControlRecord.word(ControlRecord.flags(from, position));
+        attaching = client;
+        lookWhetherEmpty(
+                isEmpty -> {
+                    final SecondarySession session = group.session();
+                    final String refusal =
+                            isAttaching(client)
+                                    ? session.refuse(primary.get(), word, isEmpty)
+                                    : "another connection of a primary attaches";
+                    if (refusal != null) {
+                        answer(completion, token, refusal);
+                        return;
+                    }
+                    attaching = null;
+                    session.offer(
+                            index, client, primary.get(), why -> answer(completion, token, why));
+                });
     }
 
     /** Whether failover, too, leads to what is in the disk, and nobody has written meanwhile. */
@@ -327,24 +400,39 @@ final class SecondaryDisk
         return stream.isQuiet() && stream.writeCount() == writeCount && buffers.hiddenUsed() == 0;
     }
 
-    private int refuseUnequal() {
-        return refuse(
-                Errno.EPERM,
-                "the pair is not known to be equal; copy the primary's disk to the secondary, and"
-                        + " start the primary with --assume-identical");
+    /** The primary's connection. */
+    void attach(final Client client) {
+        attached = client;
     }
 
-    private int admit(final Client client, final long high, final long low) {
-        if (!page.isAttached(index)) {
-            page.attach(index);
-            group.session().adopt(high, low);
+    /** No primary is attached any more. */
+    void detach(final Predicate<Client> isEvicted) {
+        final Client before = attached;
+        attached = null;
+        if (before != null && isEvicted.test(before)) {
+            before.evict();
         }
-        if (attached != null && !isAttached(client)) {
-            attached.evict(); // what an old connection still has in its buffers must not come late
+    }
+
+    /** All that the primary has written is brought to stable storage, before it leaves. */
+    private void leave(final Disk.Completion completion, final long token) {
+        if (group.errnoOfChanges() != 0) {
+            answer(completion, token, group.refusalOfChanges());
+            return;
         }
-        attached = client;
-        group.onLink();
-        return 0;
+        local.flush(
+                (ignored, errno) -> {
+                    if (errno == 0) {
+                        group.session().leave(refusal -> answer(completion, token, refusal));
+                    } else {
+                        answer(
+                                completion,
+                                token,
+                                "the disk can't be flushed: " + Errno.meaning(errno));
+                    }
+                },
+                0);
+        local.poll();
     }
 
     private int seal(final long epoch) {
@@ -365,10 +453,7 @@ final class SecondaryDisk
                             + (epoch - 1)
                             + " is committed");
         }
-        stream.seal();
-        if (stream.isDrained()) {
-            onDrained();
-        }
+        endEpoch();
         return 0;
     }
 
@@ -399,7 +484,14 @@ final class SecondaryDisk
 
     @Override
     public boolean mayChange(final Client client) {
-        return isAttached(client) || group.session().takesAnyone();
+        if (isAttached(client)) {
+            return true;
+        }
+        final boolean isTaken = group.session().takesAnyone();
+        if (isTaken) {
+            group.session().onForeignChange();
+        }
+        return isTaken;
     }
 
     @Override
@@ -412,6 +504,7 @@ final class SecondaryDisk
         if (isAttaching(client)) {
             attaching = null;
         }
+        group.session().onGone(index, client);
         if (isAttached(client)) {
             attached = null;
             group.onLink();

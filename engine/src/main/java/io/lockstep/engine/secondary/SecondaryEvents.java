@@ -57,6 +57,15 @@ final class SecondaryEvents {
                         + "; it is tried again, and the guest goes on out of the buffers");
     }
 
+    void notRecorded(final String sentence) {
+        tell(Event.REPLICATION_ERROR, "", sentence);
+    }
+
+    static String sentenceOf(final Throwable thrown) {
+        final Throwable cause = thrown.getCause();
+        return (cause == null ? thrown : cause).getMessage();
+    }
+
     void buffersRemain(final IOException cause) {
         tell(
                 Event.MERGE_FAILED,

@@ -6,11 +6,17 @@ import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.PrivateFiles;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Verdict;
+import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
 
 import org.HdrHistogram.Histogram;
@@ -25,6 +31,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
+import java.util.function.Predicate;
 import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
 
@@ -83,8 +90,11 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final GroupPage page;
     private final List<SecondaryDisk> disks = new ArrayList<>();
     private final SecondarySession session;
+    private final Succession succession;
+    private final Self self;
     private final SecondaryCheckpoints checkpoints;
     private ReplicationError error;
+    private long committedNanos;
     private boolean isClosed;
     private boolean hasBuffers = true;
 
@@ -98,17 +108,22 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private SecondaryGroup(
             final IoLoop loop,
             final List<Disk> locals,
+            final Self self,
             final Options options,
             final GroupEvents events)
             throws IOException {
         this.loop = loop;
         this.options = options;
+        committedNanos = loop.nanoTime();
         this.events = new SecondaryEvents(events, this::committedEpoch);
-        page = GroupPage.open(options.page(), locals);
-        session = new SecondarySession(this, page);
+        page = openPage(options, locals, self);
+        session = new SecondarySession(this, page, self.node(), loop, locals.size());
+        succession = new Succession(this, loop, page, self);
+        this.self = self;
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         boolean opened = false;
         try {
+            succession.resume();
             for (int i = 0; i < locals.size(); i++) {
                 disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
             }
@@ -126,14 +141,18 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
      * failover, goes on at once.
      *
      * @param disks writable
-     * @throws IOException where the buffers can't be had, or belong to other disks
+     * @param self the node whose buffers these are, opened in this boot of the host
+     * @throws IOException where the buffers can't be had, or belong to other disks or another node,
+     *     or where the node is a primary
      */
     public static SecondaryGroup open(
             final IoLoop loop,
             final List<Disk> disks,
+            final Self self,
             final Options options,
             final GroupEvents events)
             throws IOException {
+        Succession.requireNoPrimary(self.node().record());
         for (final Disk disk : disks) {
             if (disk.isReadOnly()) {
                 throw new IOException(
@@ -141,9 +160,35 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             }
         }
         PrivateFiles.makeDirectories(options.page().toAbsolutePath().getParent());
-        final SecondaryGroup group = new SecondaryGroup(loop, disks, options, events);
+        final SecondaryGroup group = new SecondaryGroup(loop, disks, self, options, events);
         group.resume();
         return group;
+    }
+
+    /** What lay in the buffers in another boot of the host may be lost in part: it all is. */
+    private static GroupPage openPage(
+            final Options options, final List<Disk> disks, final Self self) throws IOException {
+        final NodeRecord record = self.node().record();
+        final GroupPage page =
+                GroupPage.open(
+                        options.page(),
+                        disks,
+                        record.node(),
+                        record.boot(),
+                        record.committedEpoch());
+        if (!page.isOfAnotherBoot(record.boot())) {
+            return page;
+        }
+        for (int i = 0; i < disks.size(); i++) {
+            DiskBuffers.open(
+                            options.buffers().get(i),
+                            disks.get(i).length(),
+                            options.bufferLimit(),
+                            page)
+                    .delete();
+        }
+        page.delete();
+        return openPage(options, disks, self);
     }
 
     private void resume() {
@@ -246,12 +291,49 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         if (page.state() != GroupPage.RUNNING) {
             return fail("replication is not running");
         }
-        return failover ? failOver() : endReplication();
+        return failover ? failOver(false) : endReplication();
     }
 
-    private CompletableFuture<Void> failOver() {
+    @Override
+    public CompletableFuture<Void> failOver(final boolean isForced) {
+        if (isOver()) {
+            return ended;
+        }
+        if (page.state() != GroupPage.RUNNING) {
+            return fail("replication is not running");
+        }
+        final Verdict verdict = succession.verdict();
+        if (!isForced && !verdict.isAllowed()) {
+            return fail(verdict.reason());
+        }
+        ending = events.endedByFailover(); // nothing is committed while it is being recorded
+        return recordEnd(succession.takeOver(), this::takeOver);
+    }
+
+    /** Goes on where the end of replication is recorded; otherwise it has not ended. */
+    private CompletableFuture<Void> recordEnd(
+            final CompletableFuture<Void> recorded, final Runnable whenRecorded) {
+        final CompletableFuture<Void> present = new CompletableFuture<>();
+        ended = present;
+        recorded.whenComplete(
+                (done, thrown) -> {
+                    if (isClosed) {
+                        return;
+                    }
+                    if (thrown == null) {
+                        whenRecorded.run();
+                    } else {
+                        ending = "";
+                        ended = CompletableFuture.completedFuture(null);
+                        present.completeExceptionally(
+                                new GroupException(SecondaryEvents.sentenceOf(thrown)));
+                    }
+                });
+        return present;
+    }
+
+    private void takeOver() {
         page.state(GroupPage.FAILED_OVER);
-        ending = events.endedByFailover();
         hasFailedOver = true;
         loop.schedule(HEAD_START_NANOS, events::failedOver);
         for (final SecondaryDisk disk : disks) {
@@ -262,14 +344,25 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                         }
                     });
         }
-        return CompletableFuture.completedFuture(null);
+        ended.complete(null);
     }
 
     /** The primary's latest state is what the disks have; the buffers are dropped. */
     private CompletableFuture<Void> endReplication() {
-        page.state(GroupPage.ALONE);
+        if (error != null) {
+            return fail(
+                    "the disks are not what the primary wrote last, as the stream broke ("
+                            + error.sentence()
+                            + "); go back to epoch "
+                            + committedEpoch()
+                            + " with 'lockstep failover'");
+        }
         ending = SecondaryEvents.endedByStop();
-        ended = new CompletableFuture<>();
+        return recordEnd(succession.goAlone(), this::standAloneAsWritten);
+    }
+
+    private void standAloneAsWritten() {
+        page.state(GroupPage.ALONE);
         forEachDisk(
                 SecondaryDisk::endStream,
                 () -> {
@@ -277,7 +370,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                     standAlone();
                     ended.complete(null);
                 });
-        return ended;
     }
 
     /** Has all disks do something; the action runs when the last has. */
@@ -297,10 +389,16 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     void onMerged() {
         if (disks.stream().allMatch(SecondaryDisk::isMerged)) {
-            page.state(GroupPage.ALONE);
-            standAlone();
-            events.merged();
-            merged.complete(null);
+            succession.merged(
+                    () -> {
+                        if (!isClosed) {
+                            page.state(GroupPage.ALONE);
+                            disks.forEach(SecondaryDisk::settle);
+                            standAlone();
+                            events.merged();
+                            merged.complete(null);
+                        }
+                    });
         }
     }
 
@@ -320,6 +418,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /** Stops the merge where it is: the next process over these buffers goes on with it. */
     public void giveUpMerge() {
         disks.forEach(SecondaryDisk::giveUpMerge);
+    }
+
+    void onNotRecorded(final String sentence) {
+        events.notRecorded(sentence);
     }
 
     /** The buffers go; what is left of the directory is the user's. */
@@ -347,6 +449,26 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     boolean hasBuffers() {
         return hasBuffers;
+    }
+
+    /** Whether the node was never in a pair. */
+    boolean isFresh() {
+        return self.node().standing() == Standing.FRESH;
+    }
+
+    void attach(final int disk, final ControlSpace.Client client) {
+        disks.get(disk).attach(client);
+    }
+
+    /** No primary is attached any more; connections of the one before end where that is said. */
+    void detachAll(final Predicate<ControlSpace.Client> isEvicted) {
+        disks.forEach(disk -> disk.detach(isEvicted));
+        onLink();
+    }
+
+    void onCommitted() {
+        disks.forEach(SecondaryDisk::onCommitted);
+        committedNanos = loop.nanoTime();
     }
 
     void onLink() {
@@ -431,6 +553,15 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     // ---- Status and end.
+
+    @Override
+    public Optional<NodeStatus> node() {
+        return Optional.of(
+                succession.status(
+                        loop.nanoTime() - committedNanos,
+                        sum(SecondaryDisk::uncommittedLength),
+                        sum(SecondaryDisk::uncommittedWrites)));
+    }
 
     @Override
     public Optional<ReplicationError> error() {

@@ -1,36 +1,84 @@
 package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Meeting;
+import io.lockstep.engine.node.Node;
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
+import io.lockstep.engine.server.ControlSpace;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Whose writes a secondary takes: those of one primary of our own kind, once that has presented
- * itself, and of anybody before. On the group's loop.
+ * itself for all disks and it is recorded that it is followed; and before a node was ever in a
+ * pair, of anybody. On the group's loop.
  */
 final class SecondarySession {
+    /**
+     * A primary that has presented itself for a disk, and waits for the other disks and the record.
+     */
+    private record Candidate(
+            ControlSpace.Client client, Summary primary, Consumer<String> whenJudged) {}
+
     private final SecondaryGroup group;
     private final GroupPage page;
+    private final Node node;
+    private final IoLoop loop;
+    private final Candidate[] candidates;
+    private final List<Consumer<String>> leaving = new ArrayList<>();
     private boolean isLinked;
+    private long heardNanos;
 
-    SecondarySession(final SecondaryGroup group, final GroupPage page) {
+    SecondarySession(
+            final SecondaryGroup group,
+            final GroupPage page,
+            final Node node,
+            final IoLoop loop,
+            final int diskCount) {
         this.group = group;
         this.page = page;
+        this.node = node;
+        this.loop = loop;
+        candidates = new Candidate[diskCount];
     }
 
-    long high() {
-        return group.hasBuffers() ? page.sessionHigh() : 0;
+    /** The primary's; or none. */
+    Id id() {
+        return group.hasBuffers() ? page.session() : Id.NONE;
     }
 
-    long low() {
-        return group.hasBuffers() ? page.sessionLow() : 0;
-    }
-
-    /** Whether no primary of our own kind has presented itself: any client may write. */
+    /** Whether no primary of our own kind has ever presented itself: any client may write. */
     boolean takesAnyone() {
-        return high() == 0;
+        return id().isNone() && node.standing() == Standing.FRESH;
+    }
+
+    /** Somebody who is no lockstep writes: from now on there is something to take over. */
+    void onForeignChange() {
+        if (group.hasBuffers() && !page.isOfForeign()) {
+            page.ofForeign();
+        }
+    }
+
+    /** What the node says of itself to a primary. */
+    Summary summary(final boolean isEmpty) {
+        return Summary.of(node.record(), group.committedEpoch(), id(), isEmpty);
     }
 
     /** Why a primary may not attach; null where it may. */
-    String refuse(final long otherHigh, final long otherLow) {
+    String refuse(final Summary primary, final Word word, final boolean isEmpty) {
+        final Summary own = summary(isEmpty);
+        final Meeting.Answer answer = Meeting.of(primary, own, word);
+        if (!answer.isAgreed()) {
+            return Meeting.sentence(answer, primary, own, word);
+        }
         if (group.isOver()) {
             return "replication has ended: " + group.ending() + "; set the pair up anew";
         }
@@ -38,18 +86,121 @@ final class SecondarySession {
             return "replication is not started on the secondary; start it there"
                     + " (xen-set-replication)";
         }
-        if (otherHigh == 0) {
-            return "a session's name must not be zero";
-        }
-        if (!takesAnyone() && (high() != otherHigh || low() != otherLow)) {
-            return "another primary replicates to this secondary, or did; set the pair up anew,"
-                    + " with copied disks and fresh buffers";
-        }
-        return null;
+        return primary.session().isNone() ? "a session's name must not be zero" : null;
     }
 
-    void adopt(final long newHigh, final long newLow) {
-        page.session(newHigh, newLow);
+    /**
+     * A primary presents itself for a disk, and may attach.
+     *
+     * @param whenJudged is told null when it is attached, or why it is not
+     */
+    void offer(
+            final int disk,
+            final ControlSpace.Client client,
+            final Summary primary,
+            final Consumer<String> whenJudged) {
+        for (int i = 0; i < candidates.length; i++) {
+            final Candidate other = candidates[i];
+            if (other != null && (i == disk || !isOfOneStream(other.primary, primary))) {
+                candidates[i] = null;
+                other.whenJudged.accept("another connection of a primary attaches");
+            }
+        }
+        candidates[disk] = new Candidate(client, primary, whenJudged);
+        for (final Candidate candidate : candidates) {
+            if (candidate == null) {
+                return;
+            }
+        }
+        admit(candidates.clone(), primary);
+    }
+
+    private static boolean isOfOneStream(final Summary one, final Summary other) {
+        return one.session().equals(other.session()) && one.lineage().equals(other.lineage());
+    }
+
+    private void admit(final Candidate[] admitted, final Summary primary) {
+        // What an old connection still has in its buffers must not come late.
+        group.detachAll(client -> isNoneOf(admitted, client));
+        leaving.clear();
+        page.session(primary.session());
+        node.follow(primary, group.committedEpoch())
+                .whenComplete(
+                        (done, thrown) -> {
+                            for (int i = 0; i < admitted.length; i++) {
+                                settle(i, admitted[i], thrown);
+                            }
+                            group.onLink();
+                        });
+    }
+
+    private void settle(final int disk, final Candidate admitted, final Throwable thrown) {
+        if (!Objects.equals(candidates[disk], admitted)) {
+            return; // it has gone, or comes again
+        }
+        candidates[disk] = null;
+        if (thrown == null) {
+            heard();
+            group.attach(disk, admitted.client);
+        }
+        admitted.whenJudged.accept(thrown == null ? null : thrown.getMessage());
+    }
+
+    @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
+    private static boolean isNoneOf(final Candidate[] admitted, final ControlSpace.Client client) {
+        for (final Candidate candidate : admitted) {
+            if (candidate.client == client) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** A disk's connection has ended before it was attached. */
+    @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
+    void onGone(final int disk, final ControlSpace.Client client) {
+        if (candidates[disk] != null && candidates[disk].client == client) {
+            candidates[disk] = null;
+        }
+    }
+
+    // ---- The end of it.
+
+    /** A disk is flushed, and the primary leaves it in good order; recorded when it is the last. */
+    void leave(final Consumer<String> whenLeft) {
+        leaving.add(whenLeft);
+        if (leaving.size() == candidates.length) {
+            final List<Consumer<String>> all = List.copyOf(leaving);
+            leaving.clear();
+            node.leave(id(), group.committedEpoch())
+                    .whenComplete((done, thrown) -> end(all, thrown));
+        }
+    }
+
+    /** The primary goes on without this node. */
+    void leftBehind(final Consumer<String> whenRecorded) {
+        node.outdate(group.committedEpoch())
+                .whenComplete((done, thrown) -> end(List.of(whenRecorded), thrown));
+    }
+
+    /** From now on nothing of this session may change the disks. */
+    private void end(final List<Consumer<String>> told, final Throwable thrown) {
+        if (thrown == null) {
+            group.detachAll(client -> false);
+        }
+        told.forEach(one -> one.accept(thrown == null ? null : thrown.getMessage()));
+    }
+
+    // ---- Whether it is there.
+
+    /** The primary has said something. */
+    void heard() {
+        heardNanos = loop.nanoTime();
+    }
+
+    /** How long ago a linked primary was heard last. */
+    Optional<Long> heardNanosAgo() {
+        return isLinked ? Optional.of(loop.nanoTime() - heardNanos) : Optional.empty();
     }
 
     /** Whether the primary is attached to every disk. */
@@ -66,6 +217,6 @@ final class SecondarySession {
 
     @Override
     public String toString() {
-        return "session " + Long.toHexString(high()) + Long.toHexString(low());
+        return "session " + id().brief();
     }
 }

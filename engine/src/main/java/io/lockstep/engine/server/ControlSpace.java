@@ -15,8 +15,14 @@ public interface ControlSpace {
         void evict();
     }
 
-    /** Reads a part of the space. Answers 0 or an error number. */
-    int read(int offset, int length, MemorySegment into, long position);
+    /** Reads a part of the space; completes as a {@link Disk}'s operation does. */
+    void read(
+            int offset,
+            int length,
+            MemorySegment into,
+            long position,
+            Disk.Completion completion,
+            long token);
 
     /** Writes a part of the space; completes as a {@link Disk}'s operation does, with its poll. */
     void write(

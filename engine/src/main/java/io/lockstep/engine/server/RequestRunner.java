@@ -280,7 +280,7 @@ final class RequestRunner
                         length,
                         true);
         requests.replyLength(index, header + length);
-        onComplete(index, control.read(offset, length, replies.memory(), start + header));
+        control.read(offset, length, replies.memory(), start + header, this, index);
     }
 
     static boolean isChange(final int command) {

@@ -49,7 +49,7 @@ public final class Engine implements AutoCloseable {
         this.options = options;
         loop = new NioLoop("lockstep-engine", options.spinNanos(), options.errorHandler());
         linkLoop = new NioLoop("lockstep-link", options.spinNanos(), options.errorHandler());
-        group = new EngineGroup(loop, linkLoop, options);
+        group = new EngineGroup(loop, linkLoop, helpers, options);
         guests = new ExportServer(loop, options.serverEvents());
         nbdServer = new ExportServer(loop, options.serverEvents());
         guests.start(options.connectionsMax());
@@ -358,11 +358,12 @@ public final class Engine implements AutoCloseable {
 
     private void drain() {
         final CompletableFuture<Void> drained = new CompletableFuture<>();
-        loop.execute(() -> group.drain(() -> drained.complete(null)));
+        loop.execute(() -> group.drain(() -> group.leave(() -> drained.complete(null))));
         try {
             LoopCall.await(drained, DRAIN_SECONDS);
         } catch (final IOException e) {
-            return; // the secondary is not there: what it lacks it lacks, as after a kill
+            return; // the secondary is not there, or the state: the next process sees, as after a
+            // kill
         }
     }
 

@@ -1,12 +1,16 @@
 package io.lockstep.engine.service;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.secondary.BufferFiles;
@@ -32,10 +36,15 @@ import java.util.concurrent.TimeUnit;
 final class EngineGroup implements ReplicationGroup {
     private final IoLoop loop;
     private final IoLoop linkLoop;
+    private final HelperThreads helpers;
     private final EngineOptions options;
     private final List<EngineDisk> disks = new ArrayList<>();
     private SecondaryGroup secondary;
     private BuffersLock lock;
+
+    /** What the node remembers; null until a disk has a role. */
+    private NodeState state;
+
     private PrimaryGroup primary;
 
     /** The disks of the primary, in its order. */
@@ -47,7 +56,12 @@ final class EngineGroup implements ReplicationGroup {
     /** The primary before, after its replication children were removed; null for none. */
     private EndedGroup ended;
 
-    EngineGroup(final IoLoop loop, final IoLoop linkLoop, final EngineOptions options) {
+    EngineGroup(
+            final IoLoop loop,
+            final IoLoop linkLoop,
+            final HelperThreads helpers,
+            final EngineOptions options) {
+        this.helpers = helpers;
         this.loop = loop;
         this.linkLoop = linkLoop;
         this.options = options;
@@ -102,6 +116,7 @@ final class EngineGroup implements ReplicationGroup {
         if (secondary != null || members.isEmpty()) {
             return;
         }
+        openState(members);
         final SecondaryGroup.Options places = SecondaryPlace.optionsOf(members, options);
         lock = BuffersLock.take(places.page(), places.ownDirectory());
         try {
@@ -109,6 +124,7 @@ final class EngineGroup implements ReplicationGroup {
                     SecondaryGroup.open(
                             loop,
                             members.stream().<Disk>map(EngineDisk::local).toList(),
+                            state.self(),
                             places,
                             options.groupEvents());
         } finally {
@@ -121,6 +137,20 @@ final class EngineGroup implements ReplicationGroup {
         for (int i = 0; i < members.size(); i++) {
             members.get(i).stream(streams.get(i));
             members.get(i).guest().switchTo(guests.get(i).disk(), () -> {});
+        }
+    }
+
+    private void openState(final List<EngineDisk> members) throws IOException {
+        final List<DiskFile> files = members.stream().map(EngineDisk::file).toList();
+        if (state == null) {
+            state =
+                    NodeState.open(
+                            new NodeState.Place(options.state(), options.stateMayVanish()),
+                            files,
+                            helpers,
+                            loop);
+        } else {
+            state.requireDisks(files);
         }
     }
 
@@ -253,12 +283,14 @@ final class EngineGroup implements ReplicationGroup {
 
     private CompletableFuture<Void> openPrimary(final List<EngineDisk> members) {
         try {
+            openState(members);
             primary =
                     PrimaryGroup.open(
                             loop,
                             linkLoop,
                             members.stream().map(this::below).toList(),
                             members.stream().map(EngineDisk::peer).toList(),
+                            state.self(),
                             options.primary(),
                             options.groupEvents());
         } catch (final IOException e) {
@@ -267,8 +299,14 @@ final class EngineGroup implements ReplicationGroup {
         primaryDisks = members;
         attached.addAll(members);
         final PrimaryGroup opened = primary;
-        return switchAll(members, opened.guestDisks())
-                .thenCompose(switched -> startWithin(opened, options.attachNanos()));
+        if (options.primary().word() == Word.NOW) {
+            // Somebody who uses the disks already says so; they are equal at this moment.
+            return switchAll(members, opened.guestDisks())
+                    .thenCompose(switched -> startWithin(opened, options.attachNanos()));
+        }
+        members.forEach(disk -> disk.guest().hold());
+        opened.whenServing().thenRun(() -> switchAll(members, opened.guestDisks()));
+        return startWithin(opened, options.attachNanos());
     }
 
     /** A secondary that can't be had is told of, and the primary is as it was before. */
@@ -347,6 +385,22 @@ final class EngineGroup implements ReplicationGroup {
         return current().map(group -> group.stop(failover)).orElseGet(EngineGroup::notRunning);
     }
 
+    @Override
+    public CompletableFuture<Void> failOver(final boolean isForced) {
+        attached.forEach(EngineDisk::spendPeer);
+        return current().map(group -> group.failOver(isForced)).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
+    public CompletableFuture<Void> promote() {
+        return current().map(ReplicationGroup::promote).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
+    public Optional<NodeStatus> node() {
+        return current().flatMap(ReplicationGroup::node);
+    }
+
     private static <T> CompletableFuture<T> notRunning() {
         return fail("replication is not running");
     }
@@ -398,6 +452,29 @@ final class EngineGroup implements ReplicationGroup {
     void prepareToStop() {
         if (primary != null) {
             primary.prepareToStop();
+            if (!primary.whenServing().isDone()) {
+                primaryDisks.forEach(disk -> disk.guest().switchTo(null, () -> {}));
+            }
+        }
+    }
+
+    /**
+     * Has both sides remember that the session has ended in good order, where it has, and that the
+     * process has.
+     */
+    void leave(final Runnable whenRecorded) {
+        if (primary == null) {
+            closeNode(whenRecorded);
+        } else {
+            primary.leave(() -> closeNode(whenRecorded));
+        }
+    }
+
+    private void closeNode(final Runnable whenRecorded) {
+        if (state == null) {
+            whenRecorded.run();
+        } else {
+            state.self().node().close().whenComplete((done, thrown) -> whenRecorded.run());
         }
     }
 
@@ -432,6 +509,9 @@ final class EngineGroup implements ReplicationGroup {
         if (secondary != null) {
             secondary.close();
             lock.close();
+        }
+        if (state != null) {
+            state.close();
         }
     }
 }

@@ -20,6 +20,8 @@ import java.nio.file.Path;
  *     and the buffers' file system
  * @param ownBuffers a directory of the secondary's own, which goes when the buffers go; null where
  *     they lie in somebody else's
+ * @param state the directory of what the node remembers; null for the one beside the first disk
+ * @param stateMayVanish whether that may lie in memory where the disks outlive it
  * @param groupEvents hears of replication, on the engine's loop
  * @param serverEvents hears of problems of disks and clients
  * @param errorHandler hears of what should not happen
@@ -31,6 +33,8 @@ public record EngineOptions(
         long attachNanos,
         long bufferLimit,
         Path ownBuffers,
+        Path state,
+        boolean stateMayVanish,
         GroupEvents groupEvents,
         ServerEvents serverEvents,
         ErrorHandler errorHandler) {}

@@ -4,12 +4,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lockstep.engine.node.DiskIdentity;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 final class DiskFileTest {
     @TempDir private Path directory;
@@ -52,6 +57,52 @@ final class DiskFileTest {
         final Path fifo = directory.resolve("fifo");
         assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
         assertRefused(fifo, false, "neither a regular file nor a block device");
+    }
+
+    private DiskIdentity identity(final Path path) throws IOException {
+        try (DiskFile file = DiskFile.open("vda", path, false)) {
+            return file.identity();
+        }
+    }
+
+    @Test
+    void tellsAFileFromAnotherInItsPlace() throws IOException {
+        final Path path = image(8192);
+        final DiskIdentity first = identity(path);
+        assertEquals("vda", first.name());
+        assertEquals(8192, first.length());
+        assertTrue(first.backing().startsWith("inode "), first.backing());
+        assertEquals(first, identity(path));
+        Files.write(path, new byte[] {1, 2, 3}, StandardOpenOption.WRITE);
+        assertEquals(first, identity(path), "the same file with other content");
+        final Path other = Files.write(directory.resolve("other"), new byte[8192]);
+        Files.move(other, path, StandardCopyOption.REPLACE_EXISTING);
+        assertTrue(
+                DiskIdentity.difference(List.of(first), List.of(identity(path))).isPresent(),
+                first.backing());
+    }
+
+    /** A device as sysfs shows it, in a directory that stands for it. */
+    @Test
+    void tellsADeviceByTheNameThatItHasOfItsOwn() throws IOException {
+        final Path device = Files.createDirectories(directory.resolve("sda"));
+        assertEquals("", Backing.ofDevice(device));
+        assertEquals("", Backing.ofDevice(directory.resolve("missing")));
+        Files.writeString(device.resolve("serial"), "  QM 01\n");
+        assertEquals("serial QM 01", Backing.ofDevice(device));
+        Files.createDirectories(device.resolve("device"));
+        Files.writeString(device.resolve("device/wwid"), "naa.5000c500\u0000\n");
+        assertEquals("wwid naa.5000c500", Backing.ofDevice(device));
+        final Path partition = Files.createDirectories(device.resolve("sda2"));
+        Files.writeString(partition.resolve("partition"), "2\n");
+        assertEquals("partition 2 of wwid naa.5000c500", Backing.ofDevice(partition));
+        Files.createDirectories(device.resolve("dm"));
+        Files.writeString(device.resolve("dm/uuid"), "LVM-" + "x".repeat(500));
+        final String longest = Backing.ofDevice(partition);
+        assertTrue(longest.startsWith("partition 2 of dm/uuid LVM-xxx"), longest);
+        assertEquals(longest, new DiskIdentity("vda", 1, longest).backing());
+        Files.writeString(device.resolve("dm/uuid"), "\n");
+        assertEquals("wwid naa.5000c500", Backing.ofDevice(device));
     }
 
     private Path image(final int length) throws IOException {

@@ -2,6 +2,8 @@ package io.lockstep.engine.epoch;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.lockstep.engine.node.Id;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -25,7 +27,8 @@ final class GroupPageTest {
 
     @Test
     void aCommitIsNeverSeenHalf() throws IOException, ExecutionException, InterruptedException {
-        try (GroupPage page = GroupPage.open(folder.resolve("group"), List.of())) {
+        try (GroupPage page =
+                GroupPage.open(folder.resolve("group"), List.of(), new Id(1, 1), new Id(1, 2), 0)) {
             page.commit(ONE);
             final AtomicBoolean isOver = new AtomicBoolean();
             final CompletableFuture<Long> halves =

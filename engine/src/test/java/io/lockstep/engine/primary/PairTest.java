@@ -17,6 +17,9 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Selves;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.ControlSpace;
@@ -72,6 +75,7 @@ final class PairTest {
     private NioLoop guestLoop;
     private NioLoop linkLoop;
     private UnaryOperator<IoLoop> groupLoop = UnaryOperator.identity();
+    private final Self secondarySelf = Selves.fresh(1);
     private SecondaryGroup secondary;
     private PrimaryGroup primary;
     private NbdServer server;
@@ -91,7 +95,7 @@ final class PairTest {
     void whatThePrimaryWritesReachesTheSecondaryAndFailoverReturnsToTheCheckpoint()
             throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Random random = new Random(1);
         final byte[] content = new byte[LENGTH];
         writeRandomly(random, content, 300);
@@ -108,7 +112,7 @@ final class PairTest {
         assertArrayEquals(content, Files.readAllBytes(folder.resolve("primary")));
         assertArrayEquals(content, Files.readAllBytes(folder.resolve("secondary")));
 
-        onLoop(secondaryLoop, () -> secondary.stop(true));
+        onLoop(secondaryLoop, () -> secondary.failOver(true));
         while (call(secondaryLoop, () -> secondary.status().state()) == GroupStatus.State.MERGING) {
             Thread.onSpinWait();
         }
@@ -119,7 +123,7 @@ final class PairTest {
     @Test
     void manyCheckpointsRunWhileTheGuestWrites() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Random random = new Random(2);
         final byte[] content = new byte[LENGTH];
         for (long epoch = 1; epoch <= 50; epoch++) {
@@ -133,7 +137,7 @@ final class PairTest {
     @Test
     void theLinkComesBackAfterACut() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Random random = new Random(3);
         final byte[] content = new byte[LENGTH];
         for (int cut = 0; cut < 5; cut++) {
@@ -167,7 +171,7 @@ final class PairTest {
     }
 
     private static PrimaryGroup.Options withPatience(final long nanos) {
-        return new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false, 0, nanos);
+        return new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE, 0, nanos);
     }
 
     /** The secondary goes on, and can't be reached. */
@@ -310,7 +314,7 @@ final class PairTest {
                     server.add(ServedExport.of(zeroes.of(export.disk()), "held", export.control()));
                     return null;
                 });
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Disk guest = primary.guestExports().getFirst().disk();
         assertEquals(
                 0,
@@ -388,7 +392,7 @@ final class PairTest {
     void aFlushThatFailsOnTheSecondaryIsAnErrorOfBothSides() throws Exception {
         secondaryFace = PairTest::withFlushesThatFail;
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Disk guest = primary.guestExports().getFirst().disk();
         assertEquals(0, write(guest, 0, new byte[] {1}).get(30, TimeUnit.SECONDS));
         onLoop(
@@ -450,9 +454,14 @@ final class PairTest {
     /** The control space of a secondary that refuses every seal. */
     private record WithoutSeals(ControlSpace control) implements ControlSpace {
         @Override
-        public int read(
-                final int offset, final int length, final MemorySegment into, final long position) {
-            return control.read(offset, length, into, position);
+        public void read(
+                final int offset,
+                final int length,
+                final MemorySegment into,
+                final long position,
+                final Disk.Completion completion,
+                final long token) {
+            control.read(offset, length, into, position, completion, token);
         }
 
         @Override
@@ -517,7 +526,11 @@ final class PairTest {
         startSecondary();
         startPrimary(
                 new PrimaryGroup.Options(
-                        1 << 16, FullLogPolicy.BLOCK, false, 0, TimeUnit.MILLISECONDS.toNanos(1)));
+                        1 << 16,
+                        FullLogPolicy.BLOCK,
+                        Word.NONE,
+                        0,
+                        TimeUnit.MILLISECONDS.toNanos(1)));
         cutOff();
         awaitAway();
         final Disk guest = primary.guestExports().getFirst().disk();
@@ -541,7 +554,7 @@ final class PairTest {
     @Test
     void aFullLogDetachesWhereThePolicySaysSo() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(1 << 16, FullLogPolicy.DETACH, false));
+        startPrimary(new PrimaryGroup.Options(1 << 16, FullLogPolicy.DETACH, Word.NONE));
         onLoop(
                 secondaryLoop,
                 () -> {
@@ -563,7 +576,7 @@ final class PairTest {
     @Test
     void aSecondaryThatMayNotLagHoldsTheGuestUpOnlyWhileItIsThere() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false, 1));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE, 1));
         final Random random = new Random(6);
         final byte[] content = new byte[LENGTH];
         for (long epoch = 1; epoch <= 5; epoch++) {
@@ -599,7 +612,7 @@ final class PairTest {
         groupLoop = loop -> hasty[0] = new HastyLoop(loop, 2 * lagNanosMax);
         startSecondary();
         startPrimary(
-                new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.DETACH, false, lagNanosMax));
+                new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.DETACH, Word.NONE, lagNanosMax));
         final CountDownLatch mayAnswer = new CountDownLatch(1);
         secondaryLoop.execute(() -> await(mayAnswer));
         final Disk guest = primary.guestExports().getFirst().disk();
@@ -637,7 +650,7 @@ final class PairTest {
     @Test
     void onlyDataThatTheSecondaryLacksIsALag() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final CountDownLatch mayAnswer = new CountDownLatch(1);
         secondaryLoop.execute(() -> await(mayAnswer));
         final Disk guest = primary.guestExports().getFirst().disk();
@@ -664,7 +677,7 @@ final class PairTest {
                         () ->
                                 startPrimary(
                                         new PrimaryGroup.Options(
-                                                LOG_LENGTH, FullLogPolicy.BLOCK, false),
+                                                LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE),
                                         names));
         assertTrue(refused.getMessage().contains(sentence), refused.getMessage());
     }
@@ -673,7 +686,7 @@ final class PairTest {
     @Test
     void aPlainServerInThePlaceOfTheSecondaryIsNotWrittenTo() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, false));
+        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final CountDownLatch hasComeTwice = new CountDownLatch(2);
         final FileDisk plain = open("plain", "vda", secondaryLoop);
         final NbdServer other = serverOf(List.of(ServedExport.of(plain, "no secondary")));
@@ -757,6 +770,7 @@ final class PairTest {
                             SecondaryGroup.open(
                                     secondaryLoop,
                                     List.of(disk),
+                                    secondarySelf,
                                     SecondaryGroup.Options.in(
                                             folder.resolve("buffers"), 1, 64 << 20),
                                     (event, name, epoch, sentence) -> {});
@@ -798,6 +812,7 @@ final class PairTest {
                                     linkLoop,
                                     disks,
                                     endpoint(),
+                                    Selves.fresh(2),
                                     options,
                                     (event, name, epoch, sentence) -> {});
                     opened.add(primary);

@@ -11,6 +11,9 @@ import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Selves;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
 
 import org.junit.jupiter.api.AfterEach;
@@ -35,6 +38,8 @@ final class AttachTest {
     private static final int LENGTH = 1 << 16;
     private static final int BLOCK_LENGTH = 4096;
     private static final long BUFFER_LIMIT = 4096;
+
+    private Self self = Selves.fresh(1);
 
     @TempDir private Path folder;
 
@@ -65,6 +70,7 @@ final class AttachTest {
                 SecondaryGroup.open(
                         loop,
                         List.of(local),
+                        self,
                         SecondaryGroup.Options.in(folder.resolve("buffers"), 1, BUFFER_LIMIT),
                         (event, disk, epoch, sentence) -> {});
     }
@@ -90,7 +96,7 @@ final class AttachTest {
             closeGroup();
             open();
         }
-        assertEquals(0, attach(ControlRecord.EMPTY));
+        assertEquals(0, attach(true, Word.NONE));
         assertTrue(group.status().linked());
     }
 
@@ -102,10 +108,10 @@ final class AttachTest {
             closeGroup();
             open();
         }
-        assertEquals(Errno.EPERM, attach(ControlRecord.EMPTY));
+        assertEquals(Errno.EPERM, attach(true, Word.NONE));
         assertTrue(reason().contains("not known to be equal"), reason());
         assertFalse(group.status().linked());
-        assertEquals(0, attach(ControlRecord.ASSUME_IDENTICAL));
+        assertEquals(0, attach(false, Word.AT_FIRST));
     }
 
     /** Failover would lead back to data that the primary never had. */
@@ -123,20 +129,20 @@ final class AttachTest {
         stream.poll();
         await(errno);
         assertEquals(0, errno[0]);
-        assertEquals(Errno.EPERM, attach(ControlRecord.EMPTY));
+        assertEquals(Errno.EPERM, attach(true, Word.NONE));
         done(group.checkpoint());
-        assertEquals(0, attach(ControlRecord.EMPTY));
+        assertEquals(0, attach(true, Word.NONE));
     }
 
     @Test
     void aPrimaryThatHasDataIsNotPairedWithAnEmptyDisk() {
-        assertEquals(Errno.EPERM, attach(0));
+        assertEquals(Errno.EPERM, attach(false, Word.NONE));
     }
 
     @Test
     void aCheckpointIsThePrimarysOnceOneIsAttached() {
         assertEquals(1L, (long) done(group.checkpoint()), "of whoever writes");
-        assertEquals(0, attach(ControlRecord.EMPTY));
+        assertEquals(0, attach(true, Word.NONE));
         final String sentence = refusal(group.checkpoint());
         assertTrue(sentence.contains("nothing was checkpointed"), sentence);
         assertEquals(1, group.status().committedEpoch());
@@ -149,14 +155,14 @@ final class AttachTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void thePrimaryIsToldHowReplicationHasEnded(final boolean failover) {
-        assertEquals(0, attach(ControlRecord.EMPTY));
-        done(group.stop(failover));
+        assertEquals(0, attach(true, Word.NONE));
+        done(failover ? group.failOver(true) : group.stop(false));
         assertEquals(failover, group.hasFailedOver());
         final String expected = failover ? "failed over to epoch 0" : "was stopped";
         final String other = failover ? "was stopped" : "failed over";
-        assertEquals(Errno.EPERM, attach(ControlRecord.EMPTY));
-        for (final String sentence :
-                List.of(reason(), group.ending(), refusal(group.checkpoint()))) {
+        assertEquals(Errno.EPERM, attach(true, Word.NONE));
+        assertTrue(reason().contains("the peer is newer: it took over"), reason());
+        for (final String sentence : List.of(group.ending(), refusal(group.checkpoint()))) {
             assertTrue(sentence.contains(expected), sentence);
             assertFalse(sentence.contains(other), sentence);
         }
@@ -167,7 +173,7 @@ final class AttachTest {
 
     @Test
     void whoWritesIsToldWhichBufferIsFull() throws IOException {
-        assertEquals(0, attach(ControlRecord.EMPTY));
+        assertEquals(0, attach(true, Word.NONE));
         assertEquals(0, write(new byte[2 * BLOCK_LENGTH]));
         assertEquals(0, command(ControlRecord.SEAL, 1, ControlRecord.AND_COMMIT));
         assertEquals("", control().refusal());
@@ -194,25 +200,28 @@ final class AttachTest {
         return control().reason();
     }
 
-    private int attach(final int flags) {
-        return command(ControlRecord.ATTACH, 0, flags);
+    private int attach(final boolean isEmpty, final Word word) {
+        return command(ControlRecord.ATTACH, 0, ControlRecord.flagsOf(word), isEmpty);
+    }
+
+    private int command(final int kind, final long epoch, final int flags) {
+        return command(kind, epoch, flags, false);
     }
 
     /** Answers the error number. */
-    private int command(final int kind, final long epoch, final int flags) {
+    private int command(final int kind, final long epoch, final int flags, final boolean isEmpty) {
+        final int length =
+                kind == ControlRecord.ATTACH
+                        ? ControlRecord.LENGTH_WITH_SUMMARY
+                        : ControlRecord.LENGTH;
         final int[] answer = {-1};
         try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment record = arena.allocate(ControlRecord.LENGTH, Long.BYTES);
-            ControlRecord.write(record, 0, kind, epoch, 0, 1, 2, flags);
-            control()
-                    .write(
-                            primary,
-                            0,
-                            ControlRecord.LENGTH,
-                            record,
-                            0,
-                            (token, errno) -> answer[0] = errno,
-                            0);
+            final MemorySegment record = arena.allocate(length, Long.BYTES);
+            ControlRecord.write(record, 0, kind, epoch, 0, Selves.SESSION, flags);
+            if (kind == ControlRecord.ATTACH) {
+                ControlRecord.summary(record, 0, Selves.primary(isEmpty));
+            }
+            control().write(primary, 0, length, record, 0, (token, errno) -> answer[0] = errno, 0);
             await(answer);
         }
         return answer[0];

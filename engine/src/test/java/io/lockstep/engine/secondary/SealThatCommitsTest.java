@@ -9,6 +9,8 @@ import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Selves;
 import io.lockstep.engine.server.ControlSpace;
 
 import org.junit.jupiter.api.AfterEach;
@@ -31,6 +33,8 @@ final class SealThatCommitsTest {
 
     /** Room for the pre-image of one block. */
     private static final long BUFFER_LIMIT = 4096;
+
+    private Self self = Selves.fresh(1);
 
     @TempDir private Path folder;
 
@@ -56,6 +60,7 @@ final class SealThatCommitsTest {
                 SecondaryGroup.open(
                         loop,
                         List.copyOf(locals),
+                        self,
                         SecondaryGroup.Options.in(folder.resolve("buffers"), 2, BUFFER_LIMIT),
                         (event, disk, epoch, sentence) -> {});
         final var started = group.start();
@@ -64,9 +69,16 @@ final class SealThatCommitsTest {
                 Thread.onSpinWait();
             }
         }
+        final int[][] answers = {{-1}, {-1}};
         for (int disk = 0; disk < 2; disk++) {
-            assertEquals(0, command(disk, ControlRecord.ATTACH, 0, ControlRecord.ASSUME_IDENTICAL));
+            send(disk, ControlRecord.ATTACH, 0, ControlRecord.AT_FIRST, answers[disk]);
         }
+        while (answers[0][0] < 0 || answers[1][0] < 0) {
+            if (!loop.runNext()) {
+                Thread.onSpinWait();
+            }
+        }
+        assertEquals(List.of(0, 0), List.of(answers[0][0], answers[1][0]));
     }
 
     @AfterEach
@@ -115,22 +127,27 @@ final class SealThatCommitsTest {
     /** Answers the error number. */
     private int command(final int disk, final int kind, final long epoch, final int flags) {
         final int[] answer = {-1};
+        send(disk, kind, epoch, flags, answer);
+        return answer[0];
+    }
+
+    private void send(
+            final int disk, final int kind, final long epoch, final int flags, final int[] answer) {
+        final int length =
+                kind == ControlRecord.ATTACH
+                        ? ControlRecord.LENGTH_WITH_SUMMARY
+                        : ControlRecord.LENGTH;
         try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment record = arena.allocate(ControlRecord.LENGTH, Long.BYTES);
-            ControlRecord.write(record, 0, kind, epoch, 0, 1, 2, flags);
+            final MemorySegment record = arena.allocate(length, Long.BYTES);
+            ControlRecord.write(record, 0, kind, epoch, 0, Selves.SESSION, flags);
+            if (kind == ControlRecord.ATTACH) {
+                ControlRecord.summary(record, 0, Selves.primary(false));
+            }
             group.streamExports()
                     .get(disk)
                     .control()
-                    .write(
-                            primary,
-                            0,
-                            ControlRecord.LENGTH,
-                            record,
-                            0,
-                            (token, errno) -> answer[0] = errno,
-                            0);
+                    .write(primary, 0, length, record, 0, (token, errno) -> answer[0] = errno, 0);
         }
-        return answer[0];
     }
 
     /** Answers the error number. */

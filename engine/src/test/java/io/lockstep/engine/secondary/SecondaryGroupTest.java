@@ -16,6 +16,8 @@ import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Selves;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -49,6 +51,8 @@ import java.util.stream.Stream;
 final class SecondaryGroupTest {
     private static final int LENGTH = (1 << 20) + 1000;
     private static final long BUFFER_LIMIT = 64 << 20;
+
+    private Self self = Selves.fresh(1);
 
     @TempDir private Path folder;
 
@@ -93,6 +97,7 @@ final class SecondaryGroupTest {
                 SecondaryGroup.open(
                         loop,
                         List.of(face.apply(local)),
+                        self,
                         SecondaryGroup.Options.in(buffers(), 1, bufferLimit),
                         (event, disk, epoch, sentence) -> {});
         stream = group.streamExports().getFirst().disk();
@@ -127,7 +132,7 @@ final class SecondaryGroupTest {
         assertEquals(0x11, read(guest, 201_000, 1)[0]);
         assertEquals(0x44, read(stream, 200_000, 1)[0]);
 
-        finish(group.stop(true));
+        finish(group.failOver(true));
         assertEquals(0x33, read(guest, 200_999, 1)[0]);
         settle();
         final byte[] expected = fill(LENGTH, 0x11);
@@ -147,7 +152,7 @@ final class SecondaryGroupTest {
         finish(group.commit(1));
         assertEquals(1, read(guest, 0, 1)[0]);
         assertEquals(1, read(guest, 4096, 1)[0]);
-        finish(group.stop(true));
+        finish(group.failOver(true));
         settle();
         assertArrayEquals(fill(8192, 1), Arrays.copyOf(Files.readAllBytes(imagePath()), 8192));
     }
@@ -209,7 +214,7 @@ final class SecondaryGroupTest {
         closeGroup();
         copyFiles(killed, folder);
         open(BUFFER_LIMIT);
-        finish(group.stop(true));
+        finish(group.failOver(true));
         settle();
         assertArrayEquals(fill(8192, 1), Arrays.copyOf(Files.readAllBytes(imagePath()), 8192));
     }
@@ -536,7 +541,7 @@ final class SecondaryGroupTest {
         start();
         write(stream, 0, fill(8192, 1));
         finish(group.checkpoint());
-        finish(group.stop(true));
+        finish(group.failOver(true));
         errno = -1;
         submitWrite(stream, 0, fill(4096, 2));
         assertEquals(Errno.ESHUTDOWN, errno, "while it merges");
@@ -723,7 +728,7 @@ final class SecondaryGroupTest {
         }
         assertArrayEquals(disk, read(stream, 0, LENGTH));
         assertArrayEquals(view, read(guest, 0, LENGTH));
-        finish(group.stop(true));
+        finish(group.failOver(true));
         for (int i = 0; i < 50; i++) {
             final int offset = random.nextInt(LENGTH);
             final byte[] bytes = new byte[Math.min(LENGTH - offset, random.nextInt(9_000))];

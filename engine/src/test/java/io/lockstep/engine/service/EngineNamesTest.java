@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
@@ -48,10 +49,12 @@ final class EngineNamesTest {
                         new EngineOptions(
                                 4,
                                 0,
-                                new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, true),
+                                new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
                                 1,
                                 1 << 20,
                                 null,
+                                null,
+                                false,
                                 (event, name, epoch, sentence) -> problems.add(sentence),
                                 new ServerEvents() {
                                     @Override

@@ -1,0 +1,48 @@
+package io.lockstep.cli.command;
+
+import com.google.gson.JsonObject;
+
+import io.lockstep.cli.argument.ControlOptions;
+import io.lockstep.cli.control.QmpClient;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+import java.io.IOException;
+import java.util.concurrent.Callable;
+
+/** {@code lockstep promote}: a primary serves its guest without having met its peer. */
+@Command(
+        name = "promote",
+        description =
+                "Has a primary that was started again serve its guest without having met its peer."
+                        + " Make sure first that the peer has not taken over.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  On the primary's host, when the secondary's is lost:",
+            "    lockstep promote --control /run/primary.qmp",
+            "",
+            "Exit codes: 0 done; 1 refused, or no answer; 2 wrong usage."
+        })
+public final class PromoteCommand implements Callable<Integer> {
+    @Spec private CommandSpec spec;
+    @Mixin private ControlOptions options;
+
+    @Override
+    public Integer call() {
+        try (QmpClient client = options.connect()) {
+            client.execute("x-lockstep-promote", new JsonObject(), options.timeout());
+            spec.commandLine()
+                    .getOut()
+                    .println("the guest is served, in a generation that the peer doesn't have");
+            return 0;
+        } catch (final IOException e) {
+            spec.commandLine().getErr().println("lockstep promote: " + e.getMessage());
+            return 1;
+        }
+    }
+}

@@ -1,0 +1,268 @@
+package io.lockstep.engine.node;
+
+/**
+ * Two nodes meet, of which one wants to be the primary of the other: what each finds out from what
+ * both say of themselves. Both compute it, and a pair replicates only where both come to the same.
+ * Stateless. The table is in docs/lives.md.
+ */
+public final class Meeting {
+    /** What they find. */
+    public enum Answer {
+        /** They meet for the first time, and are equal. */
+        PAIR(true),
+
+        /** The same process as before: its log has all that was not answered. */
+        GO_ON_FROM_LOG(true),
+
+        /** The primary was stopped when its peer had everything, and nothing has come since. */
+        GO_ON(true),
+
+        /** The first time, and only the primary's disk has data. */
+        FIRST_SYNCHRONISATION(false),
+
+        /** The secondary's disk has data that nobody has given up. */
+        WAIT_FOR_JOIN(false),
+
+        /** The secondary has nothing that counts; what it lacks is not known. */
+        SYNCHRONISE(false),
+
+        /** The peer is, or follows, one that took over from this primary. */
+        PEER_IS_NEWER(false),
+
+        /** Each has acknowledged what the other lacks. */
+        SPLIT_BRAIN(false),
+
+        /** They have nothing in common. */
+        UNRELATED(false),
+
+        /** Who wants to be the primary is none, as its record says. */
+        NO_PRIMARY(false),
+
+        /** They are one: a record and its copy. */
+        ONE_NODE(false);
+
+        private final boolean isAgreed;
+
+        Answer(final boolean isAgreed) {
+            this.isAgreed = isAgreed;
+        }
+
+        /** Whether the pair replicates. */
+        public boolean isAgreed() {
+            return isAgreed;
+        }
+    }
+
+    private Meeting() {}
+
+    /**
+     * Answers what they find.
+     *
+     * @param primary who wants to replicate; in a group of its own, or that of the secondary
+     * @param secondary whom it wants to replicate to
+     * @param word what the user of the primary says
+     */
+    public static Answer of(final Summary primary, final Summary secondary, final Word word) {
+        final Answer answer = find(primary, secondary, word);
+        return word == Word.NOW && yieldsToWord(answer, secondary) ? Answer.PAIR : answer;
+    }
+
+    private static Answer find(final Summary primary, final Summary secondary, final Word word) {
+        if (primary.node().equals(secondary.node())) {
+            return Answer.ONE_NODE;
+        }
+        if (!primary.standing().isPrimary()) {
+            return Answer.NO_PRIMARY;
+        }
+        return secondary.standing() == Standing.FRESH
+                ? firstMeeting(primary, secondary, word)
+                : meetAgain(primary, secondary);
+    }
+
+    /** Whether it only says that something is not known, which somebody may know better. */
+    private static boolean yieldsToWord(final Answer answer, final Summary secondary) {
+        return switch (answer) {
+            case FIRST_SYNCHRONISATION, WAIT_FOR_JOIN, SYNCHRONISE ->
+                    Transition.of(secondary.standing(), Happening.FOLLOW).isPresent();
+            case PAIR,
+                    GO_ON,
+                    GO_ON_FROM_LOG,
+                    PEER_IS_NEWER,
+                    SPLIT_BRAIN,
+                    UNRELATED,
+                    NO_PRIMARY,
+                    ONE_NODE ->
+                    false;
+        };
+    }
+
+    private static Answer firstMeeting(
+            final Summary primary, final Summary secondary, final Word word) {
+        if (primary.isEmpty() && secondary.isEmpty()) {
+            return Answer.PAIR;
+        }
+        if (word == Word.AT_FIRST && primary.peer().isNone()) {
+            return Answer.PAIR;
+        }
+        return secondary.isEmpty() ? Answer.FIRST_SYNCHRONISATION : Answer.WAIT_FOR_JOIN;
+    }
+
+    private static Answer meetAgain(final Summary primary, final Summary secondary) {
+        final Id common = primary.lineage().newestCommon(secondary.lineage());
+        if (!primary.group().equals(secondary.group()) || common.isNone()) {
+            return Answer.UNRELATED;
+        }
+        if (hasItsOwn(secondary, common)) {
+            return hasItsOwn(primary, common) ? Answer.SPLIT_BRAIN : Answer.PEER_IS_NEWER;
+        }
+        if (secondary.standing() == Standing.REIGNING) {
+            final boolean isAncestor = !common.equals(primary.lineage().newest());
+            return isAncestor ? Answer.SYNCHRONISE : Answer.PEER_IS_NEWER;
+        }
+        return hasAll(primary, secondary);
+    }
+
+    /** Whether it may have acknowledged what the other lacks: in a reign, or alone. */
+    private static boolean hasItsOwn(final Summary node, final Id common) {
+        return node.standing() == Standing.ALONE || !common.equals(node.lineage().newest());
+    }
+
+    /** A secondary that has nothing of its own: whether it has all that the primary has. */
+    private static Answer hasAll(final Summary primary, final Summary secondary) {
+        if (secondary.committedEpoch() < primary.committedEpoch()) {
+            return Answer.SYNCHRONISE; // it was further once: an old copy of it
+        }
+        if (secondary.standing() == Standing.FOLLOWING
+                && isSame(primary.session(), secondary.session())) {
+            return Answer.GO_ON_FROM_LOG;
+        }
+        // Without buffers it can't go back, but its disks have what the primary's have.
+        return secondary.standing() != Standing.OUTDATED
+                        && isSame(primary.leftSession(), secondary.leftSession())
+                ? Answer.GO_ON
+                : Answer.SYNCHRONISE;
+    }
+
+    private static boolean isSame(final Id one, final Id other) {
+        return !one.isNone() && one.equals(other);
+    }
+
+    /**
+     * Says what was found to whoever started the primary, and what to do.
+     *
+     * @param answer what {@link #of} found
+     */
+    public static String sentence(
+            final Answer answer, final Summary primary, final Summary secondary, final Word word) {
+        return switch (answer) {
+            case PAIR, GO_ON, GO_ON_FROM_LOG -> "the disks are equal";
+            case FIRST_SYNCHRONISATION ->
+                    "the pair is not known to be equal: the secondary's disk is empty, and the"
+                            + " primary's is not; "
+                            + howToPair(primary, word);
+            case WAIT_FOR_JOIN ->
+                    "the pair is not known to be equal: the secondary's disk has data of its own; "
+                            + howToPair(primary, word);
+            case SYNCHRONISE -> unknownDifference(primary, secondary) + "; " + HOW_TO_PAIR_ANEW;
+            case PEER_IS_NEWER ->
+                    "the peer is newer: it "
+                            + (secondary.standing().isSecondary() ? "follows one that " : "")
+                            + "took over"
+                            + (hasParted(secondary, primary)
+                                    ? " at " + parting(secondary, primary)
+                                    : "")
+                            + ", and what was acknowledged since then would be lost; start this"
+                            + " node as its secondary, with a copy of its disk, after 'lockstep"
+                            + " state --forget' here";
+            case SPLIT_BRAIN ->
+                    "split brain: both nodes have acknowledged writes that the other may lack, this"
+                            + " one "
+                            + wayOf(primary, secondary)
+                            + ", the peer "
+                            + wayOf(secondary, primary)
+                            + "; both keep what they have. "
+                            + HOW_TO_DECIDE;
+            case UNRELATED -> unrelated(primary, secondary);
+            case NO_PRIMARY ->
+                    "this node "
+                            + primary.standing().sentence()
+                            + ", and replicates to nobody; start it as a secondary, or have it take"
+                            + " over with 'lockstep failover' first";
+            case ONE_NODE ->
+                    "both sides are one node ("
+                            + primary.node().brief()
+                            + "), whose state was copied with its disk; say 'lockstep state"
+                            + " --forget' on the side of the copy";
+        };
+    }
+
+    private static final String HOW_TO_PAIR_ANEW =
+            "copy the primary's disk to the secondary, say 'lockstep state --forget' on both, and"
+                    + " start the primary with --assume-identical";
+
+    private static final String HOW_TO_DECIDE =
+            "Decide which one gives way, copy the other one's disk to it, say 'lockstep state"
+                    + " --forget' on both, and start the pair with --assume-identical";
+
+    private static String howToPair(final Summary primary, final Word word) {
+        if (primary.peer().isNone()) {
+            return "copy the primary's disk to the secondary, and start the primary with"
+                    + " --assume-identical";
+        }
+        return (word == Word.AT_FIRST
+                        ? "--assume-identical holds for a first meeting only, and this primary was"
+                                + " in a pair before; "
+                        : "")
+                + HOW_TO_PAIR_ANEW;
+    }
+
+    private static String unknownDifference(final Summary primary, final Summary secondary) {
+        return switch (secondary.standing()) {
+            case INCONSISTENT ->
+                    "the secondary has lost its buffers, and stands between two checkpoints";
+            case OUTDATED -> "the secondary was left behind, and lacks what was written since";
+            case REIGNING ->
+                    "the secondary was the primary until this node took over at "
+                            + parting(primary, secondary)
+                            + ", and has what it wrote behind the last checkpoint";
+            case FRESH, FOLLOWING, ALONE ->
+                    secondary.committedEpoch() < primary.committedEpoch()
+                            ? "the secondary is at epoch "
+                                    + secondary.committedEpoch()
+                                    + " and was at "
+                                    + primary.committedEpoch()
+                                    + " once: an old copy was put in its place"
+                            : "what the secondary lacks is not known: the primary was not stopped"
+                                    + " in good order, or went on without it";
+        };
+    }
+
+    private static String unrelated(final Summary primary, final Summary secondary) {
+        if (primary.group().equals(secondary.group())) {
+            return "the two nodes have no generation in common any more: more than "
+                    + Lineage.LENGTH_MAX
+                    + " began since they were a pair. "
+                    + HOW_TO_DECIDE;
+        }
+        return "the two disks have nothing in common: the secondary's belongs to another pair"
+                + " (group "
+                + secondary.group().brief()
+                + "); if it may be overwritten, say 'lockstep state --forget' there";
+    }
+
+    /** Whether a node went a way that the other does not know, rather than the one of both. */
+    private static boolean hasParted(final Summary node, final Summary other) {
+        return !other.lineage().has(node.lineage().newest());
+    }
+
+    /** Where and when it did so first. */
+    private static String parting(final Summary node, final Summary other) {
+        return node.lineage().successorOf(node.lineage().newestCommon(other.lineage())).beginning();
+    }
+
+    private static String wayOf(final Summary node, final Summary other) {
+        return hasParted(node, other)
+                ? "from " + parting(node, other) + " on"
+                : "alone, since it lost its link";
+    }
+}

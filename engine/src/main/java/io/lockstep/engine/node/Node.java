@@ -1,0 +1,306 @@
+package io.lockstep.engine.node;
+
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+
+/**
+ * The state machine of a node: what happens to it, in the order in which it does, each recorded
+ * before it counts. It has no clock, no socket and no thread; everything is called on the loop of
+ * its group, which the store answers to.
+ *
+ * <p>A future fails with a {@link NodeException} where a thing can't happen to the node as it
+ * stands, or its record could not be stored; then nothing has changed. What a later call says is
+ * judged by what the earlier ones made of the node. What changes nothing is not stored again.
+ *
+ * <p>Limit: {@link #CHANGES_MAX} changes that wait for the store; one more is refused.
+ */
+public final class Node {
+    /** Changes that wait for those before them. */
+    public static final int CHANGES_MAX = 256;
+
+    private final RecordStore store;
+    private final Queue<Change> changes = new ArrayDeque<>();
+    private NodeRecord record;
+    private boolean isStoring;
+
+    /** What a change makes of a record. */
+    private interface Step {
+        /**
+         * The next record.
+         *
+         * @param then where the node stands afterwards, as {@link Transition} says
+         */
+        NodeRecord.Draft take(NodeRecord now, Standing then);
+    }
+
+    /**
+     * A change that waits for those before it.
+     *
+     * @param happening what happens; empty where the node stands where it stood
+     */
+    private record Change(Optional<Happening> happening, Step step, CompletableFuture<Void> done) {}
+
+    /** A node as its record says, which the store has. */
+    public Node(final NodeRecord record, final RecordStore store) {
+        this.record = record;
+        this.store = store;
+    }
+
+    /** What it knows of itself, and has stored. */
+    public NodeRecord record() {
+        return record;
+    }
+
+    /** Where it stands. */
+    public Standing standing() {
+        return record.standing();
+    }
+
+    // ---- What happens to it.
+
+    /** The first start of a primary: a new group, in which this reign is the first. */
+    public CompletableFuture<Void> reign(final Id group, final Reign first) {
+        return happen(
+                Happening.REIGN,
+                (now, then) ->
+                        now.draft().group(group).lineage(Lineage.NONE.begin(first)).standing(then));
+    }
+
+    /**
+     * A primary is attached: the node is in its group, and of its lineage.
+     *
+     * @param primary one with which {@link Meeting} agrees
+     * @param committedEpoch the node's own
+     */
+    public CompletableFuture<Void> follow(final Summary primary, final long committedEpoch) {
+        return happen(
+                Happening.FOLLOW,
+                (now, then) ->
+                        now.draft()
+                                .group(primary.group())
+                                .peer(primary.node())
+                                .lineage(primary.lineage())
+                                .committedEpoch(committedEpoch)
+                                .leftSession(Id.NONE)
+                                .standing(then));
+    }
+
+    /**
+     * The primary has met its peer, which is in its group now, and takes its generation over.
+     *
+     * @param committedEpoch the peer's
+     */
+    public CompletableFuture<Void> rejoin(final Id peer, final long committedEpoch) {
+        return happen(
+                Happening.REJOIN,
+                (now, then) ->
+                        now.draft()
+                                .peer(peer)
+                                .committedEpoch(committedEpoch)
+                                .leftSession(Id.NONE)
+                                .peerOut(false)
+                                .standing(then));
+    }
+
+    /**
+     * What is acknowledged from now on may not reach the peer.
+     *
+     * @param reign the generation that begins, at the newest epoch that is known committed; a node
+     *     that is alone already stays in the one that it has
+     */
+    public CompletableFuture<Void> part(final Reign reign) {
+        return happen(
+                Happening.PART,
+                (now, then) ->
+                        now.standing() == Standing.ALONE
+                                ? now.draft().leftSession(Id.NONE)
+                                : begin(now, reign).standing(then));
+    }
+
+    private static NodeRecord.Draft begin(final NodeRecord now, final Reign reign) {
+        return now.draft()
+                .lineage(now.lineage().begin(reign))
+                .committedEpoch(reign.origin())
+                .leftSession(Id.NONE);
+    }
+
+    /** The primary goes on without this node. */
+    public CompletableFuture<Void> outdate(final long committedEpoch) {
+        return happen(
+                Happening.OUTDATE,
+                (now, then) -> now.draft().committedEpoch(committedEpoch).standing(then));
+    }
+
+    /** The buffers are gone, and the disks between two checkpoints. */
+    public CompletableFuture<Void> tear() {
+        return happen(
+                Happening.TEAR,
+                (now, then) -> now.draft().merging(false).peerOut(false).standing(then));
+    }
+
+    /**
+     * A failover: it takes over from an epoch. The former primary never follows this reign by
+     * itself.
+     *
+     * @param isMerging whether a merge is before it; otherwise the disks have everything
+     */
+    public CompletableFuture<Void> promote(final Reign reign, final boolean isMerging) {
+        return happen(
+                Happening.PROMOTE,
+                (now, then) -> begin(now, reign).merging(isMerging).peerOut(true).standing(then));
+    }
+
+    /**
+     * The same because somebody insists; a node without a group, which knows of no primary but one
+     * that is no lockstep, begins one.
+     */
+    public CompletableFuture<Void> force(final Id groupIfNone, final Reign reign) {
+        return happen(
+                Happening.FORCE,
+                (now, then) ->
+                        begin(now, reign)
+                                .group(now.group().isNone() ? groupIfNone : now.group())
+                                .merging(true)
+                                .peerOut(true)
+                                .forced()
+                                .standing(then));
+    }
+
+    /**
+     * It is taken out of its pair: another node from now on, which no pair knows. Refused while a
+     * merge is not done, as the buffers are the pair's.
+     *
+     * @param name the other node's
+     */
+    public CompletableFuture<Void> forget(final Id name) {
+        return happen(
+                Happening.FORGET,
+                (now, then) -> {
+                    if (now.isMerging()) {
+                        throw new NodeException(
+                                "a merge is not done, and the buffers hold what the disks lack;"
+                                        + " start the node again and let it end, first");
+                    }
+                    return NodeRecord.fresh(name, now.boot(), List.of()).draft().standing(then);
+                });
+    }
+
+    /** The peer knows that it was left behind: it can't take over without being forced to. */
+    public CompletableFuture<Void> peerIsOut() {
+        return stay(now -> now.draft().peerOut(now.standing().isPrimary()));
+    }
+
+    /** The merge is done: the disks have everything. */
+    public CompletableFuture<Void> merged() {
+        return stay(now -> now.draft().merging(false));
+    }
+
+    /**
+     * A session has ended with everything at the secondary, which has flushed it.
+     *
+     * @param session whose; of either side
+     */
+    public CompletableFuture<Void> leave(final Id session, final long committedEpoch) {
+        return stay(now -> now.draft().committedEpoch(committedEpoch).leftSession(session));
+    }
+
+    /**
+     * A process begins, in this boot of the host; it is not stopped in good order yet. Refused
+     * where the disks are not the node's; one that is fresh takes them.
+     */
+    public CompletableFuture<Void> open(final Id boot, final List<DiskIdentity> disks) {
+        return stay(
+                now -> {
+                    final NodeRecord.Draft opened = now.draft().clean(false).boot(boot);
+                    if (now.standing() == Standing.FRESH) {
+                        return opened.disks(disks);
+                    }
+                    DiskIdentity.difference(now.disks(), disks)
+                            .ifPresent(
+                                    sentence -> {
+                                        throw new NodeException(sentence);
+                                    });
+                    return opened;
+                });
+    }
+
+    /** The process ends in good order. */
+    public CompletableFuture<Void> close() {
+        return stay(now -> now.draft().clean(true));
+    }
+
+    // ---- One after the other.
+
+    private CompletableFuture<Void> stay(final Function<NodeRecord, NodeRecord.Draft> step) {
+        return queue(Optional.empty(), (now, then) -> step.apply(now));
+    }
+
+    private CompletableFuture<Void> happen(final Happening happening, final Step step) {
+        return queue(Optional.of(happening), step);
+    }
+
+    private CompletableFuture<Void> queue(final Optional<Happening> happening, final Step step) {
+        if (changes.size() == CHANGES_MAX) {
+            return CompletableFuture.failedFuture(
+                    new NodeException(
+                            "the state can't be recorded: "
+                                    + CHANGES_MAX
+                                    + " changes wait for its storage"));
+        }
+        final CompletableFuture<Void> done = new CompletableFuture<>();
+        changes.add(new Change(happening, step, done));
+        goOn();
+        return done;
+    }
+
+    private void goOn() {
+        while (!isStoring && !changes.isEmpty()) {
+            final Change change = changes.remove();
+            try {
+                begin(change.done, next(change));
+            } catch (final NodeException e) {
+                change.done.completeExceptionally(e);
+            }
+        }
+    }
+
+    private NodeRecord next(final Change change) {
+        final Optional<Standing> then =
+                change.happening
+                        .map(happening -> Transition.of(record.standing(), happening))
+                        .orElse(Optional.of(record.standing()));
+        if (then.isEmpty()) {
+            throw new NodeException(
+                    "a node that "
+                            + record.standing().sentence()
+                            + " can't "
+                            + change.happening.get().verb());
+        }
+        return change.step.take(record, then.get()).record();
+    }
+
+    private void begin(final CompletableFuture<Void> done, final NodeRecord next) {
+        if (next.equals(record)) {
+            done.complete(null);
+            return;
+        }
+        isStoring = true;
+        store.store(
+                next,
+                failure -> {
+                    isStoring = false;
+                    if (failure.isEmpty()) {
+                        record = next;
+                        done.complete(null);
+                    } else {
+                        done.completeExceptionally(
+                                new NodeException("the state can't be recorded: " + failure.get()));
+                    }
+                    goOn();
+                });
+    }
+}

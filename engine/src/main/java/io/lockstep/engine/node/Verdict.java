@@ -1,0 +1,51 @@
+package io.lockstep.engine.node;
+
+import java.util.Optional;
+
+/**
+ * The answer to "may this node take over now": yes, or why not. Immutable.
+ *
+ * @param isAllowed whether a failover is accepted without being forced
+ * @param reason why not, and what to do; empty where it is allowed
+ */
+public record Verdict(boolean isAllowed, String reason) {
+    private static final Verdict ALLOWED = new Verdict(true, "");
+
+    /**
+     * Judges a node that is no primary (I11).
+     *
+     * @param standing where it stands
+     * @param heardNanosAgo how long ago a linked primary was heard last; empty where none is linked
+     *     or where it can't be known, as of one that is no lockstep
+     * @param silenceNanos how long a healthy primary may be silent
+     */
+    public static Verdict of(
+            final Standing standing, final Optional<Long> heardNanosAgo, final long silenceNanos) {
+        return switch (standing) {
+            case FRESH ->
+                    refused(
+                            "no primary has ever been attached: there is no checkpoint to go to;"
+                                    + " attach one first");
+            case INCONSISTENT ->
+                    refused(
+                            "the disks stand between two checkpoints, and the pre-images to go back"
+                                    + " are lost; take the primary's disk, or a copy of it");
+            case OUTDATED ->
+                    refused(
+                            "the primary went on without this node, and what it acknowledged since"
+                                    + " would be lost; take the primary's disk, or a copy of it");
+            case REIGNING, ALONE ->
+                    refused("this node is a primary already: there is nothing to do");
+            case FOLLOWING ->
+                    heardNanosAgo.isPresent() && heardNanosAgo.get() <= silenceNanos
+                            ? refused(
+                                    "the primary is linked and alive: two nodes would serve the"
+                                            + " guest; stop it, or fence its host, first")
+                            : ALLOWED;
+        };
+    }
+
+    private static Verdict refused(final String reason) {
+        return new Verdict(false, reason);
+    }
+}

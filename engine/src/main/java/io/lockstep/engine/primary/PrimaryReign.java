@@ -1,0 +1,275 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Lineage;
+import io.lockstep.engine.node.Meeting;
+import io.lockstep.engine.node.Node;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+
+/**
+ * What a primary makes of what its node remembers: when its guest may be served, whom it replicates
+ * to, and whether what it acknowledges has to wait until it is recorded that the peer may not get
+ * it. On the guest's loop.
+ */
+final class PrimaryReign {
+    private static final long AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private final IoLoop loop;
+    private final Self self;
+    private final Id session;
+    private Word word;
+    private final LongSupplier committed;
+    private final Consumer<String> onNotRecorded;
+    private final CompletableFuture<Void> serving = new CompletableFuture<>();
+
+    /** Acknowledgements that wait for the record. */
+    private final List<Runnable> waiting = new ArrayList<>();
+
+    private Lineage lineageAtAttach = Lineage.NONE;
+    private Id peer = Id.NONE;
+    private boolean isMet;
+    private boolean isGated;
+    private boolean isParting;
+
+    /** Whether the log lacks something that the peer lacks: nobody goes on from it. */
+    private boolean isLogGone;
+
+    /** Why the peer was refused; empty where it was not. */
+    private String refusal = "";
+
+    /**
+     * A primary's, before it starts.
+     *
+     * @param committed the newest epoch that it knows committed
+     * @param onNotRecorded hears why something could not be recorded, which is tried again
+     */
+    PrimaryReign(
+            final IoLoop loop,
+            final Self self,
+            final Id session,
+            final Word word,
+            final LongSupplier committed,
+            final Consumer<String> onNotRecorded) {
+        this.loop = loop;
+        this.self = self;
+        this.session = session;
+        this.word = word;
+        this.committed = committed;
+        this.onNotRecorded = onNotRecorded;
+    }
+
+    private Node node() {
+        return self.node();
+    }
+
+    NodeRecord record() {
+        return node().record();
+    }
+
+    // ---- Who it is.
+
+    /** What its user says of the disks, as far as it still holds. */
+    Word word() {
+        return word;
+    }
+
+    /** Begins a pair, or goes on with the one that there is; fails where the node is no primary. */
+    CompletableFuture<Void> begin() {
+        if (word == Word.AT_FIRST && !isUntouched()) {
+            word = Word.NONE;
+        }
+        if (record().standing() == Standing.FRESH) {
+            return node().reign(self.reigns().name(), self.reigns().begin(0))
+                    .thenRun(this::serveWhereNobodyElseCan);
+        }
+        if (!record().standing().isPrimary()) {
+            return CompletableFuture.failedFuture(
+                    new GroupException(
+                            "this node "
+                                    + record().standing().sentence()
+                                    + ", as its state says; start it with 'lockstep secondary', or"
+                                    + " take its disks out of the pair with 'lockstep state"
+                                    + " --forget'"));
+        }
+        serveWhereNobodyElseCan();
+        return CompletableFuture.completedFuture(null);
+    }
+
+    /** Whether nothing was written since somebody said that the disks are equal. */
+    private boolean isUntouched() {
+        return record().standing() == Standing.FRESH
+                || record().standing() == Standing.REIGNING && self.wasClean();
+    }
+
+    private void serveWhereNobodyElseCan() {
+        isGated = true; // nobody has met it yet
+        if (word == Word.NOW) {
+            serving.complete(null);
+        } else if (record().peer().isNone() || record().isPeerOut()) {
+            serving.complete(null);
+        }
+    }
+
+    /** Done when the guest may be served: nobody else serves it, as is known or was said. */
+    CompletableFuture<Void> whenServing() {
+        return serving;
+    }
+
+    /** Whether the guest waits for the peer, or for somebody's word. */
+    boolean isHeld() {
+        return !serving.isDone();
+    }
+
+    /** Why the guest is not served yet; empty where it is. */
+    String waitingSentence(final String presence) {
+        if (!isHeld()) {
+            return "";
+        }
+        return "the guest waits: this primary can't know whether its peer has taken over meanwhile"
+                + " ("
+                + (refusal.isEmpty() ? presence : refusal)
+                + "); if it has not, say 'lockstep promote'";
+    }
+
+    /** The peer is refused, and the guest waits for somebody's word. */
+    void onRefused(final String reason) {
+        refusal = reason;
+    }
+
+    /** Somebody knows that the peer has not taken over. */
+    CompletableFuture<Void> promote() {
+        if (!isHeld()) {
+            return CompletableFuture.failedFuture(
+                    new GroupException("the guest waits for nothing: it is served already"));
+        }
+        return node().part(self.reigns().begin(origin())).thenRun(() -> serving.complete(null));
+    }
+
+    private long origin() {
+        return Math.max(committed.getAsLong(), isMet ? 0 : record().committedEpoch());
+    }
+
+    // ---- The meeting.
+
+    /** What it says of itself to the secondary of a disk. */
+    Summary summary(final boolean isEmpty) {
+        lineageAtAttach = record().lineage();
+        return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, isEmpty);
+    }
+
+    /** Why a secondary is refused; null where it is not. */
+    String judge(final Summary own, final Summary secondary) {
+        final Meeting.Answer answer = Meeting.of(own, secondary, word);
+        peer = secondary.node();
+        return answer.isAgreed() ? null : Meeting.sentence(answer, own, secondary, word);
+    }
+
+    /**
+     * The secondary follows; that is recorded before it counts.
+     *
+     * @return whether it follows this reign; otherwise it has to attach once more
+     */
+    CompletableFuture<Boolean> meet(final long committedThere) {
+        if (!isCurrent()) {
+            return CompletableFuture.completedFuture(false);
+        }
+        return node().rejoin(peer, committedThere)
+                .handle(
+                        (done, thrown) -> {
+                            if (thrown != null) {
+                                onNotRecorded.accept(thrown.getMessage());
+                            }
+                            return thrown == null && isCurrent();
+                        });
+    }
+
+    private boolean isCurrent() {
+        return !isParting && lineageAtAttach.equals(record().lineage());
+    }
+
+    /** It is linked: what is acknowledged from now on it gets. */
+    void onMet() {
+        isMet = true;
+        refusal = "";
+        isGated = false;
+        release();
+        serving.complete(null);
+    }
+
+    // ---- The gate.
+
+    /** Whether an acknowledgement has to wait for {@link #acknowledge}. */
+    boolean isGated() {
+        return isGated;
+    }
+
+    /** The peer is lost: before the next write is acknowledged that is recorded. */
+    void onLost() {
+        isGated |= isMet;
+    }
+
+    /** The same, and what is missing there is not in the log either. */
+    void onGivenUp() {
+        isLogGone = true;
+        onLost();
+    }
+
+    /** A write is acknowledged when it is recorded that the peer may not get it. */
+    void acknowledge(final Runnable acknowledgement) {
+        waiting.add(acknowledgement);
+        part();
+    }
+
+    private void part() {
+        if (isParting || !isGated) {
+            return;
+        }
+        isParting = true;
+        node().part(self.reigns().begin(origin()))
+                .whenComplete(
+                        (done, thrown) -> {
+                            isParting = false;
+                            if (thrown == null) {
+                                isGated = false;
+                                release();
+                            } else {
+                                onNotRecorded.accept(
+                                        thrown.getMessage()
+                                                + "; the guest's writes wait, and it is tried"
+                                                + " again");
+                                loop.schedule(AGAIN_NANOS, this::part);
+                            }
+                        });
+    }
+
+    private void release() {
+        final List<Runnable> all = List.copyOf(waiting);
+        waiting.clear();
+        all.forEach(Runnable::run);
+    }
+
+    // ---- The end.
+
+    /** The secondary has recorded that it was left behind. */
+    void onPeerOut() {
+        node().peerIsOut();
+    }
+
+    /** The secondary has everything, and has recorded that the session has ended. */
+    CompletableFuture<Void> leave() {
+        return node().leave(session, committed.getAsLong());
+    }
+}

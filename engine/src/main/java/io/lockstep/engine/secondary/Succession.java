@@ -1,0 +1,152 @@
+package io.lockstep.engine.secondary;
+
+import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Node;
+import io.lockstep.engine.node.NodeException;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Reign;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Verdict;
+
+import java.io.IOException;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Whether a secondary may take over, and that it is recorded before it does: a reign of its own
+ * (I11). And what its buffers come to where a process begins. On the group's loop.
+ */
+final class Succession {
+    /** A primary that is alive is heard twice in this time, in nanoseconds. */
+    static final long SILENCE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private static final long AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private final SecondaryGroup group;
+    private final IoLoop loop;
+    private final GroupPage page;
+    private final Self self;
+
+    Succession(
+            final SecondaryGroup group, final IoLoop loop, final GroupPage page, final Self self) {
+        this.group = group;
+        this.loop = loop;
+        this.page = page;
+        this.self = self;
+    }
+
+    private Node node() {
+        return self.node();
+    }
+
+    // ---- Where a process begins.
+
+    /**
+     * Refuses a node that serves its guest by itself.
+     *
+     * @throws IOException with a sentence
+     */
+    static void requireNoPrimary(final NodeRecord record) throws IOException {
+        if (record.standing().isPrimary() && !record.isPeerOut()) {
+            throw new IOException(
+                    "this node is a primary, as its state says: start it with 'lockstep primary';"
+                            + " or take its disks out of the pair with 'lockstep state --forget'");
+        }
+    }
+
+    /** Brings page and record together: one of them may be older, or its storage lost. */
+    void resume() {
+        final NodeRecord record = node().record();
+        if (record.standing().isPrimary()) {
+            if (!record.isMerging()) {
+                page.state(GroupPage.ALONE); // the buffers, if there are any, are not needed
+            } else if (page.state() == GroupPage.IDLE) {
+                settle(node().tear()); // they held what the disks lack
+            } else if (page.state() == GroupPage.ALONE) {
+                settle(node().merged());
+            } else {
+                page.state(GroupPage.FAILED_OVER); // killed when that was recorded
+            }
+        } else if (record.standing().isSecondary()
+                && page.session().isNone()
+                && record.leftSession().isNone()) {
+            settle(node().tear());
+        }
+    }
+
+    /** It is done again when the next process begins. */
+    private void settle(final CompletableFuture<Void> recorded) {
+        recorded.exceptionally(
+                thrown -> {
+                    group.onNotRecorded(thrown.getMessage());
+                    return null;
+                });
+    }
+
+    // ---- Taking over.
+
+    /** Whether it may take over now. */
+    Verdict verdict() {
+        final boolean isOfForeign =
+                node().standing() == Standing.FRESH
+                        && group.hasBuffers()
+                        && (page.isOfForeign() || group.committedEpoch() > 0);
+        return Verdict.of(
+                isOfForeign ? Standing.FOLLOWING : node().standing(),
+                group.session().heardNanosAgo(),
+                SILENCE_NANOS);
+    }
+
+    /** Records that it takes over at the last checkpoint, with a merge before it. */
+    CompletableFuture<Void> takeOver() {
+        final Reign reign = self.reigns().begin(group.committedEpoch());
+        return node().standing() == Standing.FOLLOWING
+                ? node().promote(reign, true)
+                : node().force(self.reigns().name(), reign);
+    }
+
+    /** Records that it goes on alone with what the disks hold. */
+    CompletableFuture<Void> goAlone() {
+        final Reign reign = self.reigns().begin(group.committedEpoch());
+        return switch (node().standing()) {
+            case FRESH -> CompletableFuture.completedFuture(null);
+            case FOLLOWING -> node().promote(reign, false);
+            case OUTDATED ->
+                    node().force(self.reigns().name(), reign)
+                            .thenCompose(forced -> node().merged());
+            case INCONSISTENT ->
+                    CompletableFuture.failedFuture(
+                            new NodeException(
+                                    "the disks stand between two checkpoints, and the pre-images to"
+                                            + " go back are lost: as plain disks they would be"
+                                            + " torn; copy the primary's disk"));
+            case REIGNING, ALONE -> CompletableFuture.completedFuture(null);
+        };
+    }
+
+    /** Records that the merge is done, as often as it takes; the buffers are needed until then. */
+    void merged(final Runnable whenRecorded) {
+        node().merged()
+                .whenComplete(
+                        (done, thrown) -> {
+                            if (thrown == null) {
+                                whenRecorded.run();
+                            } else {
+                                group.onNotRecorded(thrown.getMessage());
+                                loop.schedule(AGAIN_NANOS, () -> merged(whenRecorded));
+                            }
+                        });
+    }
+
+    NodeStatus status(final long lostNanos, final long lostLength, final long lostWrites) {
+        return new NodeStatus(
+                node().record(),
+                "",
+                Optional.of(verdict()),
+                new NodeStatus.Loss(lostNanos, lostLength, lostWrites));
+    }
+}

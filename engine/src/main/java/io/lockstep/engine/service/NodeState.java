@@ -1,0 +1,130 @@
+package io.lockstep.engine.service;
+
+import io.lockstep.engine.disk.DiskFile;
+import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.loop.WallClock;
+import io.lockstep.engine.node.DiskIdentity;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Node;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Reigns;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.state.Boot;
+import io.lockstep.engine.state.LoopStateStore;
+import io.lockstep.engine.state.StateFile;
+import io.lockstep.engine.state.StatePlace;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+
+/**
+ * The node of a process that replicates, and its open state. It is opened with the first disks that
+ * get a role, and is the same for all roles that the process has. On the engine's loop.
+ */
+final class NodeState implements AutoCloseable {
+    private final StateFile file;
+    private final Self self;
+
+    private NodeState(final StateFile file, final Self self) {
+        this.file = file;
+        this.self = self;
+    }
+
+    /**
+     * Where it lies.
+     *
+     * @param directory null for the place that is beside the first disk
+     * @param mayVanish whether it may lie in memory where the disks outlive that
+     */
+    record Place(Path directory, boolean mayVanish) {}
+
+    /**
+     * Opens the state of these disks, made if there is none.
+     *
+     * @throws IOException with a sentence, where it can't be had, or is that of other disks
+     */
+    static NodeState open(
+            final Place place,
+            final List<DiskFile> disks,
+            final HelperThreads helpers,
+            final IoLoop loop)
+            throws IOException {
+        final Path directory =
+                place.directory == null ? StatePlace.of(disks.getFirst()) : place.directory;
+        StatePlace.requireLasting(directory, disks, place.mayVanish);
+        final StateFile file = StateFile.open(directory);
+        boolean opened = false;
+        try {
+            final NodeState state = load(file, disks, helpers, loop);
+            opened = true;
+            return state;
+        } finally {
+            if (!opened) {
+                file.close();
+            }
+        }
+    }
+
+    private static NodeState load(
+            final StateFile file,
+            final List<DiskFile> disks,
+            final HelperThreads helpers,
+            final IoLoop loop)
+            throws IOException {
+        final Reigns reigns = new Reigns(new SecureRandom(), WallClock::seconds);
+        final Id boot = Boot.current();
+        final List<DiskIdentity> identities = identities(disks);
+        final Optional<NodeRecord> found = file.load();
+        final NodeRecord before =
+                found.orElseGet(() -> NodeRecord.fresh(reigns.name(), boot, identities));
+        if (found.isEmpty()) {
+            file.write(before);
+        }
+        final Node opening = new Node(before, file); // which stores before it returns
+        require(opening.open(boot, identities), file.directory());
+        final Node node = new Node(opening.record(), new LoopStateStore(file, helpers, loop));
+        return new NodeState(file, new Self(node, reigns, before.isClean()));
+    }
+
+    private static List<DiskIdentity> identities(final List<DiskFile> disks) {
+        return disks.stream().map(DiskFile::identity).toList();
+    }
+
+    private static void require(final CompletableFuture<Void> done, final Path directory)
+            throws IOException {
+        try {
+            done.join();
+        } catch (final CompletionException e) {
+            throw new IOException(directory + ": " + e.getCause().getMessage(), e);
+        }
+    }
+
+    Self self() {
+        return self;
+    }
+
+    /**
+     * Refuses disks that are not the node's.
+     *
+     * @throws IOException with a sentence
+     */
+    void requireDisks(final List<DiskFile> disks) throws IOException {
+        final Optional<String> difference =
+                DiskIdentity.difference(self.node().record().disks(), identities(disks));
+        if (difference.isPresent()) {
+            throw new IOException(file.directory() + ": " + difference.get());
+        }
+    }
+
+    /** Gives the state back. Nothing may be on its way there. */
+    @Override
+    public void close() {
+        file.close();
+    }
+}

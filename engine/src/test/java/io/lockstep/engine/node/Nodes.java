@@ -1,0 +1,165 @@
+package io.lockstep.engine.node;
+
+import java.util.List;
+
+/** Nodes for tests, and what they say of themselves. */
+final class Nodes {
+    static final Id GROUP = new Id(7, 1);
+    static final Id BOOT = new Id(8, 1);
+
+    /** Seconds between the beginnings of two generations. */
+    private static final long HOUR = 3600;
+
+    private Nodes() {}
+
+    static Id node(final long number) {
+        return new Id(1, number);
+    }
+
+    static Id generation(final long number) {
+        return new Id(2, number);
+    }
+
+    static Id session(final long number) {
+        return new Id(3, number);
+    }
+
+    /** A generation that began at ten times its number's epoch, at its number's hour. */
+    static Reign reign(final long number) {
+        return new Reign(generation(number), 10 * number, HOUR * number);
+    }
+
+    /** Of these generations, the newest first. */
+    static Lineage lineage(final long... numbers) {
+        Lineage lineage = Lineage.NONE;
+        for (int i = numbers.length - 1; i >= 0; i--) {
+            lineage = lineage.begin(reign(numbers[i]));
+        }
+        return lineage;
+    }
+
+    static NodeRecord fresh() {
+        return NodeRecord.fresh(
+                node(1), BOOT, List.of(new DiskIdentity("vda", 1 << 20, "inode 12")));
+    }
+
+    /** One that stands there, in the generations 2 and 1 unless it is fresh. */
+    static NodeRecord standing(final Standing standing) {
+        return standing == Standing.FRESH
+                ? fresh()
+                : fresh().draft()
+                        .group(GROUP)
+                        .peer(node(2))
+                        .lineage(lineage(2, 1))
+                        .committedEpoch(25)
+                        .standing(standing)
+                        .record();
+    }
+
+    /** What a node says of itself, in the making. */
+    static final class Said {
+        private Summary said;
+
+        /** A node of that number, at epoch 30, which has met a peer and has data. */
+        Said(final long number, final Standing standing, final long... generations) {
+            final boolean isFresh = standing == Standing.FRESH;
+            said =
+                    new Summary(
+                            node(number),
+                            isFresh ? Id.NONE : GROUP,
+                            isFresh ? Id.NONE : node(99),
+                            standing,
+                            lineage(generations),
+                            isFresh ? 0 : 30,
+                            Id.NONE,
+                            Id.NONE,
+                            false);
+        }
+
+        private Said with(
+                final Id group,
+                final Id peer,
+                final long epoch,
+                final Id session,
+                final Id left,
+                final boolean isEmpty) {
+            said =
+                    new Summary(
+                            said.node(),
+                            group,
+                            peer,
+                            said.standing(),
+                            said.lineage(),
+                            epoch,
+                            session,
+                            left,
+                            isEmpty);
+            return this;
+        }
+
+        Said empty() {
+            return with(
+                    said.group(),
+                    said.peer(),
+                    said.committedEpoch(),
+                    said.session(),
+                    said.leftSession(),
+                    true);
+        }
+
+        Said withoutPeer() {
+            return with(
+                    said.group(),
+                    Id.NONE,
+                    said.committedEpoch(),
+                    said.session(),
+                    said.leftSession(),
+                    said.isEmpty());
+        }
+
+        Said ofAnotherGroup() {
+            return with(
+                    new Id(7, 2),
+                    said.peer(),
+                    said.committedEpoch(),
+                    said.session(),
+                    said.leftSession(),
+                    said.isEmpty());
+        }
+
+        Said at(final long epoch) {
+            return with(
+                    said.group(),
+                    said.peer(),
+                    epoch,
+                    said.session(),
+                    said.leftSession(),
+                    said.isEmpty());
+        }
+
+        Said in(final long session) {
+            return with(
+                    said.group(),
+                    said.peer(),
+                    said.committedEpoch(),
+                    session(session),
+                    said.leftSession(),
+                    said.isEmpty());
+        }
+
+        Said left(final long session) {
+            return with(
+                    said.group(),
+                    said.peer(),
+                    said.committedEpoch(),
+                    said.session(),
+                    session(session),
+                    said.isEmpty());
+        }
+
+        /** As it arrives at the other one. */
+        Summary heard() {
+            return Summary.decode(said.encode()).orElseThrow();
+        }
+    }
+}

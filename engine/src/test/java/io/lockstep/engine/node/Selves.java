@@ -1,0 +1,50 @@
+package io.lockstep.engine.node;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+
+/** Nodes for groups under test, which remember in memory. */
+public final class Selves {
+    private static final Id BOOT = new Id(8, 1);
+
+    /** That of the primary. */
+    public static final Id SESSION = new Id(3, 1);
+
+    private Selves() {}
+
+    /** A primary that has met nobody yet. */
+    public static Summary primary(final boolean isEmpty) {
+        return new Summary(
+                new Id(1, 1),
+                new Id(7, 1),
+                Id.NONE,
+                Standing.REIGNING,
+                Lineage.NONE.begin(new Reign(new Id(2, 1), 0, 0)),
+                0,
+                SESSION,
+                Id.NONE,
+                isEmpty);
+    }
+
+    /** A node that was never in a pair. */
+    public static Self fresh(final long seed) {
+        final Reigns reigns = new Reigns(new Random(seed), () -> 0);
+        return new Self(
+                new Node(
+                        NodeRecord.fresh(reigns.name(), BOOT, List.of()),
+                        (record, whenStored) -> whenStored.onStored(Optional.empty())),
+                reigns,
+                true);
+    }
+
+    /** The same node, in the memory of its next process. */
+    public static Self again(final Self before) {
+        return new Self(
+                new Node(
+                        before.node().record(),
+                        (record, whenStored) -> whenStored.onStored(Optional.empty())),
+                before.reigns(),
+                false);
+    }
+}

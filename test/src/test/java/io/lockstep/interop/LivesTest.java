@@ -1,0 +1,295 @@
+package io.lockstep.interop;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+
+import io.lockstep.cli.run.DirectoryTree;
+
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * One life of a pair after another, in real processes: kill -9, and what a reboot takes away (I10,
+ * I11, I13). A node that can't know that it is right refuses, and no acknowledged write is lost.
+ */
+@Timeout(value = 5, unit = TimeUnit.MINUTES)
+final class LivesTest {
+    private static final int LENGTH = 4 << 20;
+
+    @AutoClose private final Rig rig = new Rig();
+
+    private final ReplicatedPair pair =
+            new ReplicatedPair(rig, "", 1, LENGTH).withPrimary("--assume-identical");
+
+    private void write(final String guest, final int value) {
+        rig.python(
+                "h = connect(sys.argv[1]); h.pwrite(bytes([int(sys.argv[2])]) * 4096, 0);"
+                        + " h.flush()",
+                guest,
+                "" + value);
+    }
+
+    private static int firstByte(final Path disk) {
+        return Rig.read(disk)[0];
+    }
+
+    private void failOver() {
+        try (Control control = pair.secondaryControl()) {
+            control.execute("x-lockstep-failover");
+            control.awaitMerged();
+        }
+    }
+
+    private String refusedFailover() {
+        try (Control control = pair.secondaryControl()) {
+            return control.refuse("x-lockstep-failover", "{}").sentence();
+        }
+    }
+
+    private void loseBuffers() throws IOException {
+        DirectoryTree.remove(pair.buffers());
+    }
+
+    /** Why the primary does not serve its guest. */
+    private String waiting() {
+        try (Control control = pair.primaryControl()) {
+            return control.await(
+                            "refused", status -> status.get("state").getAsString().equals("broken"))
+                    .get("waiting")
+                    .getAsString();
+        }
+    }
+
+    private static void assertContains(final String part, final String sentence) {
+        assertTrue(sentence.contains(part), sentence);
+    }
+
+    private String primaryError() {
+        try (Control control = pair.primaryControl()) {
+            return control.await("broken", status -> status.has("error"))
+                    .getAsJsonObject("error")
+                    .get("desc")
+                    .getAsString();
+        }
+    }
+
+    // ---- Who is newer.
+
+    @Test
+    void aPromotedNodeStaysPromotedAndItsFormerPrimaryWaits() {
+        pair.start();
+        write(pair.guest("a"), 1);
+        pair.checkpoint();
+        pair.primary().kill();
+        failOver();
+        write(pair.secondaryGuest("a"), 2);
+        pair.secondary().kill();
+
+        pair.startSecondary();
+        pair.startPrimary();
+        assertContains("the peer is newer: it took over", waiting());
+        write(pair.secondaryGuest("a"), 3);
+        assertEquals(3, firstByte(pair.secondaryDisk("a")));
+        assertEquals(1, firstByte(pair.primaryDisk("a")));
+    }
+
+    @Test
+    void whatOnlyThePrimaryHasIsNotUndoneWhenBothHostsLosePower() throws IOException {
+        pair.start();
+        write(pair.guest("a"), 1);
+        pair.checkpoint();
+        pair.secondary().kill();
+        write(pair.guest("a"), 2);
+        pair.primary().kill();
+        loseBuffers();
+
+        pair.startSecondary();
+        pair.startPrimary();
+        assertContains("lost its buffers", waiting());
+        assertEquals(2, firstByte(pair.primaryDisk("a")));
+        assertEquals(1, firstByte(pair.secondaryDisk("a")));
+    }
+
+    @Test
+    void aSecondaryThatLosesItsBuffersInMidEpochIsNoCheckpoint() throws IOException {
+        pair.start();
+        write(pair.guest("a"), 1);
+        pair.checkpoint();
+        write(pair.guest("a"), 2);
+        pair.requireEqual();
+        pair.secondary().kill();
+        loseBuffers();
+        pair.startSecondary();
+        assertContains("lost its buffers", primaryError());
+        assertContains("between two checkpoints", refusedFailover());
+        try (Control control = pair.secondaryControl()) {
+            final String stop = control.refuse("x-lockstep-stop", "{}").sentence();
+            assertContains("between two checkpoints", stop);
+        }
+        assertEquals(2, firstByte(pair.primaryDisk("a")));
+    }
+
+    // ---- Verdicts.
+
+    @Test
+    void nobodyTakesOverWhoMustNot() {
+        pair.startSecondary();
+        assertContains("no primary has ever been attached", refusedFailover());
+        pair.startPrimary();
+        try (Control control = pair.primaryControl()) {
+            control.awaitLink();
+        }
+        write(pair.guest("a"), 1);
+        pair.checkpoint();
+        write(pair.guest("a"), 2);
+        pair.requireEqual();
+        assertContains("linked and alive", refusedFailover());
+
+        rig.lockstep("stop", "--control", pair.primaryControlSocket().toString());
+        assertContains("went on without this node", refusedFailover());
+        final Tool.Output explained = failover("--explain");
+        assertEquals(1, explained.exitCode());
+        final JsonObject verdict = JsonParser.parseString(explained.out()).getAsJsonObject();
+        assertFalse(verdict.get("allowed").getAsBoolean());
+        assertEquals(1, verdict.get("epoch").getAsLong());
+        assertEquals(4096, verdict.getAsJsonObject("lost").get("bytes").getAsLong());
+        assertEquals(0, failover("--force").exitCode());
+        assertEquals(1, firstByte(pair.secondaryDisk("a")));
+    }
+
+    private Tool.Output failover(final String option) {
+        return rig.lockstep(
+                "failover", option, "--control", pair.secondaryControlSocket().toString());
+    }
+
+    @Test
+    void aDiskWhoseStreamBrokeIsNotWhatThePrimaryWroteLast() {
+        pair.withSecondary("--buffer-limit", "64K").start();
+        final String fill = "connect(sys.argv[1]).pwrite(b'1' * (1 << 20), 0)";
+        rig.python(fill, pair.guest("a"));
+        pair.checkpoint();
+        rig.python(fill, pair.guest("a"));
+        primaryError();
+        try (Control control = pair.secondaryControl()) {
+            final String stop = control.refuse("x-lockstep-stop", "{}").sentence();
+            assertContains("the stream broke", stop);
+        }
+        failOver();
+    }
+
+    // ---- Buffers and states of others.
+
+    @Test
+    void anotherFileInTheDisksPlaceIsRefused() throws IOException {
+        pair.start();
+        write(pair.guest("a"), 1);
+        pair.primary().kill();
+        pair.secondary().kill();
+        final Path other = rig.hole("other.img", LENGTH);
+        Files.move(other, pair.secondaryDisk("a"), StandardCopyOption.REPLACE_EXISTING);
+        assertContains("the state is that of", rig.serverInVain(pair.secondaryArguments()));
+
+        DirectoryTree.remove(rig.path(pair.secondaryDisk("a").getFileName() + ".lockstep"));
+        assertContains("are those of another node", rig.serverInVain(pair.secondaryArguments()));
+        assertEquals(0, firstByte(pair.secondaryDisk("a")));
+    }
+
+    @Test
+    void anotherPrimaryIsRefusedWhateverItsArgumentsSay() {
+        pair.start();
+        write(pair.guest("a"), 1);
+        pair.primary().kill();
+        final ReplicatedPair other =
+                new ReplicatedPair(rig, "o", 1, LENGTH)
+                        .withLink(pair.linkSocket())
+                        .withPrimary("--assume-identical");
+        assertContains("nothing in common", rig.serverInVain(other.primaryArguments()));
+        pair.secondary().kill();
+        pair.startSecondary();
+        assertContains("nothing in common", rig.serverInVain(other.primaryArguments()));
+    }
+
+    @Test
+    void emptinessIsLookedAtWhenThePrimaryComes() {
+        final ReplicatedPair plain = new ReplicatedPair(rig, "e", 1, LENGTH);
+        plain.startSecondary();
+        write("nbd+unix:///a?socket=" + plain.linkSocket(), 1);
+        assertContains(
+                "the secondary's disk has data of its own",
+                rig.serverInVain(plain.primaryArguments()));
+    }
+
+    /** It was killed before it met anybody: what it wrote nobody else has. */
+    @Test
+    void equalityThatWasSaidOnceIsNotSaidOfWhatWasWrittenSince() {
+        pair.startPrimary();
+        write(pair.guest("a"), 1);
+        pair.primary().kill();
+        pair.startSecondary();
+        assertContains("not known to be equal", rig.serverInVain(pair.primaryArguments()));
+    }
+
+    // ---- Going on.
+
+    @Test
+    void aPrimaryThatWasStoppedInGoodOrderGoesOn() throws IOException {
+        pair.start();
+        write(pair.guest("a"), 1);
+        pair.requireEqual();
+        assertEquals(0, pair.primary().stop());
+        pair.startPrimary();
+        try (Control control = pair.primaryControl()) {
+            control.awaitLink();
+        }
+        write(pair.guest("a"), 2);
+        pair.checkpoint();
+        pair.requireEqual();
+
+        assertEquals(0, pair.primary().stop());
+        assertEquals(0, pair.secondary().stop());
+        loseBuffers();
+        pair.start();
+        write(pair.guest("a"), 3);
+        pair.checkpoint();
+        write(pair.guest("a"), 4);
+        pair.requireEqual();
+        pair.primary().kill();
+        failOver();
+        assertEquals(3, firstByte(pair.secondaryDisk("a")));
+    }
+
+    @Test
+    void aPrimaryThatDiedServesItsGuestWhenItIsTold() {
+        pair.start();
+        write(pair.guest("a"), 1);
+        pair.secondary().kill();
+        pair.primary().kill();
+        pair.startPrimary();
+        final Program guest =
+                rig.startPython("print(connect(sys.argv[1]).pread(1, 0)[0])", pair.guest("a"));
+        try (Control control = pair.primaryControl()) {
+            control.await(
+                    "waiting", status -> status.get("waiting").getAsString().contains("promote"));
+        }
+        assertEquals("", guest.out());
+        final Tool.Output promoted =
+                rig.lockstep("promote", "--control", pair.primaryControlSocket().toString());
+        assertEquals(0, promoted.exitCode(), promoted::toString);
+        guest.awaitLine(line -> line.equals("1"));
+        write(pair.guest("a"), 2);
+        try (Control control = pair.primaryControl()) {
+            assertEquals("alone", control.status().get("standing").getAsString());
+        }
+    }
+}

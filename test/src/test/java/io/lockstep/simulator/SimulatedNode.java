@@ -1,0 +1,45 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Node;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Reigns;
+import io.lockstep.engine.node.Self;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+
+/** What a host's node remembers across its processes. */
+final class SimulatedNode {
+    private static final Id BOOT = new Id(1, 1);
+
+    private final Reigns reigns;
+    private NodeRecord stored;
+
+    /** One that was never in a pair. */
+    SimulatedNode(final long seed) {
+        reigns = new Reigns(new Random(seed), () -> 0);
+        stored = NodeRecord.fresh(reigns.name(), BOOT, List.of());
+    }
+
+    /** For a process that begins. */
+    Self self() {
+        return new Self(
+                new Node(
+                        stored,
+                        (record, whenStored) -> {
+                            stored = record;
+                            whenStored.onStored(Optional.empty());
+                        }),
+                reigns,
+                false);
+    }
+
+    /** Another one, which remembers what this one does. */
+    SimulatedNode copy() {
+        final SimulatedNode copy = new SimulatedNode(1);
+        copy.stored = stored;
+        return copy;
+    }
+}

@@ -53,10 +53,9 @@ import java.util.concurrent.TimeoutException;
             "  Disks without any data on both sides are known to be equal; of others you say",
             "  so with --assume-identical, after copying them (docs/operations.md).",
             "",
-            "  It prints one line that begins with \"ready\" when the guest may come. Started"
-                    + " again,",
-            "  it serves the guest when it has met its peer, which may have taken over meanwhile;",
-            "  or at once when it is told that it has not: lockstep promote.",
+            "  It prints one line that begins with \"ready\" when the guest may come. Started",
+            "  again, it serves the guest when it has met its peer, which may have taken over",
+            "  meanwhile; or at once when it is told that it has not: lockstep promote.",
             "",
             "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address or the control",
             "socket can't be had, or the secondary refuses; 2 wrong usage."

@@ -130,7 +130,9 @@ final class QmpDeclarations {
                 .command("x-lockstep-checkpoint", "LockstepCheckpoint")
                 .command("x-lockstep-status", "any")
                 .command("x-lockstep-histograms", "LockstepHistograms")
-                .command("x-lockstep-failover", "LockstepFailover")
+                .command("x-lockstep-failover", "force?: bool", "LockstepFailover")
+                .command("x-lockstep-verdict", "any")
+                .command("x-lockstep-promote", QmpSchema.NOTHING)
                 .command("x-lockstep-stop", "LockstepEnd")
                 .oob("x-lockstep-status");
     }

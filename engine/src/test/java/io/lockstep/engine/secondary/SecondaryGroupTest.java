@@ -341,7 +341,7 @@ final class SecondaryGroupTest {
         face = SecondaryGroupTest::withoutFastZeroes;
         start();
         write(guest, 0, fill(4096, 3)); // stays in the active disk until the merge begins
-        finish(group.stop(true));
+        finish(group.failOver(true));
         errno = -1;
         guest.zero(2048, 4096, Disk.ZERO_FAST, (token, result) -> errno = result, 0);
         awaitHelpers(guest);
@@ -451,7 +451,7 @@ final class SecondaryGroupTest {
         start();
         write(stream, 0, fill(LENGTH, 1));
         write(guest, 0, fill(8192, 2));
-        finish(group.stop(true));
+        finish(group.failOver(true));
         write(guest, 4096, fill(4096, 3));
         calls.clear();
         final int[] answer = flushGuest();
@@ -476,7 +476,7 @@ final class SecondaryGroupTest {
         face = disk -> withCallsThatFail(disk, "write", () -> isBad[0]);
         start();
         write(guest, 0, fill(8192, 2));
-        finish(group.stop(true));
+        finish(group.failOver(true));
         final int[] first = flushGuest();
         loop.runTimers();
         loop.runAll();
@@ -492,7 +492,7 @@ final class SecondaryGroupTest {
     void aFlushInAMergeThatIsGivenUpIsAnError() throws IOException {
         start();
         write(guest, 0, fill(8192, 2));
-        finish(group.stop(true));
+        finish(group.failOver(true));
         final int[] answer = flushGuest();
         final CompletableFuture<Void> merged = group.finishMerge();
         group.giveUpMerge();

@@ -398,6 +398,8 @@ final class QemuUsageTest {
             forceFailover();
             awaitMerged();
             assertEquals(0, secondary.stop());
+            rig.lockstep("state", "--forget", "--state", rig.path("2.raw.lockstep").toString())
+                    .requireSuccess();
         }
         rig.random("enough", 1, 1);
         assertEquals(0, guest.awaitExit(), guest::transcript);
@@ -561,6 +563,10 @@ final class QemuUsageTest {
                 refusal.contains("went on without this node")
                         || refusal.contains("linked and alive"),
                 refusal);
-        onSecondary.ask("{ 'execute': 'x-lockstep-failover', 'arguments': { 'force': true } }");
+        final String done =
+                onSecondary
+                        .ask("{ 'execute': 'x-lockstep-failover', 'arguments': { 'force': true } }")
+                        .toString();
+        assertTrue(done.contains("return"), done);
     }
 }

@@ -306,7 +306,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             return fail(verdict.reason());
         }
         ending = events.endedByFailover(); // nothing is committed while it is being recorded
-        return recordEnd(succession.takeOver(), this::takeOver);
+        return recordEnd(succession.takeOver(isForced), this::takeOver);
     }
 
     /** Goes on where the end of replication is recorded; otherwise it has not ended. */

@@ -101,10 +101,15 @@ final class Succession {
                 SILENCE_NANOS);
     }
 
-    /** Records that it takes over at the last checkpoint, with a merge before it. */
-    CompletableFuture<Void> takeOver() {
+    /**
+     * Records that it takes over at the last checkpoint, with a merge before it.
+     *
+     * @param isForced wherever the node stands when that is recorded: something else may be under
+     *     way
+     */
+    CompletableFuture<Void> takeOver(final boolean isForced) {
         final Reign reign = self.reigns().begin(group.committedEpoch());
-        return node().standing() == Standing.FOLLOWING
+        return node().standing() == Standing.FOLLOWING && !isForced
                 ? node().promote(reign, true)
                 : node().force(self.reigns().name(), reign);
     }

@@ -1,5 +1,6 @@
 package io.lockstep.engine.secondary;
 
+import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.loop.IoLoop;
@@ -12,6 +13,7 @@ import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Verdict;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -56,6 +58,33 @@ final class Succession {
                     "this node is a primary, as its state says: start it with 'lockstep primary';"
                             + " or take its disks out of the pair with 'lockstep state --forget'");
         }
+    }
+
+    /** What lay in the buffers in another boot of the host may be lost in part: it all is. */
+    static GroupPage openPage(
+            final SecondaryGroup.Options options, final List<Disk> disks, final Self self)
+            throws IOException {
+        final NodeRecord record = self.node().record();
+        final GroupPage page =
+                GroupPage.open(
+                        options.page(),
+                        disks,
+                        record.node(),
+                        record.boot(),
+                        record.committedEpoch());
+        if (!page.isOfAnotherBoot(record.boot())) {
+            return page;
+        }
+        for (int i = 0; i < disks.size(); i++) {
+            DiskBuffers.open(
+                            options.buffers().get(i),
+                            disks.get(i).length(),
+                            options.bufferLimit(),
+                            page)
+                    .delete();
+        }
+        page.delete();
+        return openPage(options, disks, self);
     }
 
     /** Brings page and record together: one of them may be older, or its storage lost. */

@@ -206,6 +206,25 @@ final class LivesTest {
     }
 
     @Test
+    void aPlainServerDoesNotWriteADiskBehindItsPairsBack() {
+        pair.start();
+        write(pair.guest("a"), 1);
+        pair.requireEqual();
+        assertEquals(0, pair.primary().stop());
+        final String disk = "x=" + pair.primaryDisk("a");
+        final String listen = "nbd+unix:///?socket=" + rig.path("plain");
+        final String[] plain = {"--disk", disk, "--listen", listen};
+        assertContains("is in a pair", rig.serveInVain(plain));
+        try (LockstepProcess server =
+                rig.serveWith("--disk", disk, "--listen", listen, "--new-generation")) {
+            write("nbd+unix:///x?socket=" + rig.path("plain"), 2);
+            assertEquals(0, server.stop());
+        }
+        pair.startPrimary();
+        assertContains("not stopped in good order, or went on without it", waiting());
+    }
+
+    @Test
     void anotherPrimaryIsRefusedWhateverItsArgumentsSay() {
         pair.start();
         write(pair.guest("a"), 1);

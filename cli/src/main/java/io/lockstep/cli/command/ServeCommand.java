@@ -6,7 +6,10 @@ import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.WallClock;
+import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.server.DiskService;
+import io.lockstep.engine.state.PairedDisks;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -15,7 +18,9 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
+import java.security.SecureRandom;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 
 /** {@code lockstep serve}: a plain NBD server over disks, until SIGTERM or SIGINT. */
@@ -73,6 +78,15 @@ public final class ServeCommand implements Callable<Integer> {
     private boolean readOnly;
 
     @Option(
+            names = "--new-generation",
+            description =
+                    "Write also a disk that is in a pair, as the state beside its file says: that"
+                            + " begins a generation, which its peer does not have, and the pair"
+                            + " refuses to replicate until it is set up anew. Without it such a"
+                            + " disk is served read-only or not at all.")
+    private boolean newGeneration;
+
+    @Option(
             names = "--max-connections",
             paramLabel = "N",
             defaultValue = "" + ServerRun.CONNECTIONS_DEFAULT,
@@ -101,7 +115,7 @@ public final class ServeCommand implements Callable<Integer> {
         final Console console = new Console(spec, verbose);
         final DiskService service;
         try {
-            service = start(endpoints, arguments.open(readOnly), console);
+            service = start(endpoints, openDisks(arguments), console);
         } catch (final IOException e) {
             console.say(e.getMessage());
             return 1;
@@ -113,6 +127,26 @@ public final class ServeCommand implements Callable<Integer> {
                         + " on "
                         + EndpointArguments.uris(service.endpoints()),
                 service::stop);
+    }
+
+    private List<DiskFile> openDisks(final DiskArguments arguments) throws IOException {
+        final List<DiskFile> files = arguments.open(readOnly);
+        boolean prepared = readOnly;
+        try {
+            if (!readOnly) {
+                PairedDisks.prepare(
+                        files,
+                        newGeneration
+                                ? Optional.of(new Reigns(new SecureRandom(), WallClock::seconds))
+                                : Optional.empty());
+                prepared = true;
+            }
+            return files;
+        } finally {
+            if (!prepared) {
+                files.forEach(DiskFile::close);
+            }
+        }
     }
 
     private DiskService start(

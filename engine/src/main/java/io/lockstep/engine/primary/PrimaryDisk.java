@@ -4,11 +4,13 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
 import io.lockstep.engine.disk.WriteWindow;
+import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * A disk of the primary's guest: reads are the local disk's; what changes it is put into the
@@ -66,12 +68,29 @@ final class PrimaryDisk extends LayeredDisk {
         return dirty;
     }
 
-    long writeCount() {
-        return writeCount;
+    GroupStatus.DiskStatus status() {
+        return new GroupStatus.DiskStatus(
+                name(), length(), writeCount, writtenLength, 0, 0, dirty.markedLength());
     }
 
-    long writtenLength() {
-        return writtenLength;
+    /** Flushes the local disks, one after the other; one of the actions runs. */
+    static void flushAll(
+            final List<PrimaryDisk> disks, final Runnable whenFlushed, final Runnable whenFailed) {
+        if (disks.isEmpty()) {
+            whenFlushed.run();
+            return;
+        }
+        final Disk first = disks.getFirst().local;
+        first.flush(
+                (token, errno) -> {
+                    if (errno == 0) {
+                        flushAll(disks.subList(1, disks.size()), whenFlushed, whenFailed);
+                    } else {
+                        whenFailed.run();
+                    }
+                },
+                0);
+        first.poll();
     }
 
     // ---- The disk.

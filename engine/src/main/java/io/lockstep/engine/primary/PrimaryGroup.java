@@ -516,8 +516,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             whenLeft.run();
             return;
         }
-        flushFrom(
-                0,
+        PrimaryDisk.flushAll(
+                disks,
                 () ->
                         linkLoop.execute(
                                 () ->
@@ -525,24 +525,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                                 () -> guestLoop.execute(() -> onLeft(whenLeft)),
                                                 () -> guestLoop.execute(whenLeft))),
                 whenLeft);
-    }
-
-    private void flushFrom(final int disk, final Runnable whenFlushed, final Runnable whenFailed) {
-        if (disk == disks.size()) {
-            whenFlushed.run();
-            return;
-        }
-        final Disk local = disks.get(disk).local();
-        local.flush(
-                (token, errno) -> {
-                    if (errno == 0) {
-                        flushFrom(disk + 1, whenFlushed, whenFailed);
-                    } else {
-                        whenFailed.run();
-                    }
-                },
-                0);
-        local.poll();
     }
 
     private void onLeft(final Runnable whenLeft) {
@@ -588,18 +570,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 log.capacity(),
                 0,
                 0,
-                disks.stream().map(PrimaryGroup::status).toList());
-    }
-
-    private static GroupStatus.DiskStatus status(final PrimaryDisk disk) {
-        return new GroupStatus.DiskStatus(
-                disk.name(),
-                disk.length(),
-                disk.writeCount(),
-                disk.writtenLength(),
-                0,
-                0,
-                disk.dirty().markedLength());
+                disks.stream().map(PrimaryDisk::status).toList());
     }
 
     /**

@@ -12,7 +12,6 @@ import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.PrivateFiles;
-import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Verdict;
@@ -116,7 +115,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         this.options = options;
         committedNanos = loop.nanoTime();
         this.events = new SecondaryEvents(events, this::committedEpoch);
-        page = openPage(options, locals, self);
+        page = Succession.openPage(options, locals, self);
         session = new SecondarySession(this, page, self.node(), loop, locals.size());
         succession = new Succession(this, loop, page, self);
         this.self = self;
@@ -163,32 +162,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         final SecondaryGroup group = new SecondaryGroup(loop, disks, self, options, events);
         group.resume();
         return group;
-    }
-
-    /** What lay in the buffers in another boot of the host may be lost in part: it all is. */
-    private static GroupPage openPage(
-            final Options options, final List<Disk> disks, final Self self) throws IOException {
-        final NodeRecord record = self.node().record();
-        final GroupPage page =
-                GroupPage.open(
-                        options.page(),
-                        disks,
-                        record.node(),
-                        record.boot(),
-                        record.committedEpoch());
-        if (!page.isOfAnotherBoot(record.boot())) {
-            return page;
-        }
-        for (int i = 0; i < disks.size(); i++) {
-            DiskBuffers.open(
-                            options.buffers().get(i),
-                            disks.get(i).length(),
-                            options.bufferLimit(),
-                            page)
-                    .delete();
-        }
-        page.delete();
-        return openPage(options, disks, self);
     }
 
     private void resume() {
@@ -307,7 +280,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             return fail(verdict.reason());
         }
         ending = events.endedByFailover(); // nothing is committed while it is being recorded
-        return recordEnd(succession.takeOver(), this::takeOver);
+        return recordEnd(succession.takeOver(isForced), this::takeOver);
     }
 
     /** Goes on where the end of replication is recorded; otherwise it has not ended. */

@@ -1,5 +1,6 @@
 package io.lockstep.engine.secondary;
 
+import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.loop.IoLoop;
@@ -12,6 +13,7 @@ import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Verdict;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -58,6 +60,33 @@ final class Succession {
         }
     }
 
+    /** What lay in the buffers in another boot of the host may be lost in part: it all is. */
+    static GroupPage openPage(
+            final SecondaryGroup.Options options, final List<Disk> disks, final Self self)
+            throws IOException {
+        final NodeRecord record = self.node().record();
+        final GroupPage page =
+                GroupPage.open(
+                        options.page(),
+                        disks,
+                        record.node(),
+                        record.boot(),
+                        record.committedEpoch());
+        if (!page.isOfAnotherBoot(record.boot())) {
+            return page;
+        }
+        for (int i = 0; i < disks.size(); i++) {
+            DiskBuffers.open(
+                            options.buffers().get(i),
+                            disks.get(i).length(),
+                            options.bufferLimit(),
+                            page)
+                    .delete();
+        }
+        page.delete();
+        return openPage(options, disks, self);
+    }
+
     /** Brings page and record together: one of them may be older, or its storage lost. */
     void resume() {
         final NodeRecord record = node().record();
@@ -101,10 +130,15 @@ final class Succession {
                 SILENCE_NANOS);
     }
 
-    /** Records that it takes over at the last checkpoint, with a merge before it. */
-    CompletableFuture<Void> takeOver() {
+    /**
+     * Records that it takes over at the last checkpoint, with a merge before it.
+     *
+     * @param isForced wherever the node stands when that is recorded: something else may be under
+     *     way
+     */
+    CompletableFuture<Void> takeOver(final boolean isForced) {
         final Reign reign = self.reigns().begin(group.committedEpoch());
-        return node().standing() == Standing.FOLLOWING
+        return node().standing() == Standing.FOLLOWING && !isForced
                 ? node().promote(reign, true)
                 : node().force(self.reigns().name(), reign);
     }

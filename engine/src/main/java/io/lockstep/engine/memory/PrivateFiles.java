@@ -69,6 +69,24 @@ public final class PrivateFiles {
         }
     }
 
+    /**
+     * The length of a file that {@link #open} would open; it is looked at in the same way.
+     *
+     * @return in bytes; 0 where there is none
+     * @throws IOException with a sentence that names the file
+     */
+    public static long length(final Path path) throws IOException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return 0;
+        }
+        final int fd = open(path);
+        try {
+            return Posix.lseek(fd, 0, Posix.SEEK_END);
+        } finally {
+            Posix.close(fd);
+        }
+    }
+
     /** Looks at what was opened: the path may name something else by now. */
     private static void requireOwn(final Path path, final int fd) throws IOException {
         final Path open = Path.of("/proc/self/fd/" + fd);

@@ -144,7 +144,9 @@ public final class PrimaryCommand implements Callable<Integer> {
             AddressFamilies.requireFor(peerAt);
             run = EngineRun.start(console, connectionsMax, options, 0, 0, null);
             arguments.files().forEach((name, file) -> run.graph().addPrimary(name, file, peerAt));
-            forward.peerMonitor().ifPresent(run::checkpointPeerAt);
+            if (forward.peerMonitor().isPresent()) {
+                run.checkpointPeerAt(forward.peerMonitor().get());
+            }
             run.control(control);
             if (!attach(peerAt, arguments.nameList())) {
                 stop();

@@ -30,6 +30,7 @@ public final class EngineRun {
     private final BlockGraph graph;
     private final BlockExports exports;
     private PeerMonitor peerMonitor;
+    private String name;
     private ControlService controlService;
     private Rehearsal rehearsal;
 
@@ -82,9 +83,19 @@ public final class EngineRun {
         return exports;
     }
 
-    /** Has a secondary that knows no epochs checkpointed there. Before {@link #control}. */
-    public void checkpointPeerAt(final PeerMonitor.Address address) {
+    /**
+     * Has a secondary that knows no epochs checkpointed there. Before {@link #control}.
+     *
+     * @throws IOException where this host can't use such an address
+     */
+    public void checkpointPeerAt(final PeerMonitor.Address address) throws IOException {
+        address.requireUsable();
         peerMonitor = new PeerMonitor(address, engine.loop());
+    }
+
+    /** What managers are told that the virtual machine is called. Before {@link #control}. */
+    public void name(final String machine) {
+        name = machine;
     }
 
     private ReplicationGroup controlledGroup() {
@@ -111,7 +122,8 @@ public final class EngineRun {
         controlService =
                 ControlService.start(
                         addresses,
-                        new ControlledGroup(controlledGroup(), engine.loop(), ServerRun::quit),
+                        new ControlledGroup(
+                                controlledGroup(), engine.loop(), ServerRun::quit, name),
                         graph,
                         exports,
                         console);

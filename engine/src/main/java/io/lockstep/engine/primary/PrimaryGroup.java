@@ -77,8 +77,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private GroupStatus.State state = GroupStatus.State.IDLE;
     private ReplicationError error;
+
+    /** How it was ended; empty where it was not. */
+    private String ending = "";
+
     private final PrimaryEpochs epochs = new PrimaryEpochs();
     private final PeerPresence presence;
+    private final LastWait lastWait;
     private final PrimaryCheckpoints checkpoints;
     private CompletableFuture<Void> started;
 
@@ -97,6 +102,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         log = new ForwardLog(options.logLength());
         room = new RoomQueue(guestLoop, log, options.lagNanosMax(), this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
+        lastWait = new LastWait(guestLoop, log::released, room::look);
         emptyDisks = new EmptyDisks(locals);
         for (final Disk local : locals) {
             disks.add(new PrimaryDisk(local, this, disks.size(), log, room));
@@ -254,30 +260,50 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         if (state != GroupStatus.State.ALONE) {
             state = GroupStatus.State.ALONE;
+            ending =
+                    failover
+                            ? "the manager has given the secondary up on the primary (lost"
+                                    + " heartbeat), whose disks are plain ones since"
+                            : "it was stopped on the primary, whose disks are plain ones since";
             goAlone("replication was stopped", link::leave);
         }
         return CompletableFuture.completedFuture(null);
     }
 
     /**
-     * The process will end. From now on nobody waits for a secondary that is away, or that holds
-     * the log up because nobody will commit there: guests' requests that wait for room are refused
-     * with ESHUTDOWN, and a drain is over.
+     * The process will end. From now on nobody waits for a secondary that is away, that does not
+     * answer ({@link LastWait}), or that holds the log up because nobody will commit there: guests'
+     * requests that wait for room are refused with ESHUTDOWN, and a drain is over.
      */
     public void prepareToStop() {
+        lastWait.begin();
         room.prepareToStop(this::isHopeless);
     }
 
     private boolean isHopeless() {
-        return presence.isAway() || presence.isForeign() && epochs.sealed() > epochs.committed();
+        return presence.isAway()
+                || lastWait.isOver()
+                || presence.isForeign() && epochs.sealed() > epochs.committed();
     }
 
     /**
-     * Runs an action when the secondary has answered all that is in the log now, or when
-     * replication has ended.
+     * Runs an action when the secondary has answered all that is in the log now, when replication
+     * has ended, or when the process will end and there is no use in waiting: what the secondary
+     * lacks is told then.
      */
     public void drain(final Runnable whenDrained) {
-        room.drain(whenDrained);
+        room.drain(
+                () -> {
+                    tellWhatIsLacking();
+                    whenDrained.run();
+                });
+    }
+
+    private void tellWhatIsLacking() {
+        final long length = isDetached() ? 0 : log.unansweredLength();
+        if (length > 0 && room.isHopeless()) {
+            events.lacking(length);
+        }
     }
 
     // ---- What the disks ask and tell, on the guest's loop.
@@ -424,9 +450,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public String ending() {
-        return state == GroupStatus.State.ALONE
-                ? "it was stopped on the primary, whose disks are plain ones since"
-                : "";
+        return ending;
     }
 
     @Override

@@ -149,7 +149,7 @@ final class EngineGroup implements ReplicationGroup {
 
     private void endPrimary() {
         if (primary.status().state() != GroupStatus.State.ALONE) {
-            primary.stop(true);
+            primary.stop(false);
         }
         attached.forEach(EngineDisk::spendPeer);
     }
@@ -305,7 +305,7 @@ final class EngineGroup implements ReplicationGroup {
     private void abandon(final PrimaryGroup opened) {
         if (primary == opened) {
             if (opened.status().state() == GroupStatus.State.RUNNING) {
-                opened.stop(true);
+                opened.stop(false);
             }
             releasePrimary();
         }

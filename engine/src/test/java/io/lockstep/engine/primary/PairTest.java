@@ -68,6 +68,9 @@ final class PairTest {
     /** What the secondary sees of its disk. */
     private UnaryOperator<Disk> secondaryFace = disk -> disk;
 
+    /** What the primary told, on the guest's loop. */
+    private final List<String> told = new ArrayList<>();
+
     private NioLoop secondaryLoop;
     private NioLoop guestLoop;
     private NioLoop linkLoop;
@@ -511,6 +514,35 @@ final class PairTest {
         assertTrue(sentence.contains("was stopped on the primary"), sentence);
     }
 
+    @Test
+    void aSecondaryThatTheManagerGaveUpIsToldAsThat() throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
+        onLoop(guestLoop, () -> primary.stop(true));
+        onLoop(guestLoop, () -> primary.stop(false)); // too late to be something else
+        final String sentence = refusal(guestLoop, () -> primary.checkpoint());
+        assertTrue(sentence.contains("lost heartbeat"), sentence);
+        assertEquals(primary.ending(), sentence.substring("replication is not running: ".length()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, -1, -5, Long.MIN_VALUE})
+    void whatIsNoEpochIsNotCommitted(final long number) throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
+        for (int i = 0; i < 2; i++) { // before and after there is a committed one
+            for (final String sentence :
+                    List.of(
+                            refusal(guestLoop, () -> primary.commit(number)),
+                            refusal(secondaryLoop, () -> secondary.commit(number)))) {
+                assertTrue(sentence.contains("epoch " + number + " can't be"), sentence);
+            }
+            onLoop(guestLoop, () -> primary.checkpoint());
+        }
+        onLoop(guestLoop, () -> primary.commit(1)); // was committed before
+        onLoop(secondaryLoop, () -> secondary.commit(1));
+    }
+
     /** Nobody will make room for what waits, nor take what is in the log. */
     @Test
     void aProcessThatStopsWaitsForNoSecondaryThatIsAway() throws Exception {
@@ -536,6 +568,65 @@ final class PairTest {
         assertEquals(Errno.ESHUTDOWN, behind.get(30, TimeUnit.SECONDS));
         assertEquals(Errno.ESHUTDOWN, write(guest, 0, new byte[1 << 20]).get(30, TimeUnit.SECONDS));
         drained.get(30, TimeUnit.SECONDS);
+    }
+
+    /**
+     * It is linked, and answers nothing: what the guest waits for is room, or that it catches up.
+     */
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1})
+    void aProcessThatStopsHardlyWaitsForASecondaryThatHangs(final long lagNanosMax)
+            throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryGroup.Options(1 << 16, FullLogPolicy.BLOCK, false, lagNanosMax));
+        final CountDownLatch hung = new CountDownLatch(1);
+        secondaryLoop.execute(() -> await(hung));
+        final Disk guest = primary.guestExports().getFirst().disk();
+        final CompletableFuture<Integer> taken = write(guest, 0, new byte[1000]);
+        final CompletableFuture<Integer> blocked = write(guest, 0, new byte[1 << 20]);
+        assertEquals(0, taken.get(30, TimeUnit.SECONDS));
+        final CompletableFuture<String> drained = new CompletableFuture<>();
+        call(
+                guestLoop,
+                () -> {
+                    primary.prepareToStop();
+                    primary.drain(() -> drained.complete(told.getLast()));
+                    return null;
+                });
+        assertEquals(Errno.ESHUTDOWN, blocked.get(30, TimeUnit.SECONDS));
+        final String sentence = drained.get(30, TimeUnit.SECONDS);
+        assertTrue(sentence.matches(".* lacks the last [1-9][0-9]* bytes .*"), sentence);
+        assertTrue(call(guestLoop, () -> primary.status().linked()), "long before it is cut off");
+        hung.countDown();
+    }
+
+    /** A seal that waits for a place in the log is none of those who are answered at the end. */
+    @Test
+    void aSealThatWaitsForRoomHoldsUpNoRequestAtTheEnd() throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.MILLISECONDS.toNanos(1)));
+        cutOff();
+        final Disk guest = primary.guestExports().getFirst().disk();
+        call(
+                guestLoop,
+                () -> {
+                    for (int i = 0; i < ForwardLog.FRAMES; i++) {
+                        guest.flush((token, errno) -> {}, 0);
+                        guest.poll();
+                    }
+                    primary.seal();
+                    return null;
+                });
+        final CompletableFuture<Integer> behind = write(guest, 0, new byte[] {1});
+        awaitAway();
+        call(
+                guestLoop,
+                () -> {
+                    assertFalse(behind.isDone());
+                    primary.prepareToStop();
+                    return null;
+                });
+        assertEquals(Errno.ESHUTDOWN, behind.get(30, TimeUnit.SECONDS));
     }
 
     @Test
@@ -799,7 +890,7 @@ final class PairTest {
                                     disks,
                                     endpoint(),
                                     options,
-                                    (event, name, epoch, sentence) -> {});
+                                    (event, name, epoch, sentence) -> told.add(sentence));
                     opened.add(primary);
                     return primary.start();
                 });

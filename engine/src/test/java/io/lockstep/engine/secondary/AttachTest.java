@@ -26,6 +26,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -34,13 +35,14 @@ import java.util.concurrent.CompletionException;
 final class AttachTest {
     private static final int LENGTH = 1 << 16;
     private static final int BLOCK_LENGTH = 4096;
-    private static final long BUFFER_LIMIT = 4096;
+    private static final long BUFFER_LIMIT = 4L * BLOCK_LENGTH;
 
     @TempDir private Path folder;
 
     private final ManualLoop loop = new ManualLoop();
     private final HelperThreads helpers = new HelperThreads();
     private final ControlSpace.Client primary = () -> {};
+    private final List<String> told = new ArrayList<>();
     private DiskFile file;
     private FileDisk local;
     private SecondaryGroup group;
@@ -66,7 +68,7 @@ final class AttachTest {
                         loop,
                         List.of(local),
                         SecondaryGroup.Options.in(folder.resolve("buffers"), 1, BUFFER_LIMIT),
-                        (event, disk, epoch, sentence) -> {});
+                        (event, disk, epoch, sentence) -> told.add(sentence));
     }
 
     @AfterEach
@@ -168,20 +170,41 @@ final class AttachTest {
     @Test
     void whoWritesIsToldWhichBufferIsFull() throws IOException {
         assertEquals(0, attach(ControlRecord.EMPTY));
-        assertEquals(0, write(new byte[2 * BLOCK_LENGTH]));
+        assertEquals(0, write(new byte[8 * BLOCK_LENGTH]));
         assertEquals(0, command(ControlRecord.SEAL, 1, ControlRecord.AND_COMMIT));
         assertEquals("", control().refusal());
-        assertEquals(Errno.ENOSPC, write(new byte[2 * BLOCK_LENGTH]));
+        assertEquals(0, write(new byte[3 * BLOCK_LENGTH]));
+        assertEquals(Errno.ENOSPC, write(3 * BLOCK_LENGTH, new byte[3 * BLOCK_LENGTH]));
         final String sentence = control().refusal();
         assertEquals(sentence, group.error().orElseThrow().sentence());
         for (final String part :
                 List.of(
                         "secondary's hidden disk is full",
                         "--buffer-limit",
+                        "12288 of 16384 bytes (--buffer-limit)",
                         folder.resolve("buffers").toString(),
+                        "raise --buffer-limit, or checkpoint more often",
                         "fail over to epoch 1")) {
             assertTrue(sentence.contains(part), sentence);
         }
+    }
+
+    /** However often somebody checkpoints, one change of that length would have no room. */
+    @Test
+    void whatIsLongerThanABufferIsToldThat() throws IOException {
+        final String expected =
+                "0 of 16384 bytes \\(--buffer-limit\\) taken, .* one change of 20480 bytes needs"
+                        + " more than the limit: raise --buffer-limit(;.*)?";
+        assertEquals(0, attach(ControlRecord.EMPTY));
+        assertEquals(0, write(new byte[8 * BLOCK_LENGTH]));
+        assertEquals(0, command(ControlRecord.SEAL, 1, ControlRecord.AND_COMMIT));
+        final Disk guest = group.guestExports().getFirst().disk();
+        assertEquals(Errno.ENOSPC, write(guest, 0, new byte[5 * BLOCK_LENGTH]));
+        assertTrue(
+                told.getLast().matches(".*the active disk is full: " + expected), told::toString);
+        assertEquals(Errno.ENOSPC, write(new byte[5 * BLOCK_LENGTH]));
+        final String sentence = control().refusal();
+        assertTrue(sentence.matches(".*hidden disk is full \\(ENOSPC\\): " + expected), sentence);
     }
 
     // ---- The primary.
@@ -220,13 +243,20 @@ final class AttachTest {
 
     /** Answers the error number. */
     private int write(final byte[] bytes) {
+        return write(0, bytes);
+    }
+
+    private int write(final long offset, final byte[] bytes) {
+        return write(group.streamExports().getFirst().disk(), offset, bytes);
+    }
+
+    private int write(final Disk disk, final long offset, final byte[] bytes) {
         final int[] answer = {-1};
-        final Disk stream = group.streamExports().getFirst().disk();
         try (Arena arena = Arena.ofConfined()) {
             final MemorySegment memory = arena.allocate(bytes.length);
             memory.copyFrom(MemorySegment.ofArray(bytes));
-            stream.write(0, bytes.length, memory, 0, (token, errno) -> answer[0] = errno, 0);
-            stream.poll();
+            disk.write(offset, bytes.length, memory, 0, (token, errno) -> answer[0] = errno, 0);
+            disk.poll();
             await(answer);
         }
         return answer[0];

@@ -119,13 +119,20 @@ public final class PrivateFiles {
 
     /**
      * Sees to it that a directory is there which this user alone can put something into: made with
-     * its missing parents, or there before.
+     * its missing parents, or there before. Nor can anybody else exchange it: see {@link
+     * TrustedWay}.
      *
      * @throws IOException with a sentence that names it, where it is somebody else's, can be
-     *     written by others, is a link, or can't be made
+     *     written by others, is a link, or can't be made; or one on the way to it that others could
+     *     exchange
      */
     public static void requireDirectory(final Path directory) throws IOException {
-        makeDirectories(directory);
+        final Path parent = directory.toAbsolutePath().getParent();
+        if (parent != null) {
+            TrustedWay.require(parent); // before anything is made there
+            makeDirectories(directory);
+            TrustedWay.require(parent); // what was made meanwhile, too
+        }
         final Map<String, Object> attributes =
                 Files.readAttributes(directory, "unix:uid,mode", LinkOption.NOFOLLOW_LINKS);
         if (((int) attributes.get("mode") & MODE_TYPE) != MODE_DIRECTORY) {

@@ -606,11 +606,14 @@ final class PairTest {
         startSecondary();
         startPrimary(withPatience(TimeUnit.MILLISECONDS.toNanos(1)));
         cutOff();
+        final ForwardLog alike = new ForwardLog(LOG_LENGTH);
+        final int frames = alike.frames();
+        alike.close();
         final Disk guest = primary.guestExports().getFirst().disk();
         call(
                 guestLoop,
                 () -> {
-                    for (int i = 0; i < ForwardLog.FRAMES; i++) {
+                    for (int i = 0; i < frames; i++) {
                         guest.flush((token, errno) -> {}, 0);
                         guest.poll();
                     }

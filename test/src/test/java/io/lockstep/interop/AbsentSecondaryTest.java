@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -183,11 +185,19 @@ final class AbsentSecondaryTest {
         assertTrue(refusal.contains("not known to be equal"), refusal);
     }
 
-    /** Its guest waits for room that nobody will make: at the end it is refused, at once. */
-    @Test
-    void aPrimaryWhoseGuestIsBlockedEndsWithoutWaiting() {
+    /**
+     * Its guest waits for room that nobody will make: at the end it is refused, at once, or as soon
+     * as a secondary that hangs was given the time to answer. What the secondary lacks is told.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aPrimaryWhoseGuestIsBlockedEndsWithoutWaiting(final boolean hangs) {
         pair.withPrimary("--log-size", "1M").start();
-        killSecondary();
+        if (hangs) {
+            pair.secondary().signal("STOP");
+        } else {
+            killSecondary();
+        }
         final Program guest =
                 rig.startPython(
                         """
@@ -211,7 +221,7 @@ final class AbsentSecondaryTest {
                         final long used = status.get("buffer-used").getAsLong();
                         final boolean isBlocked = used > 0 && used == seen[0];
                         seen[0] = used;
-                        return isBlocked && status.get("unlinked-ns").getAsLong() > 3e9;
+                        return isBlocked && (hangs || status.get("unlinked-ns").getAsLong() > 3e9);
                     });
         }
         final long start = System.nanoTime();
@@ -219,6 +229,14 @@ final class AbsentSecondaryTest {
         final long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start);
         assertEquals(0, seconds / 4, "seconds: " + seconds);
         guest.awaitLine(line -> line.startsWith("refused after"));
+        assertTrue(
+                pair.primary()
+                        .err()
+                        .matches("(?s).*secondary at .* lacks the last [1-9]\\d+ bytes.*"),
+                pair::toString);
+        if (hangs) {
+            pair.secondary().kill();
+        }
     }
 
     @Test

@@ -153,29 +153,28 @@ final class CommandEndTest {
                 "lockstep primary: cannot use [::1]:10809: this host has no IPv6;");
     }
 
-    @Test
-    void aMonitorOfAFamilyThatTheHostLacksIsTold() {
-        final List<String> command =
-                LockstepProcess.command(
-                        List.of(
-                                "primary",
-                                "--disk",
-                                "disk=" + rig.hole("disk.img", 4096),
-                                "--guest",
-                                rig.uri(""),
-                                "--peer",
-                                "nbd+unix:///?socket=" + rig.path("nobody"),
-                                "--peer-qmp",
-                                "tcp:::1:4444",
-                                "--control",
-                                rig.path("c").toString()));
-        command.add(1, NO_IPV6);
-        final Program primary = rig.keep(Program.start("primary", command, rig.directory()));
-        primary.awaitLine(line -> line.startsWith("ready"));
-        primary.terminate();
-        assertEquals(0, primary.awaitExit(), primary::transcript);
-        assertTrue(
-                primary.err().contains("the control socket tcp:::1:4444: this host has no IPv6;"),
-                primary::transcript);
+    @ParameterizedTest
+    @ValueSource(strings = {"tcp:::1:4444", "tcp:[::1]:4444"})
+    void aMonitorOfAFamilyThatTheHostLacksIsRefused(final String monitor) {
+        final String refusal = ": cannot use [::1]:4444: this host has no IPv6;";
+        assertEnds(
+                withoutIpv6(
+                        "primary",
+                        "--disk",
+                        "disk=" + rig.hole("disk.img", 4096),
+                        "--guest",
+                        rig.uri(""),
+                        "--peer",
+                        "nbd+unix:///?socket=" + rig.path("nobody"),
+                        "--peer-qmp",
+                        monitor,
+                        "--control",
+                        rig.path("c").toString()),
+                1,
+                "lockstep primary" + refusal);
+        assertEnds(
+                withoutIpv6("engine", "--qmp", rig.path("c").toString(), "--peer-qmp", monitor),
+                1,
+                "lockstep engine" + refusal);
     }
 }

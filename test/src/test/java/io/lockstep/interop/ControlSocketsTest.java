@@ -10,6 +10,7 @@ import com.google.gson.JsonObject;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import java.net.InetAddress;
@@ -21,6 +22,7 @@ import java.util.regex.Pattern;
 /** Where a control socket may be, and what it lets through while something takes long. */
 final class ControlSocketsTest {
     private static final String QUERY = "{ 'execute': 'query-status' }";
+    private static final String NAME = "{ 'execute': 'query-name' }";
     private static final Pattern TCP = Pattern.compile("control socket .*?127\\.0\\.0\\.1:(\\d+)");
 
     @AutoClose private final Rig rig = new Rig();
@@ -57,6 +59,36 @@ final class ControlSocketsTest {
         for (final String name : List.of("one", "one.counters", "c,d", "mon")) {
             assertFalse(rig.path(name).toFile().exists(), name);
         }
+    }
+
+    /** As QEMU 7.2 was seen to answer. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "vm0|{\"name\":\"vm0\"}",
+                "guest=vm0,process=p,debug-threads=on|{\"name\":\"vm0\"}",
+                "a,,b|{\"name\":\"a,b\"}",
+                "process=p|{}",
+            })
+    void aManagerIsToldWhatTheMachineIsCalled(final String name, final String answer) {
+        final LockstepProcess engine =
+                rig.server(List.of("engine", "--qmp", rig.path("c").toString(), "-name", name));
+        final QmpLine line = rig.keep(QmpLine.connect(rig.path("c")));
+        assertEquals(answer, line.ask(NAME).get("return").toString());
+        assertEquals(0, engine.stop());
+        assertFalse(engine.err().contains("-name"), engine::err);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {"vm0,x=1|'x'", "guest.a=1|'guest'", "vm0,x|'x'"})
+    void aNameOfWhichQemuKnowsNothingIsRefused(final String name, final String part) {
+        final Tool.Output output =
+                rig.lockstep("engine", "--qmp", rig.path("c").toString(), "-name", name);
+        assertEquals(2, output.exitCode(), output::toString);
+        assertTrue(output.err().contains(part), output::toString);
     }
 
     @Test

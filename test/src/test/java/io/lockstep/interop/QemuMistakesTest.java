@@ -141,20 +141,39 @@ final class QemuMistakesTest {
         Assertions.assertAll(checks);
     }
 
-    /** With no more depth than is allowed, and with more. */
+    /** Whether or not what was opened is ever closed. */
     @Test
-    void whatIsTooDeepOrTooLongIsAnErrorAndTheConnectionIsKept() {
+    void whatIsNestedTooDeepIsAnsweredAlikeAndTheNextOneToo() {
+        final Side qemu = qemu();
         final Side lockstep = lockstep();
-        for (final int depth : List.of(60, 100, 1500)) {
-            final String id = "[".repeat(depth) + "]".repeat(depth);
-            final byte[] message =
-                    ("{ 'execute': 'query-version', 'id': " + id + "}")
-                            .getBytes(StandardCharsets.UTF_8);
-            assertEquals(
-                    List.of(depth < 64 ? "return" : "GenericError"), answers(lockstep, message));
+        for (final String message :
+                List.of(
+                        nestedId(60),
+                        nestedId(1020),
+                        nestedId(1023),
+                        nestedId(1024),
+                        nestedId(1500),
+                        "[".repeat(1025),
+                        "[".repeat(1025) + " 1 { 'execute': 'query-version' } ]",
+                        "[".repeat(2050),
+                        "{ 'a': ".repeat(1025),
+                        "{ 'a': ".repeat(1100) + "1" + "}".repeat(1100),
+                        "[".repeat(1100) + "\u0001")) {
+            final byte[] bytes = message.getBytes(StandardCharsets.UTF_8);
+            assertEquals(answers(qemu, bytes), answers(lockstep, bytes), message);
         }
-        final byte[] unclosed = ("[".repeat(1100) + "\u0001").getBytes(StandardCharsets.UTF_8);
-        assertEquals(List.of("GenericError"), answers(lockstep, unclosed));
+    }
+
+    private static String nestedId(final int depth) {
+        return "{ 'execute': 'query-version', 'id': "
+                + "[".repeat(depth)
+                + "]".repeat(depth)
+                + " }";
+    }
+
+    @Test
+    void whatIsTooLongIsAnErrorAndTheConnectionIsKept() {
+        final Side lockstep = lockstep();
         for (final String token : List.of("'%s'", "1%s", "{ 'execute': '%s' }", "['%s")) {
             final byte[] message =
                     String.format(token, "1".repeat(2 << 20)).getBytes(StandardCharsets.UTF_8);
@@ -169,6 +188,34 @@ final class QemuMistakesTest {
                 command.replace("DIR", side.directory().toString())
                         .replace("LONG", "x".repeat(5000))
                         .replace("BEYOND", "b".repeat(4097)));
+    }
+
+    /** Whatever would be wrong with the export's name. */
+    @Test
+    void aDeviceThatIsNotThereIsToldInQemusWords() {
+        final Side qemu = qemu();
+        final Side lockstep = lockstep();
+        final QmpLine qemuLine = rig.keep(QmpLine.connect(qemu.socket()));
+        final QmpLine lockstepLine = rig.keep(QmpLine.connect(lockstep.socket()));
+        for (final boolean isRunning : List.of(false, true)) {
+            if (isRunning) {
+                final String start =
+                        "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': {"
+                                + " 'type': 'unix', 'data': { 'path': 'DIR/nbd' } } } }";
+                assertEquals(ask(qemuLine, qemu, start), ask(lockstepLine, lockstep, start));
+            }
+            for (final String arguments :
+                    List.of(
+                            "'device': ''",
+                            "'device': 'a b'",
+                            "'device': 'nobody'",
+                            "'device': 'nobody', 'name': ''",
+                            "'device': '', 'writable': true")) {
+                final String command =
+                        "{ 'execute': 'nbd-server-add', 'arguments': { " + arguments + " } }";
+                assertEquals(ask(qemuLine, qemu, command), ask(lockstepLine, lockstep, command));
+            }
+        }
     }
 
     @Test

@@ -1,7 +1,8 @@
 package io.lockstep.interop;
 
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
+
+import io.lockstep.cli.graph.JsonText;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -110,7 +111,7 @@ final class QmpLine implements Rig.Ending {
         }
         final String line = received.substring(0, end);
         received.delete(0, end + 1);
-        return JsonParser.parseString(line).getAsJsonObject();
+        return JsonText.value(line).getAsJsonObject();
     }
 
     /** The reply must be this. */

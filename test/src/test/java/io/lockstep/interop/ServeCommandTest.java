@@ -11,6 +11,7 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import picocli.CommandLine;
 
@@ -20,6 +21,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
 
 /** What {@code lockstep serve} says, and how it ends, where something is in its way. */
 final class ServeCommandTest {
@@ -69,11 +71,30 @@ final class ServeCommandTest {
         "--disk a=f --listen nbd://:0 --max-connections x, 'x' is not an int",
     })
     void wrongUsageIsNamedInOneLine(final String arguments, final String reason) {
+        assertWrongUsage(reason, ("serve " + arguments).split(" "));
+    }
+
+    /** It would break what has a name in each line: messages, statuses, lists of exports. */
+    @ParameterizedTest
+    @ValueSource(strings = {"a\nb", "\ta", "a\u001b[2J", "a\u007f", "a\u0085b", "a\u2028b"})
+    void aDisksNameHasNoControlCharacters(final String name) {
+        for (final String command : List.of("serve", "primary", "secondary")) {
+            assertWrongUsage(
+                    "the export name '" + name.replaceAll("[^ -~]", "?") + "' has control char",
+                    command,
+                    "--disk",
+                    name + "=f",
+                    command.equals("primary") ? "--peer" : "--listen",
+                    command.equals("primary") ? "nbd://h:1" : "nbd://:0",
+                    command.equals("serve") ? "--read-only" : "--control=c",
+                    command.equals("serve") ? "--verbose" : "--guest=nbd://:0");
+        }
+    }
+
+    private static void assertWrongUsage(final String reason, final String... arguments) {
         final StringWriter err = new StringWriter();
         final CommandLine command = Lockstep.commandLine();
-        final int exitCode =
-                command.setErr(new PrintWriter(err, true))
-                        .execute(("serve " + arguments).split(" "));
+        final int exitCode = command.setErr(new PrintWriter(err, true)).execute(arguments);
         assertEquals(2, exitCode, err::toString);
         assertTrue(err.toString().contains(reason), err::toString);
         assertEquals(2, err.toString().lines().count(), err::toString);

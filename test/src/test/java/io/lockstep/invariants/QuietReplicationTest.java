@@ -11,7 +11,7 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.Peer;
-import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.server.ServerEvents;
 import io.lockstep.engine.service.Engine;
@@ -157,7 +157,7 @@ final class QuietReplicationTest {
                 new EngineOptions(
                         16,
                         20_000,
-                        new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE),
+                        new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE),
                         0,
                         BUFFER_LIMIT,
                         isPrimary ? null : directory.resolve("buffers"),

@@ -10,6 +10,7 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
@@ -62,7 +63,7 @@ final class ForeignSecondaryScenario {
                         network,
                         "primary",
                         disks,
-                        new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
+                        new PrimaryOptions(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
                         dice.chance(0.5),
                         true);
     }

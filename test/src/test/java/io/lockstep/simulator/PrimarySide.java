@@ -7,6 +7,7 @@ import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServerEvents;
@@ -28,7 +29,7 @@ final class PrimarySide implements ServerEvents {
     private final Simulation simulation;
     private final SimulatedHost host;
     private final List<ReplicatedDisk> disks;
-    private final PrimaryGroup.Options options;
+    private final PrimaryOptions options;
     private final boolean hasLinkLoop;
     private final boolean isCalm;
     private final List<PrimaryGroup> gone = new ArrayList<>();
@@ -49,7 +50,7 @@ final class PrimarySide implements ServerEvents {
             final SimulatedNetwork network,
             final String name,
             final List<ReplicatedDisk> disks,
-            final PrimaryGroup.Options options,
+            final PrimaryOptions options,
             final boolean hasLinkLoop,
             final boolean isCalm) {
         this.simulation = network.simulation();

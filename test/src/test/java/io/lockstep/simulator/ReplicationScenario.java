@@ -6,6 +6,7 @@ import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -116,7 +117,7 @@ final class ReplicationScenario implements AutoCloseable {
                 network,
                 name,
                 disks,
-                new PrimaryGroup.Options(
+                new PrimaryOptions(
                         trouble.smallLog() ? SMALL_LOG_LENGTH : LOG_LENGTH,
                         trouble.detaches() ? FullLogPolicy.DETACH : FullLogPolicy.BLOCK,
                         Word.AT_FIRST),

@@ -7,6 +7,7 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.NbdServer;
@@ -112,7 +113,7 @@ final class SecondarySide implements ServerEvents {
                             own,
                             media,
                             node.self(),
-                            SecondaryGroup.Options.in(buffers, media.size(), bufferLimit),
+                            SecondaryOptions.in(buffers, media.size(), bufferLimit),
                             (event, disk, epoch, sentence) -> {
                                 if (loop == own) {
                                     onEvent(event, disk, epoch, sentence);
@@ -290,7 +291,7 @@ final class SecondarySide implements ServerEvents {
                                         its,
                                         opened,
                                         node.copy().self(),
-                                        SecondaryGroup.Options.in(
+                                        SecondaryOptions.in(
                                                 directories.copy(buffers),
                                                 opened.size(),
                                                 bufferLimit),

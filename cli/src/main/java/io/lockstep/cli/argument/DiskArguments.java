@@ -18,9 +18,14 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** The disks as the command line names them: {@code NAME=FILE}, one or more. Immutable. */
 public final class DiskArguments {
+    /** What a name can't have: statuses, messages and lists have each name in a line. */
+    private static final Pattern LINE_BREAKING = Pattern.compile("[\\p{Cc}\\p{Zl}\\p{Zp}]");
+
     private final Map<String, Path> files;
 
     private DiskArguments(final Map<String, Path> files) {
@@ -30,7 +35,8 @@ public final class DiskArguments {
     /**
      * Reads them.
      *
-     * @throws ParameterException where one is none, or two have one name
+     * @throws ParameterException where one is none, a name can't be shown in a line, or two have
+     *     one name
      */
     public static DiskArguments parse(final CommandSpec spec, final List<String> texts) {
         final Map<String, Path> files = new LinkedHashMap<>();
@@ -50,6 +56,7 @@ public final class DiskArguments {
                                 + Nbd.STRING_LENGTH_MAX
                                 + " bytes");
             }
+            requireOneLine(spec, name);
             final Path file = PathConverter.parse(spec, "--disk", text.substring(equals + 1));
             if (files.put(name, file) != null) {
                 throw usage(
@@ -58,6 +65,18 @@ public final class DiskArguments {
             }
         }
         return new DiskArguments(files);
+    }
+
+    private static void requireOneLine(final CommandSpec spec, final String name) {
+        final Matcher breaking = LINE_BREAKING.matcher(name);
+        if (breaking.find()) {
+            throw usage(
+                    spec,
+                    "--disk: the export name '"
+                            + breaking.replaceAll("?")
+                            + "' has control characters in it (each shown as '?'); it must fit"
+                            + " into a line");
+        }
     }
 
     /**

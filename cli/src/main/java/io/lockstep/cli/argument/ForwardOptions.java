@@ -3,7 +3,7 @@ package io.lockstep.cli.argument;
 import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
-import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -64,8 +64,8 @@ public final class ForwardOptions {
     }
 
     /** Of a process that forwards nothing. */
-    public static PrimaryGroup.Options none() {
-        return new PrimaryGroup.Options(LOG_LENGTH_MIN, FullLogPolicy.BLOCK, Word.NONE);
+    public static PrimaryOptions none() {
+        return new PrimaryOptions(LOG_LENGTH_MIN, FullLogPolicy.BLOCK, Word.NONE);
     }
 
     /**
@@ -73,7 +73,7 @@ public final class ForwardOptions {
      *
      * @throws ParameterException where they make no sense
      */
-    public PrimaryGroup.Options toGroupOptions(final CommandSpec spec, final Word word) {
+    public PrimaryOptions toGroupOptions(final CommandSpec spec, final Word word) {
         if (logSize < LOG_LENGTH_MIN || logSize > LOG_LENGTH_MAX || Long.bitCount(logSize) != 1) {
             throw new ParameterException(
                     spec.commandLine(),
@@ -88,6 +88,6 @@ public final class ForwardOptions {
                                     spec.commandLine(),
                                     "--on-full-log must be block or detach, not " + onFullLog);
                 };
-        return new PrimaryGroup.Options((int) logSize, policy, word, maxLag.toNanos());
+        return new PrimaryOptions((int) logSize, policy, word, maxLag.toNanos());
     }
 }

@@ -62,6 +62,7 @@ import java.util.stream.Collectors;
             "",
             "Arguments of QEMU's that are taken and mean nothing, since there is no guest here:",
             MachineOptions.NAMES + ".",
+            "-name X is what query-name answers.",
             "",
             "  docs/qemu.md has the whole of it, to the failover and behind it.",
             "",
@@ -194,6 +195,7 @@ public final class EngineCommand implements Callable<Integer> {
         if (control.contains(new ControlAddress.Stdio())) {
             console.leaveStandardOutput();
         }
+        final String name = machine.name(spec).orElse(null);
         final String note = machine.note(spec);
         if (!note.isEmpty()) {
             console.say(note);
@@ -208,10 +210,13 @@ public final class EngineCommand implements Callable<Integer> {
                             bufferLimit == null ? 0 : bufferLimit,
                             null,
                             state);
+            run.name(name);
             inOrder.forEach(this::add);
             run.engine().openSecondary();
             run.serveGuests(guestAt);
-            forward.peerMonitor().ifPresent(run::checkpointPeerAt);
+            if (forward.peerMonitor().isPresent()) {
+                run.checkpointPeerAt(forward.peerMonitor().get());
+            }
             run.control(control);
             run.rehearseFailover();
         } catch (final IOException | GraphException e) {

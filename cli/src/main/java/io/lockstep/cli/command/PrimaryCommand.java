@@ -15,7 +15,7 @@ import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.loop.AddressFamilies;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.Word;
-import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.service.LoopCall;
 
 import picocli.CommandLine.Command;
@@ -146,13 +146,15 @@ public final class PrimaryCommand implements Callable<Integer> {
         final Endpoint peerAt = EndpointArguments.parsePeer(spec, "--peer", peer);
         final DiskArguments arguments = DiskArguments.parse(spec, disks);
         arguments.requireFilesOfTheirOwn(spec);
-        final PrimaryGroup.Options options = groupOptions();
+        final PrimaryOptions options = groupOptions();
         console = new Console(spec, verbose);
         try {
             AddressFamilies.requireFor(peerAt);
             run = EngineRun.start(console, connectionsMax, options, 0, 0, null, state);
             arguments.files().forEach((name, file) -> run.graph().addPrimary(name, file, peerAt));
-            forward.peerMonitor().ifPresent(run::checkpointPeerAt);
+            if (forward.peerMonitor().isPresent()) {
+                run.checkpointPeerAt(forward.peerMonitor().get());
+            }
             run.control(control);
             if (!attach(peerAt, arguments.nameList())) {
                 stop();
@@ -180,7 +182,7 @@ public final class PrimaryCommand implements Callable<Integer> {
                 this::stop);
     }
 
-    private PrimaryGroup.Options groupOptions() {
+    private PrimaryOptions groupOptions() {
         if (checkpointEvery != null && checkpointEvery.isZero()) {
             throw usage("--checkpoint-every must be more than 0");
         }

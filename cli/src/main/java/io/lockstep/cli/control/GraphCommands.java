@@ -217,14 +217,10 @@ final class GraphCommands {
         final Optional<String> description = arguments.optionalString("description");
         final boolean isWritable = arguments.optionalBoolean("writable").orElse(false);
         arguments.end();
-        // As in QEMU, where what is read-only is exported so, whatever this command asks for.
-        exports.add(
-                name,
-                name,
-                description.orElse(null),
-                isWritable && !graph.isReadOnly(device),
-                false,
-                device);
+        // As in QEMU, where what is read-only is exported so, whatever this command asks for, and
+        // a device that is not there is told before what is wrong with the export's name.
+        final boolean isReadOnly = graph.isReadOnly(device);
+        exports.add(name, name, description.orElse(null), isWritable && !isReadOnly, false, device);
         return done();
     }
 

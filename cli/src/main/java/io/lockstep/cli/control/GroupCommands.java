@@ -74,6 +74,7 @@ final class GroupCommands {
         add("query-block-jobs", () -> done(blockJobs()));
         add("query-jobs", () -> done(jobs()));
         add("query-status", () -> done(runState()));
+        add("query-name", () -> done(name(controlled.name())));
         add("query-colo-status", () -> done(coloStatus()));
         server.add("quit", this::quit);
     }
@@ -363,6 +364,14 @@ final class GroupCommands {
         answer.addProperty("mode", isRunning ? name(status.role()) : NONE);
         answer.addProperty("last-mode", isOver ? name(status.role()) : NONE);
         answer.addProperty("reason", isOver ? "request" : NONE);
+        return answer;
+    }
+
+    private static JsonObject name(final String name) {
+        final JsonObject answer = new JsonObject();
+        if (name != null) {
+            answer.addProperty("name", name);
+        }
         return answer;
     }
 

@@ -63,8 +63,15 @@ public final class MonitoredGroup implements ReplicationGroup {
             return group.checkpoint();
         }
         return group.whenSealed()
-                .thenCompose(done -> commit(group.status().sealedEpoch()))
+                .thenCompose(done -> commitSealed())
                 .thenCompose(done -> sealAndCommit());
+    }
+
+    private CompletableFuture<Void> commitSealed() {
+        final GroupStatus status = group.status();
+        return status.sealedEpoch() > status.committedEpoch()
+                ? commit(status.sealedEpoch())
+                : CompletableFuture.completedFuture(null);
     }
 
     private CompletableFuture<Long> sealAndCommit() {

@@ -4,6 +4,8 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 
 import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.loop.AddressFamilies;
+import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 
 import java.io.IOException;
@@ -63,12 +65,29 @@ public final class PeerMonitor implements AutoCloseable {
             }
             final int colon = text.lastIndexOf(':');
             try {
-                final String host = text.substring(TCP.length(), colon);
+                final String host = withoutBrackets(text.substring(TCP.length(), colon));
                 final int port = Integer.parseInt(text.substring(colon + 1));
                 return new Address(text, InetSocketAddress.createUnresolved(host, port));
             } catch (final IllegalArgumentException | IndexOutOfBoundsException e) {
                 throw new IllegalArgumentException(
                         "'" + text + "' is no QMP monitor: write a path, or tcp:HOST:PORT", e);
+            }
+        }
+
+        private static String withoutBrackets(final String host) {
+            return host.startsWith("[") && host.endsWith("]")
+                    ? host.substring(1, host.length() - 1)
+                    : host;
+        }
+
+        /**
+         * Sees to it that this host has the address's family, where it says so by itself.
+         *
+         * @throws IOException with a sentence that names the address
+         */
+        public void requireUsable() throws IOException {
+            if (socket instanceof final InetSocketAddress host) {
+                AddressFamilies.requireFor(new Endpoint.Tcp(host.getHostString(), host.getPort()));
             }
         }
 
@@ -152,7 +171,7 @@ public final class PeerMonitor implements AutoCloseable {
                 }
             }
         }
-        client = QmpClient.connect(address.resolve(), address.text(), left());
+        client = QmpClient.connectToMonitor(address.resolve(), left());
         requireReplication();
         return client.execute(command, left());
     }

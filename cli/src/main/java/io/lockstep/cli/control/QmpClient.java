@@ -19,6 +19,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.function.Function;
 
 /**
  * A client of a control socket, or of QEMU's: one command at a time, waiting for each answer.
@@ -30,7 +31,9 @@ public final class QmpClient implements AutoCloseable {
     /** Characters of an odd message that an error shows. */
     private static final int SHOWN_LENGTH = 80;
 
-    private final String socket;
+    /** Whom messages are about. */
+    private final String server;
+
     private final SocketChannel channel;
     private final Selector selector;
     private final SelectionKey key;
@@ -66,8 +69,8 @@ public final class QmpClient implements AutoCloseable {
     }
 
     @SuppressWarnings("MustBeClosedChecker") // open as long as the client
-    private QmpClient(final String socket, final SocketChannel channel) throws IOException {
-        this.socket = socket;
+    private QmpClient(final String server, final SocketChannel channel) throws IOException {
+        this.server = server;
         this.channel = channel;
         channel.configureBlocking(false);
         selector = Selector.open();
@@ -81,17 +84,33 @@ public final class QmpClient implements AutoCloseable {
      * @throws IOException where it refuses us, or doesn't speak QMP
      */
     public static QmpClient connect(final Path socket, final Duration timeout) throws IOException {
-        return connect(UnixDomainSocketAddress.of(socket), socket.toString(), timeout);
+        return connect(
+                UnixDomainSocketAddress.of(socket),
+                timeout,
+                "control socket " + socket + ": the engine",
+                e ->
+                        "cannot connect to the control socket "
+                                + socket
+                                + ": "
+                                + e.getMessage()
+                                + hint(e));
     }
 
     /**
-     * The same at any address.
-     *
-     * @param socket what to call it in messages
+     * The same to a monitor of somebody else's, at any address. The messages say what it did, and
+     * leave it to the caller to name it.
      */
+    static QmpClient connectToMonitor(final SocketAddress address, final Duration timeout)
+            throws IOException {
+        return connect(address, timeout, "it", IOException::getMessage);
+    }
+
     @SuppressWarnings("MustBeClosedChecker") // closed with the client
-    static QmpClient connect(
-            final SocketAddress address, final String socket, final Duration timeout)
+    private static QmpClient connect(
+            final SocketAddress address,
+            final Duration timeout,
+            final String server,
+            final Function<IOException, String> nobody)
             throws IOException {
         SocketChannel channel = null;
         QmpClient client = null;
@@ -105,7 +124,7 @@ public final class QmpClient implements AutoCloseable {
             } else {
                 channel.connect(address);
             }
-            client = new QmpClient(socket, channel);
+            client = new QmpClient(server, channel);
             client.negotiate(timeout);
             return client;
         } catch (final IOException e) {
@@ -115,12 +134,7 @@ public final class QmpClient implements AutoCloseable {
                 channel.close();
             }
             if (client == null) {
-                throw new NoAnswerException(
-                        "cannot connect to the control socket "
-                                + socket
-                                + ": "
-                                + e.getMessage()
-                                + hint(e));
+                throw new NoAnswerException(nobody.apply(e));
             }
             throw e;
         }
@@ -137,7 +151,7 @@ public final class QmpClient implements AutoCloseable {
         // QEMU may tell an event, such as that it runs now, before it greets.
         final JsonObject greeting = receiveNoEvent(deadline);
         if (!greeting.has("QMP")) {
-            throw refusalOf(greeting, "it does not speak QMP, but says " + start(greeting));
+            throw refusalOf(greeting, server + " does not speak QMP, but says " + start(greeting));
         }
         execute("qmp_capabilities", new JsonObject(), timeout);
     }
@@ -157,7 +171,7 @@ public final class QmpClient implements AutoCloseable {
         final JsonObject message = receiveNoEvent(deadline);
         final JsonElement value = message.get("return");
         if (value == null) {
-            throw refusalOf(message, "its answer to " + command + " makes no sense");
+            throw refusalOf(message, server + " answers " + command + " with what makes no sense");
         }
         return value;
     }
@@ -180,7 +194,7 @@ public final class QmpClient implements AutoCloseable {
                         && error.has("class")
                 ? new RefusedException(
                         error.get("class").getAsString(), error.get("desc").getAsString())
-                : new IOException("control socket " + socket + ": " + otherwise);
+                : new IOException(otherwise);
     }
 
     private void send(final ByteBuffer bytes, final long deadline) throws IOException {
@@ -213,16 +227,13 @@ public final class QmpClient implements AutoCloseable {
                     try {
                         message = QmpRequest.parse(framer.text());
                     } catch (final QmpException e) {
-                        throw new IOException(
-                                "control socket " + socket + ": it does not speak QMP", e);
+                        throw new IOException(server + " does not speak QMP", e);
                     }
                     if (message.isJsonObject()) {
                         return message.getAsJsonObject();
                     }
                 }
-                case ERROR ->
-                        throw new IOException(
-                                "control socket " + socket + ": it does not speak QMP");
+                case ERROR -> throw new IOException(server + " does not speak QMP");
                 case NEED_MORE -> fill(deadline);
             }
         }
@@ -237,16 +248,14 @@ public final class QmpClient implements AutoCloseable {
         }
         received.flip();
         if (count < 0) {
-            throw new NoAnswerException(
-                    "control socket " + socket + ": the engine has closed the connection");
+            throw new NoAnswerException(server + " has closed the connection");
         }
     }
 
     private void await(final int operation, final long deadline) throws IOException {
         final long milliseconds = (deadline - System.nanoTime()) / 1_000_000;
         if (milliseconds <= 0) {
-            throw new NoAnswerException(
-                    "control socket " + socket + ": the engine does not answer in time");
+            throw new NoAnswerException(server + " does not answer in time");
         }
         key.interestOps(operation);
         selector.select(milliseconds);

@@ -1,5 +1,7 @@
 package io.lockstep.cli.control;
 
+import io.lockstep.cli.graph.JsonText;
+
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -10,16 +12,16 @@ import java.util.Arrays;
  * knows only tokens and nesting; whether what it found is JSON is for the parser to say.
  *
  * <p>Strings in single quotes are rewritten to double ones. What can't be a value is told as an
- * error, and the stream goes on behind it: behind the value where it was too long or too deep, else
- * where {@link QmpLexer} finds its way again. It holds {@link #MESSAGE_LENGTH_MAX} bytes at most,
- * and only while a long message comes. Single threaded.
+ * error, and the stream goes on behind it: behind the value where it was too long, behind the
+ * bracket with which it became too deep, else where {@link QmpLexer} finds its way again. It holds
+ * {@link #MESSAGE_LENGTH_MAX} bytes at most, and only while a long message comes. Single threaded.
  */
 final class QmpFramer {
     /** Bytes of one message at most. */
     static final int MESSAGE_LENGTH_MAX = 1 << 20;
 
-    /** Objects and arrays within each other at most. */
-    static final int NESTING_MAX = 64;
+    /** Objects and arrays within each other at most, as in QEMU. */
+    static final int NESTING_MAX = JsonText.NESTING_MAX;
 
     /** What was found. */
     enum Outcome {
@@ -103,10 +105,11 @@ final class QmpFramer {
             case ']' -> arrays--;
             default -> {}
         }
-        final Outcome outcome =
-                objects + arrays > NESTING_MAX
-                        ? refuse("JSON nesting depth limit exceeded")
-                        : append(character);
+        if (objects + arrays > NESTING_MAX) {
+            // Nobody may ever close what is open.
+            return abandon("JSON nesting depth limit exceeded");
+        }
+        final Outcome outcome = append(character);
         return outcome == Outcome.NEED_MORE ? finishIfClosed() : outcome;
     }
 
@@ -141,14 +144,19 @@ final class QmpFramer {
     }
 
     private Outcome onStray(final char character, final boolean inString) {
-        final boolean isTold = discarding;
-        reset();
-        text =
+        return abandon(
                 "JSON parse error, stray "
                         + (character > ' ' && character <= '~'
                                 ? "'" + character + "'"
                                 : String.format("byte 0x%02x", (int) character))
-                        + (inString ? " in a string" : "");
+                        + (inString ? " in a string" : ""));
+    }
+
+    /** Says so, if it was not refused before, and begins anew. */
+    private Outcome abandon(final String sentence) {
+        final boolean isTold = discarding;
+        reset();
+        text = sentence;
         return isTold ? Outcome.NEED_MORE : Outcome.ERROR;
     }
 

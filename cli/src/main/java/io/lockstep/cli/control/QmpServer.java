@@ -66,7 +66,6 @@ final class QmpServer {
         add("query-commands", withoutArguments(() -> report(names)));
         add("query-events", withoutArguments(() -> report(schema.eventNames())));
         add("query-qmp-schema", withoutArguments(() -> schema.introspect(names::contains)));
-        add("query-name", withoutArguments(JsonObject::new));
     }
 
     /** Adds a command, which must be one of the schema. */

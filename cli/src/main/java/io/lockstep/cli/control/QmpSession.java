@@ -115,6 +115,14 @@ final class QmpSession implements ConnectionHandler {
 
     /** Runs the commands that are there, as long as it may. */
     private void take(final ByteBuffer bytes) {
+        takeUntilHeldUp(bytes);
+        // Where the socket took all answers at once, no event calls for the rest.
+        while (!closed && left.hasRemaining() && mayTake()) {
+            takeUntilHeldUp(left);
+        }
+    }
+
+    private void takeUntilHeldUp(final ByteBuffer bytes) {
         taking = true;
         while (mayTake() && next(bytes)) {
             // goes on behind it

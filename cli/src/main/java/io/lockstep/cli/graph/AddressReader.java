@@ -8,7 +8,6 @@ import java.net.Inet4Address;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -118,12 +117,7 @@ public final class AddressReader {
         if (text.isEmpty()) {
             throw new GraphException("Parameter '" + options.pathOf("path") + "' is empty");
         }
-        try {
-            return Path.of(text);
-        } catch (final InvalidPathException e) {
-            throw new GraphException(
-                    "Parameter '" + options.pathOf("path") + "' is no path: " + e.getReason());
-        }
+        return PathText.read(text, "Parameter '" + options.pathOf("path") + "' is no path");
     }
 
     // ---- TCP.

@@ -22,8 +22,8 @@ import java.io.UncheckedIOException;
  * pair, or one that Unicode keeps free for ever). Stateless.
  */
 public final class JsonText {
-    /** Objects and arrays within each other at most. */
-    private static final int NESTING_MAX = 255;
+    /** Objects and arrays within each other at most. Source: what QEMU 7.2 was seen to take. */
+    public static final int NESTING_MAX = 1024;
 
     private JsonText() {}
 

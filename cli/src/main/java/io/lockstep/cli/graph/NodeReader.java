@@ -11,7 +11,6 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.nbd.Nbd;
 
 import java.nio.charset.StandardCharsets;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,6 +29,9 @@ final class NodeReader {
     private static final long UINT32_MAX = 0xffff_ffffL;
     private static final int SECTOR_LENGTH = 512;
 
+    /** Nodes within each other at most. */
+    static final int NESTING_MAX = DottedKeys.NESTING_MAX;
+
     /** How a node is written. */
     enum Notation {
         /** {@code -drive}, {@code drive_add}: dotted keys, with a device's name. */
@@ -45,13 +47,17 @@ final class NodeReader {
     /** What is true of the disk of which the nodes that are read now are parts. */
     private final boolean isReadOnlyAbove;
 
+    /** How many nodes those that are read now are within. */
+    private final int depth;
+
     private NodeReader(final Notation notation) {
-        this(notation, false);
+        this(notation, false, 0);
     }
 
-    private NodeReader(final Notation notation, final boolean isReadOnlyAbove) {
+    private NodeReader(final Notation notation, final boolean isReadOnlyAbove, final int depth) {
         this.notation = notation;
         this.isReadOnlyAbove = isReadOnlyAbove;
+        this.depth = depth;
     }
 
     /**
@@ -128,7 +134,8 @@ final class NodeReader {
         final String driver = driver(options);
         final boolean isDisk = driver.equals("raw") || driver.equals("quorum");
         final BlockNode node =
-                new NodeReader(notation, isDisk && access.isReadOnly()).node(options, driver, name);
+                new NodeReader(notation, isDisk && access.isReadOnly(), depth + 1)
+                        .node(options, driver, name);
         requirePossible(access, node, options, name);
         return new Definition(id, nodeName, node, access);
     }
@@ -199,13 +206,13 @@ final class NodeReader {
         };
     }
 
+    /** A node by its name; else by its place, and the outermost has none. */
     private static String describe(final NodeOptions options, final String name) {
+        if (!name.isEmpty()) {
+            return "node '" + name + "'";
+        }
         final String path = options.pathOf("");
-        return name.isEmpty()
-                ? "node '"
-                        + (path.endsWith(".") ? path.substring(0, path.length() - 1) : path)
-                        + "'"
-                : "node '" + name + "'";
+        return path.isEmpty() ? "the node" : "node '" + path.substring(0, path.length() - 1) + "'";
     }
 
     private static BlockNode file(final NodeOptions options) {
@@ -224,11 +231,7 @@ final class NodeReader {
      * @throws GraphException where it can't be one
      */
     static Path path(final String name) {
-        try {
-            return Path.of(name);
-        } catch (final InvalidPathException e) {
-            throw new GraphException("Could not open '" + name + "': " + e.getReason());
-        }
+        return PathText.read(name, "Could not open '" + name + "'");
     }
 
     private BlockNode raw(final NodeOptions options) {
@@ -281,7 +284,8 @@ final class NodeReader {
             case "primary" -> {
                 if (!topId.isEmpty()) {
                     throw new GraphException(
-                            "node '" + name + "': The primary side does not support option top-id");
+                            describe(options, name)
+                                    + ": The primary side does not support option top-id");
                 }
                 yield new BlockNode.PrimaryReplication(file);
             }
@@ -330,9 +334,8 @@ final class NodeReader {
         }
         if (threshold != 1 || !pattern.equals("fifo") || isVerified || isRewritten) {
             throw new GraphException(
-                    "node '"
-                            + name
-                            + "': a quorum here takes no votes; it needs vote-threshold=1 and"
+                    describe(options, name)
+                            + ": a quorum here takes no votes; it needs vote-threshold=1 and"
                             + " read-pattern=fifo, without blkverify and rewrite-corrupted");
         }
         return new BlockNode.Quorum(children);
@@ -380,6 +383,14 @@ final class NodeReader {
         }
         if (!value.isJsonObject()) {
             throw options.wrongType(name, "BlockdevRef");
+        }
+        if (depth == NESTING_MAX) {
+            throw new GraphException(
+                    "Parameter '"
+                            + options.pathOf(name)
+                            + "': there are more than "
+                            + NESTING_MAX
+                            + " nodes within each other; add the inner ones first, and name them");
         }
         return new Child.Inline(
                 definition(

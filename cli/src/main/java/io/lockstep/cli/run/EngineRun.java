@@ -11,7 +11,7 @@ import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
-import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineOptions;
 import io.lockstep.engine.service.LoopCall;
@@ -31,6 +31,7 @@ public final class EngineRun {
     private final BlockGraph graph;
     private final BlockExports exports;
     private PeerMonitor peerMonitor;
+    private String name;
     private ControlService controlService;
     private Rehearsal rehearsal;
 
@@ -50,7 +51,7 @@ public final class EngineRun {
     public static EngineRun start(
             final Console console,
             final int connectionsMax,
-            final PrimaryGroup.Options primary,
+            final PrimaryOptions primary,
             final long attachNanos,
             final long bufferLimit,
             final Path ownBuffers,
@@ -87,9 +88,19 @@ public final class EngineRun {
         return exports;
     }
 
-    /** Has a secondary that knows no epochs checkpointed there. Before {@link #control}. */
-    public void checkpointPeerAt(final PeerMonitor.Address address) {
+    /**
+     * Has a secondary that knows no epochs checkpointed there. Before {@link #control}.
+     *
+     * @throws IOException where this host can't use such an address
+     */
+    public void checkpointPeerAt(final PeerMonitor.Address address) throws IOException {
+        address.requireUsable();
         peerMonitor = new PeerMonitor(address, engine.loop());
+    }
+
+    /** What managers are told that the virtual machine is called. Before {@link #control}. */
+    public void name(final String machine) {
+        name = machine;
     }
 
     private ReplicationGroup controlledGroup() {
@@ -116,7 +127,8 @@ public final class EngineRun {
         controlService =
                 ControlService.start(
                         addresses,
-                        new ControlledGroup(controlledGroup(), engine.loop(), ServerRun::quit),
+                        new ControlledGroup(
+                                controlledGroup(), engine.loop(), ServerRun::quit, name),
                         graph,
                         exports,
                         console);

@@ -8,6 +8,7 @@ import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.memory.PrivateFiles;
+import io.lockstep.engine.memory.TrustedWay;
 import io.lockstep.engine.secondary.BufferFiles;
 
 import java.io.IOException;
@@ -91,6 +92,7 @@ public final class Rehearsal {
     /** All of it. */
     void run() {
         try {
+            TrustedWay.require(directory.toAbsolutePath().getParent());
             removeDirectory();
             for (int round = 0; round < ROUNDS && mayGoOn(); round++) {
                 PrivateFiles.createDirectory(directory);
@@ -101,7 +103,8 @@ public final class Rehearsal {
                 }
             }
         } catch (final IOException | GraphException e) {
-            // Then the failover takes some milliseconds more, and is the same otherwise.
+            // Also where others could exchange what is to be removed. Then the failover takes some
+            // milliseconds more, and is the same otherwise.
         } catch (final InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 
+import io.lockstep.cli.graph.JsonText;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup.Role;
@@ -121,7 +122,7 @@ final class ControlServiceTest {
             }
             final String line = received.substring(0, end);
             received.delete(0, end + 2);
-            return JsonParser.parseString(line).getAsJsonObject();
+            return JsonText.value(line).getAsJsonObject();
         }
 
         String ask(final String request) throws IOException {
@@ -185,6 +186,23 @@ final class ControlServiceTest {
             assertEquals(
                     "{\"return\":{\"epoch\":1},\"id\":{\"a\":[1.50,\"é\"]}}",
                     client.ask("{'execute':'x-lockstep-seal','id':{'a':[1.50,'é']}}"));
+            final String deepest =
+                    "[".repeat(QmpFramer.NESTING_MAX - 1) + "]".repeat(QmpFramer.NESTING_MAX - 1);
+            assertEquals(
+                    "{\"return\":{},\"id\":" + deepest + "}",
+                    client.ask("{'execute':'query-name','id':" + deepest + "}"));
+        }
+    }
+
+    /** They are more than is kept for a client that doesn't read. */
+    @Test
+    void aThousandErrorsInOneGoHoldUpNothing() throws IOException {
+        try (Client client = new Client().greeted()) {
+            client.send("]".repeat(2000) + "{'execute':'query-name','id':1}\n");
+            for (int i = 0; i < 2000; i++) {
+                assertTrue(client.read().has("error"));
+            }
+            assertEquals("{\"return\":{},\"id\":1}", client.read().toString());
         }
     }
 

@@ -14,7 +14,7 @@ import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
-import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.server.ServerEvents;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineOptions;
@@ -74,7 +74,7 @@ final class QmpDeclarationsTest {
                         new EngineOptions(
                                 4,
                                 0,
-                                new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
+                                new PrimaryOptions(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
                                 1,
                                 1 << 20,
                                 null,

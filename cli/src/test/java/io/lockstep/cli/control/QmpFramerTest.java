@@ -157,9 +157,15 @@ final class QmpFramerTest {
     }
 
     @Test
-    void whatIsTooDeepIsToldOnceAndTheStreamGoesOnBehindIt() {
-        final String deep = "[".repeat(1000) + "]".repeat(1000);
-        assertFramed(deep + "{}", "! JSON nesting depth limit exceeded", "{}");
+    void whatIsTooDeepEndsAtOnceWhetherOrNotItIsClosed() {
+        for (final String opening : List.of("[", "{\"a\":[", "{\"a\":")) {
+            final int brackets = opening.length() - opening.replaceAll("[\\[{]", "").length();
+            final int fitting = QmpFramer.NESTING_MAX / brackets;
+            assertFramed(opening.repeat(fitting));
+            final String tooDeep = opening.repeat(fitting) + "[";
+            assertFramed(tooDeep + "\n{}", "! JSON nesting depth limit exceeded", "{}");
+            assertFramed(tooDeep + "]{}", "! JSON nesting depth limit exceeded", "]", "{}");
+        }
         final String deepest =
                 "[".repeat(QmpFramer.NESTING_MAX) + "]".repeat(QmpFramer.NESTING_MAX);
         assertFramed(deepest + "{}", deepest, "{}");

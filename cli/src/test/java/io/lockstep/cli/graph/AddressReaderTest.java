@@ -69,7 +69,8 @@ final class AddressReaderTest {
                 "{'type':'vsock'}|Parameter 'type' does not accept value 'vsock'; this",
                 "{'type':'unix'}|Parameter 'addr.data' is missing",
                 "{'type':'unix','data':{'path':''}}|Parameter 'addr.data.path' is empty",
-                "{'type':'unix','data':{'path':'a\\u0000b'}}|Parameter 'addr.data.path' is no path",
+                "{'type':'unix','data':{'path':'a\\u0000b'}}"
+                        + "|Parameter 'addr.data.path' is no path: a path can't have a NUL in it",
                 "{'type':'unix','data':{'path':'a','abstract':true}}"
                         + "|Parameter 'addr.data.abstract': there are no abstract sockets here",
                 "{'type':'unix','data':{'path':'a'},'x':1}|Parameter 'addr.x' is unexpected",

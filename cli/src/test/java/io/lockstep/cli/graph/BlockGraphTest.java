@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
-import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.server.ServerEvents;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineOptions;
@@ -51,7 +51,7 @@ final class BlockGraphTest {
                         new EngineOptions(
                                 4,
                                 0,
-                                new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
+                                new PrimaryOptions(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
                                 1,
                                 1 << 20,
                                 null,

@@ -1,16 +1,16 @@
 package io.lockstep.cli.graph;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-
-import com.google.gson.JsonParser;
 
 import io.lockstep.cli.graph.BlockNode.Child;
 import io.lockstep.cli.graph.BlockNode.Definition;
 import io.lockstep.engine.loop.Endpoint;
 
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -35,8 +35,7 @@ final class NodeReaderTest {
     }
 
     private static Definition json(final String text) {
-        return NodeReader.blockdev(
-                JsonParser.parseString(text.replace('\'', '"')).getAsJsonObject());
+        return NodeReader.blockdev(JsonText.object(text.replace('\'', '"')));
     }
 
     @Test
@@ -123,6 +122,58 @@ final class NodeReaderTest {
                                 + "'reconnect-delay':5,'server':{'type':'inet','host':'h',"
                                 + "'port':'1','keep-alive':true,'to':9,'numeric':false}}")
                         .node());
+    }
+
+    /** The JSON may be deeper than what is built of it. */
+    @Test
+    void nodesAreNestedNoDeeperThanCanBeBuilt() {
+        final String raw = "{'driver':'raw','node-name':'n','file':";
+        final String inner = "{'driver':'raw','file':";
+        final int deepest = NodeReader.NESTING_MAX;
+        json(raw + inner.repeat(deepest - 1) + "'f'" + "}".repeat(deepest));
+        assertRefused(
+                ".file': there are more than 32 nodes within each other",
+                () -> json(raw + inner.repeat(deepest) + "'f'" + "}".repeat(deepest + 1)));
+        assertRefused(
+                "there are more than 32 nodes within each other",
+                () -> json(raw + inner.repeat(900) + "'f'" + "}".repeat(901)));
+    }
+
+    private static void assertRefused(final String part, final Executable reading) {
+        final String sentence = assertThrows(GraphException.class, reading).getMessage();
+        assertTrue(sentence.contains(part), sentence);
+        assertFalse(sentence.contains("''"), sentence);
+    }
+
+    @Test
+    void aNodeWithoutANameIsToldByItsPlace() {
+        assertRefused(
+                "the node: there is no driver 'qcow2'", () -> NodeReader.drive("driver=qcow2"));
+        assertRefused(
+                "node 'file': there is no driver 'qcow2'",
+                () -> NodeReader.drive("driver=raw,file.driver=qcow2"));
+        assertRefused(
+                "the node: The primary side does not support option top-id",
+                () -> NodeReader.drive("driver=replication,mode=primary,top-id=t,file=f"));
+        assertRefused(
+                "the node: a quorum here takes no votes",
+                () ->
+                        NodeReader.drive(
+                                "driver=quorum,vote-threshold=1,children.0.driver=file,"
+                                        + "children.0.filename=f"));
+    }
+
+    @Test
+    void aPathWithANulIsRefused() {
+        assertRefused(
+                "Could not open 'a\0b': a path can't have a NUL in it",
+                () -> json("{'driver':'file','node-name':'n','filename':'a\\u0000b'}"));
+        assertRefused(
+                "Parameter 'server.path' is no path: a path can't have a NUL in it",
+                () ->
+                        json(
+                                "{'driver':'nbd','node-name':'n',"
+                                        + "'server':{'type':'unix','path':'a\\u0000b'}}"));
     }
 
     @Test

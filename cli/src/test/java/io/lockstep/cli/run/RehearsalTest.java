@@ -26,6 +26,7 @@ import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -132,6 +133,18 @@ final class RehearsalTest {
                 .filter(thread -> thread.getName().startsWith("lockstep"))
                 .map(Thread::threadId)
                 .collect(Collectors.toSet());
+    }
+
+    /** Whoever can exchange the directory could have another removed. */
+    @Test
+    void nothingIsPlayedWhereOthersCanExchangeIt() throws IOException {
+        final Path shared = Files.createDirectory(at("shared"));
+        Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxrwx---"));
+        final AtomicInteger rounds = new AtomicInteger();
+        new Rehearsal(shared.resolve("control.rehearsal"), () -> rounds.incrementAndGet() < 3)
+                .run();
+        assertEquals(0, rounds.get());
+        assertFalse(Files.exists(shared.resolve("control.rehearsal")));
     }
 
     @Test

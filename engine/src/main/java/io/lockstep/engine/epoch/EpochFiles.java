@@ -3,6 +3,7 @@ package io.lockstep.engine.epoch;
 import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
 
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.PrivateFiles;
 import io.lockstep.engine.memory.SparseFile;
 
 import java.io.IOException;
@@ -12,7 +13,6 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
@@ -106,10 +106,6 @@ final class EpochFiles {
 
     // ---- What is there.
 
-    private static long lengthOf(final Path path) throws IOException {
-        return Files.exists(path) ? Files.size(path) : 0;
-    }
-
     private static long countIn(final ByteBuffer header, final long at) {
         return header.getLong((int) at) & COUNT;
     }
@@ -119,7 +115,7 @@ final class EpochFiles {
             throws IOException {
         final ByteBuffer header =
                 ByteBuffer.allocate((int) HEADER_LENGTH).order(ByteOrder.nativeOrder());
-        if (lengthOf(path) == 0) {
+        if (PrivateFiles.length(path) == 0) {
             return header;
         }
         try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
@@ -143,7 +139,7 @@ final class EpochFiles {
     }
 
     private static void requireNone(final Path path, final Path extents) throws IOException {
-        if (lengthOf(path) > 0) {
+        if (PrivateFiles.length(path) > 0) {
             throw new IOException(
                     extents
                             + " is missing or blank, and without it nobody knows what "
@@ -155,14 +151,14 @@ final class EpochFiles {
 
     private static void requireLength(final Path path, final long expected, final boolean isNeeded)
             throws IOException {
-        final long length = lengthOf(path);
+        final long length = PrivateFiles.length(path);
         if (length != expected && (length > 0 || isNeeded)) {
             throw misfit(path, length, "" + expected);
         }
     }
 
     private static void requireRoom(final Path arena, final long slots) throws IOException {
-        final long length = lengthOf(arena);
+        final long length = PrivateFiles.length(arena);
         if (length < slots * BLOCK_LENGTH || length % ARENA_CHUNK != 0) {
             throw misfit(arena, length, "whole MiB, at least " + slots * BLOCK_LENGTH);
         }

@@ -8,4 +8,9 @@ public final class GroupException extends RuntimeException {
     public GroupException(final String message) {
         super(message, null, false, false);
     }
+
+    /** The sentence for a number that no epoch ever had. */
+    public static String noEpoch(final long number) {
+        return "epoch " + number + " can't be committed: the first one is 1";
+    }
 }

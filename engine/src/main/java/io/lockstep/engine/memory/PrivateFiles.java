@@ -69,6 +69,24 @@ public final class PrivateFiles {
         }
     }
 
+    /**
+     * The length of a file that {@link #open} would open; it is looked at in the same way.
+     *
+     * @return in bytes; 0 where there is none
+     * @throws IOException with a sentence that names the file
+     */
+    public static long length(final Path path) throws IOException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return 0;
+        }
+        final int fd = open(path);
+        try {
+            return Posix.lseek(fd, 0, Posix.SEEK_END);
+        } finally {
+            Posix.close(fd);
+        }
+    }
+
     /** Looks at what was opened: the path may name something else by now. */
     private static void requireOwn(final Path path, final int fd) throws IOException {
         final Path open = Path.of("/proc/self/fd/" + fd);
@@ -101,13 +119,20 @@ public final class PrivateFiles {
 
     /**
      * Sees to it that a directory is there which this user alone can put something into: made with
-     * its missing parents, or there before.
+     * its missing parents, or there before. Nor can anybody else exchange it: see {@link
+     * TrustedWay}.
      *
      * @throws IOException with a sentence that names it, where it is somebody else's, can be
-     *     written by others, is a link, or can't be made
+     *     written by others, is a link, or can't be made; or one on the way to it that others could
+     *     exchange
      */
     public static void requireDirectory(final Path directory) throws IOException {
-        makeDirectories(directory);
+        final Path parent = directory.toAbsolutePath().getParent();
+        if (parent != null) {
+            TrustedWay.require(parent); // before anything is made there
+            makeDirectories(directory);
+            TrustedWay.require(parent); // what was made meanwhile, too
+        }
         final Map<String, Object> attributes =
                 Files.readAttributes(directory, "unix:uid,mode", LinkOption.NOFOLLOW_LINKS);
         if (((int) attributes.get("mode") & MODE_TYPE) != MODE_DIRECTORY) {

@@ -340,6 +340,15 @@ final class ForwardLog implements AutoCloseable {
         return starts[index(frame)] + HEADER_ROOM;
     }
 
+    /** Bytes of the disks that frames change which are not released; on the guest's loop. */
+    long unansweredLength() {
+        long length = 0;
+        for (long frame = released(); frame < appended; frame++) {
+            length += kind(frame) == Kind.SEAL ? 0 : length(frame);
+        }
+        return length;
+    }
+
     /** Bytes that payloads take which are not released; on the guest's loop. */
     long usedLength() {
         reclaim();

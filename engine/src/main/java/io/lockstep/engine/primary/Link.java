@@ -14,8 +14,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Consumer;
 
 /**
  * The primary's end of the link: sends what is decided in the forward log, in its order, to the
@@ -83,7 +81,6 @@ final class Link {
     /** The secondary hears of its primary so often, in nanoseconds, whatever else there is. */
     private static final long HEARTBEAT_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
-    private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final int FOREIGN_IN_FLIGHT_MAX = 64;
     private static final long IN_FLIGHT_BYTES_MAX = 16L << 20;
 
@@ -124,11 +121,7 @@ final class Link {
     /** Heartbeats that were not answered yet, by disk. */
     private final boolean[] beats;
 
-    /** The last thing is being said, or was: nothing more is sent. */
-    private boolean isEnding;
-
-    private boolean isTelling;
-    private Runnable whenTold = () -> {};
+    private final Farewell farewell;
 
     private final Runnable workTask = this::workSoon;
 
@@ -153,6 +146,7 @@ final class Link {
                         log.payloadLengthMax(),
                         session,
                         new ConnectionEvents());
+        farewell = new Farewell(loop, connections, session);
         answered = new boolean[log.frames()];
         answeredMask = answered.length - 1;
         onAnswer = this::onAnswer;
@@ -181,7 +175,7 @@ final class Link {
 
     /** Ends it for good: the secondary is told that it is left behind, if it can be. */
     void leaveBehind() {
-        tell(
+        farewell.say(
                 ControlRecord.ALONE,
                 1,
                 () -> {
@@ -193,7 +187,7 @@ final class Link {
 
     /** Ends it for good: the secondary has everything. */
     void leaveInGoodOrder(final Runnable whenLeft, final Runnable whenNot) {
-        tell(
+        farewell.say(
                 ControlRecord.LEAVE,
                 disks.length,
                 () -> {
@@ -206,48 +200,6 @@ final class Link {
                 });
     }
 
-    /** The last thing that is said, on the connections of the first disks. */
-    private void tell(
-            final int kind, final int count, final Runnable whenHeard, final Runnable whenNot) {
-        isEnding = true;
-        if (!connections.isUp() || connections.isForeign()) {
-            whenNot.run();
-            return;
-        }
-        final AtomicInteger left = new AtomicInteger(count); // below 0 once it is over
-        final Consumer<Runnable> end =
-                then -> {
-                    if (left.getAndSet(Integer.MIN_VALUE) >= 0) {
-                        isTelling = false;
-                        then.run();
-                        whenTold.run();
-                    }
-                };
-        isTelling = true;
-        ControlRecord.write(record, 0, kind, 0, 0, session, 0);
-        for (int i = 0; i < count && left.get() > 0; i++) {
-            final boolean isTaken =
-                    connections
-                            .client(i)
-                            .writeControl(
-                                    record,
-                                    ControlRecord.LENGTH,
-                                    (token, errno) -> {
-                                        if (errno != 0) {
-                                            end.accept(whenNot);
-                                        } else if (left.get() > 0 && left.decrementAndGet() == 0) {
-                                            end.accept(whenHeard);
-                                        }
-                                    },
-                                    0);
-            if (!isTaken) {
-                end.accept(whenNot);
-            }
-        }
-        connections.send();
-        loop.schedule(LEAVE_NANOS, () -> end.accept(whenNot));
-    }
-
     private void onHeard(final long disk, final int errno) {
         beats[(int) disk] = false;
         if (errno == 0) {
@@ -256,7 +208,7 @@ final class Link {
     }
 
     private void beat(final int ofGeneration) {
-        if (connections.isUp() && ofGeneration == connections.generation() && !isEnding) {
+        if (connections.isUp() && ofGeneration == connections.generation() && !farewell.isBegun()) {
             for (int i = 0; i < disks.length; i++) {
                 if (!beats[i]) {
                     beats[i] =
@@ -275,12 +227,11 @@ final class Link {
      * the last thing is still being said.
      */
     void cut(final Runnable whenCut) {
-        if (isTelling) {
-            whenTold = () -> cut(whenCut);
-        } else {
-            connections.cut();
-            whenCut.run();
-        }
+        farewell.whenSaid(
+                () -> {
+                    connections.cut();
+                    whenCut.run();
+                });
     }
 
     /** Sends again what was not released. */
@@ -336,7 +287,7 @@ final class Link {
 
     /** Sends what can be sent. Called when frames were decided, and when some were answered. */
     void work() {
-        if (!connections.isUp() || isEnding) {
+        if (!connections.isUp() || farewell.isBegun()) {
             return;
         }
         sendCommit();

@@ -61,8 +61,8 @@ final class PrimaryCheckpoints {
 
     /** All disks' at one place of the log: what is before belongs to the epoch. */
     private boolean enterSeals(final long epoch, final int flags) {
-        if (room.isOver()) {
-            return true; // whoever waited has been told
+        if (room.isOver() || room.isHopeless()) {
+            return true; // whoever waited has been told, or has gone: it holds up nobody behind it
         }
         if (!log.hasFrames(diskCount)) {
             return false;
@@ -88,6 +88,9 @@ final class PrimaryCheckpoints {
         final String refusal = refuse();
         if (refusal != null) {
             return fail(refusal);
+        }
+        if (epoch < 1) {
+            return fail(GroupException.noEpoch(epoch));
         }
         if (epoch <= epochs.committed()) {
             return CompletableFuture.completedFuture(null);

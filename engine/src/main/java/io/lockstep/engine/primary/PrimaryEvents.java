@@ -70,6 +70,21 @@ final class PrimaryEvents {
                         + ")");
     }
 
+    /** The process ends, and the secondary has not answered everything. */
+    void lacking(final long length) {
+        tell(
+                Event.LINK_DOWN,
+                "",
+                "the process ends, and the secondary at "
+                        + peer
+                        + " lacks the last "
+                        + length
+                        + " bytes that the guest has written, since it has not answered for them"
+                        + " in time: copy the disks before the pair is set up anew, or fail over"
+                        + " there to epoch "
+                        + committedEpoch.getAsLong());
+    }
+
     // ---- Why the secondary is given up.
 
     ReplicationError fullLog() {

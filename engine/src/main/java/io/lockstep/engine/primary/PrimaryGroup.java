@@ -12,7 +12,6 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Summary;
-import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ServedExport;
 
 import java.io.IOException;
@@ -21,7 +20,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The primary side of a disk group: serves the guest from the local disks, and forwards what
@@ -32,38 +30,9 @@ import java.util.concurrent.TimeUnit;
  * positions of the {@link ForwardLog}, and tell each other of the rest by {@link IoLoop#execute}.
  */
 public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
-    /**
-     * What a primary is made of.
-     *
-     * @param logLength bytes of the forward log; a power of two of at least 64 KiB
-     * @param fullLog what to do when it is full
-     * @param word what the user says of the two disks
-     * @param lagNanosMax how old what the linked secondary has not answered may become before the
-     *     guest's writes wait, so that a seal never has much before it; 0 for any age
-     * @param patienceNanos how long who asks for a seal or a commit waits for a link that was cut
-     */
-    public record Options(
-            int logLength, FullLogPolicy fullLog, Word word, long lagNanosMax, long patienceNanos) {
-        private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
-
-        /** With the usual patience: two seconds, in which a secondary is started again. */
-        public Options(
-                final int logLength,
-                final FullLogPolicy fullLog,
-                final Word word,
-                final long lagNanosMax) {
-            this(logLength, fullLog, word, lagNanosMax, PATIENCE_NANOS);
-        }
-
-        /** The same with any lag. */
-        public Options(final int logLength, final FullLogPolicy fullLog, final Word word) {
-            this(logLength, fullLog, word, 0);
-        }
-    }
-
     private final IoLoop guestLoop;
     private final IoLoop linkLoop;
-    private final Options options;
+    private final PrimaryOptions options;
     private final PrimaryEvents events;
     private final ForwardLog log;
     private final List<PrimaryDisk> disks = new ArrayList<>();
@@ -77,8 +46,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private GroupStatus.State state = GroupStatus.State.IDLE;
     private ReplicationError error;
+
+    /** How it was ended; empty where it was not. */
+    private String ending = "";
+
     private final PrimaryEpochs epochs = new PrimaryEpochs();
     private final PeerPresence presence;
+    private final LastWait lastWait;
     private final PrimaryCheckpoints checkpoints;
     private CompletableFuture<Void> started;
 
@@ -91,7 +65,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final List<Disk> locals,
             final List<Peer> peers,
             final Self self,
-            final Options options,
+            final PrimaryOptions options,
             final GroupEvents events) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
@@ -101,6 +75,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         log = new ForwardLog(options.logLength());
         room = new RoomQueue(guestLoop, log, options.lagNanosMax(), this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
+        lastWait = new LastWait(guestLoop, log::released, room::look);
         emptyDisks = new EmptyDisks(locals);
         final Id session = self.reigns().name();
         reign =
@@ -149,7 +124,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final List<Disk> disks,
             final Endpoint peer,
             final Self self,
-            final Options options,
+            final PrimaryOptions options,
             final GroupEvents events)
             throws IOException {
         final List<Peer> peers = disks.stream().map(disk -> new Peer(peer, disk.name())).toList();
@@ -169,7 +144,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final List<Disk> disks,
             final List<Peer> peers,
             final Self self,
-            final Options options,
+            final PrimaryOptions options,
             final GroupEvents events)
             throws IOException {
         for (final Disk disk : disks) {
@@ -292,30 +267,50 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         if (state != GroupStatus.State.ALONE) {
             state = GroupStatus.State.ALONE;
+            ending =
+                    failover
+                            ? "the manager has given the secondary up on the primary (lost"
+                                    + " heartbeat), whose disks are plain ones since"
+                            : "it was stopped on the primary, whose disks are plain ones since";
             goAlone("replication was stopped", link::leaveBehind);
         }
         return CompletableFuture.completedFuture(null);
     }
 
     /**
-     * The process will end. From now on nobody waits for a secondary that is away, or that holds
-     * the log up because nobody will commit there: guests' requests that wait for room are refused
-     * with ESHUTDOWN, and a drain is over.
+     * The process will end. From now on nobody waits for a secondary that is away, that does not
+     * answer ({@link LastWait}), or that holds the log up because nobody will commit there: guests'
+     * requests that wait for room are refused with ESHUTDOWN, and a drain is over.
      */
     public void prepareToStop() {
+        lastWait.begin();
         room.prepareToStop(this::isHopeless);
     }
 
     private boolean isHopeless() {
-        return presence.isAway() || presence.isForeign() && epochs.sealed() > epochs.committed();
+        return presence.isAway()
+                || lastWait.isOver()
+                || presence.isForeign() && epochs.sealed() > epochs.committed();
     }
 
     /**
-     * Runs an action when the secondary has answered all that is in the log now, or when
-     * replication has ended.
+     * Runs an action when the secondary has answered all that is in the log now, when replication
+     * has ended, or when the process will end and there is no use in waiting: what the secondary
+     * lacks is told then.
      */
     public void drain(final Runnable whenDrained) {
-        room.drain(whenDrained);
+        room.drain(
+                () -> {
+                    tellWhatIsLacking();
+                    whenDrained.run();
+                });
+    }
+
+    private void tellWhatIsLacking() {
+        final long length = isDetached() ? 0 : log.unansweredLength();
+        if (length > 0 && room.isHopeless()) {
+            events.lacking(length);
+        }
     }
 
     // ---- What the disks ask and tell, on the guest's loop.
@@ -543,9 +538,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public String ending() {
-        return state == GroupStatus.State.ALONE
-                ? "it was stopped on the primary, whose disks are plain ones since"
-                : "";
+        return ending;
     }
 
     @Override

@@ -169,7 +169,7 @@ final class RoomQueue {
     private void use() {
         wakeUp.onAwake();
         boolean isFull = false;
-        while (!isFull && !waiting.isEmpty() && !isLate()) {
+        while (!isFull && !waiting.isEmpty() && (!isLate() || isHopeless())) {
             isFull = !waiting.peekFirst().enterAgain();
             if (!isFull) {
                 waiting.removeFirst();

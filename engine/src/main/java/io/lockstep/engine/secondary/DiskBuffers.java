@@ -177,25 +177,43 @@ final class DiskBuffers implements AutoCloseable {
         return active().usedLength();
     }
 
-    /** How much of the active disk is taken, and where it lies. */
-    String activeRoom() {
-        return room(activeUsed(), active);
+    /**
+     * How much of the active disk is taken, where it lies, and what would help.
+     *
+     * @param length of what had no room there, in bytes
+     */
+    String activeRoom(final long length) {
+        return room(activeUsed(), active.limitLength(), length);
     }
 
-    /** How much of the hidden disk the open epoch has taken, and where it lies. */
-    String hiddenRoom() {
+    /** The same of the hidden disk of the open epoch. */
+    String hiddenRoom(final long length) {
         final long used = Math.max(evenHidden.usedLength(), oddHidden.usedLength());
-        return room(used, evenHidden);
+        return room(used, evenHidden.limitLength(), length);
     }
 
-    private String room(final long used, final EpochBuffer buffer) {
+    private String room(final long used, final long limit, final long length) {
+        final long needed = (blockFrom(length) + 1) * BLOCK_LENGTH; // wherever in a block it begins
+        final String advice;
+        if (length > limit) {
+            advice =
+                    "one change of "
+                            + length
+                            + " bytes needs more than the limit: raise --buffer-limit";
+        } else if (used + needed > limit) {
+            advice = "raise --buffer-limit, or checkpoint more often";
+        } else {
+            advice = "make room there, or checkpoint more often";
+        }
         return used
                 + " of "
-                + buffer.limitLength()
+                + limit
                 + " bytes (--buffer-limit) taken, "
                 + directory.toFile().getUsableSpace()
                 + " free in the file system of "
-                + directory;
+                + directory
+                + "; "
+                + advice;
     }
 
     /** Bytes that all may have. */

@@ -44,7 +44,7 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
 
     /** Hears of errors that the guest gets. */
     interface Owner {
-        void onGuestError(String disk, long offset, int errno);
+        void onGuestError(String disk, long offset, long length, int errno);
     }
 
     /** A zero longer than this is done piece by piece, other work of the loop between; in bytes. */
@@ -450,7 +450,8 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
         final boolean isFailure =
                 errno != 0 && errno != Errno.EOPNOTSUPP && errno != Errno.ESHUTDOWN;
         if (isFailure && mode != Mode.CLOSED) {
-            owner.onGuestError(local.name(), operation.offset, errno);
+            owner.onGuestError(
+                    local.name(), operation.offset, operation.end - operation.offset, errno);
         }
         give(operation);
         complete(completion, token, errno);

@@ -97,6 +97,9 @@ final class SecondaryCheckpoints {
 
     /** Commits; answers why it can't be, or null. */
     String commitUnlessRefused(final long epoch) {
+        if (epoch < 1) {
+            return GroupException.noEpoch(epoch);
+        }
         if (epoch <= lastCommitted) {
             return null;
         }

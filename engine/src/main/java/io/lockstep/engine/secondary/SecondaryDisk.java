@@ -63,7 +63,7 @@ final class SecondaryDisk
             final Disk local,
             final IoLoop loop,
             final GroupPage page,
-            final SecondaryGroup.Options options)
+            final SecondaryOptions options)
             throws IOException {
         this.group = group;
         this.index = index;
@@ -220,9 +220,10 @@ final class SecondaryDisk
     }
 
     @Override
-    public void onGuestError(final String disk, final long offset, final int errno) {
+    public void onGuestError(
+            final String disk, final long offset, final long length, final int errno) {
         final boolean isFull = errno == Errno.ENOSPC && guest.mode() == GuestDisk.Mode.BUFFERED;
-        group.onGuestError(disk, offset, errno, isFull ? buffers.activeRoom() : "");
+        group.onGuestError(disk, offset, errno, isFull ? buffers.activeRoom(length) : "");
     }
 
     // ---- What the stream asks.
@@ -247,9 +248,10 @@ final class SecondaryDisk
             final ReplicationError.Kind kind,
             final String disk,
             final long offset,
+            final long length,
             final int errno) {
         final boolean isFull = kind == ReplicationError.Kind.PRE_IMAGE && errno == Errno.ENOSPC;
-        group.onBroken(kind, disk, offset, errno, isFull ? buffers.hiddenRoom() : "");
+        group.onBroken(kind, disk, offset, errno, isFull ? buffers.hiddenRoom(length) : "");
     }
 
     // ---- The control space.

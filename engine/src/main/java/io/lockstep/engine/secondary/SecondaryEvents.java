@@ -76,7 +76,8 @@ final class SecondaryEvents {
     /**
      * A guest of the secondary got an error.
      *
-     * @param fullBuffer what is full, where it is the active disk; otherwise empty
+     * @param fullBuffer how full the active disk is, and what would help, where it is that;
+     *     otherwise empty
      */
     void guestError(
             final String disk, final long offset, final int errno, final String fullBuffer) {
@@ -89,11 +90,7 @@ final class SecondaryEvents {
                         + offset
                         + " failed: "
                         + describe(errno)
-                        + (fullBuffer.isEmpty()
-                                ? ""
-                                : "; the active disk is full ("
-                                        + fullBuffer
-                                        + "): give it more room, or checkpoint"));
+                        + (fullBuffer.isEmpty() ? "" : "; the active disk is full: " + fullBuffer));
     }
 
     void broken(final ReplicationError error) {
@@ -121,7 +118,8 @@ final class SecondaryEvents {
      * What has stopped the stream.
      *
      * @param offset on the disk; -1 of a flush
-     * @param fullBuffer how full the hidden disk is, where it is that; otherwise empty
+     * @param fullBuffer how full the hidden disk is, and what would have helped, where it is that;
+     *     otherwise empty
      */
     ReplicationError describe(
             final ReplicationError.Kind kind,
@@ -142,10 +140,8 @@ final class SecondaryEvents {
                                         ? describe(errno)
                                         : "the secondary's hidden disk is full ("
                                                 + Errno.name(errno)
-                                                + "; "
-                                                + fullBuffer
-                                                + "): give it more room, or checkpoint more"
-                                                + " often");
+                                                + "): "
+                                                + fullBuffer);
         return new ReplicationError(
                 kind, disk, offset, Errno.name(errno), "disk " + disk + ": " + what + whatToDo());
     }

@@ -22,7 +22,6 @@ import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -32,7 +31,6 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.Predicate;
 import java.util.function.ToLongFunction;
-import java.util.stream.IntStream;
 
 /**
  * The secondary side of a disk group: takes the primary's stream, keeps what is needed to return to
@@ -54,37 +52,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private static final long TRIM_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    /**
-     * What a group is made of.
-     *
-     * @param page the file of the group's page, in a directory that is made if there is none
-     * @param buffers of each disk, in the group's order; best on tmpfs
-     * @param ownDirectory whether the page's directory is the group's own, and goes with it
-     * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
-     *     fails with ENOSPC
-     */
-    public record Options(
-            Path page, List<BufferFiles> buffers, boolean ownDirectory, long bufferLimit) {
-        /** Copies the list. */
-        public Options {
-            buffers = List.copyOf(buffers);
-        }
-
-        /** Of a group that has all of it in a directory of its own. */
-        public static Options in(
-                final Path directory, final int diskCount, final long bufferLimit) {
-            return new Options(
-                    directory.resolve("group"),
-                    IntStream.range(0, diskCount)
-                            .mapToObj(number -> BufferFiles.in(directory, number))
-                            .toList(),
-                    true,
-                    bufferLimit);
-        }
-    }
-
     private final IoLoop loop;
-    private final Options options;
+    private final SecondaryOptions options;
     private final SecondaryEvents events;
     private final GroupPage page;
     private final List<SecondaryDisk> disks = new ArrayList<>();
@@ -108,7 +77,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             final IoLoop loop,
             final List<Disk> locals,
             final Self self,
-            final Options options,
+            final SecondaryOptions options,
             final GroupEvents events)
             throws IOException {
         this.loop = loop;
@@ -148,7 +117,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             final IoLoop loop,
             final List<Disk> disks,
             final Self self,
-            final Options options,
+            final SecondaryOptions options,
             final GroupEvents events)
             throws IOException {
         Succession.requireNoPrimary(self.node().record());

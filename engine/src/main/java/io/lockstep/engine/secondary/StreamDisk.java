@@ -40,8 +40,13 @@ final class StreamDisk extends LayeredDisk {
         /** 0, or the number of the error with which changes are refused. */
         int errno();
 
-        /** The stream can't go on; the offset is -1 where a flush failed. */
-        void onBroken(ReplicationError.Kind kind, String disk, long offset, int errno);
+        /**
+         * The stream can't go on.
+         *
+         * @param offset where it failed; -1 where it was a flush
+         * @param length of the whole change, in bytes
+         */
+        void onBroken(ReplicationError.Kind kind, String disk, long offset, long length, int errno);
 
         /** The last operation of an epoch that is sealed has ended. */
         void onDrained();
@@ -248,7 +253,7 @@ final class StreamDisk extends LayeredDisk {
         final long token = operation.token;
         give(operation);
         if (errno != 0 && owner.isReplicating()) {
-            owner.onBroken(ReplicationError.Kind.SECONDARY_DISK, local.name(), -1, errno);
+            owner.onBroken(ReplicationError.Kind.SECONDARY_DISK, local.name(), -1, 0, errno);
         }
         complete(completion, token, errno);
     }
@@ -397,6 +402,7 @@ final class StreamDisk extends LayeredDisk {
                 ReplicationError.Kind.PRE_IMAGE,
                 local.name(),
                 operation.block * BLOCK_LENGTH,
+                operation.end - operation.offset,
                 errno);
         finish(operation, errno);
     }
@@ -443,7 +449,11 @@ final class StreamDisk extends LayeredDisk {
     private void onOverwritten(final Operation operation, final int errno) {
         if (errno != 0) {
             owner.onBroken(
-                    ReplicationError.Kind.SECONDARY_DISK, local.name(), operation.cursor, errno);
+                    ReplicationError.Kind.SECONDARY_DISK,
+                    local.name(),
+                    operation.cursor,
+                    operation.end - operation.offset,
+                    errno);
             finish(operation, errno);
             return;
         }

@@ -62,7 +62,7 @@ final class Succession {
 
     /** What lay in the buffers in another boot of the host may be lost in part: it all is. */
     static GroupPage openPage(
-            final SecondaryGroup.Options options, final List<Disk> disks, final Self self)
+            final SecondaryOptions options, final List<Disk> disks, final Self self)
             throws IOException {
         final NodeRecord record = self.node().record();
         final GroupPage page =

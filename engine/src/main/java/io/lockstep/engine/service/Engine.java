@@ -291,8 +291,8 @@ public final class Engine implements AutoCloseable {
 
     /**
      * Ends a merge that goes on, within half a minute, answers what is in flight, waits some
-     * seconds for the secondary to have all of it, unless it is away, and leaves; a secondary's
-     * buffers stay for the next process.
+     * seconds for the secondary to have all of it, unless it is away or does not answer, and
+     * leaves; a secondary's buffers stay for the next process.
      *
      * @return whether every disk has what belongs into it, and could be flushed
      */

@@ -15,6 +15,7 @@ import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.server.ServedExport;
 
 import org.HdrHistogram.Histogram;
@@ -117,7 +118,7 @@ final class EngineGroup implements ReplicationGroup {
             return;
         }
         openState(members);
-        final SecondaryGroup.Options places = SecondaryPlace.optionsOf(members, options);
+        final SecondaryOptions places = SecondaryPlace.optionsOf(members, options);
         lock = BuffersLock.take(places.page(), places.ownDirectory());
         try {
             secondary =
@@ -179,7 +180,7 @@ final class EngineGroup implements ReplicationGroup {
 
     private void endPrimary() {
         if (primary.status().state() != GroupStatus.State.ALONE) {
-            primary.stop(true);
+            primary.stop(false);
         }
         attached.forEach(EngineDisk::spendPeer);
     }
@@ -343,7 +344,7 @@ final class EngineGroup implements ReplicationGroup {
     private void abandon(final PrimaryGroup opened) {
         if (primary == opened) {
             if (opened.status().state() == GroupStatus.State.RUNNING) {
-                opened.stop(true);
+                opened.stop(false);
             }
             releasePrimary();
         }

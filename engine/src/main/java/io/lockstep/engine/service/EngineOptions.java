@@ -1,7 +1,7 @@
 package io.lockstep.engine.service;
 
 import io.lockstep.engine.group.GroupEvents;
-import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.server.ServerEvents;
 
 import org.agrona.ErrorHandler;
@@ -29,7 +29,7 @@ import java.nio.file.Path;
 public record EngineOptions(
         int connectionsMax,
         long spinNanos,
-        PrimaryGroup.Options primary,
+        PrimaryOptions primary,
         long attachNanos,
         long bufferLimit,
         Path ownBuffers,

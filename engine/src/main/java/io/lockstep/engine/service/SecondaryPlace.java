@@ -1,7 +1,7 @@
 package io.lockstep.engine.service;
 
 import io.lockstep.engine.secondary.BufferFiles;
-import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.secondary.SecondaryOptions;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,11 +20,11 @@ final class SecondaryPlace {
     private SecondaryPlace() {}
 
     /** The options of a group of these disks, which all have buffers. */
-    static SecondaryGroup.Options optionsOf(
-            final List<EngineDisk> disks, final EngineOptions options) throws IOException {
+    static SecondaryOptions optionsOf(final List<EngineDisk> disks, final EngineOptions options)
+            throws IOException {
         final List<BufferFiles> files = disks.stream().map(EngineDisk::buffers).toList();
         final Path hidden = files.getFirst().hidden().toAbsolutePath();
-        return new SecondaryGroup.Options(
+        return new SecondaryOptions(
                 hidden.resolveSibling(hidden.getFileName() + PAGE_SUFFIX),
                 files,
                 options.ownBuffers() != null,

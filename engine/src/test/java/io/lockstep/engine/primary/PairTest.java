@@ -21,6 +21,7 @@ import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.NbdServer;
@@ -71,6 +72,9 @@ final class PairTest {
     /** What the secondary sees of its disk. */
     private UnaryOperator<Disk> secondaryFace = disk -> disk;
 
+    /** What the primary told, on the guest's loop. */
+    private final List<String> told = new ArrayList<>();
+
     private NioLoop secondaryLoop;
     private NioLoop guestLoop;
     private NioLoop linkLoop;
@@ -95,7 +99,7 @@ final class PairTest {
     void whatThePrimaryWritesReachesTheSecondaryAndFailoverReturnsToTheCheckpoint()
             throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Random random = new Random(1);
         final byte[] content = new byte[LENGTH];
         writeRandomly(random, content, 300);
@@ -123,7 +127,7 @@ final class PairTest {
     @Test
     void manyCheckpointsRunWhileTheGuestWrites() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Random random = new Random(2);
         final byte[] content = new byte[LENGTH];
         for (long epoch = 1; epoch <= 50; epoch++) {
@@ -137,7 +141,7 @@ final class PairTest {
     @Test
     void theLinkComesBackAfterACut() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Random random = new Random(3);
         final byte[] content = new byte[LENGTH];
         for (int cut = 0; cut < 5; cut++) {
@@ -170,8 +174,8 @@ final class PairTest {
         assertEquals(1, checkpoint.get(30, TimeUnit.SECONDS));
     }
 
-    private static PrimaryGroup.Options withPatience(final long nanos) {
-        return new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE, 0, nanos);
+    private static PrimaryOptions withPatience(final long nanos) {
+        return new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE, 0, nanos);
     }
 
     /** The secondary goes on, and can't be reached. */
@@ -314,7 +318,7 @@ final class PairTest {
                     server.add(ServedExport.of(zeroes.of(export.disk()), "held", export.control()));
                     return null;
                 });
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Disk guest = primary.guestExports().getFirst().disk();
         assertEquals(
                 0,
@@ -392,7 +396,7 @@ final class PairTest {
     void aFlushThatFailsOnTheSecondaryIsAnErrorOfBothSides() throws Exception {
         secondaryFace = PairTest::withFlushesThatFail;
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final Disk guest = primary.guestExports().getFirst().disk();
         assertEquals(0, write(guest, 0, new byte[] {1}).get(30, TimeUnit.SECONDS));
         onLoop(
@@ -520,12 +524,41 @@ final class PairTest {
         assertTrue(sentence.contains("was stopped on the primary"), sentence);
     }
 
+    @Test
+    void aSecondaryThatTheManagerGaveUpIsToldAsThat() throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
+        onLoop(guestLoop, () -> primary.stop(true));
+        onLoop(guestLoop, () -> primary.stop(false)); // too late to be something else
+        final String sentence = refusal(guestLoop, () -> primary.checkpoint());
+        assertTrue(sentence.contains("lost heartbeat"), sentence);
+        assertEquals(primary.ending(), sentence.substring("replication is not running: ".length()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, -1, -5, Long.MIN_VALUE})
+    void whatIsNoEpochIsNotCommitted(final long number) throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
+        for (int i = 0; i < 2; i++) { // before and after there is a committed one
+            for (final String sentence :
+                    List.of(
+                            refusal(guestLoop, () -> primary.commit(number)),
+                            refusal(secondaryLoop, () -> secondary.commit(number)))) {
+                assertTrue(sentence.contains("epoch " + number + " can't be"), sentence);
+            }
+            onLoop(guestLoop, () -> primary.checkpoint());
+        }
+        onLoop(guestLoop, () -> primary.commit(1)); // was committed before
+        onLoop(secondaryLoop, () -> secondary.commit(1));
+    }
+
     /** Nobody will make room for what waits, nor take what is in the log. */
     @Test
     void aProcessThatStopsWaitsForNoSecondaryThatIsAway() throws Exception {
         startSecondary();
         startPrimary(
-                new PrimaryGroup.Options(
+                new PrimaryOptions(
                         1 << 16,
                         FullLogPolicy.BLOCK,
                         Word.NONE,
@@ -551,10 +584,72 @@ final class PairTest {
         drained.get(30, TimeUnit.SECONDS);
     }
 
+    /**
+     * It is linked, and answers nothing: what the guest waits for is room, or that it catches up.
+     */
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1})
+    void aProcessThatStopsHardlyWaitsForASecondaryThatHangs(final long lagNanosMax)
+            throws Exception {
+        startSecondary();
+        startPrimary(new PrimaryOptions(1 << 16, FullLogPolicy.BLOCK, Word.NONE, lagNanosMax));
+        final CountDownLatch hung = new CountDownLatch(1);
+        secondaryLoop.execute(() -> await(hung));
+        final Disk guest = primary.guestExports().getFirst().disk();
+        final CompletableFuture<Integer> taken = write(guest, 0, new byte[1000]);
+        final CompletableFuture<Integer> blocked = write(guest, 0, new byte[1 << 20]);
+        assertEquals(0, taken.get(30, TimeUnit.SECONDS));
+        final CompletableFuture<String> drained = new CompletableFuture<>();
+        call(
+                guestLoop,
+                () -> {
+                    primary.prepareToStop();
+                    primary.drain(() -> drained.complete(told.getLast()));
+                    return null;
+                });
+        assertEquals(Errno.ESHUTDOWN, blocked.get(30, TimeUnit.SECONDS));
+        final String sentence = drained.get(30, TimeUnit.SECONDS);
+        assertTrue(sentence.matches(".* lacks the last [1-9][0-9]* bytes .*"), sentence);
+        assertTrue(call(guestLoop, () -> primary.status().linked()), "long before it is cut off");
+        hung.countDown();
+    }
+
+    /** A seal that waits for a place in the log is none of those who are answered at the end. */
+    @Test
+    void aSealThatWaitsForRoomHoldsUpNoRequestAtTheEnd() throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.MILLISECONDS.toNanos(1)));
+        cutOff();
+        final ForwardLog alike = new ForwardLog(LOG_LENGTH);
+        final int frames = alike.frames();
+        alike.close();
+        final Disk guest = primary.guestExports().getFirst().disk();
+        call(
+                guestLoop,
+                () -> {
+                    for (int i = 0; i < frames; i++) {
+                        guest.flush((token, errno) -> {}, 0);
+                        guest.poll();
+                    }
+                    primary.seal();
+                    return null;
+                });
+        final CompletableFuture<Integer> behind = write(guest, 0, new byte[] {1});
+        awaitAway();
+        call(
+                guestLoop,
+                () -> {
+                    assertFalse(behind.isDone());
+                    primary.prepareToStop();
+                    return null;
+                });
+        assertEquals(Errno.ESHUTDOWN, behind.get(30, TimeUnit.SECONDS));
+    }
+
     @Test
     void aFullLogDetachesWhereThePolicySaysSo() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(1 << 16, FullLogPolicy.DETACH, Word.NONE));
+        startPrimary(new PrimaryOptions(1 << 16, FullLogPolicy.DETACH, Word.NONE));
         onLoop(
                 secondaryLoop,
                 () -> {
@@ -576,7 +671,7 @@ final class PairTest {
     @Test
     void aSecondaryThatMayNotLagHoldsTheGuestUpOnlyWhileItIsThere() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE, 1));
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE, 1));
         final Random random = new Random(6);
         final byte[] content = new byte[LENGTH];
         for (long epoch = 1; epoch <= 5; epoch++) {
@@ -611,8 +706,7 @@ final class PairTest {
         final HastyLoop[] hasty = new HastyLoop[1];
         groupLoop = loop -> hasty[0] = new HastyLoop(loop, 2 * lagNanosMax);
         startSecondary();
-        startPrimary(
-                new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.DETACH, Word.NONE, lagNanosMax));
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.DETACH, Word.NONE, lagNanosMax));
         final CountDownLatch mayAnswer = new CountDownLatch(1);
         secondaryLoop.execute(() -> await(mayAnswer));
         final Disk guest = primary.guestExports().getFirst().disk();
@@ -650,7 +744,7 @@ final class PairTest {
     @Test
     void onlyDataThatTheSecondaryLacksIsALag() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final CountDownLatch mayAnswer = new CountDownLatch(1);
         secondaryLoop.execute(() -> await(mayAnswer));
         final Disk guest = primary.guestExports().getFirst().disk();
@@ -676,7 +770,7 @@ final class PairTest {
                         ExecutionException.class,
                         () ->
                                 startPrimary(
-                                        new PrimaryGroup.Options(
+                                        new PrimaryOptions(
                                                 LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE),
                                         names));
         assertTrue(refused.getMessage().contains(sentence), refused.getMessage());
@@ -686,7 +780,7 @@ final class PairTest {
     @Test
     void aPlainServerInThePlaceOfTheSecondaryIsNotWrittenTo() throws Exception {
         startSecondary();
-        startPrimary(new PrimaryGroup.Options(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
         final CountDownLatch hasComeTwice = new CountDownLatch(2);
         final FileDisk plain = open("plain", "vda", secondaryLoop);
         final NbdServer other = serverOf(List.of(ServedExport.of(plain, "no secondary")));
@@ -771,8 +865,7 @@ final class PairTest {
                                     secondaryLoop,
                                     List.of(disk),
                                     secondarySelf,
-                                    SecondaryGroup.Options.in(
-                                            folder.resolve("buffers"), 1, 64 << 20),
+                                    SecondaryOptions.in(folder.resolve("buffers"), 1, 64 << 20),
                                     (event, name, epoch, sentence) -> {});
                     opened.add(secondary);
                     server = serverOf(secondary.streamExports());
@@ -791,11 +884,11 @@ final class PairTest {
                         endpoint(), accepted -> accepted.open(secondaryLoop, server::connect));
     }
 
-    private void startPrimary(final PrimaryGroup.Options options) throws Exception {
+    private void startPrimary(final PrimaryOptions options) throws Exception {
         startPrimary(options, "vda");
     }
 
-    private void startPrimary(final PrimaryGroup.Options options, final String... names)
+    private void startPrimary(final PrimaryOptions options, final String... names)
             throws Exception {
         guestLoop = startLoop("guest");
         linkLoop = startLoop("link");
@@ -814,7 +907,7 @@ final class PairTest {
                                     endpoint(),
                                     Selves.fresh(2),
                                     options,
-                                    (event, name, epoch, sentence) -> {});
+                                    (event, name, epoch, sentence) -> told.add(sentence));
                     opened.add(primary);
                     return primary.start();
                 });

@@ -29,6 +29,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -37,7 +38,7 @@ import java.util.concurrent.CompletionException;
 final class AttachTest {
     private static final int LENGTH = 1 << 16;
     private static final int BLOCK_LENGTH = 4096;
-    private static final long BUFFER_LIMIT = 4096;
+    private static final long BUFFER_LIMIT = 4L * BLOCK_LENGTH;
 
     private Self self = Selves.fresh(1);
 
@@ -46,6 +47,7 @@ final class AttachTest {
     private final ManualLoop loop = new ManualLoop();
     private final HelperThreads helpers = new HelperThreads();
     private final ControlSpace.Client primary = () -> {};
+    private final List<String> told = new ArrayList<>();
     private DiskFile file;
     private FileDisk local;
     private SecondaryGroup group;
@@ -71,8 +73,8 @@ final class AttachTest {
                         loop,
                         List.of(local),
                         self,
-                        SecondaryGroup.Options.in(folder.resolve("buffers"), 1, BUFFER_LIMIT),
-                        (event, disk, epoch, sentence) -> {});
+                        SecondaryOptions.in(folder.resolve("buffers"), 1, BUFFER_LIMIT),
+                        (event, disk, epoch, sentence) -> told.add(sentence));
     }
 
     @AfterEach
@@ -174,20 +176,41 @@ final class AttachTest {
     @Test
     void whoWritesIsToldWhichBufferIsFull() throws IOException {
         assertEquals(0, attach(true, Word.NONE));
-        assertEquals(0, write(new byte[2 * BLOCK_LENGTH]));
+        assertEquals(0, write(new byte[8 * BLOCK_LENGTH]));
         assertEquals(0, command(ControlRecord.SEAL, 1, ControlRecord.AND_COMMIT));
         assertEquals("", control().refusal());
-        assertEquals(Errno.ENOSPC, write(new byte[2 * BLOCK_LENGTH]));
+        assertEquals(0, write(new byte[3 * BLOCK_LENGTH]));
+        assertEquals(Errno.ENOSPC, write(3 * BLOCK_LENGTH, new byte[3 * BLOCK_LENGTH]));
         final String sentence = control().refusal();
         assertEquals(sentence, group.error().orElseThrow().sentence());
         for (final String part :
                 List.of(
                         "secondary's hidden disk is full",
                         "--buffer-limit",
+                        "12288 of 16384 bytes (--buffer-limit)",
                         folder.resolve("buffers").toString(),
+                        "raise --buffer-limit, or checkpoint more often",
                         "fail over to epoch 1")) {
             assertTrue(sentence.contains(part), sentence);
         }
+    }
+
+    /** However often somebody checkpoints, one change of that length would have no room. */
+    @Test
+    void whatIsLongerThanABufferIsToldThat() throws IOException {
+        final String expected =
+                "0 of 16384 bytes \\(--buffer-limit\\) taken, .* one change of 20480 bytes needs"
+                        + " more than the limit: raise --buffer-limit(;.*)?";
+        assertEquals(0, attach(true, Word.NONE));
+        assertEquals(0, write(new byte[8 * BLOCK_LENGTH]));
+        assertEquals(0, command(ControlRecord.SEAL, 1, ControlRecord.AND_COMMIT));
+        final Disk guest = group.guestExports().getFirst().disk();
+        assertEquals(Errno.ENOSPC, write(guest, 0, new byte[5 * BLOCK_LENGTH]));
+        assertTrue(
+                told.getLast().matches(".*the active disk is full: " + expected), told::toString);
+        assertEquals(Errno.ENOSPC, write(new byte[5 * BLOCK_LENGTH]));
+        final String sentence = control().refusal();
+        assertTrue(sentence.matches(".*hidden disk is full \\(ENOSPC\\): " + expected), sentence);
     }
 
     // ---- The primary.
@@ -229,13 +252,20 @@ final class AttachTest {
 
     /** Answers the error number. */
     private int write(final byte[] bytes) {
+        return write(0, bytes);
+    }
+
+    private int write(final long offset, final byte[] bytes) {
+        return write(group.streamExports().getFirst().disk(), offset, bytes);
+    }
+
+    private int write(final Disk disk, final long offset, final byte[] bytes) {
         final int[] answer = {-1};
-        final Disk stream = group.streamExports().getFirst().disk();
         try (Arena arena = Arena.ofConfined()) {
             final MemorySegment memory = arena.allocate(bytes.length);
             memory.copyFrom(MemorySegment.ofArray(bytes));
-            stream.write(0, bytes.length, memory, 0, (token, errno) -> answer[0] = errno, 0);
-            stream.poll();
+            disk.write(offset, bytes.length, memory, 0, (token, errno) -> answer[0] = errno, 0);
+            disk.poll();
             await(answer);
         }
         return answer[0];

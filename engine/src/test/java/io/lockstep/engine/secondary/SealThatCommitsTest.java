@@ -61,7 +61,7 @@ final class SealThatCommitsTest {
                         loop,
                         List.copyOf(locals),
                         self,
-                        SecondaryGroup.Options.in(folder.resolve("buffers"), 2, BUFFER_LIMIT),
+                        SecondaryOptions.in(folder.resolve("buffers"), 2, BUFFER_LIMIT),
                         (event, disk, epoch, sentence) -> {});
         final var started = group.start();
         while (!started.isDone()) {

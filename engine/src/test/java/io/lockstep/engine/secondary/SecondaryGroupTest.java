@@ -98,7 +98,7 @@ final class SecondaryGroupTest {
                         loop,
                         List.of(face.apply(local)),
                         self,
-                        SecondaryGroup.Options.in(buffers(), 1, bufferLimit),
+                        SecondaryOptions.in(buffers(), 1, bufferLimit),
                         (event, disk, epoch, sentence) -> {});
         stream = group.streamExports().getFirst().disk();
         guest = group.guestExports().getFirst().disk();

@@ -8,7 +8,7 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.Peer;
-import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.server.ServerEvents;
 
@@ -49,7 +49,7 @@ final class EngineNamesTest {
                         new EngineOptions(
                                 4,
                                 0,
-                                new PrimaryGroup.Options(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
+                                new PrimaryOptions(1 << 20, FullLogPolicy.BLOCK, Word.NOW),
                                 1,
                                 1 << 20,
                                 null,

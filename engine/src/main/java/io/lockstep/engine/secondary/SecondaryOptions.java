@@ -1,0 +1,34 @@
+package io.lockstep.engine.secondary;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * What a group is made of.
+ *
+ * @param page the file of the group's page, in a directory that is made if there is none
+ * @param buffers of each disk, in the group's order; best on tmpfs
+ * @param ownDirectory whether the page's directory is the group's own, and goes with it
+ * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
+ *     fails with ENOSPC
+ */
+public record SecondaryOptions(
+        Path page, List<BufferFiles> buffers, boolean ownDirectory, long bufferLimit) {
+    /** Copies the list. */
+    public SecondaryOptions {
+        buffers = List.copyOf(buffers);
+    }
+
+    /** Of a group that has all of it in a directory of its own. */
+    public static SecondaryOptions in(
+            final Path directory, final int diskCount, final long bufferLimit) {
+        return new SecondaryOptions(
+                directory.resolve("group"),
+                IntStream.range(0, diskCount)
+                        .mapToObj(number -> BufferFiles.in(directory, number))
+                        .toList(),
+                true,
+                bufferLimit);
+    }
+}

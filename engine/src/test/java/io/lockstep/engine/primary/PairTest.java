@@ -594,7 +594,13 @@ final class PairTest {
         startSecondary();
         startPrimary(new PrimaryOptions(1 << 16, FullLogPolicy.BLOCK, Word.NONE, lagNanosMax));
         final CountDownLatch hung = new CountDownLatch(1);
-        secondaryLoop.execute(() -> await(hung));
+        final CountDownLatch hanging = new CountDownLatch(1);
+        secondaryLoop.execute(
+                () -> {
+                    hanging.countDown();
+                    await(hung);
+                });
+        await(hanging);
         final Disk guest = primary.guestExports().getFirst().disk();
         final CompletableFuture<Integer> taken = write(guest, 0, new byte[1000]);
         final CompletableFuture<Integer> blocked = write(guest, 0, new byte[1 << 20]);

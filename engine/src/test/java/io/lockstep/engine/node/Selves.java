@@ -29,13 +29,14 @@ public final class Selves {
 
     /** A node that was never in a pair. */
     public static Self fresh(final long seed) {
+        return fresh(seed, (record, whenStored) -> whenStored.onStored(Optional.empty()));
+    }
+
+    /** The same, with what it remembers in a store of the test's. */
+    public static Self fresh(final long seed, final RecordStore store) {
         final Reigns reigns = new Reigns(new Random(seed), () -> 0);
         return new Self(
-                new Node(
-                        NodeRecord.fresh(reigns.name(), BOOT, List.of()),
-                        (record, whenStored) -> whenStored.onStored(Optional.empty())),
-                reigns,
-                true);
+                new Node(NodeRecord.fresh(reigns.name(), BOOT, List.of()), store), reigns, true);
     }
 
     /** The same node, in the memory of its next process. */

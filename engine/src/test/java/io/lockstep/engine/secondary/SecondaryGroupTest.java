@@ -41,6 +41,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BooleanSupplier;
@@ -468,6 +469,43 @@ final class SecondaryGroupTest {
         Arrays.fill(expected, 4096, 8192, (byte) 3);
         assertArrayEquals(expected, Files.readAllBytes(imagePath()));
         assertTrue(calls.size() < 10, "it hurries, in large turns: " + calls);
+    }
+
+    /** Until then a node that lost its buffers would take its whole disk for a torn one (I12). */
+    @Test
+    void aFlushInAMergeIsAnsweredWhenItsEndIsRecorded() throws IOException {
+        final List<Runnable> held = new ArrayList<>();
+        self =
+                Selves.fresh(
+                        1,
+                        (record, whenStored) -> {
+                            final Runnable stored = () -> whenStored.onStored(Optional.empty());
+                            if (record.standing().isPrimary() && !record.isMerging()) {
+                                held.add(stored);
+                            } else {
+                                stored.run();
+                            }
+                        });
+        start();
+        write(guest, 0, fill(8192, 2));
+        finish(group.failOver(true));
+        final int[] before = flushGuest();
+        while (held.isEmpty()) {
+            if (!loop.runNext()) {
+                loop.runTimers();
+                Thread.onSpinWait();
+            }
+        }
+        final int[] behind = flushGuest();
+        loop.runAll();
+        assertEquals(-1, before[0], "the disk has it, and nobody would know");
+        assertEquals(-1, behind[0]);
+        held.forEach(Runnable::run);
+        awaitAnswer(before);
+        awaitAnswer(behind);
+        assertEquals(0, before[0]);
+        assertEquals(0, behind[0]);
+        assertEquals(GroupStatus.State.ALONE, group.status().state());
     }
 
     @Test

@@ -337,7 +337,7 @@ final class BlockOptionsTest {
                         "-drive",
                         quorum(""));
         assertEquals(
-                "lockstep engine: there is no guest here: -S, -name, -m, -smp, -cpu, -machine,"
+                "lockstep engine: there is no guest here: -S, -m, -smp, -cpu, -machine,"
                         + " -nodefaults, -display mean nothing\n",
                 engine.err());
         final LockstepProcess refused =

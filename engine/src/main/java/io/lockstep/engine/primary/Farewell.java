@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
  */
 final class Farewell {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(5);
+    private static final long AGAIN_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
     private final IoLoop loop;
     private final SecondaryConnections connections;
@@ -52,22 +53,36 @@ final class Farewell {
         }
         isUnderWay = true;
         unanswered = count;
-        ControlRecord.write(record, 0, kind, 0, 0, session, 0);
-        for (int i = 0; i < count && isUnderWay; i++) {
-            final boolean isTaken =
-                    connections
-                            .client(i)
-                            .writeControl(
-                                    record,
-                                    ControlRecord.LENGTH,
-                                    (token, errno) -> onAnswer(errno, whenHeard, whenNot),
-                                    0);
-            if (!isTaken) {
-                end(whenNot);
-            }
+        for (int i = 0; i < count; i++) {
+            sayOn(i, kind, whenHeard, whenNot);
         }
-        connections.send();
         loop.schedule(PATIENCE_NANOS, () -> end(whenNot));
+    }
+
+    /** A connection with as many requests in flight as it takes gets it when some are answered. */
+    private void sayOn(
+            final int disk, final int kind, final Runnable whenHeard, final Runnable whenNot) {
+        if (!isUnderWay) {
+            return;
+        }
+        if (!connections.isUp()) {
+            end(whenNot);
+            return;
+        }
+        ControlRecord.write(record, 0, kind, 0, 0, session, 0);
+        final boolean isTaken =
+                connections
+                        .client(disk)
+                        .writeControl(
+                                record,
+                                ControlRecord.LENGTH,
+                                (token, errno) -> onAnswer(errno, whenHeard, whenNot),
+                                0);
+        if (isTaken) {
+            connections.send();
+        } else {
+            loop.schedule(AGAIN_NANOS, () -> sayOn(disk, kind, whenHeard, whenNot));
+        }
     }
 
     private void onAnswer(final int errno, final Runnable whenHeard, final Runnable whenNot) {

@@ -23,8 +23,8 @@ import java.util.concurrent.TimeUnit;
  * (I11). And what its buffers come to where a process begins. On the group's loop.
  */
 final class Succession {
-    /** A primary that is alive is heard twice in this time, in nanoseconds. */
-    static final long SILENCE_NANOS = TimeUnit.SECONDS.toNanos(1);
+    /** A primary that is alive is heard four times in this time, in nanoseconds. */
+    static final long SILENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private static final long AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
 

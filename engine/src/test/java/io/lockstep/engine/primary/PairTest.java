@@ -19,6 +19,7 @@ import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.secondary.SecondaryOptions;
@@ -337,6 +338,43 @@ final class PairTest {
         assertEquals(16L << 20, zeroes.longest);
         assertTrue(zeroes.heldMax > 16L << 20, "several are under way");
         assertTrue(zeroes.heldMax <= 64L << 20, "held: " + zeroes.heldMax);
+    }
+
+    /** As many requests as a connection takes are under way, and the last word waits (I11). */
+    @Test
+    void aBusySecondaryIsToldThatItIsLeftBehind() throws Exception {
+        diskLength = 16 << 20;
+        startSecondary();
+        final HeldZeroes zeroes = new HeldZeroes();
+        call(
+                secondaryLoop,
+                () -> {
+                    server.remove("vda");
+                    final ServedExport export = secondary.streamExports().getFirst();
+                    server.add(ServedExport.of(zeroes.of(export.disk()), "held", export.control()));
+                    return null;
+                });
+        startPrimary(new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE));
+        final Disk guest = primary.guestExports().getFirst().disk();
+        for (int i = 0; i < 2000; i++) {
+            final long offset = i * 4096L;
+            onLoop(
+                    guestLoop,
+                    () -> {
+                        final CompletableFuture<Integer> done = new CompletableFuture<>();
+                        guest.zero(offset, 4096, 0, (token, errno) -> done.complete(errno), 0);
+                        guest.poll();
+                        return done;
+                    });
+        }
+        while (call(secondaryLoop, zeroes.held::size) < 256) { // what the server takes at a time
+            Thread.onSpinWait();
+        }
+        onLoop(guestLoop, () -> primary.stop(false));
+        while (call(secondaryLoop, () -> secondarySelf.node().standing()) != Standing.OUTDATED) {
+            assertTrue(call(secondaryLoop, () -> secondary.status().linked()), "it was not told");
+            call(secondaryLoop, zeroes::releaseFirst);
+        }
     }
 
     /** Zeroes of a disk, which are done when the test says so. On the disk's loop. */

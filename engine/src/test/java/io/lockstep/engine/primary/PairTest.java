@@ -371,10 +371,16 @@ final class PairTest {
             Thread.onSpinWait();
         }
         onLoop(guestLoop, () -> primary.stop(false));
-        while (call(secondaryLoop, () -> secondarySelf.node().standing()) != Standing.OUTDATED) {
-            assertTrue(call(secondaryLoop, () -> secondary.status().linked()), "it was not told");
+        final Callable<Boolean> isToldOrLinked =
+                () -> isLeftBehind() || secondary.status().linked();
+        while (!call(secondaryLoop, this::isLeftBehind)) {
+            assertTrue(call(secondaryLoop, isToldOrLinked), "it was not told");
             call(secondaryLoop, zeroes::releaseFirst);
         }
+    }
+
+    private boolean isLeftBehind() {
+        return secondarySelf.node().standing() == Standing.OUTDATED;
     }
 
     /** Zeroes of a disk, which are done when the test says so. On the disk's loop. */

@@ -26,8 +26,10 @@ import java.util.Optional;
  *  8  8  epoch: to seal, to commit; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
- * 40  4  flags: AT_FIRST, NOW, AND_COMMIT; in what is read: STARTED, FAILED_OVER, BROKEN
- * 44 20  zero
+ * 40  4  flags: AT_FIRST, NOW, AND_COMMIT, CAUGHT_UP; in what is read: STARTED, FAILED_OVER, BROKEN
+ * 44  4  zero
+ * 48  8  in what is read: the last epoch that is on stable storage
+ * 56  8  zero
  * </pre>
  */
 public final class ControlRecord {
@@ -76,6 +78,12 @@ public final class ControlRecord {
     /** Of SEAL: the group's last disk to seal the epoch commits it. */
     public static final int AND_COMMIT = 1 << 5;
 
+    /**
+     * Of SEAL, with AND_COMMIT: with the epoch the secondary is equal to the primary, which has
+     * synchronised it.
+     */
+    public static final int CAUGHT_UP = 1 << 6;
+
     private static final int MAGIC = 0x4c535450;
 
     private static final ValueLayout.OfShort SHORT =
@@ -105,6 +113,17 @@ public final class ControlRecord {
         memory.set(LONG, position + 32, session.low());
         memory.set(INT, position + 40, flags);
         memory.asSlice(position + 44, LENGTH - 44).fill((byte) 0);
+    }
+
+    /** In what is read: the last committed epoch of which all is on stable storage. */
+    public static long durableEpoch(final MemorySegment memory, final long position) {
+        return memory.get(LONG, position + 48);
+    }
+
+    /** Says so. */
+    public static void durableEpoch(
+            final MemorySegment memory, final long position, final long epoch) {
+        memory.set(LONG, position + 48, epoch);
     }
 
     /** A word as flags of ATTACH. */

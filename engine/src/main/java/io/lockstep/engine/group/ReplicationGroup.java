@@ -90,6 +90,11 @@ public interface ReplicationGroup {
         return Optional.empty();
     }
 
+    /** Of a primary whose secondary is made equal: how far that is; empty where it is equal. */
+    default Optional<SynchronisationStatus> synchronisation() {
+        return Optional.empty();
+    }
+
     /** How replication has ended here, a sentence for people; empty while it has not. */
     default String ending() {
         return "";

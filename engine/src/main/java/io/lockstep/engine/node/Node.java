@@ -128,6 +128,37 @@ public final class Node {
                 .leftSession(Id.NONE);
     }
 
+    /**
+     * The primary knows its peer, which it begins to make equal; what it acknowledges may not be in
+     * a checkpoint for long, and it stands where it stood.
+     */
+    public CompletableFuture<Void> meet(final Id peer) {
+        return stay(now -> now.draft().peer(peer).leftSession(Id.NONE).peerOut(false));
+    }
+
+    /**
+     * A primary is attached, and begins to make this node equal. One that holds a checkpoint keeps
+     * it, and its own lineage, until {@link #follow} says that it is; any other has nothing to go
+     * back to, and is of the primary's lineage at once.
+     *
+     * @param committedEpoch the node's own
+     */
+    public CompletableFuture<Void> catchUp(final Summary primary, final long committedEpoch) {
+        return happen(
+                Happening.CATCH_UP,
+                (now, then) ->
+                        now.draft()
+                                .group(primary.group())
+                                .peer(primary.node())
+                                .lineage(
+                                        then == Standing.INCONSISTENT
+                                                ? primary.lineage()
+                                                : now.lineage())
+                                .committedEpoch(committedEpoch)
+                                .leftSession(Id.NONE)
+                                .standing(then));
+    }
+
     /** The primary goes on without this node. */
     public CompletableFuture<Void> outdate(final long committedEpoch) {
         return happen(

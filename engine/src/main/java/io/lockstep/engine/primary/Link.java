@@ -5,7 +5,6 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
-import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Word;
 import io.lockstep.nbd.Nbd;
@@ -62,6 +61,9 @@ final class Link {
         /** The commit of an epoch was answered, or its seals, which commit as well. */
         void onCommitted(long epoch);
 
+        /** The secondary has made durable all up to the end of an epoch. */
+        void onDurable(long epoch);
+
         /** Frames were released. */
         void onReleased();
     }
@@ -92,7 +94,6 @@ final class Link {
     private final IoLoop loop;
     private final PrimaryDisk[] disks;
     private final ForwardLog log;
-    private final Id session;
     private final Owner owner;
     private final SecondaryConnections connections;
     private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
@@ -104,10 +105,20 @@ final class Link {
     private long next;
 
     private long released;
+
+    /** Those before this one are not sent any more: what they change is sent otherwise. */
+    private long skipped;
+
+    /** The last seal with which the secondary is equal: nothing behind it is sent before it is. */
+    private long caughtUpSeal;
+
     private long inFlightBytes;
     private long zeroesInFlightBytes;
     private final boolean[] answered;
     private final int answeredMask;
+
+    /** The last epoch that is known to be durable at the secondary, since the link is up. */
+    private long durable;
 
     private long commitAsked;
     private long commitSent;
@@ -130,23 +141,16 @@ final class Link {
             final Peer[] peers,
             final PrimaryDisk[] disks,
             final ForwardLog log,
-            final Id session,
             final Owner owner) {
         this.loop = loop;
         this.disks = disks;
         this.log = log;
-        this.session = session;
         beats = new boolean[disks.length];
         this.owner = owner;
         connections =
                 new SecondaryConnections(
-                        loop,
-                        peers,
-                        disks,
-                        log.payloadLengthMax(),
-                        session,
-                        new ConnectionEvents());
-        farewell = new Farewell(loop, connections, session);
+                        loop, peers, disks, log.payloadLengthMax(), new ConnectionEvents());
+        farewell = new Farewell(loop, connections);
         answered = new boolean[log.frames()];
         answeredMask = answered.length - 1;
         onAnswer = this::onAnswer;
@@ -204,6 +208,11 @@ final class Link {
         beats[(int) disk] = false;
         if (errno == 0) {
             connections.onAnswer((int) disk);
+            final long epoch = ControlRecord.durableEpoch(heard, 0);
+            if (epoch > durable) {
+                durable = epoch;
+                owner.onDurable(epoch);
+            }
         }
     }
 
@@ -240,6 +249,8 @@ final class Link {
         public void onUp(final long sealedEpoch, final long committedEpoch) {
             released = log.released();
             next = released;
+            caughtUpSeal = -1;
+            durable = 0;
             inFlightBytes = 0;
             zeroesInFlightBytes = 0;
             Arrays.fill(answered, false);
@@ -285,6 +296,11 @@ final class Link {
 
     // ---- Sending.
 
+    /** Frames before this one are not sent any more. The link must attach anew before it sends. */
+    void skip(final long frame) {
+        skipped = frame;
+    }
+
     /** Sends what can be sent. Called when frames were decided, and when some were answered. */
     void work() {
         if (!connections.isUp() || farewell.isBegun()) {
@@ -293,7 +309,10 @@ final class Link {
         sendCommit();
         final long decided = log.decided();
         int count = 0;
-        while (next < decided && count < FRAMES_PER_TURN && connections.isUp()) {
+        while (next < decided
+                && count < FRAMES_PER_TURN
+                && connections.isUp()
+                && released > caughtUpSeal) {
             if (!sendFrame(next)) {
                 break;
             }
@@ -308,7 +327,7 @@ final class Link {
     }
 
     private boolean sendFrame(final long frame) {
-        if (log.isFailed(frame)) {
+        if (log.isFailed(frame) || frame < skipped) {
             answered[(int) (frame & answeredMask)] = true;
             return true;
         }
@@ -378,8 +397,18 @@ final class Link {
         if (connections.isForeign()) {
             return sealForeign(frame);
         }
+        if ((log.flags(frame) & ControlRecord.CAUGHT_UP) != 0
+                && log.disk(frame) == disks.length - 1) {
+            caughtUpSeal = frame;
+        }
         ControlRecord.write(
-                record, 0, ControlRecord.SEAL, log.offset(frame), 0, session, log.flags(frame));
+                record,
+                0,
+                ControlRecord.SEAL,
+                log.offset(frame),
+                0,
+                connections.session(),
+                log.flags(frame));
         return client.writeControl(record, ControlRecord.LENGTH, onAnswer, token(frame));
     }
 
@@ -439,7 +468,7 @@ final class Link {
             owner.onCommitted(epoch);
             return;
         }
-        ControlRecord.write(record, 0, ControlRecord.COMMIT, epoch, 0, session, 0);
+        ControlRecord.write(record, 0, ControlRecord.COMMIT, epoch, 0, connections.session(), 0);
         final int ofGeneration = connections.generation();
         final NbdClient client = connections.client(0);
         final boolean isTaken =
@@ -529,7 +558,8 @@ final class Link {
                     log.kind(released) == ForwardLog.Kind.SEAL
                             && log.disk(released) == disks.length - 1
                             && !connections.isForeign()
-                            && !log.isFailed(released);
+                            && !log.isFailed(released)
+                            && released >= skipped;
             final long epoch = log.offset(released);
             final int flags = log.flags(released);
             released++;

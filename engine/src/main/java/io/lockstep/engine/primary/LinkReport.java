@@ -67,6 +67,11 @@ final class LinkReport implements Link.Owner {
     }
 
     @Override
+    public void onDurable(final long epoch) {
+        guestLoop.execute(() -> owner.onDurable(epoch));
+    }
+
+    @Override
     public void onReleased() {
         owner.onReleased();
     }

@@ -49,6 +49,15 @@ final class PrimaryCheckpoints {
         if (!epochs.maySeal()) {
             return fail("epoch " + (epochs.open() - 1) + " is not committed yet; commit it first");
         }
+        return sealAnyway(flags);
+    }
+
+    /** The secondary has been sent all that it lacked: with the end of this epoch it is equal. */
+    void sealCaughtUp() {
+        sealAnyway(ControlRecord.AND_COMMIT | ControlRecord.CAUGHT_UP);
+    }
+
+    private CompletableFuture<Long> sealAnyway(final int flags) {
         final long epoch = epochs.open();
         final CompletableFuture<Long> sealed = epochs.seal();
         final RoomQueue.Waiting entry = () -> enterSeals(epoch, flags);
@@ -61,7 +70,7 @@ final class PrimaryCheckpoints {
 
     /** All disks' at one place of the log: what is before belongs to the epoch. */
     private boolean enterSeals(final long epoch, final int flags) {
-        if (room.isOver() || room.isHopeless()) {
+        if (room.isOver() || room.isHopeless() || !epochs.isAwaited(epoch)) {
             return true; // whoever waited has been told, or has gone: it holds up nobody behind it
         }
         if (!log.hasFrames(diskCount)) {

@@ -8,6 +8,8 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
+import io.lockstep.engine.tracking.ChangeMap;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -22,7 +24,7 @@ import java.util.List;
  * guest was told of the error has it (I1).
  *
  * <p>A discard is done, and forwarded, as a zero: both disks must agree on what it leaves. Without
- * a log, since the secondary was given up, changes go to the local disk and into a bitmap.
+ * a log, since the secondary was given up, changes go to the local disk, and are noted.
  *
  * <p>On the guest's loop; in steady state nothing is allocated.
  */
@@ -33,12 +35,19 @@ final class PrimaryDisk extends LayeredDisk {
      */
     private static final long ZERO_LENGTH_MAX = 16L << 20;
 
+    private static final Completion NOBODY = (token, errno) -> {};
+
     private final PrimaryGroup group;
     private final int number;
     private final ForwardLog log;
     private final RoomQueue room;
     private final PrimaryReign reign;
-    private final DirtyBitmap dirty;
+    private final Tracking tracking;
+
+    /** What a synchronisation has still to send, and what has changed since it looked for holes. */
+    private final BlockSet waiting;
+
+    private final BlockSet touched;
     private final RangeOrder order = new RangeOrder(this::begin);
     private final OperationPool<Operation> operations = new OperationPool<>(Operation::new);
     private long writeCount;
@@ -50,27 +59,87 @@ final class PrimaryDisk extends LayeredDisk {
             final int number,
             final ForwardLog log,
             final RoomQueue room,
-            final PrimaryReign reign) {
+            final PrimaryReign reign,
+            final Tracking tracking) {
         super(local);
         this.group = group;
         this.number = number;
         this.log = log;
         this.room = room;
         this.reign = reign;
-        dirty = new DirtyBitmap(local.length());
+        this.tracking = tracking;
+        waiting = new BlockSet(local.length());
+        touched = new BlockSet(local.length());
     }
 
     Disk local() {
         return local;
     }
 
-    DirtyBitmap dirty() {
-        return dirty;
+    /** What has changed here, and the peer may lack. */
+    ChangeMap changes() {
+        return tracking.disk(number);
     }
 
-    GroupStatus.DiskStatus status() {
+    /**
+     * How it is now.
+     *
+     * @param isLinked whether the secondary gets what is written
+     */
+    GroupStatus.DiskStatus status(final boolean isLinked) {
         return new GroupStatus.DiskStatus(
-                name(), length(), writeCount, writtenLength, 0, 0, dirty.markedLength());
+                name(),
+                length(),
+                writeCount,
+                writtenLength,
+                0,
+                0,
+                isLinked ? waiting.length() : changes().length());
+    }
+
+    // ---- A synchronisation.
+
+    /** What is still to be sent. */
+    BlockSet waiting() {
+        return waiting;
+    }
+
+    /** Holes are looked for: what changes from now on may be none any more. */
+    void beginLook() {
+        touched.clear();
+        order.forEach(touched::add);
+    }
+
+    /** Whether nothing there has changed since. */
+    boolean isAsLooked(final long offset, final long end) {
+        return !touched.touches(offset, end);
+    }
+
+    /**
+     * Puts a part of the disk into the log as it is, in its turn.
+     *
+     * @param isHole whether it is one, and nothing of it has changed since that was looked for
+     * @return its frame, or -1 where the log has no room
+     */
+    long forward(final long offset, final long end, final boolean isHole) {
+        final Operation operation =
+                take(
+                        isHole ? ForwardLog.Kind.ZERO : ForwardLog.Kind.WRITE,
+                        offset,
+                        end - offset,
+                        NOBODY,
+                        0);
+        operation.isHole = isHole;
+        if (!claim(operation)) {
+            give(operation);
+            return -1;
+        }
+        final long frame = operation.frame;
+        if (order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
+            begin(operation.index);
+        }
+        local.poll();
+        return frame;
     }
 
     /** Flushes the local disks, one after the other; one of the actions runs. */
@@ -242,7 +311,7 @@ final class PrimaryDisk extends LayeredDisk {
         final long length = operation.pieceEnd - operation.cursor;
         operation.frame = -1;
         if (group.isDetached()) {
-            dirty.mark(operation.cursor, length);
+            tracking.mark(number, operation.cursor, length);
             return true;
         }
         final long frame =
@@ -271,6 +340,11 @@ final class PrimaryDisk extends LayeredDisk {
             return true;
         }
         operation.frame = frame;
+        tracking.mark(number, operation.cursor, length);
+        if (!waiting.isEmpty()) {
+            waiting.removeWhole(operation.cursor, operation.pieceEnd, length());
+            touched.add(operation.cursor, operation.pieceEnd);
+        }
         if (isWrite && !operation.isReadBack() && !operation.isInLog) {
             MemorySegment.copy(
                     operation.memory,
@@ -292,6 +366,10 @@ final class PrimaryDisk extends LayeredDisk {
             } else {
                 onDone(operation, 0); // the secondary was given up, and the range is marked
             }
+            return;
+        }
+        if (operation.isHole) {
+            onDone(operation, 0); // it is zero here
             return;
         }
         switch (operation.kind) {
@@ -334,7 +412,6 @@ final class PrimaryDisk extends LayeredDisk {
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
         if (errno != 0 && operation.isReadBack()) {
-            dirty.mark(operation.cursor, operation.pieceEnd - operation.cursor);
             group.onUnknown(local.name(), operation.cursor, errno);
         } else if (errno != 0 && !isNotFast) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
@@ -390,6 +467,7 @@ final class PrimaryDisk extends LayeredDisk {
         operation.end = offset + length;
         operation.flags = 0;
         operation.isInLog = false;
+        operation.isHole = false;
         operation.completion = completion;
         operation.token = token;
         return operation;
@@ -412,6 +490,9 @@ final class PrimaryDisk extends LayeredDisk {
         private long end;
         private MemorySegment memory;
         private long position;
+
+        /** The local disk has nothing there. */
+        private boolean isHole;
 
         /** The payload was received where its frame has it. */
         private boolean isInLog;

@@ -29,7 +29,7 @@ final class PrimaryReign {
 
     private final IoLoop loop;
     private final Self self;
-    private final Id session;
+    private Id session;
     private Word word;
     private final LongSupplier committed;
     private final Consumer<String> onNotRecorded;
@@ -59,13 +59,12 @@ final class PrimaryReign {
     PrimaryReign(
             final IoLoop loop,
             final Self self,
-            final Id session,
             final Word word,
             final LongSupplier committed,
             final Consumer<String> onNotRecorded) {
         this.loop = loop;
         this.self = self;
-        this.session = session;
+        session = self.reigns().name();
         this.word = word;
         this.committed = committed;
         this.onNotRecorded = onNotRecorded;
@@ -170,29 +169,62 @@ final class PrimaryReign {
         return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, isEmpty);
     }
 
-    /** Why a secondary is refused; null where it is not. */
-    String judge(final Summary own, final Summary secondary) {
-        final Meeting.Answer answer = Meeting.of(own, secondary, word);
+    /** What the two nodes find. */
+    Meeting.Answer judge(final Summary own, final Summary secondary) {
         peer = secondary.node();
-        return answer.isAgreed() ? null : Meeting.sentence(answer, own, secondary, word);
+        return Meeting.of(own, secondary, word);
     }
 
     /**
-     * The secondary follows; that is recorded before it counts.
-     *
-     * @return whether it follows this reign; otherwise it has to attach once more
+     * A synchronisation begins: the log goes on from here, under a name of its own, and what it
+     * lacks is sent otherwise. Until that is done the peer may not have what is acknowledged, which
+     * is recorded first.
      */
-    CompletableFuture<Boolean> meet(final long committedThere) {
+    CompletableFuture<Void> beginSession() {
+        session = self.reigns().name();
+        isLogGone = false;
+        return record().standing() == Standing.REIGNING
+                ? node().part(self.reigns().begin(origin()))
+                : CompletableFuture.completedFuture(null);
+    }
+
+    /** Of the log, as far as it reaches back. */
+    Id session() {
+        return session;
+    }
+
+    /** The node that was found last. */
+    Id peer() {
+        return peer;
+    }
+
+    /**
+     * The secondary is attached; that is recorded before it counts.
+     *
+     * @param isEqual whether it follows; otherwise it is made equal first
+     * @return whether it is attached to this reign; otherwise it has to attach once more
+     */
+    CompletableFuture<Boolean> meet(final long committedThere, final boolean isEqual) {
         if (!isCurrent()) {
             return CompletableFuture.completedFuture(false);
         }
-        return node().rejoin(peer, committedThere)
+        return (isEqual ? node().rejoin(peer, committedThere) : node().meet(peer))
                 .handle(
                         (done, thrown) -> {
                             if (thrown != null) {
                                 onNotRecorded.accept(thrown.getMessage());
                             }
                             return thrown == null && isCurrent();
+                        });
+    }
+
+    /** The secondary has been made equal, as of an epoch. */
+    void onCaughtUp(final long epoch) {
+        node().rejoin(peer, epoch)
+                .exceptionally(
+                        thrown -> {
+                            onNotRecorded.accept(thrown.getMessage());
+                            return null;
                         });
     }
 

@@ -147,6 +147,12 @@ final class RoomQueue {
         }
     }
 
+    /** Has something looked at whenever the secondary has answered, until it is done. */
+    void watch(final Waiting entry) {
+        drains.add(entry);
+        ask();
+    }
+
     private void ask() {
         isAsked = true;
         tell(); // there may be some by now: the link tells only those whom it knows of

@@ -81,7 +81,6 @@ final class SecondaryConnections {
     private final Peer[] peers;
     private final PrimaryDisk[] disks;
     private final int payloadLengthMax;
-    private final Id session;
     private final Owner owner;
     private final NbdClient[] clients;
     private final MemorySegment record =
@@ -93,6 +92,9 @@ final class SecondaryConnections {
 
     /** What belongs to connections that were cut is told by this number. */
     private int generation;
+
+    /** Under which the primary attached last. */
+    private Id session = Id.NONE;
 
     private long backoffNanos = BACKOFF_MIN_NANOS;
     private boolean hasStood;
@@ -110,13 +112,11 @@ final class SecondaryConnections {
             final Peer[] peers,
             final PrimaryDisk[] disks,
             final int payloadLengthMax,
-            final Id session,
             final Owner owner) {
         this.loop = loop;
         this.peers = peers;
         this.disks = disks;
         this.payloadLengthMax = payloadLengthMax;
-        this.session = session;
         this.owner = owner;
         clients = new NbdClient[disks.length];
         answerCounts = new long[disks.length];
@@ -134,6 +134,11 @@ final class SecondaryConnections {
     /** Whether the secondary is a server that knows no epochs. */
     boolean isForeign() {
         return secondary == Secondary.FOREIGN;
+    }
+
+    /** The name of the primary's session that they are of. */
+    Id session() {
+        return session;
     }
 
     /** Of the connections that stand now: another one after each cut. */
@@ -356,6 +361,7 @@ final class SecondaryConnections {
     private void attach(
             final int disk, final NbdClient client, final Summary own, final Word word) {
         final int ofGeneration = generation;
+        session = own.session();
         ControlRecord.write(
                 record, 0, ControlRecord.ATTACH, 0, 0, session, ControlRecord.flagsOf(word));
         ControlRecord.summary(record, 0, own);

@@ -8,6 +8,7 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
@@ -19,6 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.IntConsumer;
 import java.util.function.Predicate;
 
 /**
@@ -103,6 +105,14 @@ final class SecondaryDisk
 
     long openEpoch() {
         return stream.openEpoch();
+    }
+
+    /** Epochs go on behind this one; what is under way belongs to what was before. */
+    void goOnBehind(final long epoch) {
+        stream.goOnBehind(epoch);
+        if (stream.isDrained()) {
+            onDrained();
+        }
     }
 
     /** Ends the open epoch; the action runs when all of its writes are in the disk. */
@@ -289,6 +299,7 @@ final class SecondaryDisk
                 group.committedEpoch(),
                 group.session().id(),
                 group.stateFlags());
+        ControlRecord.durableEpoch(record, 0, group.durability().epoch());
     }
 
     /** Only at a first meeting it counts. */
@@ -331,7 +342,12 @@ final class SecondaryDisk
             switch (ControlRecord.kind(from, position)) {
                 case ControlRecord.COMMIT -> errno = commit(epoch);
                 case ControlRecord.SEAL -> {
-                    errno = seal(epoch);
+                    final boolean isCaughtUp = (flags & ControlRecord.CAUGHT_UP) != 0;
+                    errno = seal(epoch, isCaughtUp ? 1 : 0);
+                    if (errno == 0 && isCaughtUp) {
+                        whenSealed(epoch, () -> catchUp(epoch, completion, token));
+                        return;
+                    }
                     if (errno == 0) {
                         whenSealed(
                                 epoch, () -> completion.onComplete(token, onSealed(epoch, flags)));
@@ -393,7 +409,12 @@ final class SecondaryDisk
                     }
                     attaching = null;
                     session.offer(
-                            index, client, primary.get(), why -> answer(completion, token, why));
+                            index,
+                            client,
+                            primary.get(),
+                            word,
+                            isEmpty,
+                            why -> answer(completion, token, why));
                 });
     }
 
@@ -422,22 +443,54 @@ final class SecondaryDisk
             answer(completion, token, group.refusalOfChanges());
             return;
         }
-        local.flush(
-                (ignored, errno) -> {
+        flush(
+                () -> group.session().leave(index, refusal -> answer(completion, token, refusal)),
+                completion,
+                token);
+    }
+
+    /** All that makes the disk equal to the primary's is brought to stable storage first. */
+    private void catchUp(final long epoch, final Disk.Completion completion, final long token) {
+        final Id session = group.session().id();
+        flush(
+                () ->
+                        group.session()
+                                .caughtUp(
+                                        index,
+                                        session,
+                                        epoch,
+                                        why -> answer(completion, token, why)),
+                completion,
+                token);
+    }
+
+    private void flush(
+            final Runnable whenFlushed, final Disk.Completion completion, final long token) {
+        flush(
+                errno -> {
                     if (errno == 0) {
-                        group.session().leave(refusal -> answer(completion, token, refusal));
+                        whenFlushed.run();
                     } else {
                         answer(
                                 completion,
                                 token,
                                 "the disk can't be flushed: " + Errno.meaning(errno));
                     }
-                },
-                0);
-        local.poll();
+                });
     }
 
-    private int seal(final long epoch) {
+    /** Brings what is written to stable storage; one that fails ends replication. */
+    void flush(final IntConsumer whenFlushed) {
+        stream.flush((token, errno) -> whenFlushed.accept(errno), 0);
+        stream.poll();
+    }
+
+    /**
+     * Seals an epoch.
+     *
+     * @param more that may be uncommitted: where nothing comes behind it before it is committed
+     */
+    private int seal(final long epoch, final int more) {
         final long open = stream.openEpoch();
         if (epoch < open) {
             return 0;
@@ -446,7 +499,7 @@ final class SecondaryDisk
             return refuse(
                     Errno.EINVAL, "epoch " + epoch + " can't be sealed: the open one is " + open);
         }
-        if (epoch + 1 > group.committedEpoch() + SecondaryCheckpoints.UNCOMMITTED_MAX) {
+        if (epoch + 1 > group.committedEpoch() + SecondaryCheckpoints.UNCOMMITTED_MAX + more) {
             return refuse(
                     Errno.EINVAL,
                     "epoch "

@@ -27,8 +27,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.ToLongFunction;
 
@@ -61,6 +63,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final Succession succession;
     private final Self self;
     private final SecondaryCheckpoints checkpoints;
+    private final Durability durability;
     private ReplicationError error;
     private long committedNanos;
     private boolean isClosed;
@@ -88,6 +91,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         session = new SecondarySession(this, page, self.node(), loop, locals.size());
         succession = new Succession(this, loop, page, self);
         this.self = self;
+        durability = new Durability(this, loop);
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         boolean opened = false;
         try {
@@ -411,6 +415,25 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     void onCommitted() {
         disks.forEach(SecondaryDisk::onCommitted);
         committedNanos = loop.nanoTime();
+        durability.onCommitted();
+    }
+
+    /** The last committed epoch of which all is on stable storage. */
+    Durability durability() {
+        return durability;
+    }
+
+    /** Flushes all disks; answers whether all of them are. */
+    void flush(final Consumer<Boolean> whenFlushed) {
+        final AtomicBoolean isDone = new AtomicBoolean(true);
+        forEachDisk(
+                (disk, whenDone) ->
+                        disk.flush(
+                                errno -> {
+                                    isDone.compareAndSet(true, errno == 0);
+                                    whenDone.run();
+                                }),
+                () -> whenFlushed.accept(isDone.get()));
     }
 
     void onLink() {
@@ -419,9 +442,38 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         }
     }
 
-    /** Whether pre-images are saved. */
+    /** Whether the stream is taken. */
+    boolean isStarted() {
+        return !isClosed && hasBuffers && page.state() == GroupPage.RUNNING;
+    }
+
+    /**
+     * Whether pre-images are saved: there is a checkpoint to go back to, or who writes is no
+     * lockstep.
+     */
     boolean isReplicating() {
-        return hasBuffers && page.state() == GroupPage.RUNNING;
+        return isStarted() && self.node().standing() != Standing.INCONSISTENT;
+    }
+
+    /**
+     * A primary begins to make the disks equal: in one epoch on all of them, which is the open one
+     * of that which has sealed most. Where there is no checkpoint to keep, epochs go on behind
+     * those that the primary counts.
+     */
+    void beginCatchUp(final long epochThere) {
+        final boolean isKept = self.node().standing().isConsistent();
+        final long sealed =
+                disks.stream().mapToLong(SecondaryDisk::openEpoch).max().orElseThrow() - 1;
+        final long last = isKept ? sealed : Math.max(sealed, epochThere);
+        for (final SecondaryDisk disk : disks) {
+            if (disk.openEpoch() <= last) {
+                disk.goOnBehind(last);
+            }
+        }
+        if (!isKept && last > committedEpoch()) {
+            page.commit(last);
+            checkpoints.goOn();
+        }
     }
 
     /** Why the stream is refused; empty where it is not. */
@@ -466,7 +518,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     int stateFlags() {
-        return (isReplicating() ? ControlRecord.STARTED : 0)
+        return (isStarted() ? ControlRecord.STARTED : 0)
                 | (hasFailedOver ? ControlRecord.FAILED_OVER : 0)
                 | (error != null ? ControlRecord.BROKEN : 0);
     }

@@ -10,10 +10,13 @@ import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
 
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
 /**
@@ -26,14 +29,25 @@ final class SecondarySession {
      * A primary that has presented itself for a disk, and waits for the other disks and the record.
      */
     private record Candidate(
-            ControlSpace.Client client, Summary primary, Consumer<String> whenJudged) {}
+            ControlSpace.Client client,
+            Summary primary,
+            boolean isSynchronised,
+            Consumer<String> whenJudged) {}
 
     private final SecondaryGroup group;
     private final GroupPage page;
     private final Node node;
     private final IoLoop loop;
     private final Candidate[] candidates;
-    private final List<Consumer<String>> leaving = new ArrayList<>();
+
+    /** Those of each disk who are told when the primary has left, or has made all disks equal. */
+    private final Map<Integer, Consumer<String>> leaving = new TreeMap<>();
+
+    private final Map<Integer, Consumer<String>> caughtUp = new TreeMap<>();
+
+    /** Who is attached, as it presented itself; null for none. */
+    private Summary attached;
+
     private boolean isLinked;
     private long heardNanos;
 
@@ -82,7 +96,7 @@ final class SecondarySession {
         if (group.isOver()) {
             return "replication has ended: " + group.ending() + "; set the pair up anew";
         }
-        if (!group.isReplicating()) {
+        if (!group.isStarted()) {
             return "replication is not started on the secondary; start it there"
                     + " (xen-set-replication)";
         }
@@ -92,12 +106,15 @@ final class SecondarySession {
     /**
      * A primary presents itself for a disk, and may attach.
      *
+     * @param isEmpty whether the disk has no data at all
      * @param whenJudged is told null when it is attached, or why it is not
      */
     void offer(
             final int disk,
             final ControlSpace.Client client,
             final Summary primary,
+            final Word word,
+            final boolean isEmpty,
             final Consumer<String> whenJudged) {
         for (int i = 0; i < candidates.length; i++) {
             final Candidate other = candidates[i];
@@ -106,7 +123,8 @@ final class SecondarySession {
                 other.whenJudged.accept("another connection of a primary attaches");
             }
         }
-        candidates[disk] = new Candidate(client, primary, whenJudged);
+        final boolean isSynchronised = Meeting.of(primary, summary(isEmpty), word).isSynchronised();
+        candidates[disk] = new Candidate(client, primary, isSynchronised, whenJudged);
         for (final Candidate candidate : candidates) {
             if (candidate == null) {
                 return;
@@ -123,8 +141,9 @@ final class SecondarySession {
         // What an old connection still has in its buffers must not come late.
         group.detachAll(client -> isNoneOf(admitted, client));
         leaving.clear();
-        page.session(primary.session());
-        node.follow(primary, group.committedEpoch())
+        caughtUp.clear();
+        attached = primary;
+        recordAttached(admitted, primary)
                 .whenComplete(
                         (done, thrown) -> {
                             for (int i = 0; i < admitted.length; i++) {
@@ -132,6 +151,27 @@ final class SecondarySession {
                             }
                             group.onLink();
                         });
+    }
+
+    /**
+     * In the midst of a synchronisation the node stands where it stood, whether that begins or the
+     * primary comes again.
+     */
+    private CompletableFuture<Void> recordAttached(
+            final Candidate[] admitted, final Summary primary) {
+        final boolean isBegun = Arrays.stream(admitted).anyMatch(one -> one.isSynchronised);
+        final boolean goesOn = primary.session().equals(id());
+        if (isBegun) {
+            group.beginCatchUp(primary.committedEpoch());
+            page.catchingUp(primary.session());
+        }
+        page.session(primary.session());
+        if (isBegun) {
+            return node.catchUp(primary, group.committedEpoch());
+        }
+        return goesOn && page.isCatchingUp()
+                ? CompletableFuture.completedFuture(null)
+                : node.follow(primary, group.committedEpoch());
     }
 
     private void settle(final int disk, final Candidate admitted, final Throwable thrown) {
@@ -167,14 +207,49 @@ final class SecondarySession {
     // ---- The end of it.
 
     /** A disk is flushed, and the primary leaves it in good order; recorded when it is the last. */
-    void leave(final Consumer<String> whenLeft) {
-        leaving.add(whenLeft);
+    void leave(final int disk, final Consumer<String> whenLeft) {
+        leaving.put(disk, whenLeft);
         if (leaving.size() == candidates.length) {
-            final List<Consumer<String>> all = List.copyOf(leaving);
+            final List<Consumer<String>> all = List.copyOf(leaving.values());
             leaving.clear();
             node.leave(id(), group.committedEpoch())
                     .whenComplete((done, thrown) -> end(all, thrown));
         }
+    }
+
+    /**
+     * A disk has what it is to have to be equal, on stable storage; when it is the last of them the
+     * epoch is committed, and it is recorded that the node follows.
+     *
+     * @param of the session that has made it so
+     */
+    void caughtUp(
+            final int disk, final Id of, final long epoch, final Consumer<String> whenRecorded) {
+        if (!of.equals(id())) {
+            whenRecorded.accept("another session has begun");
+            return;
+        }
+        caughtUp.put(disk, whenRecorded);
+        if (caughtUp.size() < candidates.length) {
+            return;
+        }
+        final List<Consumer<String>> all = List.copyOf(caughtUp.values());
+        caughtUp.clear();
+        final String refusal = group.commitUnlessRefused(epoch);
+        if (refusal != null) {
+            all.forEach(one -> one.accept(refusal));
+            return;
+        }
+        group.durability().onDurable(epoch);
+        node.follow(attached, epoch)
+                .whenComplete(
+                        (done, thrown) -> {
+                            if (thrown == null && of.equals(id())) {
+                                page.catchingUp(Id.NONE);
+                            }
+                            all.forEach(
+                                    one -> one.accept(thrown == null ? null : thrown.getMessage()));
+                        });
     }
 
     /** The primary goes on without this node. */

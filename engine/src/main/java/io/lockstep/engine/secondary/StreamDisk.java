@@ -95,9 +95,15 @@ final class StreamDisk extends LayeredDisk {
 
     /** Ends the open epoch: what comes from now on belongs to the next. */
     void seal() {
-        assert sealedCount == 0 : "the epoch before has not drained";
         openEpoch++;
-        sealedCount = openCount;
+        sealedCount += openCount;
+        openCount = 0;
+    }
+
+    /** Epochs go on behind another one; what is under way belongs to what was before. */
+    void goOnBehind(final long epoch) {
+        openEpoch = epoch + 1;
+        sealedCount += openCount;
         openCount = 0;
     }
 

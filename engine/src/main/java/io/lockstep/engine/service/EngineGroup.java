@@ -9,6 +9,7 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.Peer;
@@ -292,6 +293,7 @@ final class EngineGroup implements ReplicationGroup {
                             members.stream().map(this::below).toList(),
                             members.stream().map(EngineDisk::peer).toList(),
                             state.self(),
+                            state.tracking(),
                             options.primary(),
                             options.groupEvents());
         } catch (final IOException e) {
@@ -423,6 +425,11 @@ final class EngineGroup implements ReplicationGroup {
     @Override
     public boolean hasFailedOver() {
         return current().map(ReplicationGroup::hasFailedOver).orElse(false);
+    }
+
+    @Override
+    public Optional<SynchronisationStatus> synchronisation() {
+        return current().flatMap(ReplicationGroup::synchronisation);
     }
 
     @Override

@@ -154,10 +154,10 @@ public final class Meeting {
     }
 
     /**
-     * Whether a secondary is behind where its primary knew it to be: an old copy was put in its
-     * place, so that nothing is known of what it lacks.
+     * Whether a secondary is behind where its primary knew it to be: its buffers are gone, or an
+     * old copy was put in its place.
      */
-    public static boolean isOldCopy(final Summary primary, final Summary secondary) {
+    private static boolean isOldCopy(final Summary primary, final Summary secondary) {
         return secondary.committedEpoch() < primary.committedEpoch();
     }
 

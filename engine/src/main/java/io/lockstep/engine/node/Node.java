@@ -166,6 +166,15 @@ public final class Node {
                 (now, then) -> now.draft().committedEpoch(committedEpoch).standing(then));
     }
 
+    /** What a secondary has committed is on stable storage up to the end of an epoch. */
+    public CompletableFuture<Void> durable(final long epoch) {
+        return stay(
+                now ->
+                        now.standing() == Standing.FOLLOWING && epoch > now.committedEpoch()
+                                ? now.draft().committedEpoch(epoch)
+                                : now.draft());
+    }
+
     /** The buffers are gone, and the disks between two checkpoints. */
     public CompletableFuture<Void> tear() {
         return happen(

@@ -25,10 +25,10 @@ final class PeerTracking {
         equalEpoch = openEpoch;
     }
 
-    /** The peer's disks are equal but for what came in this epoch, and durable so. */
-    void onCaughtUp(final Id peer, final long openEpoch) {
+    /** The peer's disks are equal as of an epoch, and durable so. */
+    void onCaughtUp(final Id peer, final long epoch, final long openEpoch) {
         equal = peer;
-        tracking.know(peer, openEpoch);
+        tracking.know(peer, epoch, openEpoch);
     }
 
     /** The linked peer has made durable what was written up to the end of an epoch. */
@@ -36,7 +36,7 @@ final class PeerTracking {
         if (tracking.isKnown(equal)) {
             tracking.onDurable(epoch, openEpoch);
         } else if (!equal.isNone() && epoch >= equalEpoch) {
-            tracking.know(equal, openEpoch);
+            tracking.know(equal, epoch, openEpoch);
         }
     }
 }

@@ -428,7 +428,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         @Override
         public void onCaughtUp() {
             reign.onCaughtUp(epochs.committed());
-            peerTracking.onCaughtUp(reign.peer(), epochs.open());
+            peerTracking.onCaughtUp(reign.peer(), epochs.committed(), epochs.open());
             events.synchronised();
         }
     }

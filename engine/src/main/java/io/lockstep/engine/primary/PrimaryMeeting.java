@@ -94,7 +94,7 @@ final class PrimaryMeeting {
             final Summary secondary,
             final Meeting.Answer answer,
             final Link.Judgement judgement) {
-        if (!tracking.isKnown(secondary.node()) || Meeting.isOldCopy(own, secondary)) {
+        if (!tracking.isKnown(secondary.node(), secondary.committedEpoch())) {
             synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
         }
         linkLoop.execute(() -> judgement.onJudged(null, own, reign.word()));

@@ -172,6 +172,15 @@ final class RoomQueue {
         }
     }
 
+    /** One that is done may have others come. */
+    private void lookAtDrains() {
+        if (!drains.isEmpty()) {
+            final List<Waiting> all = List.copyOf(drains);
+            drains.clear();
+            all.stream().filter(one -> !one.enterAgain()).forEach(drains::add);
+        }
+    }
+
     private void use() {
         wakeUp.onAwake();
         boolean isFull = false;
@@ -184,7 +193,7 @@ final class RoomQueue {
         if (isFull) {
             onFull.run();
         }
-        drains.removeIf(Waiting::enterAgain);
+        lookAtDrains();
         isAsked = !waiting.isEmpty() || !drains.isEmpty();
     }
 }

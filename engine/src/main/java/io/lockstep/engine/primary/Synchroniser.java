@@ -218,8 +218,11 @@ final class Synchroniser {
         return phase == Phase.SENDING && !isLooking && !isQueued;
     }
 
-    /** Something was answered. */
+    /** Something was answered; perhaps of this. */
     private boolean sendAgain() {
+        if (maySend() && !sent.isEmpty() && sent.element().frame >= log.released()) {
+            return false;
+        }
         isWatching = false;
         send();
         return true;

@@ -1,28 +1,32 @@
 package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Node;
 
 import java.util.concurrent.TimeUnit;
 
 /**
- * Makes committed epochs durable in the background, one flush of all disks at a time, and knows up
- * to which one they are. Nobody waits for it; a flush that fails is told by the disk, and tried
- * again. On the group's loop.
+ * Makes committed epochs durable in the background, one flush of all disks at a time, and records
+ * up to which one they are: what a primary has forgotten because of that, the node will know of.
+ * Nobody waits for it; a flush that fails is told by the disk, and tried again. On the group's
+ * loop.
  */
 final class Durability {
-    private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(5);
 
     private final SecondaryGroup group;
+    private final Node node;
     private final IoLoop loop;
     private long epoch;
     private boolean isUnderWay;
 
-    Durability(final SecondaryGroup group, final IoLoop loop) {
+    Durability(final SecondaryGroup group, final Node node, final IoLoop loop) {
         this.group = group;
+        this.node = node;
         this.loop = loop;
     }
 
-    /** The last committed epoch of which all is on stable storage, as far as this process knows. */
+    /** The last epoch that is committed, durable and recorded, as far as this process knows. */
     long epoch() {
         return epoch;
     }
@@ -48,13 +52,22 @@ final class Durability {
         final long committed = group.committedEpoch();
         group.flush(
                 isDone -> {
-                    isUnderWay = false;
                     if (isDone) {
-                        onDurable(committed);
-                    }
-                    if (group.committedEpoch() > epoch) {
-                        onCommitted();
+                        node.durable(committed)
+                                .whenComplete((done, thrown) -> end(committed, thrown == null));
+                    } else {
+                        end(committed, false);
                     }
                 });
+    }
+
+    private void end(final long committed, final boolean isDone) {
+        isUnderWay = false;
+        if (isDone) {
+            onDurable(committed);
+        }
+        if (group.committedEpoch() > epoch) {
+            onCommitted();
+        }
     }
 }

@@ -91,7 +91,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         session = new SecondarySession(this, page, self.node(), loop, locals.size());
         succession = new Succession(this, loop, page, self);
         this.self = self;
-        durability = new Durability(this, loop);
+        durability = new Durability(this, self.node(), loop);
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         boolean opened = false;
         try {

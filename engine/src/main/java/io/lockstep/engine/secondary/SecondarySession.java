@@ -240,11 +240,11 @@ final class SecondarySession {
             all.forEach(one -> one.accept(refusal));
             return;
         }
-        group.durability().onDurable(epoch);
         node.follow(attached, epoch)
                 .whenComplete(
                         (done, thrown) -> {
                             if (thrown == null && of.equals(id())) {
+                                group.durability().onDurable(epoch);
                                 page.catchingUp(Id.NONE);
                             }
                             all.forEach(

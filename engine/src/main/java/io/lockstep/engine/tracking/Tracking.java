@@ -122,7 +122,17 @@ public final class Tracking implements AutoCloseable {
         }
     }
 
-    /** Whether a peer lacks no more than what is noted. */
+    /**
+     * Whether a peer lacks no more than what is noted.
+     *
+     * @param epoch of which it has all on stable storage: one that has less than it once had is an
+     *     old copy of itself
+     */
+    public boolean isKnown(final Id peer, final long epoch) {
+        return isKnown(peer) && epoch >= page.base();
+    }
+
+    /** Whether it is known what a peer lacks that is as it said last. */
     public boolean isKnown(final Id peer) {
         return !peer.isNone() && page.peer().equals(peer);
     }
@@ -130,20 +140,24 @@ public final class Tracking implements AutoCloseable {
     /**
      * A peer lacks no more than what is noted, from now on.
      *
+     * @param epoch of which it has all on stable storage
      * @param openEpoch to which belongs what is changed now
      */
-    public void know(final Id peer, final long openEpoch) {
+    public void know(final Id peer, final long epoch, final long openEpoch) {
+        page.peer(Id.NONE);
+        page.base(epoch);
         page.peer(peer);
         olderEpoch = openEpoch;
     }
 
     /**
-     * The known peer has made durable what was changed up to the end of an epoch.
+     * The known peer has made durable what was changed up to the end of an epoch, and will know.
      *
      * @param openEpoch to which belongs what is changed now
      */
     public void onDurable(final long epoch, final long openEpoch) {
         if (epoch >= olderEpoch) {
+            page.base(olderEpoch);
             maps.forEach(ChangeMap::exchange);
             olderEpoch = openEpoch;
         }

@@ -20,6 +20,7 @@ final class TrackingPage implements AutoCloseable {
     private static final long AT_DISKS = 8;
     private static final long AT_BOOT = 16;
     private static final long AT_PEER = 32;
+    private static final long AT_BASE = 48;
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final VarHandle WORD = LONG.varHandle();
@@ -70,6 +71,15 @@ final class TrackingPage implements AutoCloseable {
 
     void peer(final Id peer) {
         put(AT_PEER, peer);
+    }
+
+    /** The maps have what was changed behind this epoch. */
+    long base() {
+        return page.get(LONG, AT_BASE);
+    }
+
+    void base(final long epoch) {
+        WORD.setRelease(page, AT_BASE, epoch);
     }
 
     private Id get(final long at) {

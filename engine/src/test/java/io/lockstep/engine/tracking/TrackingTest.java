@@ -27,7 +27,7 @@ final class TrackingTest {
         try (Tracking tracking = Tracking.open(directory, LENGTHS, BOOT)) {
             assertFalse(tracking.isKnown(PEER));
             assertFalse(tracking.isKnown(Id.NONE));
-            tracking.know(PEER, 1);
+            tracking.know(PEER, 0, 1);
             tracking.mark(0, 4096, 1);
             tracking.mark(1, (5L << 40) - 1, 1);
         }
@@ -61,7 +61,7 @@ final class TrackingTest {
 
     private void open(final Id boot, final List<Long> lengths) throws Exception {
         try (Tracking tracking = Tracking.open(directory, lengths, boot)) {
-            tracking.know(PEER, 1);
+            tracking.know(PEER, 0, 1);
             tracking.mark(0, 0, 1);
         }
     }
@@ -69,7 +69,7 @@ final class TrackingTest {
     @Test
     void whatIsDurableThereIsDroppedAnExchangeLater() {
         final Tracking tracking = Tracking.inMemory(LENGTHS);
-        tracking.know(PEER, 5);
+        tracking.know(PEER, 4, 5);
         tracking.mark(0, 0, 1); // in epoch 5
         tracking.onDurable(4, 6);
         assertEquals(4096, tracking.length());
@@ -81,6 +81,21 @@ final class TrackingTest {
         tracking.onDurable(6, 7);
         assertEquals(4096, tracking.length());
         assertEquals((1 << 20) / 4096, tracking.disk(0).next(0));
+    }
+
+    @Test
+    void whoHasLessThanItOnceHadIsNotKnown() {
+        final Tracking tracking = Tracking.inMemory(LENGTHS);
+        tracking.know(PEER, 4, 5);
+        assertTrue(tracking.isKnown(PEER, 4));
+        assertFalse(tracking.isKnown(PEER, 3));
+        tracking.onDurable(7, 8);
+        assertTrue(tracking.isKnown(PEER, 5), "what is noted is of epoch 5 on");
+        assertFalse(tracking.isKnown(PEER, 4));
+        tracking.onDurable(7, 8);
+        assertTrue(tracking.isKnown(PEER, 5));
+        tracking.onDurable(8, 9);
+        assertFalse(tracking.isKnown(PEER, 7));
     }
 
     @Test

@@ -112,6 +112,15 @@ final class BlockSet {
         return part != null && (part[word(block)] & 1L << block) != 0;
     }
 
+    /** Whether it has all blocks that a range touches. */
+    boolean hasAll(final long offset, final long end) {
+        long block = offset >> BLOCK_BITS;
+        while (block << BLOCK_BITS < end && has(block)) {
+            block++;
+        }
+        return block << BLOCK_BITS >= end;
+    }
+
     /** Takes out the blocks that lie as a whole in a range; the disk's last one may be shorter. */
     void removeWhole(final long offset, final long end, final long diskLength) {
         if (count == 0) {

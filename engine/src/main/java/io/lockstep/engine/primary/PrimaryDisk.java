@@ -130,6 +130,7 @@ final class PrimaryDisk extends LayeredDisk {
                         NOBODY,
                         0);
         operation.isHole = isHole;
+        operation.isOfSynchroniser = true;
         if (!claim(operation)) {
             give(operation);
             return -1;
@@ -201,7 +202,7 @@ final class PrimaryDisk extends LayeredDisk {
 
     @Override
     public boolean hasWriteWindow(final long offset, final int length) {
-        return length <= log.payloadLengthMax() && !group.isDetached();
+        return length <= log.payloadLengthMax() && room.isLogging();
     }
 
     /** Lends the place in the log that the payload would be copied to. */
@@ -310,8 +311,15 @@ final class PrimaryDisk extends LayeredDisk {
         operation.pieceEnd = Math.min(operation.end, operation.cursor + lengthMax);
         final long length = operation.pieceEnd - operation.cursor;
         operation.frame = -1;
-        if (group.isDetached()) {
+        if (!room.isLogging()) {
+            dropPlace(operation);
             tracking.mark(number, operation.cursor, length);
+            waiting.add(operation.cursor, operation.pieceEnd);
+            return true;
+        }
+        if (isSentLater(operation)) {
+            tracking.mark(number, operation.cursor, length);
+            touched.add(operation.cursor, operation.pieceEnd);
             return true;
         }
         final long frame =
@@ -354,6 +362,22 @@ final class PrimaryDisk extends LayeredDisk {
                     length);
         }
         return true;
+    }
+
+    /** A synchronisation comes to all of it yet: it is noted, and need not be sent twice. */
+    private boolean isSentLater(final Operation operation) {
+        return !waiting.isEmpty()
+                && !operation.isOfSynchroniser
+                && !operation.isInLog
+                && operation.kind != ForwardLog.Kind.FLUSH
+                && waiting.hasAll(operation.cursor, operation.pieceEnd);
+    }
+
+    /** What was received into the log is written from there, and goes no further. */
+    private void dropPlace(final Operation operation) {
+        if (operation.isInLog) {
+            operation.isPlaceSpare = true;
+        }
     }
 
     private void begin(final long index) {
@@ -431,6 +455,9 @@ final class PrimaryDisk extends LayeredDisk {
         final Completion completion = operation.completion;
         final long token = operation.token;
         final boolean isChange = operation.kind != ForwardLog.Kind.FLUSH;
+        if (operation.isPlaceSpare) {
+            log.cancel((int) operation.position, operation.end - operation.offset);
+        }
         give(operation);
         if (isChange && errno == 0 && reign.isGated()) {
             reign.acknowledge(() -> complete(completion, token, 0));
@@ -468,6 +495,8 @@ final class PrimaryDisk extends LayeredDisk {
         operation.flags = 0;
         operation.isInLog = false;
         operation.isHole = false;
+        operation.isOfSynchroniser = false;
+        operation.isPlaceSpare = false;
         operation.completion = completion;
         operation.token = token;
         return operation;
@@ -490,6 +519,12 @@ final class PrimaryDisk extends LayeredDisk {
         private long end;
         private MemorySegment memory;
         private long position;
+
+        /** The place in the log is not its frame's, which it has none of. */
+        private boolean isPlaceSpare;
+
+        /** It is none of the guest's. */
+        private boolean isOfSynchroniser;
 
         /** The local disk has nothing there. */
         private boolean isHole;

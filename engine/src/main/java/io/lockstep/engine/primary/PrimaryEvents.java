@@ -65,6 +65,27 @@ final class PrimaryEvents {
                         + " done");
     }
 
+    /** The guest waits for the secondary no more. */
+    void ahead(final boolean isLinked) {
+        tell(
+                Event.SYNCHRONISING,
+                "",
+                "the forward log is full, and the secondary at "
+                        + peer
+                        + (isLinked ? " is too slow" : " is away")
+                        + ": the guest goes on, and what it changes is sent later; until then a"
+                        + " failover returns to epoch "
+                        + committedEpoch.getAsLong());
+    }
+
+    /** Why nothing is sealed or committed. */
+    String behind() {
+        return "the secondary at "
+                + peer
+                + " is behind, and the guest goes on without it: nothing was sealed or committed;"
+                + " what it lacks is sent when it has caught up with the log";
+    }
+
     void synchronised() {
         tell(
                 Event.SYNCHRONISED,

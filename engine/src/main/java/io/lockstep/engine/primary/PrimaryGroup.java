@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * The primary side of a disk group: serves the guest from the local disks, and forwards what
@@ -30,6 +31,12 @@ import java.util.concurrent.CompletableFuture;
  * positions of the {@link ForwardLog}, and tell each other of the rest by {@link IoLoop#execute}.
  */
 public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
+    /**
+     * A secondary that takes longer for what is in a full log is one that the guest does not wait
+     * for, where it may pull ahead.
+     */
+    private static final long LAG_NANOS_MAX = TimeUnit.SECONDS.toNanos(2);
+
     private final IoLoop guestLoop;
     private final IoLoop linkLoop;
     private final PrimaryOptions options;
@@ -58,6 +65,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private final Synchroniser synchroniser;
     private final PeerTracking peerTracking;
+    private final PrimaryMeeting meeting;
 
     private PrimaryGroup(
             final IoLoop guestLoop,
@@ -90,7 +98,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         synchroniser = new Synchroniser(guestLoop, disks, log, room, new Synchronisation());
         peerTracking = new PeerTracking(tracking);
-        final PrimaryMeeting meeting =
+        meeting =
                 new PrimaryMeeting(
                         linkLoop, reign, emptyDisks, tracking, synchroniser, this::skipLog);
         link =
@@ -353,9 +361,39 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** Does what the policy says. */
     private void onFullLog() {
-        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached()) {
-            giveUp(GroupEvents.Event.DETACHED, events.fullLog());
+        if (!room.isLogging()) {
+            return;
         }
+        switch (options.fullLog()) {
+            case DETACH -> giveUp(GroupEvents.Event.DETACHED, events.fullLog());
+            case AHEAD -> {
+                final boolean isTooLate = !presence.isLinked() || room.lagNanos() > LAG_NANOS_MAX;
+                if (state == GroupStatus.State.RUNNING && !presence.isForeign() && isTooLate) {
+                    goAhead();
+                }
+            }
+            case BLOCK -> {}
+        }
+    }
+
+    /** What the guest changes is noted, until the secondary has caught up with the log. */
+    private void goAhead() {
+        room.goAhead();
+        synchroniser.suspend();
+        reign.onGivenUp();
+        events.ahead(presence.isLinked());
+        epochs.fail(epoch -> events.behind());
+        room.watch(this::isLogAnswered);
+    }
+
+    /** The link attaches anew then, and what was noted is sent. */
+    private boolean isLogAnswered() {
+        if (!room.isLogging() && presence.isLinked() && log.released() == log.appended()) {
+            meeting.onCaughtUpWithLog();
+            attachAgain();
+            return true;
+        }
+        return room.isLogging();
     }
 
     void onDecided() {
@@ -409,6 +447,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     /** What is in the log is not sent any more: it is noted, and sent as it is then. */
     private void skipLog() {
         final long end = log.appended();
+        room.logAgain();
         linkLoop.execute(() -> link.skip(end));
         epochs.fail(
                 epoch ->
@@ -468,6 +507,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 state == GroupStatus.State.RUNNING
                         && presence.isLinked()
                         && !presence.isForeign()
+                        && room.isLogging()
                         && !synchroniser.isUnderWay()
                         && log.released() == log.appended();
         if (!hasAll) {

@@ -1,6 +1,7 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.tracking.Tracking;
@@ -18,6 +19,12 @@ final class PrimaryMeeting {
     private final Tracking tracking;
     private final Synchroniser synchroniser;
     private final Runnable onSessionBegun;
+
+    /** A secondary whose session this is lacks what the sets have, and no more. */
+    private Id caughtUpWithLog = Id.NONE;
+
+    /** What is prepared is the rest of one before, or of what the guest did ahead. */
+    private boolean isRest;
 
     /** Disks that were found equal since the link was up last, under the session that there is. */
     private int equalCount;
@@ -63,6 +70,13 @@ final class PrimaryMeeting {
         }
     }
 
+    /**
+     * The guest has pulled ahead, and the secondary has all that was in the log: it attaches anew.
+     */
+    void onCaughtUpWithLog() {
+        caughtUpWithLog = reign.session();
+    }
+
     /** The link is up, or could not be made. */
     void onTried() {
         equalCount = 0;
@@ -75,9 +89,17 @@ final class PrimaryMeeting {
             final Link.Judgement judgement,
             final Runnable attachAgain) {
         final boolean isMixed = equalCount > 0;
+        final boolean hasLog =
+                !caughtUpWithLog.isNone() && secondary.session().equals(caughtUpWithLog);
+        caughtUpWithLog = Id.NONE;
         final CompletableFuture<Void> begun = reign.beginSession();
         onSessionBegun.run();
-        synchroniser.prepare();
+        isRest = hasLog;
+        if (hasLog) {
+            synchroniser.prepareRest();
+        } else {
+            synchroniser.prepare();
+        }
         begun.whenComplete(
                 (done, thrown) -> {
                     if (isMixed || thrown != null || !synchroniser.isPrepared()) {
@@ -94,7 +116,7 @@ final class PrimaryMeeting {
             final Summary secondary,
             final Meeting.Answer answer,
             final Link.Judgement judgement) {
-        if (!tracking.isKnown(secondary.node(), secondary.committedEpoch())) {
+        if (!isRest && !tracking.isKnown(secondary.node(), secondary.committedEpoch())) {
             synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
         }
         linkLoop.execute(() -> judgement.onJudged(null, own, reign.word()));

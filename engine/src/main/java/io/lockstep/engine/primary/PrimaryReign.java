@@ -253,7 +253,7 @@ final class PrimaryReign {
         isGated |= isMet;
     }
 
-    /** The same, and what is missing there is not in the log either. */
+    /** The same, and what is missing there is not all in the log. */
     void onGivenUp() {
         isLogGone = true;
         onLost();

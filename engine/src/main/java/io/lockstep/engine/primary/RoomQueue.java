@@ -35,6 +35,9 @@ final class RoomQueue {
 
     private boolean isOver;
 
+    /** Nothing goes into the log for now. */
+    private boolean isAhead;
+
     /** Of a process that will end: whether there is no use in waiting. */
     private BooleanSupplier isHopeless = () -> false;
 
@@ -64,7 +67,7 @@ final class RoomQueue {
     }
 
     private boolean isLate() {
-        if (lagNanosMax == 0 || !isPeerThere) {
+        if (lagNanosMax == 0 || !isPeerThere || isAhead) {
             return false;
         }
         final long released = log.released();
@@ -100,6 +103,22 @@ final class RoomQueue {
 
     boolean isOver() {
         return isOver;
+    }
+
+    /** Nothing goes into the log, and nobody waits, until {@link #logAgain}. */
+    void goAhead() {
+        isAhead = true;
+        tell();
+    }
+
+    /** What comes goes into the log again. */
+    void logAgain() {
+        isAhead = false;
+    }
+
+    /** Whether what comes goes into the log. */
+    boolean isLogging() {
+        return !isOver && !isAhead;
     }
 
     /** The process will end: from now on nobody waits where there is no use in it. */

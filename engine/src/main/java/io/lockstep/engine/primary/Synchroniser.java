@@ -151,6 +151,18 @@ final class Synchroniser {
         }
     }
 
+    /** The same where no more is to be sent than what the sets have by now. */
+    void prepareRest() {
+        phase = Phase.PREPARED;
+        forgetLook();
+    }
+
+    /** The guest pulls ahead; the sets keep what is still to be sent, and get what it changes. */
+    void suspend() {
+        phase = Phase.NONE;
+        forgetLook();
+    }
+
     /**
      * It is not known what the secondary lacks of a disk: all of it is to be sent.
      *

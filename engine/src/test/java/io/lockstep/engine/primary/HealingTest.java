@@ -62,6 +62,7 @@ final class HealingTest {
     private final Tracking tracking = Tracking.inMemory(List.of((long) LENGTH, (long) LENGTH));
     private final Random random = new Random(1);
 
+    private FullLogPolicy fullLog = FullLogPolicy.BLOCK;
     private Self primarySelf = Selves.fresh(2);
     private Self secondarySelf = Selves.fresh(1);
     private Life primaryLife;
@@ -158,6 +159,23 @@ final class HealingTest {
         for (int i = 0; i < 300; i++) {
             write(random.nextInt(2), random.nextInt(LENGTH - 9000), 1 + random.nextInt(9000));
         }
+        awaitEqual();
+        checkpointsWork();
+    }
+
+    @Test
+    void theGuestPullsAheadOfASecondaryThatIsAway() throws Exception {
+        fullLog = FullLogPolicy.AHEAD;
+        fill("primary");
+        startSecondary();
+        startPrimary();
+        awaitEqual();
+        checkpointsWork();
+        killSecondary();
+        for (int i = 0; i < 5; i++) {
+            write(i % 2, 0, LENGTH - i); // more than the log holds
+        }
+        startSecondary();
         awaitEqual();
         checkpointsWork();
     }
@@ -379,7 +397,7 @@ final class HealingTest {
                                     peers,
                                     primarySelf,
                                     tracking,
-                                    new PrimaryOptions(LOG_LENGTH, FullLogPolicy.BLOCK, Word.NONE),
+                                    new PrimaryOptions(LOG_LENGTH, fullLog, Word.NONE),
                                     (event, name, epoch, sentence) -> events.add(event));
                     life.opened.add(primary);
                     return primary.start();

@@ -337,9 +337,23 @@ public final class ServerTransmission {
         if (request.command != Nbd.CMD_READ && request.command != Nbd.CMD_WRITE) {
             reject(Nbd.EINVAL, "the control space is only read and written");
         }
-        if (!isWithin(request.offset, request.length, Nbd.CONTROL_LENGTH)) {
+        if (!isWithin(request.offset, request.length, Nbd.CONTROL_LENGTH) && !readsHashes()) {
             reject(Nbd.EINVAL, "request lies beyond the end of the control space");
         }
+    }
+
+    private boolean readsHashes() {
+        final long pieces =
+                (negotiated.export().size() + Nbd.CONTROL_PIECE_LENGTH - 1)
+                        / Nbd.CONTROL_PIECE_LENGTH;
+        return request.command == Nbd.CMD_READ
+                && request.offset % Nbd.CONTROL_HASH_LENGTH == 0
+                && request.length % Nbd.CONTROL_HASH_LENGTH == 0
+                && request.length <= Nbd.CONTROL_HASHES_MAX
+                && isWithin(
+                        request.offset - Nbd.CONTROL_HASHES,
+                        request.length,
+                        pieces * Nbd.CONTROL_HASH_LENGTH);
     }
 
     private void checkBlockStatus() {

@@ -351,7 +351,7 @@ final class SecondarySide implements ServerEvents {
     private record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpace {
         @Override
         public void read(
-                final int offset,
+                final long offset,
                 final int length,
                 final MemorySegment into,
                 final long position,

@@ -61,6 +61,13 @@ final class Link {
         /** The commit of an epoch was answered, or its seals, which commit as well. */
         void onCommitted(long epoch);
 
+        /**
+         * What both hold was compared, or was not ({@link Comparison#NOT_DONE}).
+         *
+         * @param differing a bit for each piece that differs, the lowest for the first
+         */
+        void onCompared(int disk, long offset, long length, long differing);
+
         /** The secondary has made durable all up to the end of an epoch. */
         void onDurable(long epoch);
 
@@ -106,6 +113,9 @@ final class Link {
 
     private long released;
 
+    /** Those before this one were sent on connections before. */
+    private long sentBefore;
+
     /** Those before this one are not sent any more: what they change is sent otherwise. */
     private long skipped;
 
@@ -133,6 +143,7 @@ final class Link {
     private final boolean[] beats;
 
     private final Farewell farewell;
+    private final Comparison comparison;
 
     private final Runnable workTask = this::workSoon;
 
@@ -151,6 +162,7 @@ final class Link {
                 new SecondaryConnections(
                         loop, peers, disks, log.payloadLengthMax(), new ConnectionEvents());
         farewell = new Farewell(loop, connections);
+        comparison = new Comparison(log);
         answered = new boolean[log.frames()];
         answeredMask = answered.length - 1;
         onAnswer = this::onAnswer;
@@ -248,8 +260,10 @@ final class Link {
         @Override
         public void onUp(final long sealedEpoch, final long committedEpoch) {
             released = log.released();
+            sentBefore = Math.max(sentBefore, next);
             next = released;
             caughtUpSeal = -1;
+            comparison.reset();
             durable = 0;
             inFlightBytes = 0;
             zeroesInFlightBytes = 0;
@@ -361,6 +375,7 @@ final class Link {
                                     onAnswer,
                                     token(frame));
                     case FLUSH -> client.flush(onAnswer, token(frame));
+                    case HASH -> compare(client, frame);
                     case SEAL -> sendSeal(client, frame);
                 };
         if (isTaken) {
@@ -369,13 +384,24 @@ final class Link {
         return isTaken;
     }
 
+    /** What comes again may have been overtaken by what came behind it before the cut. */
+    private boolean compare(final NbdClient client, final long frame) {
+        if (frame >= sentBefore) {
+            return comparison.ask(client, frame, onAnswer, token(frame));
+        }
+        answered[(int) (frame & answeredMask)] = true;
+        owner.onCompared(
+                log.disk(frame), log.offset(frame), log.length(frame), Comparison.NOT_DONE);
+        return true;
+    }
+
     private boolean isWithinWindow(final ForwardLog.Kind kind, final long length) {
         return switch (kind) {
             case WRITE -> inFlightBytes == 0 || inFlightBytes + length <= IN_FLIGHT_BYTES_MAX;
             case ZERO ->
                     zeroesInFlightBytes == 0
                             || zeroesInFlightBytes + length <= ZEROES_IN_FLIGHT_BYTES_MAX;
-            case FLUSH, SEAL -> true;
+            case FLUSH, HASH, SEAL -> true;
         };
     }
 
@@ -511,6 +537,13 @@ final class Link {
             return; // of a connection that ends: onClosed follows
         }
         answered[(int) (frame & answeredMask)] = true;
+        if (log.kind(frame) == ForwardLog.Kind.HASH) {
+            owner.onCompared(
+                    log.disk(frame),
+                    log.offset(frame),
+                    log.length(frame),
+                    comparison.differing(frame));
+        }
         count(log.kind(frame), -log.length(frame));
         if (frame == released) {
             releaseAnswered();
@@ -541,6 +574,7 @@ final class Link {
                     case WRITE -> "a write" + range;
                     case ZERO -> "zeroes" + range;
                     case FLUSH -> "a flush";
+                    case HASH -> "a comparison" + range;
                     case SEAL -> "the seal of epoch " + log.offset(frame);
                 };
         final boolean hasOffset = kind == ForwardLog.Kind.WRITE || kind == ForwardLog.Kind.ZERO;

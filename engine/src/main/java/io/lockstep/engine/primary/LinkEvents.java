@@ -81,7 +81,7 @@ final class LinkEvents implements Link.Owner {
         events.linkUp();
         if (synchroniser.isUnderWay()) {
             events.synchronising(synchroniser.status().orElseThrow());
-            synchroniser.onUp();
+            synchroniser.onUp(reign.session());
         } else if (!nowForeign) {
             tracking.onEqual(reign.peer(), epochs.open());
         }
@@ -148,6 +148,12 @@ final class LinkEvents implements Link.Owner {
             events.checkpoint();
             epochs.tellCommitted();
         }
+    }
+
+    @Override
+    public void onCompared(
+            final int disk, final long offset, final long length, final long differing) {
+        synchroniser.onCompared(disk, offset, length, differing);
     }
 
     @Override

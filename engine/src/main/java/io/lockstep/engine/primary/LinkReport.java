@@ -67,6 +67,12 @@ final class LinkReport implements Link.Owner {
     }
 
     @Override
+    public void onCompared(
+            final int disk, final long offset, final long length, final long differing) {
+        guestLoop.execute(() -> owner.onCompared(disk, offset, length, differing));
+    }
+
+    @Override
     public void onDurable(final long epoch) {
         guestLoop.execute(() -> owner.onDurable(epoch));
     }

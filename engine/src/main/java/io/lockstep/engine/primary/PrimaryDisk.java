@@ -5,6 +5,7 @@ import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
@@ -28,7 +29,7 @@ import java.util.List;
  *
  * <p>On the guest's loop; in steady state nothing is allocated.
  */
-final class PrimaryDisk extends LayeredDisk {
+final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     /**
      * A zero is forwarded in pieces of this length, in bytes: each is answered by itself, so that a
      * secondary that takes long for all of it is not silent meanwhile.
@@ -44,12 +45,10 @@ final class PrimaryDisk extends LayeredDisk {
     private final PrimaryReign reign;
     private final Tracking tracking;
 
-    /** What a synchronisation has still to send, and what has changed since it looked for holes. */
-    private final BlockSet waiting;
-
-    private final BlockSet touched;
+    private final OutOfSync outOfSync;
     private final RangeOrder order = new RangeOrder(this::begin);
-    private final OperationPool<Operation> operations = new OperationPool<>(Operation::new);
+    private final OperationPool<PrimaryOperation> operations =
+            new OperationPool<>(index -> new PrimaryOperation(index, this));
     private long writeCount;
     private long writtenLength;
 
@@ -68,8 +67,7 @@ final class PrimaryDisk extends LayeredDisk {
         this.room = room;
         this.reign = reign;
         this.tracking = tracking;
-        waiting = new BlockSet(local.length());
-        touched = new BlockSet(local.length());
+        outOfSync = new OutOfSync(local.length());
     }
 
     Disk local() {
@@ -94,25 +92,20 @@ final class PrimaryDisk extends LayeredDisk {
                 writtenLength,
                 0,
                 0,
-                isLinked ? waiting.length() : changes().length());
+                isLinked ? outOfSync.length() : changes().length());
     }
 
     // ---- A synchronisation.
 
-    /** What is still to be sent. */
-    BlockSet waiting() {
-        return waiting;
+    /** What it has still to do here. */
+    OutOfSync outOfSync() {
+        return outOfSync;
     }
 
-    /** Holes are looked for: what changes from now on may be none any more. */
+    /** Holes are looked for: what changes from now on, or is about to, may be none any more. */
     void beginLook() {
-        touched.clear();
-        order.forEach(touched::add);
-    }
-
-    /** Whether nothing there has changed since. */
-    boolean isAsLooked(final long offset, final long end) {
-        return !touched.touches(offset, end);
+        outOfSync.beginLook();
+        order.forEach(outOfSync::touch);
     }
 
     /**
@@ -122,7 +115,7 @@ final class PrimaryDisk extends LayeredDisk {
      * @return its frame, or -1 where the log has no room
      */
     long forward(final long offset, final long end, final boolean isHole) {
-        final Operation operation =
+        final PrimaryOperation operation =
                 take(
                         isHole ? ForwardLog.Kind.ZERO : ForwardLog.Kind.WRITE,
                         offset,
@@ -163,6 +156,54 @@ final class PrimaryDisk extends LayeredDisk {
         first.poll();
     }
 
+    /**
+     * Puts what a range holds into the log, to be compared, in its turn.
+     *
+     * @param hash with the session's key
+     * @param buffer for what is read; null where nothing is there but zeroes
+     * @param whenRead the buffer is free again
+     * @return its frame, or -1 where the log has no room, and the buffer is free
+     */
+    long compare(
+            final long offset,
+            final long end,
+            final PieceHash hash,
+            final MemorySegment buffer,
+            final Runnable whenRead) {
+        final PrimaryOperation operation =
+                take(
+                        ForwardLog.Kind.HASH,
+                        offset,
+                        end - offset,
+                        (token, errno) -> whenRead.run(),
+                        0);
+        operation.memory = buffer;
+        operation.hash = hash;
+        operation.isHole = buffer == null;
+        operation.isOfSynchroniser = true;
+        if (!claim(operation)) {
+            give(operation);
+            return -1;
+        }
+        final long frame = operation.frame;
+        if (order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
+            begin(operation.index);
+        }
+        local.poll();
+        return frame;
+    }
+
+    private void hash(final PrimaryOperation operation) {
+        final long length = operation.end - operation.offset;
+        final MemorySegment into = log.landing().segment();
+        final int position = log.payloadPosition(operation.frame);
+        if (operation.isHole) {
+            operation.hash.hashZeroes(length, into, position);
+        } else {
+            operation.hash.hash(operation.memory, 0, length, into, position);
+        }
+    }
+
     // ---- The disk.
 
     @Override
@@ -194,7 +235,8 @@ final class PrimaryDisk extends LayeredDisk {
             final long position,
             final Completion completion,
             final long token) {
-        final Operation operation = take(ForwardLog.Kind.WRITE, offset, length, completion, token);
+        final PrimaryOperation operation =
+                take(ForwardLog.Kind.WRITE, offset, length, completion, token);
         operation.memory = memory;
         operation.position = position;
         submit(operation);
@@ -218,7 +260,7 @@ final class PrimaryDisk extends LayeredDisk {
 
     @Override
     public void write(final WriteWindow window, final Completion completion, final long token) {
-        final Operation operation =
+        final PrimaryOperation operation =
                 take(ForwardLog.Kind.WRITE, window.offset(), window.length(), completion, token);
         operation.memory = log.landing().segment();
         operation.position = window.position();
@@ -238,7 +280,8 @@ final class PrimaryDisk extends LayeredDisk {
             final int flags,
             final Completion completion,
             final long token) {
-        final Operation operation = take(ForwardLog.Kind.ZERO, offset, length, completion, token);
+        final PrimaryOperation operation =
+                take(ForwardLog.Kind.ZERO, offset, length, completion, token);
         operation.flags = flags;
         submit(operation);
     }
@@ -257,7 +300,7 @@ final class PrimaryDisk extends LayeredDisk {
 
     // ---- An operation's way.
 
-    private void submit(final Operation operation) {
+    private void submit(final PrimaryOperation operation) {
         enterSubmit();
         writeCount += operation.kind == ForwardLog.Kind.FLUSH ? 0 : 1;
         writtenLength += operation.end - operation.offset;
@@ -266,7 +309,7 @@ final class PrimaryDisk extends LayeredDisk {
     }
 
     /** Takes the operation's next piece into the log, or has it wait for room. */
-    private void enter(final Operation operation) {
+    private void enter(final PrimaryOperation operation) {
         if (!room.mayEnter()) {
             room.waitForTurn(operation.enterAgain);
             return;
@@ -281,7 +324,8 @@ final class PrimaryDisk extends LayeredDisk {
         }
     }
 
-    private boolean enterAgain(final Operation operation) {
+    @Override
+    public boolean enterAgain(final PrimaryOperation operation) {
         if (room.isHopeless()) {
             refuse(operation);
             return true;
@@ -298,14 +342,14 @@ final class PrimaryDisk extends LayeredDisk {
     }
 
     /** The process ends, and there will be no room: the guest's server says so. */
-    private void refuse(final Operation operation) {
+    private void refuse(final PrimaryOperation operation) {
         if (operation.isInLog) {
             log.cancel((int) operation.position, operation.end - operation.offset);
         }
         finish(operation, Errno.ESHUTDOWN);
     }
 
-    private boolean claim(final Operation operation) {
+    private boolean claim(final PrimaryOperation operation) {
         final boolean isWrite = operation.kind == ForwardLog.Kind.WRITE;
         final long lengthMax = isWrite ? log.payloadLengthMax() : ZERO_LENGTH_MAX;
         operation.pieceEnd = Math.min(operation.end, operation.cursor + lengthMax);
@@ -314,12 +358,11 @@ final class PrimaryDisk extends LayeredDisk {
         if (!room.isLogging()) {
             dropPlace(operation);
             tracking.mark(number, operation.cursor, length);
-            waiting.add(operation.cursor, operation.pieceEnd);
+            outOfSync.add(operation.cursor, operation.pieceEnd);
             return true;
         }
         if (isSentLater(operation)) {
             tracking.mark(number, operation.cursor, length);
-            touched.add(operation.cursor, operation.pieceEnd);
             return true;
         }
         final long frame =
@@ -348,11 +391,12 @@ final class PrimaryDisk extends LayeredDisk {
             return true;
         }
         operation.frame = frame;
-        tracking.mark(number, operation.cursor, length);
-        if (!waiting.isEmpty()) {
-            waiting.removeWhole(operation.cursor, operation.pieceEnd, length());
-            touched.add(operation.cursor, operation.pieceEnd);
+        if (operation.kind == ForwardLog.Kind.HASH) {
+            outOfSync.onCompared(operation.cursor, operation.pieceEnd);
+            return true;
         }
+        tracking.mark(number, operation.cursor, length);
+        outOfSync.onLogged(operation.cursor, operation.pieceEnd);
         if (isWrite && !operation.isReadBack() && !operation.isInLog) {
             MemorySegment.copy(
                     operation.memory,
@@ -365,25 +409,28 @@ final class PrimaryDisk extends LayeredDisk {
     }
 
     /** A synchronisation comes to all of it yet: it is noted, and need not be sent twice. */
-    private boolean isSentLater(final Operation operation) {
-        return !waiting.isEmpty()
-                && !operation.isOfSynchroniser
+    private boolean isSentLater(final PrimaryOperation operation) {
+        return !operation.isOfSynchroniser
                 && !operation.isInLog
                 && operation.kind != ForwardLog.Kind.FLUSH
-                && waiting.hasAll(operation.cursor, operation.pieceEnd);
+                && outOfSync.comesTo(operation.cursor, operation.pieceEnd);
     }
 
     /** What was received into the log is written from there, and goes no further. */
-    private void dropPlace(final Operation operation) {
+    private void dropPlace(final PrimaryOperation operation) {
         if (operation.isInLog) {
             operation.isPlaceSpare = true;
         }
     }
 
     private void begin(final long index) {
-        final Operation operation = operations.get(index);
+        final PrimaryOperation operation = operations.get(index);
         final long length = operation.pieceEnd - operation.cursor;
         final boolean isLogged = operation.frame >= 0;
+        if (operation.kind == ForwardLog.Kind.HASH) {
+            readToCompare(operation);
+            return;
+        }
         if (operation.isReadBack()) {
             if (isLogged) {
                 readBack(operation);
@@ -411,11 +458,25 @@ final class PrimaryDisk extends LayeredDisk {
             case ZERO ->
                     local.zero(operation.cursor, length, operation.flags, operation.onDone, index);
             case FLUSH -> local.flush(operation.onDone, index);
-            case SEAL -> throw new IllegalStateException("a seal is no operation of a disk");
+            case HASH, SEAL -> throw new IllegalStateException("no change of the disk");
         }
     }
 
-    private void readBack(final Operation operation) {
+    private void readToCompare(final PrimaryOperation operation) {
+        if (operation.isHole) {
+            onDone(operation, 0);
+            return;
+        }
+        local.read(
+                operation.offset,
+                (int) (operation.end - operation.offset),
+                operation.memory,
+                0,
+                operation.onDone,
+                operation.index);
+    }
+
+    private void readBack(final PrimaryOperation operation) {
         local.read(
                 operation.cursor,
                 (int) (operation.pieceEnd - operation.cursor),
@@ -425,9 +486,13 @@ final class PrimaryDisk extends LayeredDisk {
                 operation.index);
     }
 
-    private void onDone(final Operation operation, final int errno) {
+    @Override
+    public void onDone(final PrimaryOperation operation, final int errno) {
         if (operation.kind != ForwardLog.Kind.FLUSH) {
             order.finish(operation.index);
+        }
+        if (operation.kind == ForwardLog.Kind.HASH && errno == 0) {
+            hash(operation);
         }
         if (operation.frame >= 0) {
             log.decide(operation.frame, errno == 0);
@@ -435,7 +500,7 @@ final class PrimaryDisk extends LayeredDisk {
         }
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
-        if (errno != 0 && operation.isReadBack()) {
+        if (errno != 0 && operation.isRead()) {
             group.onUnknown(local.name(), operation.cursor, errno);
         } else if (errno != 0 && !isNotFast) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
@@ -451,10 +516,11 @@ final class PrimaryDisk extends LayeredDisk {
         finish(operation, errno);
     }
 
-    private void finish(final Operation operation, final int errno) {
+    private void finish(final PrimaryOperation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
-        final boolean isChange = operation.kind != ForwardLog.Kind.FLUSH;
+        final boolean isChange =
+                operation.kind != ForwardLog.Kind.FLUSH && !operation.isOfSynchroniser;
         if (operation.isPlaceSpare) {
             log.cancel((int) operation.position, operation.end - operation.offset);
         }
@@ -481,13 +547,13 @@ final class PrimaryDisk extends LayeredDisk {
         local.poll();
     }
 
-    private Operation take(
+    private PrimaryOperation take(
             final ForwardLog.Kind kind,
             final long offset,
             final long length,
             final Completion completion,
             final long token) {
-        final Operation operation = operations.take();
+        final PrimaryOperation operation = operations.take();
         operation.kind = kind;
         operation.offset = offset;
         operation.cursor = offset;
@@ -502,55 +568,10 @@ final class PrimaryDisk extends LayeredDisk {
         return operation;
     }
 
-    private void give(final Operation operation) {
+    private void give(final PrimaryOperation operation) {
         operation.completion = null;
+        operation.hash = null;
         operation.memory = null;
         operations.give(operation);
-    }
-
-    /** A request of the guest on its way; used again and again. */
-    private final class Operation {
-        private final int index;
-        private final Completion onDone = (token, errno) -> onDone(this, errno);
-        private final RoomQueue.Waiting enterAgain = this::enterAgain;
-
-        private ForwardLog.Kind kind;
-        private long offset;
-        private long end;
-        private MemorySegment memory;
-        private long position;
-
-        /** The place in the log is not its frame's, which it has none of. */
-        private boolean isPlaceSpare;
-
-        /** It is none of the guest's. */
-        private boolean isOfSynchroniser;
-
-        /** The local disk has nothing there. */
-        private boolean isHole;
-
-        /** The payload was received where its frame has it. */
-        private boolean isInLog;
-
-        private int flags;
-        private Completion completion;
-        private long token;
-
-        private long cursor;
-        private long pieceEnd;
-        private long frame;
-
-        Operation(final int index) {
-            this.index = index;
-        }
-
-        /** Whether it is a write of what the local disk holds. */
-        private boolean isReadBack() {
-            return kind == ForwardLog.Kind.WRITE && memory == null;
-        }
-
-        private boolean enterAgain() {
-            return PrimaryDisk.this.enterAgain(this);
-        }
     }
 }

@@ -1,8 +1,11 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.memory.IoBuffer;
+import io.lockstep.engine.node.Id;
 
 import java.util.ArrayDeque;
 import java.util.List;
@@ -11,9 +14,10 @@ import java.util.Queue;
 
 /**
  * Sends a secondary what it lacks: runs of blocks out of the disks' sets, in ascending order, each
- * as a write of what the local disk holds in its turn, or as a zero where that is a hole. So much
- * is on the way at a time, and no more, that the guest's writes never wait long behind it. When the
- * sets are empty it makes the checkpoint with which the secondary is equal.
+ * as a write of what the local disk holds in its turn, or as a zero where that is a hole. Where it
+ * is not known what the secondary lacks, what both hold is compared. So much is on the way at a
+ * time, and no more, that the guest's writes never wait long behind it. When nothing is left it
+ * makes the checkpoint with which the secondary is equal.
  *
  * <p>A cut costs nothing: what is in the log is sent again, and what is in a set still is. On the
  * guest's loop. See docs/healing.md.
@@ -49,7 +53,18 @@ final class Synchroniser {
     /** It is asked for so many bytes at a time what is a hole. */
     private static final long LOOK_LENGTH = 1L << 30;
 
+    /** What a zero counts for, of what is on the way. */
+    private static final long HOLE_COST = 64 << 10;
+
     private static final int EXTENTS_MAX = 128;
+
+    /** Runs that are taken in a turn of the loop. */
+    private static final int A_TURN = 4;
+
+    /** So much is compared in one frame, and so many of them at a time. */
+    private static final int COMPARED_LENGTH = 1 << 20;
+
+    private static final int COMPARISONS_MAX = 6;
 
     private static final int BLOCK_LENGTH = BlockSet.BLOCK_LENGTH;
 
@@ -59,6 +74,16 @@ final class Synchroniser {
     private final RoomQueue room;
     private final Owner owner;
     private final Queue<Sent> sent = new ArrayDeque<>();
+
+    /** For what is read to be compared. */
+    private final Queue<IoBuffer> buffers = new ArrayDeque<>();
+
+    /** With the session's key. */
+    private PieceHash hash;
+
+    /** Comparisons whose answers are to come. */
+    private int comparing;
+
     private final RoomQueue.Waiting sendAgain = this::sendAgain;
     private final RoomQueue.Waiting enterAgain = this::enterAgain;
 
@@ -76,6 +101,7 @@ final class Synchroniser {
     private boolean isWatching;
 
     private boolean isQueued;
+    private boolean isScheduled;
 
     // What is known of holes, of one disk, from an offset on.
     private final ExtentList extents = new ExtentList(EXTENTS_MAX);
@@ -101,6 +127,8 @@ final class Synchroniser {
     private enum Step {
         SENT,
         LOOKS,
+        /** For answers, without which it is not known what is left. */
+        WAITS,
         NO_ROOM,
         NOTHING_LEFT
     }
@@ -146,8 +174,7 @@ final class Synchroniser {
         forgetLook();
         for (int i = 0; i < disks.size(); i++) {
             isEmptyThere[i] = false;
-            disks.get(i).waiting().clear();
-            disks.get(i).waiting().addAll(disks.get(i).changes());
+            disks.get(i).outOfSync().set(disks.get(i).changes());
         }
     }
 
@@ -164,19 +191,26 @@ final class Synchroniser {
     }
 
     /**
-     * It is not known what the secondary lacks of a disk: all of it is to be sent.
-     *
-     * @param isEmpty whether there is nothing there, so that a hole need not be sent
+     * It is not known what the secondary lacks of a disk: all of it is compared; or sent, where
+     * there is nothing yet, but for holes.
      */
     void prepareAll(final int disk, final boolean isEmpty) {
+        final OutOfSync all = disks.get(disk).outOfSync();
         isEmptyThere[disk] = isEmpty;
-        disks.get(disk).waiting().addAll();
+        all.clear();
+        if (isEmpty) {
+            all.waiting().addAll();
+        } else {
+            all.unknown().addAll();
+        }
     }
 
-    /** The link is up. */
-    void onUp() {
+    /** The link is up, in a session. */
+    void onUp(final Id session) {
         if (phase == Phase.PREPARED) {
             phase = Phase.SENDING;
+            hash = new PieceHash(session);
+            comparing = 0;
             total = left();
             startNanos = loop.nanoTime();
             onTheWay = 0;
@@ -197,11 +231,11 @@ final class Synchroniser {
     void end() {
         phase = Phase.NONE;
         forgetLook();
-        disks.forEach(disk -> disk.waiting().clear());
+        disks.forEach(disk -> disk.outOfSync().clear());
     }
 
     private long left() {
-        return disks.stream().mapToLong(disk -> disk.waiting().length()).sum();
+        return disks.stream().mapToLong(disk -> disk.outOfSync().length()).sum();
     }
 
     // ---- Sending.
@@ -211,18 +245,46 @@ final class Synchroniser {
             onTheWay -= sent.remove().length;
         }
         Step step = Step.SENT;
-        while (step == Step.SENT && maySend() && onTheWay < WINDOW_LENGTH) {
+        int count = 0;
+        while (step == Step.SENT && maySend() && onTheWay < WINDOW_LENGTH && count < A_TURN) {
             step = room.mayEnter() ? sendNext() : Step.NO_ROOM;
+            count++;
         }
-        if (step == Step.NO_ROOM) {
-            isQueued = true;
-            room.waitForTurn(enterAgain);
-        } else if (step == Step.NOTHING_LEFT) {
-            phase = Phase.SEALING;
-            owner.onSent();
-        } else if (step == Step.SENT && maySend() && !isWatching) {
+        switch (step) {
+            case NO_ROOM -> {
+                isQueued = true;
+                room.waitForTurn(enterAgain);
+            }
+            case NOTHING_LEFT -> {
+                phase = Phase.SEALING;
+                owner.onSent();
+            }
+            case SENT -> goOn();
+            case LOOKS, WAITS -> {}
+        }
+    }
+
+    /** Others have their turn first; or the secondary has to answer. */
+    private void goOn() {
+        if (!maySend()) {
+            return;
+        }
+        if (onTheWay < WINDOW_LENGTH) {
+            goOnSoon();
+        } else if (!isWatching) {
             isWatching = true;
             room.watch(sendAgain);
+        }
+    }
+
+    private void goOnSoon() {
+        if (!isScheduled) {
+            isScheduled = true;
+            loop.execute(
+                    () -> {
+                        isScheduled = false;
+                        send();
+                    });
         }
     }
 
@@ -249,40 +311,49 @@ final class Synchroniser {
                 isQueued = true;
                 return false;
             }
-            loop.execute(this::send);
+            goOnSoon();
         }
         return true;
     }
 
     private Step sendNext() {
         for (int i = 0; i < disks.size(); i++) {
-            final BlockSet waiting = disks.get(i).waiting();
-            final long block = waiting.next(i == lookedDisk ? lookedFrom / BLOCK_LENGTH : 0);
-            final long first = block < 0 ? waiting.next(0) : block;
-            if (first >= 0) {
-                return sendRun(i, first);
+            final long block = next(i, disks.get(i).outOfSync().waiting());
+            if (block >= 0) {
+                return sendRun(i, block);
             }
         }
-        return Step.NOTHING_LEFT;
+        for (int i = 0; i < disks.size(); i++) {
+            final long block = next(i, disks.get(i).outOfSync().unknown());
+            if (block >= 0) {
+                return compareRun(i, block);
+            }
+        }
+        return comparing == 0 ? Step.NOTHING_LEFT : Step.WAITS;
+    }
+
+    /** Goes on where it is known what is a hole. */
+    private long next(final int number, final BlockSet blocks) {
+        final long block = blocks.next(number == lookedDisk ? lookedFrom / BLOCK_LENGTH : 0);
+        return block < 0 ? blocks.next(0) : block;
     }
 
     private Step sendRun(final int number, final long block) {
         final PrimaryDisk disk = disks.get(number);
         final long offset = block * BLOCK_LENGTH;
-        if (number != lookedDisk || offset < lookedFrom || offset >= lookedEnd) {
+        if (!isLookedAt(number, offset)) {
             look(number, offset);
             return Step.LOOKS;
         }
+        final OutOfSync outOfSync = disk.outOfSync();
         final boolean isHole = isHoleAt(offset);
-        final long lengthMax =
-                isHole ? HOLE_LENGTH : Math.min(PIECE_LENGTH, log.payloadLengthMax());
-        final long known = Math.min(lengthMax, extentEnd - offset);
+        final long known = Math.min(isHole ? HOLE_LENGTH : dataLengthMax(), extentEnd - offset);
         final long runEnd =
-                disk.waiting().runEnd(block, Math.max(1, known / BLOCK_LENGTH)) * BLOCK_LENGTH;
+                outOfSync.waiting().runEnd(block, Math.max(1, known / BLOCK_LENGTH)) * BLOCK_LENGTH;
         final long end = Math.min(runEnd, disk.length());
-        final boolean isSureHole = isHole && end <= extentEnd && disk.isAsLooked(offset, end);
+        final boolean isSureHole = isHole && end <= extentEnd && outOfSync.isAsLooked(offset, end);
         if (isSureHole && isEmptyThere[number]) {
-            disk.waiting().removeWhole(offset, end, disk.length());
+            outOfSync.remove(offset, end);
             return Step.SENT;
         }
         final long dataEnd = isSureHole ? end : Math.min(end, offset + dataLengthMax());
@@ -290,14 +361,62 @@ final class Synchroniser {
         if (frame < 0) {
             return Step.NO_ROOM;
         }
-        final long length = isSureHole ? 0 : dataEnd - offset;
+        final long length = isSureHole ? HOLE_COST : dataEnd - offset;
         sent.add(new Sent(frame, length));
         onTheWay += length;
         return Step.SENT;
     }
 
-    private long dataLengthMax() {
+    private int dataLengthMax() {
         return Math.min(PIECE_LENGTH, log.payloadLengthMax());
+    }
+
+    // ---- Comparing.
+
+    private Step compareRun(final int number, final long block) {
+        final PrimaryDisk disk = disks.get(number);
+        final long offset = block * BLOCK_LENGTH / PieceHash.PIECE_LENGTH * PieceHash.PIECE_LENGTH;
+        if (!isLookedAt(number, offset)) {
+            look(number, offset);
+            return Step.LOOKS;
+        }
+        if (comparing == COMPARISONS_MAX) {
+            return Step.WAITS;
+        }
+        final long end = Math.min(offset + COMPARED_LENGTH, disk.length());
+        final boolean isHole =
+                isHoleAt(offset) && end <= extentEnd && disk.outOfSync().isAsLooked(offset, end);
+        final IoBuffer buffer = buffers.poll();
+        final IoBuffer taken = buffer == null ? IoBuffer.reserve(COMPARED_LENGTH) : buffer;
+        final long frame =
+                disk.compare(
+                        offset,
+                        end,
+                        hash,
+                        isHole ? null : taken.segment(),
+                        () -> buffers.add(taken));
+        if (frame < 0) {
+            buffers.add(taken);
+            return Step.NO_ROOM;
+        }
+        comparing++;
+        return Step.SENT;
+    }
+
+    /** What was in the log of a disk has been compared. */
+    void onCompared(final int disk, final long offset, final long length, final long differing) {
+        comparing--;
+        final OutOfSync outOfSync = disks.get(disk).outOfSync();
+        for (int piece = 0; piece < PieceHash.pieces(length); piece++) {
+            final long start = offset + (long) piece * PieceHash.PIECE_LENGTH;
+            final long end = Math.min(start + PieceHash.PIECE_LENGTH, offset + length);
+            if (differing == Comparison.NOT_DONE) {
+                outOfSync.unknown().add(start, end);
+            } else if ((differing & 1L << piece) != 0) {
+                outOfSync.waiting().add(start, end);
+            }
+        }
+        send();
     }
 
     // ---- Holes.
@@ -308,6 +427,10 @@ final class Synchroniser {
         lookedDisk = -1;
         lookedFrom = 0;
         lookedEnd = 0;
+    }
+
+    private boolean isLookedAt(final int number, final long offset) {
+        return number == lookedDisk && offset >= lookedFrom && offset < lookedEnd;
     }
 
     private void look(final int number, final long offset) {

@@ -13,6 +13,7 @@ import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
+import io.lockstep.nbd.Nbd;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -37,6 +38,7 @@ final class SecondaryDisk
     private final DiskBuffers buffers;
     private final StreamDisk stream;
     private final GuestDisk guest;
+    private final HashSpace hashes;
     private final MemorySegment record =
             Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
 
@@ -76,6 +78,7 @@ final class SecondaryDisk
                 DiskBuffers.open(
                         options.buffers().get(index), local.length(), options.bufferLimit(), page);
         stream = new StreamDisk(local, buffers, page.sealedEpoch(index) + 1, this);
+        hashes = new HashSpace(stream);
         final GuestDisk.Mode mode =
                 page.state() == GroupPage.RUNNING
                         ? GuestDisk.Mode.BUFFERED
@@ -268,13 +271,17 @@ final class SecondaryDisk
 
     @Override
     public void read(
-            final int offset,
+            final long offset,
             final int length,
             final MemorySegment into,
             final long position,
             final Disk.Completion completion,
             final long token) {
         group.session().heard();
+        if (offset >= Nbd.CONTROL_HASHES) {
+            hashes.read(group.session().id(), offset, length, into, position, completion, token);
+            return;
+        }
         if (offset + length <= ControlRecord.LENGTH) {
             writeState();
             MemorySegment.copy(record, offset, into, position, length);
@@ -618,10 +625,12 @@ final class SecondaryDisk
         if (merge != null) {
             merge.stop();
         }
+        hashes.close();
         buffers.close();
     }
 
     void deleteBuffers() throws IOException {
+        hashes.close();
         buffers.delete();
     }
 }

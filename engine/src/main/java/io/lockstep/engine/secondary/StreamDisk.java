@@ -138,6 +138,23 @@ final class StreamDisk extends LayeredDisk {
         local.read(offset, length, memory, position, completion, token);
     }
 
+    /** Reads when all changes that came before are done, and before those that come later. */
+    void readInOrder(
+            final long offset,
+            final int length,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        final Operation operation = take(offset, length, completion, token);
+        operation.memory = memory;
+        operation.position = position;
+        operation.isRead = true;
+        enterSubmit();
+        admit(operation);
+        leaveSubmit();
+    }
+
     @Override
     public void write(
             final long offset,
@@ -300,6 +317,16 @@ final class StreamDisk extends LayeredDisk {
 
     private void begin(final long index) {
         final Operation operation = operations.get(index);
+        if (operation.isRead) {
+            local.read(
+                    operation.offset,
+                    (int) (operation.end - operation.offset),
+                    operation.memory,
+                    operation.position,
+                    operation.onReadInOrder,
+                    index);
+            return;
+        }
         operation.isSaved = !owner.isReplicating();
         operation.cursor = operation.offset;
         nextPiece(operation);
@@ -505,6 +532,7 @@ final class StreamDisk extends LayeredDisk {
         operation.window = null;
         operation.isWhole = false;
         operation.isDropped = false;
+        operation.isRead = false;
         operations.give(operation);
     }
 
@@ -513,6 +541,7 @@ final class StreamDisk extends LayeredDisk {
         private final int index;
         private final Completion onExtents = (token, errno) -> onExtents(this, errno);
         private final Completion onRead = (token, errno) -> onRead(this, errno);
+        private final Completion onReadInOrder = (token, errno) -> finish(this, errno);
         private final Completion onOverwritten = (token, errno) -> onOverwritten(this, errno);
         private final Completion onFlushed = (token, errno) -> onFlushed(this, errno);
         private final ExtentList extents = new ExtentList(EXTENTS_MAX);
@@ -528,6 +557,9 @@ final class StreamDisk extends LayeredDisk {
 
         /** The whole payload is there. */
         private boolean isWhole;
+
+        /** It changes nothing. */
+        private boolean isRead;
 
         /** The payload will not come. */
         private boolean isDropped;

@@ -59,7 +59,7 @@ final class HealingTest {
     private final List<Throwable> errors = new ArrayList<>();
     private final BlockingQueue<GroupEvents.Event> events = new LinkedBlockingQueue<>();
     private final List<byte[]> content = List.of(new byte[LENGTH], new byte[LENGTH]);
-    private final Tracking tracking = Tracking.inMemory(List.of((long) LENGTH, (long) LENGTH));
+    private Tracking tracking = Tracking.inMemory(List.of((long) LENGTH, (long) LENGTH));
     private final Random random = new Random(1);
 
     private FullLogPolicy fullLog = FullLogPolicy.BLOCK;
@@ -149,6 +149,37 @@ final class HealingTest {
         }
         final byte[] found = Files.readAllBytes(folder.resolve("secondary-vda"));
         assertArrayEquals(wasDone ? content.getFirst() : checkpoint, found);
+    }
+
+    @Test
+    void whatNobodyNotedIsFoundByComparing() throws Exception {
+        fill("primary");
+        startSecondary();
+        startPrimary();
+        awaitEqual();
+        checkpointsWork();
+        killPrimary();
+        tracking = Tracking.inMemory(List.of((long) LENGTH, (long) LENGTH)); // as after a reboot
+        tear("secondary-vda", 1 << 20, 100);
+        tear("secondary-vdb", LENGTH - 10, 10);
+        final long before = writtenThere();
+        startPrimary();
+        for (int i = 0; i < 30; i++) {
+            write(i % 2, i * 100_000, 5000);
+        }
+        assertTrue(awaitEqual() > LENGTH, "all is compared");
+        final long sent = writtenThere() - before;
+        assertTrue(sent >= 2 * 65536 && sent < 2 << 20, sent + " bytes were sent");
+        checkpointsWork();
+    }
+
+    private long writtenThere() throws Exception {
+        return call(
+                secondaryLife,
+                () ->
+                        secondary.status().disks().stream()
+                                .mapToLong(GroupStatus.DiskStatus::writtenBytes)
+                                .sum());
     }
 
     @Test

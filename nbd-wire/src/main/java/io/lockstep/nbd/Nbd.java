@@ -164,6 +164,18 @@ public final class Nbd {
     /** Of a hash, in bytes. */
     public static final int CONTROL_HASH_LENGTH = 16;
 
+    /**
+     * Where in the control space lies what a former primary has noted that it changed, which is
+     * only read: a bit for each {@link #CONTROL_BLOCK_LENGTH} bytes of the disk, the lowest first.
+     */
+    public static final long CONTROL_CHANGES = 1L << 56;
+
+    /** Of a block that has a bit, in bytes. */
+    public static final int CONTROL_BLOCK_LENGTH = 4096;
+
+    /** Bits that are read at a time, at most, in bytes; whole words of 8 are. */
+    public static final int CONTROL_CHANGES_MAX = 64 << 10;
+
     /** Hashes that are read at a time, at most, in bytes. */
     public static final int CONTROL_HASHES_MAX = 4096;
 

@@ -198,6 +198,12 @@ public final class GroupPage implements AutoCloseable {
         WORD.setRelease(page, AT_SESSION_HIGH, session.high());
     }
 
+    /** The node is another one from now on, which follows nobody yet. */
+    public void node(final Id node) {
+        session(Id.NONE);
+        put(AT_NODE, node);
+    }
+
     /** Whether somebody who is no lockstep has written, as the primary that QEMU is. */
     public boolean isOfForeign() {
         return page.get(LONG, AT_FOREIGN) != 0;

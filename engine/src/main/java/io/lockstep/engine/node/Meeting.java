@@ -20,6 +20,9 @@ public final class Meeting {
         /** The first time, and only the primary's disk has data. */
         FIRST_SYNCHRONISATION(Outcome.MADE_EQUAL),
 
+        /** The secondary's disk has data, and somebody has said that it may be overwritten. */
+        JOIN(Outcome.MADE_EQUAL),
+
         /** The secondary's disk has data that nobody has given up. */
         WAIT_FOR_JOIN(Outcome.REFUSED),
 
@@ -93,7 +96,7 @@ public final class Meeting {
     /** Whether it only says that something is not known, which somebody may know better. */
     private static boolean yieldsToWord(final Answer answer, final Summary secondary) {
         return switch (answer) {
-            case FIRST_SYNCHRONISATION, WAIT_FOR_JOIN, SYNCHRONISE ->
+            case FIRST_SYNCHRONISATION, JOIN, WAIT_FOR_JOIN, SYNCHRONISE ->
                     Transition.of(secondary.standing(), Happening.FOLLOW).isPresent();
             case PAIR,
                     GO_ON,
@@ -115,7 +118,10 @@ public final class Meeting {
         if (word == Word.AT_FIRST && primary.peer().isNone()) {
             return Answer.PAIR;
         }
-        return secondary.isEmpty() ? Answer.FIRST_SYNCHRONISATION : Answer.WAIT_FOR_JOIN;
+        if (secondary.isEmpty()) {
+            return Answer.FIRST_SYNCHRONISATION;
+        }
+        return secondary.isJoining() ? Answer.JOIN : Answer.WAIT_FOR_JOIN;
     }
 
     private static Answer meetAgain(final Summary primary, final Summary secondary) {
@@ -175,6 +181,7 @@ public final class Meeting {
         return switch (answer) {
             case PAIR, GO_ON, GO_ON_FROM_LOG -> "the disks are equal";
             case FIRST_SYNCHRONISATION -> "the secondary's disk is empty, and the primary's is not";
+            case JOIN -> "the secondary's disk may be overwritten";
             case WAIT_FOR_JOIN ->
                     "the pair is not known to be equal: the secondary's disk has data of its own; "
                             + howToPair(primary, word);

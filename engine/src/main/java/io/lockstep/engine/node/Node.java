@@ -67,7 +67,11 @@ public final class Node {
         return happen(
                 Happening.REIGN,
                 (now, then) ->
-                        now.draft().group(group).lineage(Lineage.NONE.begin(first)).standing(then));
+                        now.draft()
+                                .group(group)
+                                .lineage(Lineage.NONE.begin(first))
+                                .joining(false)
+                                .standing(then));
     }
 
     /**
@@ -86,6 +90,7 @@ public final class Node {
                                 .lineage(primary.lineage())
                                 .committedEpoch(committedEpoch)
                                 .leftSession(Id.NONE)
+                                .joining(false)
                                 .standing(then));
     }
 
@@ -156,6 +161,7 @@ public final class Node {
                                                 : now.lineage())
                                 .committedEpoch(committedEpoch)
                                 .leftSession(Id.NONE)
+                                .joining(false)
                                 .standing(then));
     }
 
@@ -205,6 +211,7 @@ public final class Node {
                         begin(now, reign)
                                 .group(now.group().isNone() ? groupIfNone : now.group())
                                 .merging(true)
+                                .joining(false)
                                 .peerOut(true)
                                 .forced()
                                 .standing(then));
@@ -226,6 +233,30 @@ public final class Node {
                                         + " start the node again and let it end, first");
                     }
                     return NodeRecord.fresh(name, now.boot(), List.of()).draft().standing(then);
+                });
+    }
+
+    /**
+     * Its disks may be overwritten, once, by the primary that comes next. A node that is in a pair
+     * leaves it: another one from now on. Refused where it serves its guest, or a merge is not
+     * done.
+     *
+     * @param name the other node's
+     */
+    public CompletableFuture<Void> join(final Id name) {
+        return stay(
+                now -> {
+                    if (now.standing() == Standing.FRESH) {
+                        return now.draft().joining(true);
+                    }
+                    if (now.standing().isPrimary()) {
+                        throw new NodeException(
+                                "this node "
+                                        + now.standing().sentence()
+                                        + ": it is not overwritten while it is one; stop it, and"
+                                        + " start it as a secondary");
+                    }
+                    return NodeRecord.fresh(name, now.boot(), now.disks()).draft().joining(true);
                 });
     }
 

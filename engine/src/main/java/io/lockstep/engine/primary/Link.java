@@ -68,6 +68,12 @@ final class Link {
          */
         void onCompared(int disk, long offset, long length, long differing);
 
+        /** A former primary has noted these blocks of a disk: 64 a word, from one on. */
+        void onTail(int disk, long firstBlock, long[] bits);
+
+        /** Those were all. */
+        void onTailEnd(int disk);
+
         /** The secondary has made durable all up to the end of an epoch. */
         void onDurable(long epoch);
 
@@ -309,6 +315,41 @@ final class Link {
     }
 
     // ---- Sending.
+
+    /** Asks for what a former primary has noted of a disk; it is told while the link is up. */
+    void readTail(final int disk) {
+        if (!connections.isUp()) {
+            return;
+        }
+        final int ofGeneration = connections.generation();
+        final TailReader reader =
+                new TailReader(
+                        connections.client(disk),
+                        disks[disk].length(),
+                        new TailReader.Owner() {
+                            @Override
+                            public void onBits(final long firstBlock, final long[] bits) {
+                                owner.onTail(disk, firstBlock, bits);
+                            }
+
+                            @Override
+                            public void onEnd() {
+                                owner.onTailEnd(disk);
+                            }
+
+                            @Override
+                            public void onRefused(final int errno) {
+                                if (ofGeneration == connections.generation()) {
+                                    connections.sever("the secondary does not tell what it noted");
+                                }
+                            }
+                        });
+        if (reader.read()) {
+            connections.send();
+        } else {
+            connections.sever("too much is under way to ask what the secondary has noted");
+        }
+    }
 
     /** Frames before this one are not sent any more. The link must attach anew before it sends. */
     void skip(final long frame) {

@@ -157,6 +157,16 @@ final class LinkEvents implements Link.Owner {
     }
 
     @Override
+    public void onTail(final int disk, final long firstBlock, final long[] bits) {
+        group.noteTail(disk, firstBlock, bits);
+    }
+
+    @Override
+    public void onTailEnd(final int disk) {
+        synchroniser.onTail(disk);
+    }
+
+    @Override
     public void onDurable(final long epoch) {
         tracking.onDurable(epoch, epochs.open());
     }

@@ -73,6 +73,16 @@ final class LinkReport implements Link.Owner {
     }
 
     @Override
+    public void onTail(final int disk, final long firstBlock, final long[] bits) {
+        guestLoop.execute(() -> owner.onTail(disk, firstBlock, bits));
+    }
+
+    @Override
+    public void onTailEnd(final int disk) {
+        guestLoop.execute(() -> owner.onTailEnd(disk));
+    }
+
+    @Override
     public void onDurable(final long epoch) {
         guestLoop.execute(() -> owner.onDurable(epoch));
     }

@@ -18,6 +18,7 @@ final class PrimaryCheckpoints {
     private final ForwardLog log;
     private final RoomQueue room;
     private final int diskCount;
+    private final LongConsumer onSeal;
     private final LongConsumer commitOverLink;
 
     PrimaryCheckpoints(
@@ -27,6 +28,7 @@ final class PrimaryCheckpoints {
             final ForwardLog log,
             final RoomQueue room,
             final int diskCount,
+            final LongConsumer onSeal,
             final LongConsumer commitOverLink) {
         this.group = group;
         this.epochs = epochs;
@@ -34,6 +36,7 @@ final class PrimaryCheckpoints {
         this.log = log;
         this.room = room;
         this.diskCount = diskCount;
+        this.onSeal = onSeal;
         this.commitOverLink = commitOverLink;
     }
 
@@ -76,6 +79,7 @@ final class PrimaryCheckpoints {
         if (!log.hasFrames(diskCount)) {
             return false;
         }
+        onSeal.accept(epoch);
         for (int i = 0; i < diskCount; i++) {
             log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, group.nanoTime()), true);
         }

@@ -102,6 +102,21 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         return outOfSync;
     }
 
+    /** Blocks that the secondary has changed by itself are to be sent; 64 a word, from one on. */
+    void noteTail(final long firstBlock, final long[] bits) {
+        for (int word = 0; word < bits.length; word++) {
+            for (long rest = bits[word]; rest != 0; rest &= rest - 1) {
+                final long block =
+                        firstBlock + (long) word * Long.SIZE + Long.numberOfTrailingZeros(rest);
+                final long offset = block * BlockSet.BLOCK_LENGTH;
+                if (offset < length()) {
+                    tracking.mark(number, offset, 1);
+                    outOfSync.waiting().add(block);
+                }
+            }
+        }
+    }
+
     /** Holes are looked for: what changes from now on, or is about to, may be none any more. */
     void beginLook() {
         outOfSync.beginLook();

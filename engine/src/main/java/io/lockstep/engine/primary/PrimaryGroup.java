@@ -64,6 +64,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private CompletableFuture<Void> started;
 
     private final Synchroniser synchroniser;
+    private final Tracking tracking;
     private final PeerTracking peerTracking;
     private final PrimaryMeeting meeting;
 
@@ -97,6 +98,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             disks.add(new PrimaryDisk(local, this, disks.size(), log, room, reign, tracking));
         }
         synchroniser = new Synchroniser(guestLoop, disks, log, room, new Synchronisation());
+        this.tracking = tracking;
         peerTracking = new PeerTracking(tracking);
         meeting =
                 new PrimaryMeeting(
@@ -127,6 +129,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         log,
                         room,
                         disks.size(),
+                        tracking::seal,
                         epoch -> linkLoop.execute(() -> link.commit(epoch)));
     }
 
@@ -457,6 +460,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                 + " not where it was");
     }
 
+    /** What the secondary wrote as a primary is sent over, and noted until that is done. */
+    void noteTail(final int disk, final long firstBlock, final long[] bits) {
+        disks.get(disk).noteTail(firstBlock, bits);
+    }
+
     /** What the synchronisation does. */
     private final class Synchronisation implements Synchroniser.Owner {
         @Override
@@ -469,6 +477,16 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             reign.onCaughtUp(epochs.committed());
             peerTracking.onCaughtUp(reign.peer(), epochs.committed(), epochs.open());
             events.synchronised();
+        }
+
+        @Override
+        public void askForTail(final int disk) {
+            linkLoop.execute(() -> link.readTail(disk));
+        }
+
+        @Override
+        public void onTailsNoted() {
+            tracking.onTailNoted();
         }
     }
 

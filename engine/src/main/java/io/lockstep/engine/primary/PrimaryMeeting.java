@@ -116,7 +116,10 @@ final class PrimaryMeeting {
             final Summary secondary,
             final Meeting.Answer answer,
             final Link.Judgement judgement) {
-        if (!isRest && !tracking.isKnown(secondary.node(), secondary.committedEpoch())) {
+        final Id peer = secondary.node();
+        if (!isRest && tracking.isKnownWithTail(peer, secondary.trackedEpoch())) {
+            synchroniser.prepareTail(disk);
+        } else if (!isRest && !tracking.isKnown(peer, secondary.committedEpoch())) {
             synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
         }
         linkLoop.execute(() -> judgement.onJudged(null, own, reign.word()));

@@ -166,7 +166,7 @@ final class PrimaryReign {
     /** What it says of itself to the secondary of a disk. */
     Summary summary(final boolean isEmpty) {
         lineageAtAttach = record().lineage();
-        return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, isEmpty);
+        return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, -1, isEmpty);
     }
 
     /** What the two nodes find. */

@@ -30,6 +30,12 @@ final class Synchroniser {
 
         /** The secondary is equal, as of that checkpoint. */
         void onCaughtUp();
+
+        /** What the secondary has noted itself of a disk is asked for, over the link that is up. */
+        void askForTail(int disk);
+
+        /** All that it has noted is in the sets, and noted here. */
+        void onTailsNoted();
     }
 
     private enum Phase {
@@ -90,6 +96,9 @@ final class Synchroniser {
     /** By disk: whether there is nothing but holes at the secondary. */
     private final boolean[] isEmptyThere;
 
+    /** By disk: whether what the secondary has noted itself is to be asked for. */
+    private final boolean[] isTailOpen;
+
     private Phase phase = Phase.NONE;
     private long total;
     private long startNanos;
@@ -145,6 +154,7 @@ final class Synchroniser {
         this.room = room;
         this.owner = owner;
         isEmptyThere = new boolean[disks.size()];
+        isTailOpen = new boolean[disks.size()];
     }
 
     /** Whether the secondary is not equal yet. */
@@ -174,6 +184,7 @@ final class Synchroniser {
         forgetLook();
         for (int i = 0; i < disks.size(); i++) {
             isEmptyThere[i] = false;
+            isTailOpen[i] = false;
             disks.get(i).outOfSync().set(disks.get(i).changes());
         }
     }
@@ -205,6 +216,28 @@ final class Synchroniser {
         }
     }
 
+    /** The secondary was the primary before, and has noted what it wrote behind the checkpoint. */
+    void prepareTail(final int disk) {
+        isTailOpen[disk] = true;
+    }
+
+    /** What the secondary has noted of a disk is in the set. */
+    void onTail(final int disk) {
+        isTailOpen[disk] = false;
+        if (!hasOpenTail()) {
+            owner.onTailsNoted();
+        }
+        send();
+    }
+
+    private boolean hasOpenTail() {
+        boolean isOpen = false;
+        for (final boolean isOne : isTailOpen) {
+            isOpen |= isOne;
+        }
+        return isOpen;
+    }
+
     /** The link is up, in a session. */
     void onUp(final Id session) {
         if (phase == Phase.PREPARED) {
@@ -215,6 +248,11 @@ final class Synchroniser {
             startNanos = loop.nanoTime();
             onTheWay = 0;
             sent.clear();
+        }
+        for (int i = 0; i < isTailOpen.length; i++) {
+            if (isTailOpen[i]) {
+                owner.askForTail(i);
+            }
         }
         send();
     }
@@ -329,7 +367,7 @@ final class Synchroniser {
                 return compareRun(i, block);
             }
         }
-        return comparing == 0 ? Step.NOTHING_LEFT : Step.WAITS;
+        return comparing == 0 && !hasOpenTail() ? Step.NOTHING_LEFT : Step.WAITS;
     }
 
     /** Goes on where it is known what is a hole. */

@@ -223,6 +223,11 @@ final class SecondaryDisk
     }
 
     @Override
+    public void onChange(final long offset, final long length) {
+        group.tracking().mark(index, offset, length);
+    }
+
+    @Override
     public void onMerged() {
         group.onMerged();
     }
@@ -278,6 +283,12 @@ final class SecondaryDisk
             final Disk.Completion completion,
             final long token) {
         group.session().heard();
+        if (offset >= Nbd.CONTROL_CHANGES) {
+            final long first = (offset - Nbd.CONTROL_CHANGES) * Byte.SIZE;
+            group.tracking().disk(index).copy(first, length / Long.BYTES, into, position);
+            completion.onComplete(token, 0);
+            return;
+        }
         if (offset >= Nbd.CONTROL_HASHES) {
             hashes.read(group.session().id(), offset, length, into, position, completion, token);
             return;

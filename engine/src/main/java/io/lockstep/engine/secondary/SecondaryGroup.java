@@ -17,6 +17,7 @@ import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Verdict;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
+import io.lockstep.engine.tracking.Tracking;
 
 import org.HdrHistogram.Histogram;
 
@@ -62,6 +63,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final SecondarySession session;
     private final Succession succession;
     private final Self self;
+    private final Tracking tracking;
     private final SecondaryCheckpoints checkpoints;
     private final Durability durability;
     private ReplicationError error;
@@ -80,10 +82,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             final IoLoop loop,
             final List<Disk> locals,
             final Self self,
+            final Tracking tracking,
             final SecondaryOptions options,
             final GroupEvents events)
             throws IOException {
         this.loop = loop;
+        this.tracking = tracking;
         this.options = options;
         committedNanos = loop.nanoTime();
         this.events = new SecondaryEvents(events, this::committedEpoch);
@@ -95,7 +99,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         boolean opened = false;
         try {
-            succession.resume();
+            succession.resume(options.ofFormerPrimary());
             for (int i = 0; i < locals.size(); i++) {
                 disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
             }
@@ -124,7 +128,27 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             final SecondaryOptions options,
             final GroupEvents events)
             throws IOException {
-        Succession.requireNoPrimary(self.node().record());
+        final List<Long> lengths = disks.stream().map(Disk::length).toList();
+        return open(loop, disks, self, Tracking.inMemory(lengths), options, events);
+    }
+
+    /**
+     * The same, and what has changed once it has taken over is noted for the node's next process.
+     *
+     * @param tracking of these disks, in their order
+     * @throws IOException as above
+     */
+    public static SecondaryGroup open(
+            final IoLoop loop,
+            final List<Disk> disks,
+            final Self self,
+            final Tracking tracking,
+            final SecondaryOptions options,
+            final GroupEvents events)
+            throws IOException {
+        if (!options.ofFormerPrimary()) {
+            Succession.requireNoPrimary(self.node().record());
+        }
         for (final Disk disk : disks) {
             if (disk.isReadOnly()) {
                 throw new IOException(
@@ -132,7 +156,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             }
         }
         PrivateFiles.makeDirectories(options.page().toAbsolutePath().getParent());
-        final SecondaryGroup group = new SecondaryGroup(loop, disks, self, options, events);
+        final SecondaryGroup group =
+                new SecondaryGroup(loop, disks, self, tracking, options, events);
         group.resume();
         return group;
     }
@@ -279,6 +304,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     private void takeOver() {
+        tracking.forget();
         page.state(GroupPage.FAILED_OVER);
         hasFailedOver = true;
         loop.schedule(HEAD_START_NANOS, events::failedOver);
@@ -338,6 +364,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             succession.merged(
                     () -> {
                         if (!isClosed) {
+                            tracking.knowWithoutTail(self.node().record().peer(), committedEpoch());
                             page.state(GroupPage.ALONE);
                             disks.forEach(SecondaryDisk::settle);
                             standAlone();
@@ -364,6 +391,30 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /** Stops the merge where it is: the next process over these buffers goes on with it. */
     public void giveUpMerge() {
         disks.forEach(SecondaryDisk::giveUpMerge);
+    }
+
+    /** Has the disks overwritten by the primary that comes next, once. */
+    @Override
+    public CompletableFuture<Void> join() {
+        if (isOver() || session.isLinked()) {
+            return fail(
+                    isOver()
+                            ? "replication has ended here, and the guest is served: " + ending
+                            : "a primary is linked: there is nothing to join");
+        }
+        return self.node()
+                .join(self.reigns().name())
+                .thenRun(
+                        () -> {
+                            if (hasBuffers) {
+                                page.node(self.node().record().node());
+                            }
+                        });
+    }
+
+    /** What this node has changed by itself, and its peer may lack. */
+    Tracking tracking() {
+        return tracking;
     }
 
     void onNotRecorded(final String sentence) {

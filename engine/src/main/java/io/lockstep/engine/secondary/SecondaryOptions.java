@@ -12,12 +12,32 @@ import java.util.stream.IntStream;
  * @param ownDirectory whether the page's directory is the group's own, and goes with it
  * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
  *     fails with ENOSPC
+ * @param ofFormerPrimary whether it may be one whose record says that it is a primary: its peer has
+ *     taken over, and will make it equal
  */
 public record SecondaryOptions(
-        Path page, List<BufferFiles> buffers, boolean ownDirectory, long bufferLimit) {
+        Path page,
+        List<BufferFiles> buffers,
+        boolean ownDirectory,
+        long bufferLimit,
+        boolean ofFormerPrimary) {
     /** Copies the list. */
     public SecondaryOptions {
         buffers = List.copyOf(buffers);
+    }
+
+    /** Of one whose record does not say that it is a primary. */
+    public SecondaryOptions(
+            final Path page,
+            final List<BufferFiles> buffers,
+            final boolean ownDirectory,
+            final long bufferLimit) {
+        this(page, buffers, ownDirectory, bufferLimit, false);
+    }
+
+    /** The same, of a node that was a primary until its peer took over. */
+    public SecondaryOptions formerPrimary() {
+        return new SecondaryOptions(page, buffers, ownDirectory, bufferLimit, true);
     }
 
     /** Of a group that has all of it in a directory of its own. */

@@ -83,7 +83,12 @@ final class SecondarySession {
 
     /** What the node says of itself to a primary. */
     Summary summary(final boolean isEmpty) {
-        return Summary.of(node.record(), group.committedEpoch(), id(), isEmpty);
+        return Summary.of(
+                node.record(),
+                group.committedEpoch(),
+                id(),
+                group.tracking().trackedEpoch(node.record().peer()),
+                isEmpty);
     }
 
     /** Why a primary may not attach; null where it may. */
@@ -245,6 +250,7 @@ final class SecondarySession {
                         (done, thrown) -> {
                             if (thrown == null && of.equals(id())) {
                                 group.durability().onDurable(epoch);
+                                group.tracking().forget();
                                 page.catchingUp(Id.NONE);
                             }
                             all.forEach(

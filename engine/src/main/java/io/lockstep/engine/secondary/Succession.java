@@ -88,8 +88,11 @@ final class Succession {
     }
 
     /** Brings page and record together: one of them may be older, or its storage lost. */
-    void resume() {
+    void resume(final boolean isFormerPrimary) {
         final NodeRecord record = node().record();
+        if (isFormerPrimary && record.standing() == Standing.REIGNING) {
+            return; // nothing of it counts but the disks, until they are made equal
+        }
         if (record.standing().isPrimary()) {
             if (!record.isMerging()) {
                 page.state(GroupPage.ALONE); // the buffers, if there are any, are not needed

@@ -127,6 +127,7 @@ final class EngineGroup implements ReplicationGroup {
                             loop,
                             members.stream().<Disk>map(EngineDisk::local).toList(),
                             state.self(),
+                            state.tracking(),
                             places,
                             options.groupEvents());
         } finally {
@@ -425,6 +426,11 @@ final class EngineGroup implements ReplicationGroup {
     @Override
     public boolean hasFailedOver() {
         return current().map(ReplicationGroup::hasFailedOver).orElse(false);
+    }
+
+    @Override
+    public CompletableFuture<Void> join() {
+        return current().map(ReplicationGroup::join).orElseGet(EngineGroup::notRunning);
     }
 
     @Override

@@ -221,6 +221,25 @@ public final class ChangeMap {
         return -1;
     }
 
+    /**
+     * Which blocks are noted, a bit each, the lowest first.
+     *
+     * @param first block, a multiple of 64
+     * @param words of 64 blocks each; behind the disk there is none
+     */
+    public void copy(
+            final long first, final int words, final MemorySegment into, final long position) {
+        into.asSlice(position, (long) words * Long.BYTES).fill((byte) 0);
+        final long end = Math.min(blocks, first + (long) words * Long.SIZE);
+        long block = next(first);
+        while (block >= 0 && block < end) {
+            final long at = position + (block - first >> 3);
+            final byte bits = into.get(ValueLayout.JAVA_BYTE, at);
+            into.set(ValueLayout.JAVA_BYTE, at, (byte) (bits | 1 << (block & 7)));
+            block = next(block + 1);
+        }
+    }
+
     /** Whether a block is noted. */
     public boolean has(final long block) {
         final long line = block / LINE_BLOCKS;

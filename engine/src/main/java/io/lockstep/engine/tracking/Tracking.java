@@ -129,12 +129,21 @@ public final class Tracking implements AutoCloseable {
      *     old copy of itself
      */
     public boolean isKnown(final Id peer, final long epoch) {
-        return isKnown(peer) && epoch >= page.base();
+        return isKnown(peer) && !page.isWithoutTail() && epoch >= page.base();
     }
 
-    /** Whether it is known what a peer lacks that is as it said last. */
+    /** Whether it is known what a peer lacks that is as it said last; but perhaps for its tail. */
     public boolean isKnown(final Id peer) {
         return !peer.isNone() && page.peer().equals(peer);
+    }
+
+    /**
+     * Whether a peer lacks what is noted here, and has changed what it has noted itself.
+     *
+     * @param trackedEpoch the last one that it sealed while it noted that; -1 where it has not
+     */
+    public boolean isKnownWithTail(final Id peer, final long trackedEpoch) {
+        return isKnown(peer) && page.isWithoutTail() && trackedEpoch >= page.base();
     }
 
     /**
@@ -144,10 +153,50 @@ public final class Tracking implements AutoCloseable {
      * @param openEpoch to which belongs what is changed now
      */
     public void know(final Id peer, final long epoch, final long openEpoch) {
+        know(peer, epoch, false);
+        olderEpoch = openEpoch;
+    }
+
+    /**
+     * A peer was the primary until this node took over at an epoch. It lacks what is noted, and has
+     * written what it has noted itself.
+     */
+    public void knowWithoutTail(final Id peer, final long epoch) {
+        know(peer, epoch, true);
+        olderEpoch = Long.MAX_VALUE;
+    }
+
+    private void know(final Id peer, final long epoch, final boolean isWithoutTail) {
         page.peer(Id.NONE);
         page.base(epoch);
+        page.withoutTail(isWithoutTail);
         page.peer(peer);
-        olderEpoch = openEpoch;
+    }
+
+    /** What the peer has noted itself is noted here, too. */
+    public void onTailNoted() {
+        know(page.peer(), page.base(), false);
+    }
+
+    /** Nothing is noted, and nobody known to lack no more. */
+    public void forget() {
+        page.peer(Id.NONE);
+        maps.forEach(ChangeMap::clear);
+        olderEpoch = Long.MAX_VALUE;
+    }
+
+    /** An epoch is sealed: all that was changed in it is noted, or was. */
+    public void seal(final long epoch) {
+        page.sealed(epoch);
+    }
+
+    /**
+     * Up to which epoch this node has noted what it wrote as the primary of a peer.
+     *
+     * @return -1 where it has not
+     */
+    public long trackedEpoch(final Id peer) {
+        return isKnown(peer) && !page.isWithoutTail() ? page.sealed() : -1;
     }
 
     /**

@@ -21,6 +21,8 @@ final class TrackingPage implements AutoCloseable {
     private static final long AT_BOOT = 16;
     private static final long AT_PEER = 32;
     private static final long AT_BASE = 48;
+    private static final long AT_TAIL = 56;
+    private static final long AT_SEALED = 64;
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final VarHandle WORD = LONG.varHandle();
@@ -59,6 +61,7 @@ final class TrackingPage implements AutoCloseable {
     void begin(final long disks, final Id boot) {
         WORD.setRelease(page, 0L, 0L);
         put(AT_PEER, Id.NONE);
+        sealed(0);
         page.set(LONG, AT_DISKS, disks);
         put(AT_BOOT, boot);
         WORD.setRelease(page, 0L, MAGIC);
@@ -80,6 +83,24 @@ final class TrackingPage implements AutoCloseable {
 
     void base(final long epoch) {
         WORD.setRelease(page, AT_BASE, epoch);
+    }
+
+    /** Whether what the peer changed behind that epoch, as a primary itself, comes on top. */
+    boolean isWithoutTail() {
+        return page.get(LONG, AT_TAIL) != 0;
+    }
+
+    void withoutTail(final boolean isWithout) {
+        WORD.setRelease(page, AT_TAIL, isWithout ? 1L : 0L);
+    }
+
+    /** The last epoch that this node has sealed as a primary. */
+    long sealed() {
+        return page.get(LONG, AT_SEALED);
+    }
+
+    void sealed(final long epoch) {
+        WORD.setRelease(page, AT_SEALED, epoch);
     }
 
     private Id get(final long at) {

@@ -97,6 +97,16 @@ final class MeetingTest {
                                 freshSecondary().empty(),
                                 NONE)));
         cases.put(
+                "the secondary was never in a pair, its disk has data, and somebody has said that"
+                        + " it may be overwritten",
+                List.of(
+                        new Case(primary(REIGNING, 1), freshSecondary().joining(), NOT_NOW),
+                        new Case(primary(ALONE, 2, 1).empty(), freshSecondary().joining(), NOT_NOW),
+                        new Case(
+                                primary(REIGNING, 1).withoutPeer(),
+                                freshSecondary().joining(),
+                                NONE)));
+        cases.put(
                 "the secondary was never in a pair, and its disk has data",
                 List.of(
                         new Case(primary(REIGNING, 1), freshSecondary(), NOT_NOW),

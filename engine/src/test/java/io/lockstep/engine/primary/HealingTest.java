@@ -2,6 +2,7 @@ package io.lockstep.engine.primary;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lockstep.engine.disk.Disk;
@@ -37,6 +38,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.BlockingQueue;
@@ -59,6 +61,8 @@ final class HealingTest {
     private final List<Throwable> errors = new ArrayList<>();
     private final BlockingQueue<GroupEvents.Event> events = new LinkedBlockingQueue<>();
     private final List<byte[]> content = List.of(new byte[LENGTH], new byte[LENGTH]);
+    private Tracking trackingThere = Tracking.inMemory(List.of((long) LENGTH, (long) LENGTH));
+    private boolean isFormerPrimary;
     private Tracking tracking = Tracking.inMemory(List.of((long) LENGTH, (long) LENGTH));
     private final Random random = new Random(1);
 
@@ -183,6 +187,66 @@ final class HealingTest {
     }
 
     @Test
+    void theFormerPrimaryIsMadeEqualToTheOneThatTookOver() throws Exception {
+        fill("primary");
+        startSecondary();
+        startPrimary();
+        awaitEqual();
+        checkpointsWork();
+        final byte[] checkpoint = content.getFirst().clone();
+        write(0, 2 << 20, 50_000); // the tail
+        drain();
+        killPrimary();
+        onLoop(secondaryLife, () -> secondary.failOver(true));
+        while (call(secondaryLife, () -> secondary.status().state()) != GroupStatus.State.ALONE) {
+            Thread.onSpinWait();
+        }
+        System.arraycopy(checkpoint, 0, content.getFirst(), 0, LENGTH);
+        writeGuest(secondaryLife, secondary.guestExports().get(1).disk(), 1, 5 << 20, 30_000);
+        killSecondary();
+
+        exchangeHosts();
+        isFormerPrimary = true;
+        startSecondary();
+        startPrimary();
+        final long sent = awaitEqual();
+        assertTrue(sent < 1 << 20, sent + " bytes were sent where few were changed");
+        assertEquals(Standing.FOLLOWING, secondarySelf.node().standing());
+        isFormerPrimary = false;
+        checkpointsWork();
+    }
+
+    /** Who was the one is the other. */
+    private void exchangeHosts() throws IOException {
+        for (final String name : NAMES) {
+            final Path spare = folder.resolve("spare");
+            Files.move(path("primary", name), spare);
+            Files.move(path("secondary", name), path("primary", name));
+            Files.move(spare, path("secondary", name));
+        }
+        final Self self = primarySelf;
+        primarySelf = secondarySelf;
+        secondarySelf = self;
+        final Tracking noted = tracking;
+        tracking = trackingThere;
+        trackingThere = noted;
+    }
+
+    @Test
+    void whoJoinsIsOverwrittenOnce() throws Exception {
+        fill("primary");
+        fill("secondary");
+        content.forEach(bytes -> Arrays.fill(bytes, (byte) 0));
+        fill("primary");
+        startSecondary();
+        onLoop(secondaryLife, () -> secondary.join());
+        startPrimary();
+        awaitEqual();
+        assertFalse(secondarySelf.node().record().isJoining());
+        checkpointsWork();
+    }
+
+    @Test
     void theGuestGoesOnMeanwhileAndLosesNothing() throws Exception {
         fill("primary");
         startSecondary();
@@ -297,6 +361,12 @@ final class HealingTest {
     }
 
     private void write(final int disk, final int offset, final int length) throws Exception {
+        writeGuest(primaryLife, primary.guestDisks().get(disk), disk, offset, length);
+    }
+
+    private void writeGuest(
+            final Life life, final Disk guest, final int disk, final int offset, final int length)
+            throws Exception {
         final byte[] bytes = new byte[length];
         random.nextBytes(bytes);
         System.arraycopy(bytes, 0, content.get(disk), offset, length);
@@ -304,10 +374,9 @@ final class HealingTest {
         MemorySegment.copy(bytes, 0, memory, ValueLayout.JAVA_BYTE, 0, length);
         final int errno =
                 onLoop(
-                        primaryLife,
+                        life,
                         () -> {
                             final CompletableFuture<Integer> written = new CompletableFuture<>();
-                            final Disk guest = primary.guestDisks().get(disk);
                             guest.write(
                                     offset,
                                     length,
@@ -378,6 +447,8 @@ final class HealingTest {
         secondaryLife = life;
         final List<Disk> disks = open("secondary", life);
         secondarySelf = Selves.again(secondarySelf);
+        final SecondaryOptions options =
+                SecondaryOptions.in(folder.resolve("buffers"), NAMES.size(), 64 << 20);
         onLoop(
                 life,
                 () -> {
@@ -386,8 +457,8 @@ final class HealingTest {
                                     life.loop(),
                                     disks,
                                     secondarySelf,
-                                    SecondaryOptions.in(
-                                            folder.resolve("buffers"), NAMES.size(), 64 << 20),
+                                    trackingThere,
+                                    isFormerPrimary ? options.formerPrimary() : options,
                                     (event, name, epoch, sentence) -> {});
                     life.opened.add(secondary);
                     final NbdServer server =

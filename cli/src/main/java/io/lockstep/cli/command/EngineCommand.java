@@ -3,6 +3,7 @@ package io.lockstep.cli.command;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.MachineOptions;
+import io.lockstep.cli.argument.PeerOptions;
 import io.lockstep.cli.argument.QmpArgument;
 import io.lockstep.cli.argument.SizeConverter;
 import io.lockstep.cli.argument.StateOptions;
@@ -126,6 +127,7 @@ public final class EngineCommand implements Callable<Integer> {
     private List<String> guest = List.of();
 
     @Mixin private ForwardOptions forward;
+    @Mixin private PeerOptions peerOptions;
     @Mixin private StateOptions state;
 
     @Mixin private MachineOptions machine;
@@ -205,7 +207,8 @@ public final class EngineCommand implements Callable<Integer> {
                     EngineRun.start(
                             console,
                             connectionsMax,
-                            forward.toGroupOptions(spec, Word.NOW),
+                            forward.toGroupOptions(spec, Word.NOW)
+                                    .withPeerTimeout(peerOptions.timeout(spec)),
                             TimeUnit.SECONDS.toNanos(ATTACH_SECONDS),
                             bufferLimit == null ? 0 : bufferLimit,
                             null,

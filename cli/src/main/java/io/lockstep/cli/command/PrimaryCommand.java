@@ -5,6 +5,7 @@ import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.DurationConverter;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.PeerOptions;
 import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
@@ -121,6 +122,7 @@ public final class PrimaryCommand implements Callable<Integer> {
     private Duration checkpointEvery;
 
     @Mixin private ForwardOptions forward;
+    @Mixin private PeerOptions peerOptions;
     @Mixin private StateOptions state;
 
     @Option(
@@ -189,7 +191,8 @@ public final class PrimaryCommand implements Callable<Integer> {
         if (connectionsMax < 1) {
             throw usage("--max-connections must be at least 1, not " + connectionsMax);
         }
-        return forward.toGroupOptions(spec, assumeIdentical ? Word.AT_FIRST : Word.NONE);
+        return forward.toGroupOptions(spec, assumeIdentical ? Word.AT_FIRST : Word.NONE)
+                .withPeerTimeout(peerOptions.timeout(spec));
     }
 
     private ParameterException usage(final String message) {

@@ -5,6 +5,7 @@ import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.PathConverter;
+import io.lockstep.cli.argument.PeerOptions;
 import io.lockstep.cli.argument.SizeConverter;
 import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.graph.GraphException;
@@ -134,6 +135,7 @@ public final class SecondaryCommand implements Callable<Integer> {
                             + " connection.")
     private boolean verbose;
 
+    @Mixin private PeerOptions peerOptions;
     @Mixin private StateOptions state;
 
     private EngineRun run;
@@ -219,7 +221,7 @@ public final class SecondaryCommand implements Callable<Integer> {
                 EngineRun.start(
                         console,
                         connectionsMax,
-                        ForwardOptions.none(),
+                        ForwardOptions.none().withPeerTimeout(peerOptions.timeout(spec)),
                         0,
                         bufferLimit == null ? 0 : bufferLimit,
                         directory,

@@ -83,7 +83,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final String peer = peers.getFirst().server().toString();
         this.events = new PrimaryEvents(events, peer, epochs::committed);
         log = new ForwardLog(options.logLength());
-        room = new RoomQueue(guestLoop, log, options.lagNanosMax(), this::onFullLog);
+        room = new RoomQueue(guestLoop, log, options, this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
         lastWait = new LastWait(guestLoop, log::released, room::look);
         emptyDisks = new EmptyDisks(locals);
@@ -109,6 +109,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         peers.toArray(Peer[]::new),
                         disks.toArray(PrimaryDisk[]::new),
                         log,
+                        options.peerTimeout(),
                         new LinkReport(
                                 guestLoop,
                                 new LinkEvents(

@@ -282,7 +282,6 @@ final class SecondaryDisk
             final long position,
             final Disk.Completion completion,
             final long token) {
-        group.session().heard();
         if (offset >= Nbd.CONTROL_CHANGES) {
             final long first = (offset - Nbd.CONTROL_CHANGES) * Byte.SIZE;
             group.tracking().disk(index).copy(first, length / Long.BYTES, into, position);
@@ -351,6 +350,8 @@ final class SecondaryDisk
         } else if (ControlRecord.kind(from, position) == ControlRecord.ATTACH) {
             attach(client, from, position, completion, token);
             return;
+        } else if (ControlRecord.kind(from, position) == ControlRecord.PULSE) {
+            errno = pulse(ControlRecord.session(from, position));
         } else if (!isAttached(client)) {
             errno = refuse(Errno.EPERM, "no primary is attached on this connection");
         } else {
@@ -384,6 +385,15 @@ final class SecondaryDisk
             }
         }
         completion.onComplete(token, errno);
+    }
+
+    /** The primary is there, on whichever connection it says so. */
+    private int pulse(final Id session) {
+        if (!session.equals(group.session().id())) {
+            return refuse(Errno.EPERM, "this is not the session that is attached");
+        }
+        group.session().heard();
+        return 0;
     }
 
     private static int lengthOf(final int kind) {
@@ -638,6 +648,11 @@ final class SecondaryDisk
         }
         hashes.close();
         buffers.close();
+    }
+
+    /** Brings the buffers to stable storage. */
+    void syncBuffers() throws IOException {
+        buffers.sync();
     }
 
     void deleteBuffers() throws IOException {

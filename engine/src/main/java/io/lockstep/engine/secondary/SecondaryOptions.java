@@ -1,5 +1,9 @@
 package io.lockstep.engine.secondary;
 
+import io.lockstep.engine.group.PeerTimeout;
+import io.lockstep.engine.memory.Storage;
+
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -12,6 +16,7 @@ import java.util.stream.IntStream;
  * @param ownDirectory whether the page's directory is the group's own, and goes with it
  * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
  *     fails with ENOSPC
+ * @param peerTimeout how long the primary may say nothing
  * @param ofFormerPrimary whether it may be one whose record says that it is a primary: its peer has
  *     taken over, and will make it equal
  */
@@ -20,10 +25,30 @@ public record SecondaryOptions(
         List<BufferFiles> buffers,
         boolean ownDirectory,
         long bufferLimit,
+        PeerTimeout peerTimeout,
         boolean ofFormerPrimary) {
     /** Copies the list. */
     public SecondaryOptions {
         buffers = List.copyOf(buffers);
+    }
+
+    /** The same, of a node that was a primary until its peer took over. */
+    public SecondaryOptions formerPrimary() {
+        return new SecondaryOptions(page, buffers, ownDirectory, bufferLimit, peerTimeout, true);
+    }
+
+    /**
+     * Whether a reboot leaves all of the buffers, which are there, where they lie.
+     *
+     * @throws IOException where that can't be told
+     */
+    boolean outlivesBoot() throws IOException {
+        boolean outlives = !Storage.isMemory(page);
+        for (final BufferFiles files : buffers) {
+            outlives &= !Storage.isMemory(files.active().toAbsolutePath().getParent());
+            outlives &= !Storage.isMemory(files.hidden().toAbsolutePath().getParent());
+        }
+        return outlives;
     }
 
     /** Of one whose record does not say that it is a primary. */
@@ -31,13 +56,9 @@ public record SecondaryOptions(
             final Path page,
             final List<BufferFiles> buffers,
             final boolean ownDirectory,
-            final long bufferLimit) {
-        this(page, buffers, ownDirectory, bufferLimit, false);
-    }
-
-    /** The same, of a node that was a primary until its peer took over. */
-    public SecondaryOptions formerPrimary() {
-        return new SecondaryOptions(page, buffers, ownDirectory, bufferLimit, true);
+            final long bufferLimit,
+            final PeerTimeout peerTimeout) {
+        this(page, buffers, ownDirectory, bufferLimit, peerTimeout, false);
     }
 
     /** Of a group that has all of it in a directory of its own. */
@@ -49,6 +70,7 @@ public record SecondaryOptions(
                         .mapToObj(number -> BufferFiles.in(directory, number))
                         .toList(),
                 true,
-                bufferLimit);
+                bufferLimit,
+                PeerTimeout.DEFAULT);
     }
 }

@@ -13,6 +13,7 @@ import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
 
@@ -215,8 +216,10 @@ final class AttachTest {
     }
 
     @Test
-    void aPrimaryThatHasDataIsNotPairedWithAnEmptyDisk() {
-        assertEquals(Errno.EPERM, attach(false, Word.NONE));
+    void anEmptyDiskIsMadeEqualFirstToAPrimaryThatHasData() {
+        assertEquals(0, attach(false, Word.NONE));
+        assertEquals(Standing.INCONSISTENT, self.node().standing());
+        assertTrue(refusal(group.failOver(false)).contains("between two checkpoints"));
     }
 
     @Test

@@ -285,6 +285,12 @@ final class EngineGroup implements ReplicationGroup {
     private CompletableFuture<Void> openPrimary(final List<EngineDisk> members) {
         try {
             openState(members);
+            if (secondary == null && state.self().node().record().isMerging()) {
+                return fail(
+                        "the merge of a failover is not done, and the buffers hold what the disks"
+                                + " lack; start this node as the secondary that took over, and let"
+                                + " it end, first");
+            }
             primary =
                     PrimaryGroup.open(
                             loop,
@@ -399,7 +405,13 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public Optional<NodeStatus> node() {
-        return current().flatMap(ReplicationGroup::node);
+        return current()
+                .flatMap(ReplicationGroup::node)
+                .or(() -> Optional.ofNullable(state).map(EngineGroup::statusOf));
+    }
+
+    private static NodeStatus statusOf(final NodeState state) {
+        return NodeStatus.of(state.self().node().record());
     }
 
     private static <T> CompletableFuture<T> notRunning() {

@@ -104,7 +104,9 @@ final class NodeLivesTest {
 
         int seenByGuest() {
             return Integer.parseInt(
-                    rig.python("print(connect(sys.argv[1]).pread(1, 0)[0])", guest()).out().strip());
+                    rig.python("print(connect(sys.argv[1]).pread(1, 0)[0])", guest())
+                            .out()
+                            .strip());
         }
 
         int firstByte() {

@@ -128,6 +128,15 @@ public final class EngineCommand implements Callable<Integer> {
     @Mixin private ForwardOptions forward;
     @Mixin private StateOptions state;
 
+    @Option(
+            names = "--new-generation",
+            description =
+                    "Let also a disk be written whose node is a secondary, as its state says,"
+                        + " without its primary: that begins a generation, which its peer does not"
+                        + " have. Without it such a disk is used by its replication node, or"
+                        + " read-only, or not at all.")
+    private boolean newGeneration;
+
     @Mixin private MachineOptions machine;
 
     @Option(
@@ -209,7 +218,8 @@ public final class EngineCommand implements Callable<Integer> {
                             TimeUnit.SECONDS.toNanos(ATTACH_SECONDS),
                             bufferLimit == null ? 0 : bufferLimit,
                             null,
-                            state);
+                            state,
+                            newGeneration);
             run.name(name);
             inOrder.forEach(this::add);
             run.engine().openSecondary();

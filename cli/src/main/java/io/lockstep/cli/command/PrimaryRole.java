@@ -62,7 +62,14 @@ final class PrimaryRole {
             AddressFamilies.requireFor(peer);
             run =
                     EngineRun.start(
-                            console, pair.connectionsMax(), options, 0, 0, null, pair.state());
+                            console,
+                            pair.connectionsMax(),
+                            options,
+                            0,
+                            0,
+                            null,
+                            pair.state(),
+                            false);
             pair.disks().files().forEach((name, file) -> run.graph().addPrimary(name, file, peer));
             if (replication.peerMonitor().isPresent()) {
                 run.checkpointPeerAt(replication.peerMonitor().get());

@@ -98,7 +98,8 @@ final class SecondaryRole {
                         0,
                         bufferLimit,
                         directory,
-                        pair.state());
+                        pair.state(),
+                        false);
         int number = 0;
         for (final Map.Entry<String, Path> disk : pair.disks().files().entrySet()) {
             run.graph()

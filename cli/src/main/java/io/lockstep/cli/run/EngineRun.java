@@ -57,7 +57,8 @@ public final class EngineRun {
             final long attachNanos,
             final long bufferLimit,
             final Path ownBuffers,
-            final StateOptions state)
+            final StateOptions state,
+            final boolean newGeneration)
             throws IOException {
         return new EngineRun(
                 console,
@@ -71,6 +72,7 @@ public final class EngineRun {
                                 ownBuffers,
                                 state.directory(),
                                 state.mayVanish(),
+                                newGeneration,
                                 console,
                                 console,
                                 console)));

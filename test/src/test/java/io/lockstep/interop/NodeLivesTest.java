@@ -178,6 +178,39 @@ final class NodeLivesTest {
         assertEquals(2, south.seenByGuest());
     }
 
+    @Test
+    void aLivingNodeShowsTheRecordThatItsStorageHas() {
+        startBoth();
+        for (final Host host : List.of(north, south)) {
+            final String control = host.socket("c").toString();
+            final String state = host.disk() + ".lockstep";
+            for (final List<String> options : List.of(List.of("--json"), List.<String>of())) {
+                assertEquals(
+                        state("--state", state, options).requireSuccess().out(),
+                        state("--control", control, options).requireSuccess().out());
+            }
+            final Tool.Output forget = state("--control", control, List.of("--forget"));
+            assertEquals(1, forget.exitCode());
+            assertEquals(
+                    "lockstep state: a running lockstep does not forget its pair: stop it, and say"
+                            + " --forget with --state DIR\n",
+                    forget.err());
+        }
+        assertContains(
+                "is a secondary\npair: group",
+                state("--control", south.socket("c").toString(), List.of()).out());
+        assertEquals(0, south.node.stop());
+        final Tool.Output gone = state("--control", south.socket("c").toString(), List.of());
+        assertEquals(1, gone.exitCode());
+        assertContains("cannot connect to the control socket", gone.err());
+    }
+
+    private Tool.Output state(final String option, final String value, final List<String> options) {
+        final List<String> all = new ArrayList<>(List.of("state", option, value));
+        all.addAll(options);
+        return rig.lockstep(all.toArray(String[]::new));
+    }
+
     private LockstepProcess start(final Host host) {
         return LockstepProcess.start(rig.directory(), host.command());
     }

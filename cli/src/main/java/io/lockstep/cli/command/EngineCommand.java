@@ -1,6 +1,7 @@
 package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.argument.ForeignPeerOptions;
 import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.MachineOptions;
 import io.lockstep.cli.argument.QmpArgument;
@@ -126,6 +127,7 @@ public final class EngineCommand implements Callable<Integer> {
     private List<String> guest = List.of();
 
     @Mixin private ForwardOptions forward;
+    @Mixin private ForeignPeerOptions foreignPeer;
     @Mixin private StateOptions state;
 
     @Option(
@@ -224,8 +226,8 @@ public final class EngineCommand implements Callable<Integer> {
             inOrder.forEach(this::add);
             run.engine().openSecondary();
             run.serveGuests(guestAt);
-            if (forward.peerMonitor().isPresent()) {
-                run.checkpointPeerAt(forward.peerMonitor().get());
+            if (foreignPeer.monitor().isPresent()) {
+                run.checkpointPeerAt(foreignPeer.monitor().get());
             }
             run.control(control);
             run.rehearseFailover();

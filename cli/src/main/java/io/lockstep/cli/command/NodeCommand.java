@@ -128,7 +128,8 @@ public final class NodeCommand implements Callable<Integer> {
             return 1;
         }
         return switch (role.get()) {
-            case PRIMARY -> new PrimaryRole(checked, replication, options, peerAt, true).run();
+            case PRIMARY ->
+                    new PrimaryRole(checked, replication, options, peerAt).yieldToNewerPeer().run();
             case SECONDARY, PROMOTED ->
                     new SecondaryRole(checked, buffers, bufferLimit, listenAt).run();
         };

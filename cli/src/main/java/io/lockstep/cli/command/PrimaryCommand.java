@@ -1,6 +1,7 @@
 package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.argument.ForeignPeerOptions;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.PrimaryOptions;
 
@@ -49,11 +50,14 @@ public final class PrimaryCommand implements Callable<Integer> {
     private String peer;
 
     @Mixin private ReplicationOptions replication;
+    @Mixin private ForeignPeerOptions foreignPeer;
 
     @Override
     public Integer call() throws InterruptedException {
         final Endpoint peerAt = EndpointArguments.parsePeer(spec, "--peer", peer);
         final PrimaryOptions options = replication.toGroupOptions(spec);
-        return new PrimaryRole(pair.toPair(spec), replication, options, peerAt, false).run();
+        return new PrimaryRole(pair.toPair(spec), replication, options, peerAt)
+                .checkpointAt(foreignPeer.monitor())
+                .run();
     }
 }

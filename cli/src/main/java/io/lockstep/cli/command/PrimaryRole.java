@@ -1,6 +1,7 @@
 package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
@@ -32,28 +33,40 @@ final class PrimaryRole {
     private final ReplicationOptions replication;
     private final PrimaryOptions options;
     private final Endpoint peer;
-    private final boolean yieldsToNewer;
+    private Optional<PeerMonitor.Address> monitor = Optional.empty();
+    private boolean yieldsToNewer;
     private EngineRun run;
 
     /**
      * One that is not started.
      *
      * @param options of the replication options
-     * @param yieldsToNewer whether it ends where its guest waits and its peer has taken over;
-     *     otherwise it goes on waiting for somebody's word
      */
     PrimaryRole(
             final PairOptions.Pair pair,
             final ReplicationOptions replication,
             final PrimaryOptions options,
-            final Endpoint peer,
-            final boolean yieldsToNewer) {
+            final Endpoint peer) {
         this.pair = pair;
         this.replication = replication;
         this.options = options;
         this.peer = peer;
-        this.yieldsToNewer = yieldsToNewer;
         console = pair.console();
+    }
+
+    /** Where a secondary that knows no epochs is checkpointed, if it is one. */
+    PrimaryRole checkpointAt(final Optional<PeerMonitor.Address> address) {
+        monitor = address;
+        return this;
+    }
+
+    /**
+     * It ends where its guest waits and its peer has taken over; otherwise it would go on waiting
+     * for somebody's word.
+     */
+    PrimaryRole yieldToNewerPeer() {
+        yieldsToNewer = true;
+        return this;
     }
 
     /** Runs it; answers the exit code where it could not be started. */
@@ -71,8 +84,8 @@ final class PrimaryRole {
                             pair.state(),
                             false);
             pair.disks().files().forEach((name, file) -> run.graph().addPrimary(name, file, peer));
-            if (replication.peerMonitor().isPresent()) {
-                run.checkpointPeerAt(replication.peerMonitor().get());
+            if (monitor.isPresent()) {
+                run.checkpointPeerAt(monitor.get());
             }
             if (yieldsToNewer) {
                 run.yieldToNewerPeer();

@@ -2,7 +2,6 @@ package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.DurationConverter;
 import io.lockstep.cli.argument.ForwardOptions;
-import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.PrimaryOptions;
 
@@ -52,10 +51,5 @@ final class ReplicationOptions {
     /** How often a checkpoint is made by itself; empty for never. */
     Optional<Duration> checkpointEvery() {
         return Optional.ofNullable(checkpointEvery);
-    }
-
-    /** Where a secondary that knows no epochs is checkpointed, if it is one. */
-    Optional<PeerMonitor.Address> peerMonitor() {
-        return forward.peerMonitor();
     }
 }

@@ -318,12 +318,6 @@ final class EngineGroup implements ReplicationGroup {
     private CompletableFuture<Void> openPrimary(final List<EngineDisk> members) {
         try {
             openState(members);
-            if (secondary == null && state.self().node().record().isMerging()) {
-                return fail(
-                        "the merge of a failover is not done, and the buffers hold what the disks"
-                                + " lack; start this node as the secondary that took over, and let"
-                                + " it end, first");
-            }
             primary =
                     PrimaryGroup.open(
                             loop,

@@ -225,7 +225,7 @@ final class AttachTest {
     // ---- Killed in the midst of an attachment.
 
     /** Where a process is killed that takes a primary: the stores are in this order. */
-    private enum Cut {
+    enum Cut {
         /** The one half of the session's name is in the page. */
         IN_THE_SESSIONS_NAME,
         /** The session is in the page, and the record is not stored. */

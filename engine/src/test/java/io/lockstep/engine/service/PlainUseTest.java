@@ -154,8 +154,7 @@ final class PlainUseTest {
     /** Has the guest do something; answers when it is told. */
     private CompletableFuture<Integer> submit(final EngineDisk disk, final Operation operation) {
         final CompletableFuture<Integer> answer = new CompletableFuture<>();
-        final Arena arena = Arena.ofShared();
-        final MemorySegment memory = arena.allocate(512);
+        final MemorySegment memory = Arena.ofAuto().allocate(512);
         memory.fill((byte) 1);
         engine.loop()
                 .execute(
@@ -164,7 +163,7 @@ final class PlainUseTest {
                                     disk.guest(), memory, (token, errno) -> answer.complete(errno));
                             disk.guest().poll();
                         });
-        return answer.whenComplete((errno, thrown) -> arena.close());
+        return answer;
     }
 
     private CompletableFuture<Integer> write(final EngineDisk disk) {
@@ -184,7 +183,7 @@ final class PlainUseTest {
     }
 
     /** What can change a disk. */
-    private enum Change {
+    enum Change {
         WRITE,
         ZERO,
         DISCARD

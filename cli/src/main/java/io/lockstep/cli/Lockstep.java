@@ -62,6 +62,7 @@ import java.util.concurrent.Callable;
             "      --guest nbd+unix:///?socket=/run/guest.sock \\",
             "      --control /run/primary.qmp --checkpoint-every 1s",
             "  lockstep failover --control /run/secondary.qmp",
+            "  lockstep node --help            one command for both hosts, for units",
             "",
             "  lockstep serve --disk vda=vda.img --listen nbd://localhost",
             "",

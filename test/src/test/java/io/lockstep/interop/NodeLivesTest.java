@@ -235,8 +235,10 @@ final class NodeLivesTest {
         checkpoint();
         north.node.kill();
         south.node.kill();
-        assertContains("secondary of vda", south.start());
-        assertContains("primary of vda", north.start());
+        south.node = rig.server(south.bare("node", south.addresses())); // --first isn't needed
+        assertContains("secondary of vda", south.node.ready());
+        north.node = rig.server(north.bare("node", north.addresses()));
+        assertContains("primary of vda", north.node.ready());
         rig.lockstep("promote", "--control", north.socket("c").toString()).requireSuccess();
         assertEquals(1, north.seenByGuest());
         assertEquals(1, south.seenByGuest());
@@ -315,6 +317,30 @@ final class NodeLivesTest {
             control.checkpoint();
         }
         assertEquals(5, north.seenByGuest());
+    }
+
+    /** At a first meeting its peer's refusal ends it, as it ends a primary. */
+    @Test
+    void twoThatAreNotKnownToBeEqualAreNoPair() {
+        rig.write(north.disk(), 0, new byte[] {1});
+        south.start();
+        assertContains("not known to be equal", rig.serverInVain(north.command()));
+    }
+
+    /** The record is where --state says, and not beside the disk. */
+    @Test
+    void theRecordIsLookedForWhereItWasPut() {
+        final List<String> command = south.command();
+        command.addAll(List.of("--state", "remembered", "--state-may-vanish"));
+        south.node = rig.server(command);
+        north.start();
+        north.awaitLink();
+        south.node.kill();
+        final List<String> again = south.bare("node", south.addresses());
+        assertContains("add --first", rig.serverInVain(again));
+        again.addAll(List.of("--state", "remembered", "--state-may-vanish"));
+        south.node = rig.server(again);
+        assertContains("secondary of vda", south.node.ready());
     }
 
     @Test

@@ -132,7 +132,9 @@ final class QmpDeclarations {
                 .command("x-lockstep-histograms", "LockstepHistograms")
                 .command("x-lockstep-failover", "force?: bool", "LockstepFailover")
                 .command("x-lockstep-verdict", "any")
+                .command("x-lockstep-state", "any")
                 .command("x-lockstep-promote", QmpSchema.NOTHING)
+                .command("x-lockstep-join", QmpSchema.NOTHING)
                 .command("x-lockstep-stop", "LockstepEnd")
                 .oob("x-lockstep-status");
     }

@@ -14,6 +14,7 @@ import io.lockstep.engine.node.Word;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -49,6 +50,9 @@ final class PrimaryReign {
 
     /** Why the peer was refused; empty where it was not. */
     private String refusal = "";
+
+    /** What was found then; null where both agreed. */
+    private Meeting.Answer found;
 
     /**
      * A primary's, before it starts.
@@ -99,9 +103,9 @@ final class PrimaryReign {
                     new GroupException(
                             "this node "
                                     + record().standing().sentence()
-                                    + ", as its state says; start it with 'lockstep secondary', or"
-                                    + " take its disks out of the pair with 'lockstep state"
-                                    + " --forget'"));
+                                    + ", as its state says; start it with 'lockstep node' or"
+                                    + " 'lockstep secondary', or take its disks out of the pair"
+                                    + " with 'lockstep state --forget'"));
         }
         serveWhereNobodyElseCan();
         return CompletableFuture.completedFuture(null);
@@ -134,7 +138,7 @@ final class PrimaryReign {
 
     /** Why the guest is not served yet; empty where it is. */
     String waitingSentence(final String presence) {
-        if (!isHeld()) {
+        if (!isHeld() || !record().standing().isPrimary()) {
             return "";
         }
         return "the guest waits: this primary can't know whether its peer has taken over meanwhile"
@@ -172,7 +176,14 @@ final class PrimaryReign {
     /** What the two nodes find. */
     Meeting.Answer judge(final Summary own, final Summary secondary) {
         peer = secondary.node();
-        return Meeting.of(own, secondary, word);
+        final Meeting.Answer answer = Meeting.of(own, secondary, word);
+        found = answer.isAgreed() ? null : answer;
+        return answer;
+    }
+
+    /** What was found when the peer was refused; empty where it was not. */
+    Optional<Meeting.Answer> refusal() {
+        return Optional.ofNullable(found);
     }
 
     /**
@@ -236,6 +247,7 @@ final class PrimaryReign {
     void onMet() {
         isMet = true;
         refusal = "";
+        found = null;
         isGated = false;
         release();
         serving.complete(null);

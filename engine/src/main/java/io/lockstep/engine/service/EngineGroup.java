@@ -22,6 +22,7 @@ import io.lockstep.engine.server.ServedExport;
 import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -40,6 +41,7 @@ final class EngineGroup implements ReplicationGroup {
     private final IoLoop linkLoop;
     private final HelperThreads helpers;
     private final EngineOptions options;
+    private final PlainUse plainUse;
     private final List<EngineDisk> disks = new ArrayList<>();
     private SecondaryGroup secondary;
     private BuffersLock lock;
@@ -67,6 +69,7 @@ final class EngineGroup implements ReplicationGroup {
         this.loop = loop;
         this.linkLoop = linkLoop;
         this.options = options;
+        plainUse = new PlainUse(loop, helpers, options);
     }
 
     // ---- Disks and their roles.
@@ -75,6 +78,28 @@ final class EngineGroup implements ReplicationGroup {
     void add(final EngineDisk disk) {
         disks.add(disk);
         disk.guest().switchTo(disk.local(), () -> {});
+    }
+
+    PlainUse plainUse() {
+        return plainUse;
+    }
+
+    /** Whether a secondary serves a disk: what is written there it knows of. */
+    boolean isSecondarys(final EngineDisk disk) {
+        return disk.buffers() != null;
+    }
+
+    /**
+     * A disk's guest is let in, and nobody replicates it: its node goes on alone before the first
+     * change.
+     *
+     * @param directory of the node's state
+     */
+    @SuppressWarnings("ReferenceEquality") // whether nothing else lies below the guest
+    void gate(final EngineDisk disk, final Path directory) {
+        if (disk.guest().target() == disk.local() && !primaryDisks.contains(disk)) {
+            disk.guest().switchTo(plainUse.gated(disk.local(), directory, () -> state), () -> {});
+        }
     }
 
     /** A disk that has no role goes; answers when nothing of it is under way any more. */
@@ -206,8 +231,13 @@ final class EngineGroup implements ReplicationGroup {
         primary = null;
         primaryDisks = List.of();
         attached.clear();
-        return switchAll(members, members.stream().map(this::below).toList())
+        return switchAll(members, members.stream().map(this::belowRecorded).toList())
                 .thenRun(ended::release);
+    }
+
+    /** What the guest of a primary that has ended writes its peer will not get. */
+    private Disk belowRecorded(final EngineDisk disk) {
+        return plainUse.gated(below(disk), state);
     }
 
     /** What lies below a primary: the secondary that failed over, or the disk itself. */
@@ -253,6 +283,9 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public CompletableFuture<Void> start() {
+        if (!plainUse.whenRecorded().isDone()) {
+            return plainUse.whenRecorded().thenCompose(recorded -> start());
+        }
         if (role() == Role.PRIMARY) {
             return startPrimary();
         }
@@ -402,7 +435,13 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public Optional<NodeStatus> node() {
-        return current().flatMap(ReplicationGroup::node);
+        return current()
+                .flatMap(ReplicationGroup::node)
+                .or(() -> Optional.ofNullable(state).map(EngineGroup::statusOf));
+    }
+
+    private static NodeStatus statusOf(final NodeState state) {
+        return NodeStatus.of(state.self().node().record());
     }
 
     private static <T> CompletableFuture<T> notRunning() {

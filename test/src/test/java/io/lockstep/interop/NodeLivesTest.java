@@ -267,6 +267,25 @@ final class NodeLivesTest {
         assertEquals("alone", south.standing());
     }
 
+    /** It serves its guest at once, since nobody else can; what that writes its peer lacks. */
+    @Test
+    void aPrimaryThatHasLeftItsPeerBehindIsAloneBeforeItsGuestsNextWrite() {
+        startBoth();
+        north.write(1);
+        rig.lockstep("stop", "--control", north.socket("c").toString()).requireSuccess();
+        assertEquals(0, north.node.stop());
+        assertEquals("reigning", north.standing());
+        assertEquals("outdated", south.standing());
+        assertContains("promoted node of vda", north.start());
+        assertEquals(1, north.seenByGuest());
+        assertEquals("reigning", north.standing());
+        north.write(2);
+        assertEquals("alone", north.standing());
+        assertEquals(2, north.firstByte());
+        south.node.kill();
+        assertContains("secondary of vda", south.start());
+    }
+
     /** It waits for its peer, which comes later, and proves to be newer. */
     @Test
     void theFormerPrimaryEndsWhenItHearsThatItIsOne() {

@@ -87,15 +87,15 @@ final class PrimaryRole {
             if (monitor.isPresent()) {
                 run.checkpointPeerAt(monitor.get());
             }
-            if (yieldsToNewer) {
-                run.yieldToNewerPeer();
-            }
             run.control(pair.control());
             if (!attach()) {
                 stop();
                 return 1;
             }
             run.serveGuests(pair.guests());
+            if (yieldsToNewer) {
+                run.yieldToNewerPeer();
+            }
         } catch (final IOException | GraphException e) {
             stop();
             console.say(e.getMessage());

@@ -35,6 +35,8 @@ public final class EngineRun {
     private String name;
     private ControlService controlService;
     private Rehearsal rehearsal;
+
+    /** On the engine's loop. */
     private boolean yieldsToNewerPeer;
 
     private EngineRun(final Console console, final Engine engine) {
@@ -109,10 +111,15 @@ public final class EngineRun {
 
     /**
      * Has the process end, with the exit code 1, where its guest waits for the peer and that proves
-     * to be newer: it has taken over, or follows one that has. Before {@link #control}.
+     * to be newer, or has done so before: it has taken over, or follows one that has.
      */
     public void yieldToNewerPeer() {
-        yieldsToNewerPeer = true;
+        engine.loop()
+                .execute(
+                        () -> {
+                            yieldsToNewerPeer = true;
+                            yieldUnlessServed();
+                        });
     }
 
     /** On the engine's loop, when an event has told of the refusal. */

@@ -11,6 +11,7 @@ import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
@@ -164,8 +165,15 @@ final class EngineGroup implements ReplicationGroup {
         final List<ServedExport> guests = secondary.guestExports();
         for (int i = 0; i < members.size(); i++) {
             members.get(i).stream(streams.get(i));
-            members.get(i).guest().switchTo(guests.get(i).disk(), () -> {});
+            members.get(i).guest().switchTo(recordedGuest(guests.get(i).disk()), () -> {});
         }
+    }
+
+    /** A node whose peer is out may still reign, and writes what that does not get. */
+    private Disk recordedGuest(final Disk disk) {
+        return state.self().node().standing() == Standing.REIGNING
+                ? plainUse.gated(disk, state)
+                : disk;
     }
 
     private void openState(final List<EngineDisk> members) throws IOException {

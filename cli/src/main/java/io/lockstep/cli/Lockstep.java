@@ -3,6 +3,7 @@ package io.lockstep.cli;
 import io.lockstep.cli.command.CheckpointCommand;
 import io.lockstep.cli.command.EngineCommand;
 import io.lockstep.cli.command.FailoverCommand;
+import io.lockstep.cli.command.NodeCommand;
 import io.lockstep.cli.command.PrimaryCommand;
 import io.lockstep.cli.command.PromoteCommand;
 import io.lockstep.cli.command.RehearsalCommand;
@@ -39,6 +40,7 @@ import java.util.concurrent.Callable;
             ServeCommand.class,
             SecondaryCommand.class,
             PrimaryCommand.class,
+            NodeCommand.class,
             EngineCommand.class,
             CheckpointCommand.class,
             StatusCommand.class,
@@ -60,6 +62,7 @@ import java.util.concurrent.Callable;
             "      --guest nbd+unix:///?socket=/run/guest.sock \\",
             "      --control /run/primary.qmp --checkpoint-every 1s",
             "  lockstep failover --control /run/secondary.qmp",
+            "  lockstep node --help            one command for both hosts, for units",
             "",
             "  lockstep serve --disk vda=vda.img --listen nbd://localhost",
             "",

@@ -163,6 +163,7 @@ final class QuietReplicationTest {
                         isPrimary ? null : directory.resolve("buffers"),
                         null,
                         true,
+                        false,
                         groupEvents,
                         new Problems(),
                         thrown -> problems.add(thrown.toString())));

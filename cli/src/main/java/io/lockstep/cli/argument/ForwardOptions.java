@@ -1,6 +1,5 @@
 package io.lockstep.cli.argument;
 
-import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryOptions;
@@ -11,7 +10,6 @@ import picocli.CommandLine.ParameterException;
 
 import java.time.Duration;
 import java.util.Locale;
-import java.util.Optional;
 
 /** How a primary forwards, on the command line. */
 public final class ForwardOptions {
@@ -47,21 +45,6 @@ public final class ForwardOptions {
                             + " such as 2ms: a checkpoint then takes about as long, whatever the"
                             + " guest writes (default: as far as the log has room).")
     private Duration maxLag = Duration.ZERO;
-
-    @Option(
-            names = "--peer-qmp",
-            paramLabel = "ADDRESS",
-            converter = PeerMonitorConverter.class,
-            description =
-                    "The secondary is QEMU's: its QMP monitor (PATH or tcp:HOST:PORT), over which"
-                            + " it is checkpointed. A monitor of its own: QEMU serves one client"
-                            + " on each.")
-    private PeerMonitor.Address peerMonitor;
-
-    /** Where a secondary that knows no epochs is checkpointed, if it is one. */
-    public Optional<PeerMonitor.Address> peerMonitor() {
-        return Optional.ofNullable(peerMonitor);
-    }
 
     /** Of a process that forwards nothing. */
     public static PrimaryOptions none() {

@@ -1,6 +1,7 @@
 package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.argument.ForeignPeerOptions;
 import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.MachineOptions;
 import io.lockstep.cli.argument.QmpArgument;
@@ -126,7 +127,17 @@ public final class EngineCommand implements Callable<Integer> {
     private List<String> guest = List.of();
 
     @Mixin private ForwardOptions forward;
+    @Mixin private ForeignPeerOptions foreignPeer;
     @Mixin private StateOptions state;
+
+    @Option(
+            names = "--new-generation",
+            description =
+                    "Let also a disk be written whose node is a secondary, as its state says,"
+                        + " without its primary: that begins a generation, which its peer does not"
+                        + " have. Without it such a disk is used by its replication node, or"
+                        + " read-only, or not at all.")
+    private boolean newGeneration;
 
     @Mixin private MachineOptions machine;
 
@@ -209,13 +220,14 @@ public final class EngineCommand implements Callable<Integer> {
                             TimeUnit.SECONDS.toNanos(ATTACH_SECONDS),
                             bufferLimit == null ? 0 : bufferLimit,
                             null,
-                            state);
+                            state,
+                            newGeneration);
             run.name(name);
             inOrder.forEach(this::add);
             run.engine().openSecondary();
             run.serveGuests(guestAt);
-            if (forward.peerMonitor().isPresent()) {
-                run.checkpointPeerAt(forward.peerMonitor().get());
+            if (foreignPeer.monitor().isPresent()) {
+                run.checkpointPeerAt(foreignPeer.monitor().get());
             }
             run.control(control);
             run.rehearseFailover();

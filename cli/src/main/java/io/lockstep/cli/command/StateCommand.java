@@ -4,17 +4,18 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonObject;
 
+import io.lockstep.cli.argument.ControlPathConverter;
+import io.lockstep.cli.argument.DurationConverter;
+import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.control.StateReport;
-import io.lockstep.cli.run.Quantity;
-import io.lockstep.engine.node.DiskIdentity;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeException;
 import io.lockstep.engine.node.NodeRecord;
-import io.lockstep.engine.node.Reign;
 import io.lockstep.engine.state.Boot;
 import io.lockstep.engine.state.StateFile;
 
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -25,7 +26,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
-import java.time.Instant;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -44,6 +45,9 @@ import java.util.concurrent.CompletionException;
             "    lockstep state --state vda.img.lockstep",
             "    lockstep state --state vda.img.lockstep --json",
             "",
+            "  The same of a lockstep that runs, wherever its state is:",
+            "    lockstep state --control /run/vda.qmp",
+            "",
             "  The disk becomes one that was never in a pair, for example before a copy of",
             "  the other host's is put in its place:",
             "    lockstep state --state vda.img.lockstep --forget",
@@ -51,37 +55,70 @@ import java.util.concurrent.CompletionException;
             "  It asks nothing, changes nothing on the disks, and is refused while a",
             "  lockstep runs with that state, or before a failover's merge is done.",
             "",
-            "Exit codes: 0 shown, or forgotten; 1 there is no state, it can't be read, or",
-            "that was refused; 2 wrong usage."
+            "Exit codes: 0 shown, or forgotten; 1 there is no state, it can't be read, nobody",
+            "answers, or that was refused; 2 wrong usage."
         })
 public final class StateCommand implements Callable<Integer> {
     private static final Gson JSON = new GsonBuilder().serializeNulls().create();
 
     @Spec private CommandSpec spec;
 
+    @ArgGroup(exclusive = true, multiplicity = "1")
+    private Place place;
+
     @Option(
-            names = "--state",
-            required = true,
-            paramLabel = "DIR",
-            description = "Where the node's state is; by itself FILE.lockstep beside a disk FILE.")
-    private Path directory;
+            names = "--timeout",
+            paramLabel = "TIME",
+            defaultValue = "10s",
+            converter = DurationConverter.class,
+            description =
+                    "How long to wait for a running lockstep's answer (default:"
+                            + " ${DEFAULT-VALUE}).")
+    private Duration timeout;
 
     @Option(names = "--json", description = "As a JSON object in one line.")
     private boolean json;
 
-    @Option(names = "--forget", description = "Take the disks out of their pair.")
+    @Option(
+            names = "--forget",
+            description = "Take the disks out of their pair; with --state, and nothing running.")
     private boolean forget;
+
+    /** Where the record is to be had. */
+    private static final class Place {
+        @Option(
+                names = "--state",
+                paramLabel = "DIR",
+                description =
+                        "Where the node's state is; by itself FILE.lockstep beside a disk FILE.")
+        private Path directory;
+
+        @Option(
+                names = "--control",
+                paramLabel = "PATH",
+                converter = ControlPathConverter.class,
+                description = "The control socket of the lockstep that runs with it.")
+        private Path control;
+    }
 
     @Override
     public Integer call() {
         try {
-            if (!Files.isDirectory(directory)) {
-                throw new IOException("there is no directory " + directory);
+            if (place.control != null) {
+                requireNothingToForget();
+                print(askProcess());
+                return 0;
+            }
+            if (!Files.isDirectory(place.directory)) {
+                throw new IOException("there is no directory " + place.directory);
             }
             if (forget) {
                 forget();
             } else {
-                show();
+                print(
+                        StateReport.of(
+                                StateFile.read(place.directory).orElseThrow(this::nothing),
+                                StateFile.isInUse(place.directory)));
             }
             return 0;
         } catch (final IOException | NodeException e) {
@@ -90,30 +127,43 @@ public final class StateCommand implements Callable<Integer> {
         }
     }
 
-    private IOException nothing() {
-        return new IOException("there is no state in " + directory);
+    private void requireNothingToForget() throws IOException {
+        if (forget) {
+            throw new IOException(
+                    "a running lockstep does not forget its pair: stop it, and say --forget with"
+                            + " --state DIR");
+        }
     }
 
-    private void show() throws IOException {
-        final NodeRecord record = StateFile.read(directory).orElseThrow(this::nothing);
-        final boolean isInUse = StateFile.isInUse(directory);
+    private JsonObject askProcess() throws IOException {
+        try (QmpClient client = QmpClient.connect(place.control, timeout)) {
+            return client.execute("x-lockstep-state", new JsonObject(), timeout).getAsJsonObject();
+        }
+    }
+
+    private IOException nothing() {
+        return new IOException("there is no state in " + place.directory);
+    }
+
+    private void print(final JsonObject report) throws IOException {
         final PrintWriter out = spec.commandLine().getOut();
         if (json) {
-            final JsonObject report = StateReport.of(record);
-            report.addProperty("in-use", isInUse);
             out.println(JSON.toJson(report));
         } else {
-            StateText.print(out, record, isInUse, record.boot().equals(Boot.current()));
+            StateText.print(out, report);
         }
     }
 
     private void forget() throws IOException {
         final Id name = Id.random(new SecureRandom());
-        try (StateFile file = StateFile.open(directory)) {
+        try (StateFile file = StateFile.open(place.directory)) {
             final String was = forget(file, name);
             final PrintWriter out = spec.commandLine().getOut();
             if (json) {
-                out.println(JSON.toJson(StateReport.of(StateFile.read(directory).orElseThrow())));
+                out.println(
+                        JSON.toJson(
+                                StateReport.of(
+                                        StateFile.read(place.directory).orElseThrow(), false)));
             } else {
                 out.println(
                         "forgotten: "
@@ -144,61 +194,5 @@ public final class StateCommand implements Callable<Integer> {
             throw e;
         }
         return "node " + before.node() + " " + before.standing().sentence();
-    }
-
-    /** A record in lines for people. */
-    private static final class StateText {
-        private StateText() {}
-
-        static void print(
-                final PrintWriter out,
-                final NodeRecord record,
-                final boolean isInUse,
-                final boolean isOfThisBoot) {
-            out.println("node " + record.node() + " " + record.standing().sentence());
-            if (!record.group().isNone()) {
-                out.println(
-                        "pair: group "
-                                + record.group()
-                                + ", "
-                                + (record.peer().isNone()
-                                        ? "no peer yet"
-                                        : "peer " + record.peer()));
-                out.println("epoch: " + record.committedEpoch() + " was committed, as last heard");
-            }
-            if (record.isMerging()) {
-                out.println("merge: not done; the buffers hold what the disks lack");
-            }
-            if (record.isForced()) {
-                out.println("forced: it took over because somebody insisted");
-            }
-            out.println("process: " + process(record, isInUse, isOfThisBoot));
-            for (final Reign reign : record.lineage().reigns()) {
-                out.println(
-                        "generation "
-                                + reign.generation()
-                                + ": from epoch "
-                                + reign.origin()
-                                + ", since "
-                                + Instant.ofEpochSecond(reign.began()));
-            }
-            for (final DiskIdentity disk : record.disks()) {
-                out.println(
-                        "disk "
-                                + disk.name()
-                                + ": "
-                                + Quantity.bytes(disk.length())
-                                + (disk.backing().isEmpty() ? "" : "; " + disk.backing()));
-            }
-        }
-
-        private static String process(
-                final NodeRecord record, final boolean isInUse, final boolean isOfThisBoot) {
-            if (isInUse) {
-                return "runs";
-            }
-            return (record.isClean() ? "stopped in good order" : "not stopped in good order")
-                    + (isOfThisBoot ? "" : ", before the host was started again");
-        }
     }
 }

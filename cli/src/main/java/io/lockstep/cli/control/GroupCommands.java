@@ -87,6 +87,7 @@ final class GroupCommands {
         server.add("x-lockstep-histograms", this::histograms);
         server.add("x-lockstep-failover", this::failOver);
         add("x-lockstep-verdict", this::verdict);
+        add("x-lockstep-state", this::state);
         add("x-lockstep-promote", () -> empty(group.promote()));
         add("x-lockstep-stop", this::stop);
     }
@@ -256,6 +257,16 @@ final class GroupCommands {
                                 refuse(
                                         "this is no secondary: there is nothing to take over from"
                                                 + " here"));
+    }
+
+    private CompletableFuture<JsonElement> state() {
+        return group.node()
+                .map(node -> done((JsonElement) StateReport.of(node.record(), true)))
+                .orElseGet(
+                        () ->
+                                refuse(
+                                        "this process has no state yet: no disk is a secondary's,"
+                                                + " and none forwards"));
     }
 
     private JsonObject failedOver(final boolean isDoneBefore) {

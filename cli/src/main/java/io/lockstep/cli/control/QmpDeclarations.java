@@ -132,6 +132,7 @@ final class QmpDeclarations {
                 .command("x-lockstep-histograms", "LockstepHistograms")
                 .command("x-lockstep-failover", "force?: bool", "LockstepFailover")
                 .command("x-lockstep-verdict", "any")
+                .command("x-lockstep-state", "any")
                 .command("x-lockstep-promote", QmpSchema.NOTHING)
                 .command("x-lockstep-stop", "LockstepEnd")
                 .oob("x-lockstep-status");

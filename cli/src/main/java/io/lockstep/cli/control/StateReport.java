@@ -15,8 +15,12 @@ import java.util.Locale;
 public final class StateReport {
     private StateReport() {}
 
-    /** What a record says. */
-    public static JsonObject of(final NodeRecord record) {
+    /**
+     * What a record says.
+     *
+     * @param isInUse whether a process has the state open
+     */
+    public static JsonObject of(final NodeRecord record, final boolean isInUse) {
         final JsonObject report = new JsonObject();
         report.addProperty("node", record.node().toString());
         report.addProperty("standing", record.standing().name().toLowerCase(Locale.ROOT));
@@ -35,6 +39,7 @@ public final class StateReport {
         final JsonArray disks = new JsonArray();
         record.disks().forEach(disk -> disks.add(disk(disk)));
         report.add("disks", disks);
+        report.addProperty("in-use", isInUse);
         return report;
     }
 

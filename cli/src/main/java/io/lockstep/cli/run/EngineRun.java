@@ -8,6 +8,7 @@ import io.lockstep.cli.control.MonitoredGroup;
 import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
+import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
@@ -35,6 +36,9 @@ public final class EngineRun {
     private ControlService controlService;
     private Rehearsal rehearsal;
 
+    /** On the engine's loop. */
+    private boolean yieldsToNewerPeer;
+
     private EngineRun(final Console console, final Engine engine) {
         this.console = console;
         this.engine = engine;
@@ -55,7 +59,8 @@ public final class EngineRun {
             final long attachNanos,
             final long bufferLimit,
             final Path ownBuffers,
-            final StateOptions state)
+            final StateOptions state,
+            final boolean newGeneration)
             throws IOException {
         return new EngineRun(
                 console,
@@ -69,6 +74,7 @@ public final class EngineRun {
                                 ownBuffers,
                                 state.directory(),
                                 state.mayVanish(),
+                                newGeneration,
                                 console,
                                 console,
                                 console)));
@@ -103,6 +109,31 @@ public final class EngineRun {
         name = machine;
     }
 
+    /**
+     * Has the process end, with the exit code 1, where its guest waits for the peer and that proves
+     * to be newer, or has done so before: it has taken over, or follows one that has.
+     */
+    public void yieldToNewerPeer() {
+        engine.loop()
+                .execute(
+                        () -> {
+                            yieldsToNewerPeer = true;
+                            yieldUnlessServed();
+                        });
+    }
+
+    /** On the engine's loop, when an event has told of the refusal. */
+    private void yieldUnlessServed() {
+        final boolean isNewer =
+                engine.group()
+                        .node()
+                        .filter(node -> node.isWaiting() && node.isPeerNewer())
+                        .isPresent();
+        if (yieldsToNewerPeer && isNewer) {
+            ServerRun.quit(1);
+        }
+    }
+
     private ReplicationGroup controlledGroup() {
         if (peerMonitor == null) {
             return engine.group();
@@ -132,7 +163,13 @@ public final class EngineRun {
                         graph,
                         exports,
                         console);
-        console.forwardTo(controlService);
+        console.forwardTo(
+                (event, disk, epoch, sentence) -> {
+                    controlService.onEvent(event, disk, epoch, sentence);
+                    if (event == GroupEvents.Event.REPLICATION_ERROR) {
+                        yieldUnlessServed();
+                    }
+                });
     }
 
     /** Opens the secondary of the graph's disks, and starts it where it was not started before. */

@@ -134,7 +134,8 @@ public final class Rehearsal {
                         0,
                         BUFFER_LIMIT,
                         buffers,
-                        new StateOptions());
+                        new StateOptions(),
+                        false);
         try {
             run.graph().addSecondary(DISK, image, BufferFiles.in(buffers, 0));
             run.startSecondary();

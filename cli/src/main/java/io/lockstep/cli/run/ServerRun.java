@@ -62,6 +62,11 @@ public final class ServerRun {
 
     /** Ends the process in good order, from any thread, without waiting for it. */
     static void quit() {
-        Thread.ofPlatform().daemon().name("lockstep-quit").start(() -> System.exit(0));
+        quit(0);
+    }
+
+    /** The same, with that exit code if that goes well. */
+    static void quit(final int code) {
+        Thread.ofPlatform().daemon().name("lockstep-quit").start(() -> exit(code));
     }
 }

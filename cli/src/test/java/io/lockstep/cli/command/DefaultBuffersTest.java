@@ -12,15 +12,14 @@ import java.util.stream.Stream;
 final class DefaultBuffersTest {
     @Test
     void theNameShowsThePath() {
-        assertEquals(
-                "lockstep-run-secondary.qmp", SecondaryCommand.defaultName("/run/secondary.qmp"));
+        assertEquals("lockstep-run-secondary.qmp", BufferOptions.defaultName("/run/secondary.qmp"));
     }
 
     @Test
     void noTwoPathsHaveOneName() {
         final Set<String> names =
                 Stream.of("/run/a/b", "/run/a-b", "/run/a_b", "/run/a b", "/run/ä-b", "/run/a%2db")
-                        .map(SecondaryCommand::defaultName)
+                        .map(BufferOptions::defaultName)
                         .collect(Collectors.toSet());
         assertEquals(6, names.size(), names::toString);
     }

@@ -51,6 +51,7 @@ final class GraphCommandsTest {
                                 null,
                                 null,
                                 true,
+                                false,
                                 (event, disk, epoch, sentence) -> {},
                                 new Quiet(),
                                 thrown -> {}))) {

@@ -80,6 +80,7 @@ final class QmpDeclarationsTest {
                                 null,
                                 null,
                                 true,
+                                false,
                                 (event, disk, epoch, sentence) -> {},
                                 new Quiet(),
                                 thrown -> problems.add(thrown.toString())));

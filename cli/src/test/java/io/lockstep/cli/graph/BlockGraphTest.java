@@ -57,6 +57,7 @@ final class BlockGraphTest {
                                 null,
                                 null,
                                 false,
+                                false,
                                 (event, disk, epoch, sentence) -> {},
                                 new Problems(),
                                 thrown -> problems.add(thrown.toString())));

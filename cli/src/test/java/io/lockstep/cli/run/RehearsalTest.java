@@ -64,7 +64,8 @@ final class RehearsalTest {
                         0,
                         1 << 20,
                         at("buffers"),
-                        new StateOptions());
+                        new StateOptions(),
+                        false);
         standby.graph().addSecondary(DISK, at("image"), BufferFiles.in(at("buffers"), 0));
         standby.startSecondary();
         standby.serveSecondary(

@@ -1,5 +1,6 @@
 package io.lockstep.engine.group;
 
+import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Verdict;
 
@@ -10,10 +11,31 @@ import java.util.Optional;
  *
  * @param record what is recorded
  * @param waiting why the guest is not served yet, a sentence; empty where it is
+ * @param refusal of a primary: what made it refuse its peer, if it has
  * @param verdict of a secondary: whether it may take over
  * @param loss what a failover would lose
  */
-public record NodeStatus(NodeRecord record, String waiting, Optional<Verdict> verdict, Loss loss) {
+public record NodeStatus(
+        NodeRecord record,
+        String waiting,
+        Optional<Meeting.Answer> refusal,
+        Optional<Verdict> verdict,
+        Loss loss) {
+    /** Of a node of which there is nothing more to tell than its record. */
+    public static NodeStatus of(final NodeRecord record) {
+        return new NodeStatus(record, "", Optional.empty(), Optional.empty(), Loss.NONE);
+    }
+
+    /** Whether the guest is not served yet. */
+    public boolean isWaiting() {
+        return !waiting.isEmpty();
+    }
+
+    /** Whether the peer has been met, and has taken over, or follows one that has. */
+    public boolean isPeerNewer() {
+        return refusal.equals(Optional.of(Meeting.Answer.PEER_IS_NEWER));
+    }
+
     /**
      * What a failover would lose, as far as the secondary has heard of it: what came since the last
      * checkpoint.

@@ -171,9 +171,9 @@ public final class Meeting {
                             + (hasParted(secondary, primary)
                                     ? " at " + parting(secondary, primary)
                                     : "")
-                            + ", and what was acknowledged since then would be lost; start this"
-                            + " node as its secondary, with a copy of its disk, after 'lockstep"
-                            + " state --forget' here";
+                            + ", and what was acknowledged since then would be lost; copy its disk"
+                            + " here, say 'lockstep state --forget' on both, and start this node as"
+                            + " its secondary and the peer with --assume-identical";
             case SPLIT_BRAIN ->
                     "split brain: both nodes have acknowledged writes that the other may lack, this"
                             + " one "

@@ -532,6 +532,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 new NodeStatus(
                         reign.record(),
                         reign.waitingSentence(presence.toString()),
+                        reign.refusal(),
                         Optional.empty(),
                         NodeStatus.Loss.NONE));
     }

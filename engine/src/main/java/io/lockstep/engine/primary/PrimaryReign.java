@@ -14,6 +14,7 @@ import io.lockstep.engine.node.Word;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -49,6 +50,9 @@ final class PrimaryReign {
 
     /** Why the peer was refused; empty where it was not. */
     private String refusal = "";
+
+    /** What was found then; null where both agreed. */
+    private Meeting.Answer found;
 
     /**
      * A primary's, before it starts.
@@ -100,9 +104,9 @@ final class PrimaryReign {
                     new GroupException(
                             "this node "
                                     + record().standing().sentence()
-                                    + ", as its state says; start it with 'lockstep secondary', or"
-                                    + " take its disks out of the pair with 'lockstep state"
-                                    + " --forget'"));
+                                    + ", as its state says; start it with 'lockstep node' or"
+                                    + " 'lockstep secondary', or take its disks out of the pair"
+                                    + " with 'lockstep state --forget'"));
         }
         serveWhereNobodyElseCan();
         return CompletableFuture.completedFuture(null);
@@ -135,7 +139,7 @@ final class PrimaryReign {
 
     /** Why the guest is not served yet; empty where it is. */
     String waitingSentence(final String presence) {
-        if (!isHeld()) {
+        if (!isHeld() || !record().standing().isPrimary()) {
             return "";
         }
         return "the guest waits: this primary can't know whether its peer has taken over meanwhile"
@@ -174,7 +178,16 @@ final class PrimaryReign {
     String judge(final Summary own, final Summary secondary) {
         final Meeting.Answer answer = Meeting.of(own, secondary, word);
         peer = secondary.node();
-        return answer.isAgreed() ? null : Meeting.sentence(answer, own, secondary, word);
+        if (answer.isAgreed()) {
+            return null;
+        }
+        found = answer;
+        return Meeting.sentence(answer, own, secondary, word);
+    }
+
+    /** What was found when the peer was refused; empty where it was not. */
+    Optional<Meeting.Answer> refusal() {
+        return Optional.ofNullable(found);
     }
 
     /**
@@ -204,6 +217,7 @@ final class PrimaryReign {
     void onMet() {
         isMet = true;
         refusal = "";
+        found = null;
         isGated = false;
         release();
         serving.complete(null);

@@ -7,6 +7,7 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeException;
 import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.NodeRole;
 import io.lockstep.engine.node.Reign;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
@@ -53,10 +54,11 @@ final class Succession {
      * @throws IOException with a sentence
      */
     static void requireNoPrimary(final NodeRecord record) throws IOException {
-        if (record.standing().isPrimary() && !record.isPeerOut()) {
+        if (NodeRole.of(record).equals(Optional.of(NodeRole.PRIMARY))) {
             throw new IOException(
-                    "this node is a primary, as its state says: start it with 'lockstep primary';"
-                            + " or take its disks out of the pair with 'lockstep state --forget'");
+                    "this node is a primary, as its state says: start it with 'lockstep node' or"
+                            + " 'lockstep primary'; or take its disks out of the pair with"
+                            + " 'lockstep state --forget'");
         }
     }
 
@@ -180,6 +182,7 @@ final class Succession {
         return new NodeStatus(
                 node().record(),
                 "",
+                Optional.empty(),
                 Optional.of(verdict()),
                 new NodeStatus.Loss(lostNanos, lostLength, lostWrites));
     }

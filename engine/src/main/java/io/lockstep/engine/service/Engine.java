@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -212,6 +213,24 @@ public final class Engine implements AutoCloseable {
     public void exportGuest(
             final ExportServer server, final ExportRequest request, final EngineDisk disk)
             throws IOException {
+        exportAsItIs(server, request, disk);
+    }
+
+    /** A disk that nobody replicates is written if its node may: see {@link PlainUse}. */
+    private void exportAsItIs(
+            final ExportServer server, final ExportRequest request, final EngineDisk disk)
+            throws IOException {
+        final boolean isPlain =
+                !request.isReadOnly()
+                        && !disk.file().isReadOnly()
+                        && !LoopCall.call(loop, () -> group.isSecondarys(disk));
+        if (isPlain) {
+            final List<DiskFile> files = disks.stream().map(EngineDisk::file).toList();
+            final Optional<Path> state = group.plainUse().admit(disk.file(), files);
+            if (state.isPresent()) {
+                onLoop(() -> group.gate(disk, state.get()));
+            }
+        }
         export(server, request, ServedExport.of(disk.guest(), ""));
     }
 
@@ -237,7 +256,11 @@ public final class Engine implements AutoCloseable {
         ServedExport.require("description", request.description());
         openSecondary();
         final ServedExport stream = LoopCall.call(loop, disk::stream);
-        export(server, request, stream == null ? ServedExport.of(disk.guest(), "") : stream);
+        if (stream == null) {
+            exportAsItIs(server, request, disk);
+        } else {
+            export(server, request, stream);
+        }
     }
 
     /** What was done for the clients of some exports, at one moment. */

@@ -10,6 +10,7 @@ import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
@@ -21,6 +22,7 @@ import io.lockstep.engine.server.ServedExport;
 import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -39,6 +41,7 @@ final class EngineGroup implements ReplicationGroup {
     private final IoLoop linkLoop;
     private final HelperThreads helpers;
     private final EngineOptions options;
+    private final PlainUse plainUse;
     private final List<EngineDisk> disks = new ArrayList<>();
     private SecondaryGroup secondary;
     private BuffersLock lock;
@@ -66,6 +69,7 @@ final class EngineGroup implements ReplicationGroup {
         this.loop = loop;
         this.linkLoop = linkLoop;
         this.options = options;
+        plainUse = new PlainUse(loop, helpers, options);
     }
 
     // ---- Disks and their roles.
@@ -74,6 +78,28 @@ final class EngineGroup implements ReplicationGroup {
     void add(final EngineDisk disk) {
         disks.add(disk);
         disk.guest().switchTo(disk.local(), () -> {});
+    }
+
+    PlainUse plainUse() {
+        return plainUse;
+    }
+
+    /** Whether a secondary serves a disk: what is written there it knows of. */
+    boolean isSecondarys(final EngineDisk disk) {
+        return disk.buffers() != null;
+    }
+
+    /**
+     * A disk's guest is let in, and nobody replicates it: its node goes on alone before the first
+     * change.
+     *
+     * @param directory of the node's state
+     */
+    @SuppressWarnings("ReferenceEquality") // whether nothing else lies below the guest
+    void gate(final EngineDisk disk, final Path directory) {
+        if (disk.guest().target() == disk.local() && !primaryDisks.contains(disk)) {
+            disk.guest().switchTo(plainUse.gated(disk.local(), directory, () -> state), () -> {});
+        }
     }
 
     /** A disk that has no role goes; answers when nothing of it is under way any more. */
@@ -137,8 +163,15 @@ final class EngineGroup implements ReplicationGroup {
         final List<ServedExport> guests = secondary.guestExports();
         for (int i = 0; i < members.size(); i++) {
             members.get(i).stream(streams.get(i));
-            members.get(i).guest().switchTo(guests.get(i).disk(), () -> {});
+            members.get(i).guest().switchTo(recordedGuest(guests.get(i).disk()), () -> {});
         }
+    }
+
+    /** A node whose peer is out may still reign, and writes what that does not get. */
+    private Disk recordedGuest(final Disk disk) {
+        return state.self().node().standing() == Standing.REIGNING
+                ? plainUse.gated(disk, state)
+                : disk;
     }
 
     private void openState(final List<EngineDisk> members) throws IOException {
@@ -204,8 +237,13 @@ final class EngineGroup implements ReplicationGroup {
         primary = null;
         primaryDisks = List.of();
         attached.clear();
-        return switchAll(members, members.stream().map(this::below).toList())
+        return switchAll(members, members.stream().map(this::belowRecorded).toList())
                 .thenRun(ended::release);
+    }
+
+    /** What the guest of a primary that has ended writes its peer will not get. */
+    private Disk belowRecorded(final EngineDisk disk) {
+        return plainUse.gated(below(disk), state);
     }
 
     /** What lies below a primary: the secondary that failed over, or the disk itself. */
@@ -251,6 +289,9 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public CompletableFuture<Void> start() {
+        if (!plainUse.whenRecorded().isDone()) {
+            return plainUse.whenRecorded().thenCompose(recorded -> start());
+        }
         if (role() == Role.PRIMARY) {
             return startPrimary();
         }
@@ -399,7 +440,13 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public Optional<NodeStatus> node() {
-        return current().flatMap(ReplicationGroup::node);
+        return current()
+                .flatMap(ReplicationGroup::node)
+                .or(() -> Optional.ofNullable(state).map(EngineGroup::statusOf));
+    }
+
+    private static NodeStatus statusOf(final NodeState state) {
+        return NodeStatus.of(state.self().node().record());
     }
 
     private static <T> CompletableFuture<T> notRunning() {

@@ -22,6 +22,8 @@ import java.nio.file.Path;
  *     they lie in somebody else's
  * @param state the directory of what the node remembers; null for the one beside the first disk
  * @param stateMayVanish whether that may lie in memory where the disks outlive it
+ * @param newGeneration whether a disk that a primary writes may be used without it: that begins a
+ *     generation
  * @param groupEvents hears of replication, on the engine's loop
  * @param serverEvents hears of problems of disks and clients
  * @param errorHandler hears of what should not happen
@@ -35,6 +37,7 @@ public record EngineOptions(
         Path ownBuffers,
         Path state,
         boolean stateMayVanish,
+        boolean newGeneration,
         GroupEvents groupEvents,
         ServerEvents serverEvents,
         ErrorHandler errorHandler) {}

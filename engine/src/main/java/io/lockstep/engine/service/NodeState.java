@@ -16,6 +16,7 @@ import io.lockstep.engine.state.StateFile;
 import io.lockstep.engine.state.StatePlace;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.List;
@@ -102,6 +103,15 @@ final class NodeState implements AutoCloseable {
             done.join();
         } catch (final CompletionException e) {
             throw new IOException(directory + ": " + e.getCause().getMessage(), e);
+        }
+    }
+
+    /** Whether it lies in that directory. */
+    boolean isIn(final Path directory) {
+        try {
+            return Files.isSameFile(file.directory(), directory);
+        } catch (final IOException e) {
+            return false; // one of them is gone
         }
     }
 

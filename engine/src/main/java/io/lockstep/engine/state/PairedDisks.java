@@ -10,17 +10,27 @@ import io.lockstep.engine.node.Standing;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
 /**
- * Keeps a plain server from writing disks behind the back of their pair: those beside whose file
- * there is the state of a node that they belong to. Stateless; blocking.
+ * Keeps who uses disks without replicating them from writing behind the back of their pair: those
+ * that belong to a node whose state lies beside one of the files. Stateless; blocking.
  */
 public final class PairedDisks {
     private PairedDisks() {}
+
+    /**
+     * A disk's node, as its state says.
+     *
+     * @param directory where that is
+     * @param record of a node that is in a pair
+     */
+    public record Membership(Path directory, NodeRecord record) {}
 
     /**
      * Refuses disks that are in a pair; or has their nodes begin a generation, so that the pair
@@ -31,37 +41,59 @@ public final class PairedDisks {
      */
     public static void prepare(final List<DiskFile> disks, final Optional<Reigns> reigns)
             throws IOException {
+        final Set<Path> places = places(disks);
         for (final DiskFile disk : disks) {
-            final Optional<Path> place = place(disk);
-            if (place.isPresent() && isInPair(disk, place.get())) {
-                if (reigns.isEmpty()) {
-                    throw new IOException(
-                            "disk "
-                                    + disk.name()
-                                    + " is in a pair, as the state in "
-                                    + place.get()
-                                    + " says, and what is written here its peer would never get;"
-                                    + " serve it with --read-only, take it out of its pair with"
-                                    + " 'lockstep state --forget', or say --new-generation");
-                }
-                begin(place.get(), reigns.get());
+            final Optional<Membership> membership = find(disk, places);
+            if (membership.isPresent() && reigns.isEmpty()) {
+                throw new IOException(
+                        "disk "
+                                + disk.name()
+                                + " is in a pair, as the state in "
+                                + membership.get().directory()
+                                + " says, and what is written here its peer would never get;"
+                                + " serve it with --read-only, take it out of its pair with"
+                                + " 'lockstep state --forget', or say --new-generation");
+            } else if (membership.isPresent()) {
+                begin(membership.get().directory(), reigns.get());
             }
         }
     }
 
-    private static Optional<Path> place(final DiskFile disk) {
-        try {
-            return Optional.of(StatePlace.of(disk)).filter(Files::isDirectory);
-        } catch (final IOException e) {
-            return Optional.empty(); // there is no place for a state: there is none
+    /** The directories beside these disks in which there may be a state. */
+    public static Set<Path> places(final List<DiskFile> disks) {
+        final Set<Path> places = new LinkedHashSet<>();
+        for (final DiskFile disk : disks) {
+            try {
+                places.add(StatePlace.of(disk));
+            } catch (final IOException e) {
+                // There is no place for a state: there is none.
+            }
         }
+        return places;
     }
 
-    private static boolean isInPair(final DiskFile disk, final Path directory) throws IOException {
-        final Optional<NodeRecord> record = StateFile.read(directory);
-        return record.isPresent()
-                && record.get().standing() != Standing.FRESH
-                && record.get().disks().stream().anyMatch(known -> isOne(known, disk.identity()));
+    /**
+     * Finds the node that a disk belongs to.
+     *
+     * @param places where its state may be
+     * @return empty where there is none, or it is in no pair
+     * @throws IOException where a state is there, and can't be read
+     */
+    public static Optional<Membership> find(final DiskFile disk, final Set<Path> places)
+            throws IOException {
+        for (final Path place : places) {
+            final Optional<NodeRecord> record =
+                    Files.isDirectory(place) ? StateFile.read(place) : Optional.empty();
+            if (record.isPresent() && has(record.get(), disk)) {
+                return Optional.of(new Membership(place, record.get()));
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static boolean has(final NodeRecord record, final DiskFile disk) {
+        return record.standing() != Standing.FRESH
+                && record.disks().stream().anyMatch(known -> isOne(known, disk.identity()));
     }
 
     /** By whatever name it is served. */
@@ -72,7 +104,13 @@ public final class PairedDisks {
                 .isEmpty();
     }
 
-    private static void begin(final Path directory, final Reigns reigns) throws IOException {
+    /**
+     * Has a node go on alone, in a generation of its own.
+     *
+     * @param directory of its state, which nobody has open
+     * @throws IOException with a sentence, where that can't be recorded, or a merge is not done
+     */
+    public static void begin(final Path directory, final Reigns reigns) throws IOException {
         try (StateFile file = StateFile.open(directory)) {
             final Node node = new Node(file.load().orElseThrow(), file);
             if (node.record().isMerging()) {

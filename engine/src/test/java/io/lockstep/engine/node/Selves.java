@@ -39,6 +39,14 @@ public final class Selves {
                 new Node(NodeRecord.fresh(reigns.name(), BOOT, List.of()), store), reigns, true);
     }
 
+    /** A node as its record says, which a process finds that was not stopped in good order. */
+    public static Self of(final NodeRecord record) {
+        return new Self(
+                new Node(record, (next, whenStored) -> whenStored.onStored(Optional.empty())),
+                new Reigns(new Random(1), () -> 0),
+                false);
+    }
+
     /** The same node, in the memory of its next process. */
     public static Self again(final Self before) {
         return new Self(

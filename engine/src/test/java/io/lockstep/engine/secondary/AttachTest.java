@@ -11,8 +11,14 @@ import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Lineage;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Reign;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
 
@@ -21,18 +27,21 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicReference;
 
 /** A primary presents itself: whom a secondary takes, and what it says to whom it doesn't. */
 final class AttachTest {
@@ -213,6 +222,91 @@ final class AttachTest {
         assertTrue(sentence.matches(".*hidden disk is full \\(ENOSPC\\): " + expected), sentence);
     }
 
+    // ---- Killed in the midst of an attachment.
+
+    /** Where a process is killed that takes a primary: the stores are in this order. */
+    enum Cut {
+        /** The one half of the session's name is in the page. */
+        IN_THE_SESSIONS_NAME,
+        /** The session is in the page, and the record is not stored. */
+        BEFORE_THE_RECORD,
+        /** The record is stored, and nobody has been told. */
+        BEHIND_THE_RECORD
+    }
+
+    @ParameterizedTest
+    @EnumSource(Cut.class)
+    void nobodyElseSlipsInWhereAnAttachmentWasCut(final Cut cut) throws IOException {
+        cutAttachment(cut);
+        assertFalse(group.status().linked());
+        final boolean isRecorded = cut == Cut.BEHIND_THE_RECORD;
+        assertEquals(
+                isRecorded ? Standing.FOLLOWING : Standing.FRESH, self.node().record().standing());
+        final ControlSpace.Client stranger = () -> {};
+        assertFalse(control().mayChange(stranger), "of one who has not presented itself");
+        assertEquals(Errno.EPERM, attach(other(), Word.NONE));
+        assertTrue(
+                reason().contains(isRecorded ? "nothing in common" : "not known to be equal"),
+                reason());
+        if (isRecorded) {
+            assertEquals(Errno.EPERM, attach(other(), Word.AT_FIRST));
+        }
+        assertFalse(control().mayChange(primary), "of one who was refused");
+        assertEquals(0, attach(false, Word.AT_FIRST), "it is tried again");
+        assertEquals(Standing.FOLLOWING, self.node().record().standing());
+        assertTrue(control().mayChange(primary));
+    }
+
+    /** Has a process die there, and the next one begin. */
+    private void cutAttachment(final Cut cut) throws IOException {
+        closeGroup();
+        final AtomicReference<NodeRecord> stored = new AtomicReference<>();
+        self = Selves.fresh(1, (record, whenStored) -> stored.set(record)); // and never answers
+        final NodeRecord before = self.node().record();
+        open();
+        if (cut == Cut.IN_THE_SESSIONS_NAME) {
+            closeGroup();
+            storeHalfOfTheSession();
+        } else {
+            final int[] answer = {-1};
+            try (Arena arena = Arena.ofConfined()) {
+                submitAttachment(arena, Selves.primary(false), Word.AT_FIRST, answer);
+                while (stored.get() == null) {
+                    loop.runNext();
+                }
+                assertEquals(-1, answer[0], "it may write before that is recorded");
+            }
+            closeGroup();
+        }
+        self = Selves.of(cut == Cut.BEHIND_THE_RECORD ? stored.get() : before);
+        open();
+    }
+
+    /** What a process leaves that is killed in {@code GroupPage.session}. */
+    private void storeHalfOfTheSession() throws IOException {
+        final Path page = SecondaryOptions.in(folder.resolve("buffers"), 1, BUFFER_LIMIT).page();
+        try (RandomAccessFile file = new RandomAccessFile(page.toFile(), "rw")) {
+            file.seek(40); // where its lower half is
+            final long low = Selves.SESSION.low();
+            file.writeLong(
+                    ByteOrder.nativeOrder() == ByteOrder.BIG_ENDIAN ? low : Long.reverseBytes(low));
+        }
+    }
+
+    /** Another primary, of another group, with data. */
+    private static Summary other() {
+        return new Summary(
+                new Id(1, 9),
+                new Id(7, 9),
+                Id.NONE,
+                Standing.REIGNING,
+                Lineage.NONE.begin(new Reign(new Id(2, 9), 0, 0)),
+                0,
+                new Id(3, 9),
+                Id.NONE,
+                false);
+    }
+
     // ---- The primary.
 
     private ControlSpace control() {
@@ -224,27 +318,53 @@ final class AttachTest {
     }
 
     private int attach(final boolean isEmpty, final Word word) {
-        return command(ControlRecord.ATTACH, 0, ControlRecord.flagsOf(word), isEmpty);
-    }
-
-    private int command(final int kind, final long epoch, final int flags) {
-        return command(kind, epoch, flags, false);
+        return attach(Selves.primary(isEmpty), word);
     }
 
     /** Answers the error number. */
-    private int command(final int kind, final long epoch, final int flags, final boolean isEmpty) {
-        final int length =
-                kind == ControlRecord.ATTACH
-                        ? ControlRecord.LENGTH_WITH_SUMMARY
-                        : ControlRecord.LENGTH;
+    private int attach(final Summary summary, final Word word) {
         final int[] answer = {-1};
         try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment record = arena.allocate(length, Long.BYTES);
+            submitAttachment(arena, summary, word, answer);
+            await(answer);
+        }
+        return answer[0];
+    }
+
+    private void submitAttachment(
+            final Arena arena, final Summary summary, final Word word, final int[] answer) {
+        final MemorySegment record = arena.allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
+        ControlRecord.write(
+                record,
+                0,
+                ControlRecord.ATTACH,
+                0,
+                0,
+                summary.session(),
+                ControlRecord.flagsOf(word));
+        ControlRecord.summary(record, 0, summary);
+        submit(record, answer);
+    }
+
+    private void submit(final MemorySegment record, final int[] answer) {
+        control()
+                .write(
+                        primary,
+                        0,
+                        (int) record.byteSize(),
+                        record,
+                        0,
+                        (token, errno) -> answer[0] = errno,
+                        0);
+    }
+
+    /** Answers the error number. */
+    private int command(final int kind, final long epoch, final int flags) {
+        final int[] answer = {-1};
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment record = arena.allocate(ControlRecord.LENGTH, Long.BYTES);
             ControlRecord.write(record, 0, kind, epoch, 0, Selves.SESSION, flags);
-            if (kind == ControlRecord.ATTACH) {
-                ControlRecord.summary(record, 0, Selves.primary(isEmpty));
-            }
-            control().write(primary, 0, length, record, 0, (token, errno) -> answer[0] = errno, 0);
+            submit(record, answer);
             await(answer);
         }
         return answer[0];

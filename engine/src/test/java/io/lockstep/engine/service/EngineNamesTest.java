@@ -55,6 +55,7 @@ final class EngineNamesTest {
                                 null,
                                 null,
                                 false,
+                                false,
                                 (event, name, epoch, sentence) -> problems.add(sentence),
                                 new ServerEvents() {
                                     @Override

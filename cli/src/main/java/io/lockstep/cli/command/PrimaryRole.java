@@ -1,0 +1,174 @@
+package io.lockstep.cli.command;
+
+import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.control.PeerMonitor;
+import io.lockstep.cli.graph.GraphException;
+import io.lockstep.cli.run.Console;
+import io.lockstep.cli.run.EngineRun;
+import io.lockstep.cli.run.PeerCheck;
+import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.loop.AddressFamilies;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.primary.PrimaryOptions;
+import io.lockstep.engine.service.LoopCall;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** A process that is a primary, from its first disk to its end. Of the main thread. */
+final class PrimaryRole {
+    /** A secondary that is there answers sooner. */
+    private static final long FIRST_ATTACH_MS = 2000;
+
+    private final PairOptions.Pair pair;
+    private final Console console;
+    private final ReplicationOptions replication;
+    private final PrimaryOptions options;
+    private final Endpoint peer;
+    private Optional<PeerMonitor.Address> monitor = Optional.empty();
+    private boolean yieldsToNewer;
+    private EngineRun run;
+
+    /**
+     * One that is not started.
+     *
+     * @param options of the replication options
+     */
+    PrimaryRole(
+            final PairOptions.Pair pair,
+            final ReplicationOptions replication,
+            final PrimaryOptions options,
+            final Endpoint peer) {
+        this.pair = pair;
+        this.replication = replication;
+        this.options = options;
+        this.peer = peer;
+        console = pair.console();
+    }
+
+    /** Where a secondary that knows no epochs is checkpointed, if it is one. */
+    PrimaryRole checkpointAt(final Optional<PeerMonitor.Address> address) {
+        monitor = address;
+        return this;
+    }
+
+    /**
+     * It ends where its guest waits and its peer has taken over; otherwise it would go on waiting
+     * for somebody's word.
+     */
+    PrimaryRole yieldToNewerPeer() {
+        yieldsToNewer = true;
+        return this;
+    }
+
+    /** Runs it; answers the exit code where it could not be started. */
+    int run() throws InterruptedException {
+        try {
+            AddressFamilies.requireFor(peer);
+            run =
+                    EngineRun.start(
+                            console,
+                            pair.connectionsMax(),
+                            options,
+                            0,
+                            0,
+                            null,
+                            pair.state(),
+                            false);
+            pair.disks().files().forEach((name, file) -> run.graph().addPrimary(name, file, peer));
+            if (monitor.isPresent()) {
+                run.checkpointPeerAt(monitor.get());
+            }
+            run.control(pair.control());
+            if (!attach()) {
+                stop();
+                return 1;
+            }
+            run.serveGuests(pair.guests());
+            if (yieldsToNewer) {
+                run.yieldToNewerPeer();
+            }
+        } catch (final IOException | GraphException e) {
+            stop();
+            console.say(e.getMessage());
+            return 1;
+        }
+        replication
+                .checkpointEvery()
+                .ifPresent(every -> run.engine().loop().execute(() -> makeCheckpoints(every)));
+        return ServerRun.serve(
+                console,
+                "primary of "
+                        + pair.disks().names()
+                        + " serves the guest on "
+                        + EndpointArguments.uris(run.engine().guests().endpoints())
+                        + " and forwards to "
+                        + EndpointArguments.uri(peer)
+                        + "; control socket "
+                        + pair.control(),
+                this::stop);
+    }
+
+    /**
+     * Starts replication. A secondary that isn't there yet is waited for in the background, with
+     * the guest served: one that refuses is told of.
+     *
+     * @return whether it did not refuse; otherwise the console has been told why
+     */
+    private boolean attach() throws IOException, InterruptedException {
+        final List<String> names = pair.disks().nameList();
+        final CompletableFuture<Void> started =
+                LoopCall.call(run.engine().loop(), () -> run.engine().group().start());
+        try {
+            started.get(FIRST_ATTACH_MS, TimeUnit.MILLISECONDS);
+            return true;
+        } catch (final ExecutionException e) {
+            return isWaiting(e.getCause().getMessage());
+        } catch (final TimeoutException e) {
+            final PeerCheck.Finding finding = PeerCheck.ask(peer, names, console);
+            console.say(
+                    (finding.isRefusal() ? "" : "waiting for the secondary: ")
+                            + finding.sentence());
+            return !finding.isRefusal();
+        }
+    }
+
+    /** Whether the guest is not served until its user has decided. */
+    private boolean isWaiting(final String failure) throws IOException {
+        final ReplicationGroup group = run.engine().group();
+        final boolean isTold = LoopCall.call(run.engine().loop(), () -> group.error().isPresent());
+        if (!isTold) { // by an event
+            console.say(failure);
+        }
+        final Optional<NodeStatus> node = LoopCall.call(run.engine().loop(), group::node);
+        if (node.isEmpty() || !node.get().isWaiting()) {
+            return false;
+        }
+        if (yieldsToNewer && node.get().isPeerNewer()) {
+            return false;
+        }
+        console.say(node.get().waiting());
+        return true;
+    }
+
+    private void makeCheckpoints(final Duration every) {
+        run.controlService()
+                .checkpoints()
+                .makeEvery(
+                        every.toNanos(),
+                        reason -> console.say("no checkpoint could be made: " + reason));
+    }
+
+    /** Answers whether the disks could be flushed. */
+    private boolean stop() {
+        return run == null || run.stop();
+    }
+}

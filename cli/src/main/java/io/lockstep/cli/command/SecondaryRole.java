@@ -1,0 +1,116 @@
+package io.lockstep.cli.command;
+
+import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.graph.GraphException;
+import io.lockstep.cli.run.Console;
+import io.lockstep.cli.run.EngineRun;
+import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.secondary.BufferFiles;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A process that is a secondary, or one that has taken over, from its first disk to its end. Of the
+ * main thread.
+ */
+final class SecondaryRole {
+    private final PairOptions.Pair pair;
+    private final Console console;
+    private final BufferOptions buffers;
+    private final long bufferLimit;
+    private final List<Endpoint> streams;
+    private EngineRun run;
+
+    /**
+     * One that is not started.
+     *
+     * @param bufferLimit of the buffers' options
+     * @param streams where a primary finds it
+     */
+    SecondaryRole(
+            final PairOptions.Pair pair,
+            final BufferOptions buffers,
+            final long bufferLimit,
+            final List<Endpoint> streams) {
+        this.pair = pair;
+        this.buffers = buffers;
+        this.bufferLimit = bufferLimit;
+        this.streams = streams;
+        console = pair.console();
+    }
+
+    /** Runs it; answers the exit code where it could not be started. */
+    int run() throws InterruptedException {
+        final Path directory;
+        final boolean isStandby;
+        try {
+            directory = buffers.directory(pair.control());
+            start(directory);
+            run.serveSecondary(
+                    pair.disks().nameList(), pair.connectionsMax(), streams, pair.guests());
+            run.control(pair.control());
+            run.rehearseFailover();
+            isStandby = run.engine().isStandby();
+        } catch (final IOException | GraphException e) {
+            stop();
+            console.say(e.getMessage());
+            return 1;
+        }
+        return ServerRun.serve(
+                console, isStandby ? readyAsSecondary(directory) : readyAsPromoted(), this::stop);
+    }
+
+    private String readyAsSecondary(final Path directory) {
+        return "secondary of "
+                + pair.disks().names()
+                + " takes the stream on "
+                + EndpointArguments.uris(run.engine().nbdServer().endpoints())
+                + ", the guest on "
+                + EndpointArguments.uris(run.engine().guests().endpoints())
+                + "; control socket "
+                + pair.control()
+                + ", buffers in "
+                + directory;
+    }
+
+    private String readyAsPromoted() {
+        return "promoted node of "
+                + pair.disks().names()
+                + " serves the guest on "
+                + EndpointArguments.uris(run.engine().guests().endpoints())
+                + ", and refuses primaries on "
+                + EndpointArguments.uris(run.engine().nbdServer().endpoints())
+                + "; control socket "
+                + pair.control();
+    }
+
+    private void start(final Path directory) throws IOException {
+        run =
+                EngineRun.start(
+                        console,
+                        pair.connectionsMax(),
+                        ForwardOptions.none(),
+                        0,
+                        bufferLimit,
+                        directory,
+                        pair.state(),
+                        false);
+        int number = 0;
+        for (final Map.Entry<String, Path> disk : pair.disks().files().entrySet()) {
+            run.graph()
+                    .addSecondary(
+                            disk.getKey(), disk.getValue(), BufferFiles.in(directory, number++));
+        }
+        run.startSecondary();
+    }
+
+    /** Answers whether the disks could be flushed. */
+    private boolean stop() {
+        return run == null || run.stop();
+    }
+}

@@ -1,0 +1,399 @@
+package io.lockstep.interop;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * {@code lockstep node}: two hosts with one command each, typed again and again. What a node is
+ * outlives its process.
+ */
+@Timeout(value = 5, unit = TimeUnit.MINUTES)
+final class NodeLivesTest {
+    private static final int LENGTH = 4 << 20;
+
+    @AutoClose private final Rig rig = new Rig();
+
+    private final Host north = new Host("n", "s", "primary");
+    private final Host south = new Host("s", "n", "secondary");
+
+    /** A host with the one command that is typed there. */
+    private final class Host {
+        private final String name;
+        private final String other;
+        private final List<String> first;
+        private LockstepProcess node;
+
+        Host(final String name, final String other, final String first) {
+            this.name = name;
+            this.other = other;
+            this.first = List.of("--first", first);
+            rig.hole(name + ".img", LENGTH);
+        }
+
+        Path disk() {
+            return rig.path(name + ".img");
+        }
+
+        Path socket(final String what) {
+            return rig.path(name + what);
+        }
+
+        String guest() {
+            return "nbd+unix:///vda?socket=" + socket("g");
+        }
+
+        /** Without what it is first. */
+        List<String> bare(final String command, final List<String> more) {
+            final List<String> arguments = new ArrayList<>();
+            arguments.addAll(List.of(command, "--disk", "vda=" + disk()));
+            arguments.addAll(List.of("--guest", "nbd+unix:///?socket=" + socket("g")));
+            arguments.addAll(List.of("--control", socket("c").toString()));
+            arguments.addAll(more);
+            return arguments;
+        }
+
+        List<String> addresses() {
+            return List.of(
+                    "--listen",
+                    "nbd+unix:///?socket=" + socket("l"),
+                    "--peer",
+                    "nbd+unix:///?socket=" + rig.path(other + "l"),
+                    "--buffers",
+                    rig.path(name + "buffers").toString());
+        }
+
+        List<String> command() {
+            final List<String> more = new ArrayList<>(addresses());
+            more.addAll(first);
+            return bare("node", more);
+        }
+
+        /** Answers what it says that it is. */
+        String start() {
+            node = rig.server(command());
+            return node.ready();
+        }
+
+        Control control() {
+            return Control.connect(socket("c"));
+        }
+
+        void write(final int value) {
+            rig.python(
+                    "h = connect(sys.argv[1]); h.pwrite(bytes([int(sys.argv[2])]) * 4096, 0);"
+                            + " h.flush()",
+                    guest(),
+                    "" + value);
+        }
+
+        int seenByGuest() {
+            return Integer.parseInt(
+                    rig.python("print(connect(sys.argv[1]).pread(1, 0)[0])", guest())
+                            .out()
+                            .strip());
+        }
+
+        int firstByte() {
+            return Rig.read(disk())[0];
+        }
+
+        JsonObject state() {
+            final Tool.Output output =
+                    rig.lockstep("state", "--json", "--state", disk() + ".lockstep");
+            return JsonParser.parseString(output.requireSuccess().out()).getAsJsonObject();
+        }
+
+        String standing() {
+            return state().get("standing").getAsString();
+        }
+
+        void forget() {
+            rig.lockstep("state", "--forget", "--state", disk() + ".lockstep").requireSuccess();
+        }
+
+        void awaitLink() {
+            try (Control control = control()) {
+                control.awaitLink();
+            }
+        }
+    }
+
+    private static void assertContains(final String part, final String sentence) {
+        assertTrue(sentence.contains(part), sentence);
+    }
+
+    private void startBoth() {
+        assertContains("secondary of vda takes the stream", south.start());
+        assertContains("primary of vda serves the guest", north.start());
+        north.awaitLink();
+    }
+
+    private void checkpoint() {
+        try (Control control = north.control()) {
+            control.checkpoint();
+        }
+    }
+
+    private void failOver() {
+        try (Control control = south.control()) {
+            control.execute("x-lockstep-failover");
+            control.awaitMerged();
+        }
+    }
+
+    @Test
+    void thePairGoesOnAsWhatItsNodesWere() {
+        startBoth();
+        north.write(1);
+        checkpoint();
+        south.node.kill();
+        north.write(2);
+        assertContains("secondary of vda", south.start());
+        north.awaitLink();
+        checkpoint();
+
+        north.node.kill();
+        final LockstepProcess waiting = rig.keep(start(north));
+        assertTrue(waiting.awaitReady(), waiting::toString);
+        assertContains("primary of vda", waiting.ready());
+        assertContains("the guest waits", waiting.err());
+        assertEquals("reigning", north.standing());
+        assertEquals("following", south.standing());
+        assertEquals(2, south.seenByGuest());
+    }
+
+    @Test
+    void aLivingNodeShowsTheRecordThatItsStorageHas() {
+        startBoth();
+        for (final Host host : List.of(north, south)) {
+            final String control = host.socket("c").toString();
+            final String state = host.disk() + ".lockstep";
+            for (final List<String> options : List.of(List.of("--json"), List.<String>of())) {
+                assertEquals(
+                        state("--state", state, options).requireSuccess().out(),
+                        state("--control", control, options).requireSuccess().out());
+            }
+            final Tool.Output forget = state("--control", control, List.of("--forget"));
+            assertEquals(1, forget.exitCode());
+            assertEquals(
+                    "lockstep state: a running lockstep does not forget its pair: stop it, and say"
+                            + " --forget with --state DIR\n",
+                    forget.err());
+        }
+        assertContains(
+                "is a secondary\npair: group",
+                state("--control", south.socket("c").toString(), List.of()).out());
+        assertEquals(0, south.node.stop());
+        final Tool.Output gone = state("--control", south.socket("c").toString(), List.of());
+        assertEquals(1, gone.exitCode());
+        assertContains("cannot connect to the control socket", gone.err());
+    }
+
+    private Tool.Output state(final String option, final String value, final List<String> options) {
+        final List<String> all = new ArrayList<>(List.of("state", option, value));
+        all.addAll(options);
+        return rig.lockstep(all.toArray(String[]::new));
+    }
+
+    private LockstepProcess start(final Host host) {
+        return LockstepProcess.start(rig.directory(), host.command());
+    }
+
+    @Test
+    void stoppedInGoodOrderTheyReplicateAgain() {
+        startBoth();
+        north.write(1);
+        assertEquals(0, north.node.stop());
+        assertEquals(0, south.node.stop());
+        startBoth();
+        north.write(2);
+        checkpoint();
+        assertEquals(2, south.seenByGuest());
+    }
+
+    /** Killed, both at once: each is what it was, and nothing is lost. */
+    @Test
+    void killedBothAreWhatTheyWere() {
+        startBoth();
+        north.write(1);
+        checkpoint();
+        north.node.kill();
+        south.node.kill();
+        south.node = rig.server(south.bare("node", south.addresses())); // --first isn't needed
+        assertContains("secondary of vda", south.node.ready());
+        north.node = rig.server(north.bare("node", north.addresses()));
+        assertContains("primary of vda", north.node.ready());
+        rig.lockstep("promote", "--control", north.socket("c").toString()).requireSuccess();
+        assertEquals(1, north.seenByGuest());
+        assertEquals(1, south.seenByGuest());
+        assertEquals("alone", north.standing());
+    }
+
+    @Test
+    void whoHasTakenOverStaysPromotedAndTheFormerPrimaryIsRefused() {
+        startBoth();
+        north.write(1);
+        checkpoint();
+        north.node.kill();
+        failOver();
+        south.write(2);
+        south.node.kill();
+
+        assertContains("promoted node of vda serves the guest", south.start());
+        assertEquals(2, south.seenByGuest());
+        final String refusal = rig.serverInVain(north.command());
+        assertContains("the peer is newer: it took over at epoch 1", refusal);
+        assertContains("lockstep state --forget", refusal);
+        south.write(3);
+        assertEquals(3, south.firstByte());
+        assertEquals(1, north.firstByte());
+        assertEquals("reigning", north.standing());
+        assertEquals("alone", south.standing());
+    }
+
+    /** It serves its guest at once, since nobody else can; what that writes its peer lacks. */
+    @Test
+    void aPrimaryThatHasLeftItsPeerBehindIsAloneBeforeItsGuestsNextWrite() {
+        startBoth();
+        north.write(1);
+        rig.lockstep("stop", "--control", north.socket("c").toString()).requireSuccess();
+        assertEquals(0, north.node.stop());
+        assertEquals("reigning", north.standing());
+        assertEquals("outdated", south.standing());
+        assertContains("promoted node of vda", north.start());
+        assertEquals(1, north.seenByGuest());
+        assertEquals("reigning", north.standing());
+        north.write(2);
+        assertEquals("alone", north.standing());
+        assertEquals(2, north.firstByte());
+        south.node.kill();
+        assertContains("secondary of vda", south.start());
+    }
+
+    /** It waits for its peer, which comes later, and proves to be newer. */
+    @Test
+    void theFormerPrimaryEndsWhenItHearsThatItIsOne() {
+        startBoth();
+        north.write(1);
+        checkpoint();
+        north.node.kill();
+        failOver();
+        south.node.kill();
+
+        final LockstepProcess former = rig.keep(start(north));
+        assertTrue(former.awaitReady(), former::toString);
+        south.start();
+        assertEquals(1, former.awaitExit());
+        assertContains("the peer is newer", former.err());
+        assertEquals("reigning", north.standing());
+    }
+
+    /** Set up anew the other way round, with --first as it was on neither side's mind. */
+    @Test
+    void aDemotedNodeStaysDemoted() throws IOException {
+        startBoth();
+        north.write(1);
+        checkpoint();
+        north.node.kill();
+        failOver();
+        assertEquals(0, south.node.stop());
+        Files.copy(south.disk(), north.disk(), StandardCopyOption.REPLACE_EXISTING);
+        north.forget();
+        south.forget();
+
+        final List<String> demoted = north.bare("node", north.addresses());
+        demoted.addAll(List.of("--first", "secondary"));
+        final List<String> promoted = south.bare("node", south.addresses());
+        promoted.addAll(List.of("--first", "primary", "--assume-identical"));
+        north.node = rig.server(demoted);
+        south.node = rig.server(promoted);
+        south.awaitLink();
+        south.write(4);
+        assertEquals(0, south.node.stop());
+        north.node.kill();
+
+        assertContains("secondary of vda", north.start());
+        assertContains("primary of vda", south.start());
+        south.awaitLink();
+        south.write(5);
+        try (Control control = south.control()) {
+            control.checkpoint();
+        }
+        assertEquals(5, north.seenByGuest());
+    }
+
+    /** At a first meeting its peer's refusal ends it, as it ends a primary. */
+    @Test
+    void twoThatAreNotKnownToBeEqualAreNoPair() {
+        rig.write(north.disk(), 0, new byte[] {1});
+        south.start();
+        assertContains("not known to be equal", rig.serverInVain(north.command()));
+    }
+
+    /** The record is where --state says, and not beside the disk. */
+    @Test
+    void theRecordIsLookedForWhereItWasPut() {
+        final List<String> command = south.command();
+        command.addAll(List.of("--state", "remembered", "--state-may-vanish"));
+        south.node = rig.server(command);
+        north.start();
+        north.awaitLink();
+        south.node.kill();
+        final List<String> again = south.bare("node", south.addresses());
+        assertContains("add --first", rig.serverInVain(again));
+        again.addAll(List.of("--state", "remembered", "--state-may-vanish"));
+        south.node = rig.server(again);
+        assertContains("secondary of vda", south.node.ready());
+    }
+
+    @Test
+    void withoutARecordSomebodyHasToSayWhatItIs() {
+        final List<String> command = north.bare("node", north.addresses());
+        final String refusal = rig.serverInVain(command);
+        assertContains("add --first primary here and --first secondary on the other", refusal);
+        assertFalse(Files.exists(Path.of(north.disk() + ".lockstep")));
+        final Tool.Output wrong = rig.lockstep(withFirst(command, "promoted"));
+        assertEquals(2, wrong.exitCode(), wrong::toString);
+        assertContains("neither primary nor secondary", wrong.err());
+    }
+
+    private static String[] withFirst(final List<String> command, final String first) {
+        final List<String> all = new ArrayList<>(command);
+        all.addAll(List.of("--first", first));
+        return all.toArray(String[]::new);
+    }
+
+    @Test
+    void aRoleThatTheRecordContradictsIsRefusedAndTheRightOneNamed() {
+        startBoth();
+        north.write(1);
+        assertEquals(0, north.node.stop());
+        assertEquals(0, south.node.stop());
+        final String listen = "nbd+unix:///?socket=" + north.socket("l");
+        final String wrongSecondary =
+                rig.serverInVain(north.bare("secondary", List.of("--listen", listen)));
+        assertContains("is a primary, as its state says", wrongSecondary);
+        assertContains("'lockstep node' or 'lockstep primary'", wrongSecondary);
+        final String wrongPrimary =
+                rig.serverInVain(south.bare("primary", List.of("--peer", listen)));
+        assertContains("is a secondary, as its state says", wrongPrimary);
+        assertContains("'lockstep node' or 'lockstep secondary'", wrongPrimary);
+        startBoth();
+    }
+}

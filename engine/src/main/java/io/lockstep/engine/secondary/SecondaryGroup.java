@@ -85,8 +85,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         committedNanos = loop.nanoTime();
         this.events = new SecondaryEvents(events, this::committedEpoch);
         page = Succession.openPage(options, locals, self);
-        session = new SecondarySession(this, page, self.node(), loop, locals.size());
-        succession = new Succession(this, loop, page, self);
+        session =
+                new SecondarySession(
+                        this, page, self.node(), loop, locals.size(), options.peerTimeout());
+        succession = new Succession(this, loop, page, self, options.peerTimeout());
         this.self = self;
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         boolean opened = false;
@@ -416,6 +418,15 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     void onLink() {
         if (session.link(disks.stream().allMatch(SecondaryDisk::isLinked))) {
             events.linked(session.isLinked());
+        }
+    }
+
+    /** The primary has not been heard for as long as it may be silent. */
+    void onSilent() {
+        if (!isClosed) {
+            disks.forEach(disk -> disk.detach(client -> true));
+            session.link(false);
+            events.silent(options.peerTimeout());
         }
     }
 

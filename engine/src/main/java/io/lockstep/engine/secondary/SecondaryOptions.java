@@ -1,5 +1,7 @@
 package io.lockstep.engine.secondary;
 
+import io.lockstep.engine.group.PeerTimeout;
+
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -12,9 +14,14 @@ import java.util.stream.IntStream;
  * @param ownDirectory whether the page's directory is the group's own, and goes with it
  * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
  *     fails with ENOSPC
+ * @param peerTimeout how long the primary may say nothing
  */
 public record SecondaryOptions(
-        Path page, List<BufferFiles> buffers, boolean ownDirectory, long bufferLimit) {
+        Path page,
+        List<BufferFiles> buffers,
+        boolean ownDirectory,
+        long bufferLimit,
+        PeerTimeout peerTimeout) {
     /** Copies the list. */
     public SecondaryOptions {
         buffers = List.copyOf(buffers);
@@ -29,6 +36,7 @@ public record SecondaryOptions(
                         .mapToObj(number -> BufferFiles.in(directory, number))
                         .toList(),
                 true,
-                bufferLimit);
+                bufferLimit,
+                PeerTimeout.DEFAULT);
     }
 }

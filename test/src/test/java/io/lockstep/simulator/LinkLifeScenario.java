@@ -28,8 +28,8 @@ final class LinkLifeScenario implements AutoCloseable {
     private static final int LOG_LENGTH = 1 << 20;
     private static final int BUFFER_LIMIT = 4 << 20;
 
-    /** Writes less than the log holds, one request behind the other. */
-    private static final NbdGuest.Habits ONE_BY_ONE = new NbdGuest.Habits(40, 1, 9000, 9000, false);
+    /** One request behind the other: less than the log holds, and more than fit in a short cut. */
+    private static final NbdGuest.Habits ONE_BY_ONE = new NbdGuest.Habits(1500, 1, 400, 400, false);
 
     private final Simulation simulation;
     private final Dice dice;

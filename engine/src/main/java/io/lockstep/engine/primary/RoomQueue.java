@@ -73,6 +73,7 @@ final class RoomQueue {
         this.log = log;
         lagNanosMax = options.lagNanosMax();
         patienceNanos = options.peerTimeout().nanos();
+        seenNanos = guestLoop.nanoTime();
         this.onFull = onFull;
     }
 
@@ -102,7 +103,7 @@ final class RoomQueue {
             seenReleased = released;
             seenNanos = now;
         }
-        return now - Math.max(seenNanos, log.timeNanos(released)) <= patienceNanos;
+        return Math.min(now - seenNanos, now - log.timeNanos(released)) <= patienceNanos;
     }
 
     /** How old the oldest data is that the secondary has not answered. */

@@ -579,6 +579,11 @@ final class SecondaryDisk
         buffers.close();
     }
 
+    /** Brings the buffers to stable storage. */
+    void syncBuffers() throws IOException {
+        buffers.sync();
+    }
+
     void deleteBuffers() throws IOException {
         buffers.delete();
     }

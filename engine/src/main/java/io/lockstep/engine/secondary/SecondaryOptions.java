@@ -1,7 +1,9 @@
 package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.group.PeerTimeout;
+import io.lockstep.engine.memory.Storage;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -25,6 +27,20 @@ public record SecondaryOptions(
     /** Copies the list. */
     public SecondaryOptions {
         buffers = List.copyOf(buffers);
+    }
+
+    /**
+     * Whether a reboot leaves all of the buffers, which are there, where they lie.
+     *
+     * @throws IOException where that can't be told
+     */
+    boolean outlivesBoot() throws IOException {
+        boolean outlives = !Storage.isMemory(page);
+        for (final BufferFiles files : buffers) {
+            outlives &= !Storage.isMemory(files.active().toAbsolutePath().getParent());
+            outlives &= !Storage.isMemory(files.hidden().toAbsolutePath().getParent());
+        }
+        return outlives;
     }
 
     /** Of a group that has all of it in a directory of its own. */

@@ -48,15 +48,14 @@ final class SecondarySession {
             final GroupPage page,
             final Node node,
             final IoLoop loop,
-            final int diskCount,
-            final PeerTimeout timeout) {
+            final SecondaryOptions options) {
         this.group = group;
         this.page = page;
         this.node = node;
         this.loop = loop;
-        this.timeout = timeout;
+        timeout = options.peerTimeout();
         silence = new Silence(timeout.lookNanos());
-        candidates = new Candidate[diskCount];
+        candidates = new Candidate[options.buffers().size()];
     }
 
     /** The primary's; or none. */

@@ -66,7 +66,10 @@ final class Succession {
         }
     }
 
-    /** What lay in the buffers in another boot of the host may be lost in part: it all is. */
+    /**
+     * What lay in the buffers in another boot of the host may be lost in part: it all is, unless
+     * that has closed them in good order.
+     */
     static GroupPage openPage(
             final SecondaryOptions options, final List<Disk> disks, final Self self)
             throws IOException {
@@ -91,6 +94,19 @@ final class Succession {
         }
         page.delete();
         return openPage(options, disks, self);
+    }
+
+    /**
+     * The process ends in good order: where the buffers outlive the boot, the next one has them.
+     */
+    void keepForNextBoot(final List<SecondaryDisk> disks, final SecondaryOptions options)
+            throws IOException {
+        if (options.outlivesBoot()) {
+            for (final SecondaryDisk disk : disks) {
+                disk.syncBuffers();
+            }
+            page.markClean();
+        }
     }
 
     /** Brings page and record together: one of them may be older, or its storage lost. */

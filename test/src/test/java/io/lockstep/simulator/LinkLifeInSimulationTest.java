@@ -32,6 +32,12 @@ final class LinkLifeInSimulationTest {
 
     @ParameterizedTest
     @MethodSource("seeds")
+    void aSecondaryWhoseDiskStandsStillIsAliveAllTheSame(final long seed) {
+        play(seed, LinkLifeScenario::playStuck);
+    }
+
+    @ParameterizedTest
+    @MethodSource("seeds")
     void onceTheGuestWaitsForASecondaryThatAnswersNothing(final long seed) {
         play(seed, LinkLifeScenario::playAttachesAndAnswersNothing);
     }

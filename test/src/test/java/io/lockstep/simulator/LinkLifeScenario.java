@@ -111,6 +111,24 @@ final class LinkLifeScenario implements AutoCloseable {
     }
 
     /**
+     * The disk stands still with more under way than the secondary takes of one connection: it
+     * reads no heartbeat there any more, and lives.
+     */
+    void playStuck() {
+        start(0);
+        disks.forEach(disk -> disk.secondaryMedium().faults(DiskFaults.NONE.sticking(1)));
+        startGuest(ONE_BY_ONE);
+        awaitGuests();
+        simulation.runFor(8 * TIMEOUT_NANOS);
+        assertFalse(primary.hasHeard(Event.LINK_DOWN), "the primary took it for dead");
+        assertFalse(secondary.hasHeard(Event.LINK_DOWN), "the secondary took it for dead");
+        disks.forEach(disk -> disk.secondaryMedium().faults(DiskFaults.NONE));
+        disks.forEach(disk -> disk.secondaryMedium().release());
+        checkConverged();
+        assertFalse(primary.hasHeard(Event.LINK_DOWN), "it was sent again");
+    }
+
+    /**
      * It attaches and answers nothing, again and again: a guest that may not be ahead of it waits
      * as long as a peer may be silent, once.
      */

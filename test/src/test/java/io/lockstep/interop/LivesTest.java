@@ -175,6 +175,9 @@ final class LivesTest {
                     control.awaitLink();
                 }
                 pair.primary().kill();
+                try (Control control = pair.secondaryControl()) {
+                    control.await("left", status -> !status.get("linked").getAsBoolean());
+                }
                 failOver();
                 assertEquals(1, firstByte(pair.secondaryDisk("a")));
             } else {

@@ -84,6 +84,25 @@ public record DiskFaults(
                 tornAtCrash);
     }
 
+    /** The same with another probability of slow operations, and another longest time of them. */
+    public DiskFaults slowing(final double probability, final long nanosMax) {
+        return new DiskFaults(
+                latencyMin,
+                latencyMax,
+                probability,
+                nanosMax,
+                immediate,
+                split,
+                zeroAllocates,
+                fastZero,
+                discardIgnored,
+                discardScribbles,
+                errors,
+                stuck,
+                lostAtCrash,
+                tornAtCrash);
+    }
+
     /** The same where {@code ZERO_FAST} is not possible. */
     public DiskFaults withoutFastZero() {
         return new DiskFaults(

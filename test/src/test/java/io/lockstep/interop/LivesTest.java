@@ -3,20 +3,26 @@ package io.lockstep.interop;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 
 import io.lockstep.cli.run.DirectoryTree;
+import io.lockstep.engine.memory.Storage;
 
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -26,6 +32,7 @@ import java.util.concurrent.TimeUnit;
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 final class LivesTest {
     private static final int LENGTH = 4 << 20;
+    private static final Path BOOT = Path.of("/proc/sys/kernel/random/boot_id");
 
     @AutoClose private final Rig rig = new Rig();
 
@@ -138,6 +145,70 @@ final class LivesTest {
             assertContains("between two checkpoints", stop);
         }
         assertEquals(2, firstByte(pair.primaryDisk("a")));
+    }
+
+    /**
+     * The host of the secondary is booted anew, and its buffers lie on a disk: what was closed in
+     * good order is there, and of what was not nobody knows how much had reached the disk.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aRebootLeavesBuffersOnADiskThatWereClosedInGoodOrder(final boolean isInGoodOrder)
+            throws IOException {
+        final Path onDisk = Files.createTempDirectory(Path.of("target"), "buffers");
+        try {
+            assumeFalse(Storage.isMemory(onDisk), "no disk here");
+            assumeTrue(isBootAChoice(), "the name of the boot can't be chosen here: needs root");
+            pair.withBuffers(onDisk.toAbsolutePath().resolve("own")).start();
+            write(pair.guest("a"), 1);
+            pair.checkpoint();
+            write(pair.guest("a"), 2);
+            pair.requireEqual();
+            if (isInGoodOrder) {
+                assertEquals(0, pair.secondary().stop());
+            } else {
+                pair.secondary().kill();
+            }
+            rig.serverAfter(inAnotherBoot(), pair.secondaryArguments());
+            if (isInGoodOrder) {
+                try (Control control = pair.primaryControl()) {
+                    control.awaitLink();
+                }
+                pair.primary().kill();
+                try (Control control = pair.secondaryControl()) {
+                    control.await("left", status -> !status.get("linked").getAsBoolean());
+                }
+                failOver();
+                assertEquals(1, firstByte(pair.secondaryDisk("a")));
+            } else {
+                assertContains("lost its buffers", primaryError());
+                assertContains("between two checkpoints", refusedFailover());
+            }
+        } finally {
+            DirectoryTree.remove(onDisk);
+        }
+    }
+
+    /** A command of the shell that gives what it starts a kernel of another boot. */
+    private String inAnotherBoot() throws IOException {
+        final Path name = rig.path("boot");
+        Files.writeString(name, "01234567-89ab-4cde-8f01-23456789abcd\n");
+        return "set -- unshare --mount sh -c 'mount --bind \"$0\" "
+                + BOOT
+                + " && exec \"$@\"' "
+                + name
+                + " \"$@\"";
+    }
+
+    private boolean isBootAChoice() throws IOException {
+        final String script = inAnotherBoot() + "; exec \"$@\"";
+        try (Program program =
+                Program.start(
+                        "cat",
+                        List.of("sh", "-c", script, "sh", "cat", BOOT.toString()),
+                        rig.path(""))) {
+            return program.awaitExit() == 0 && program.out().startsWith("01234567");
+        }
     }
 
     // ---- Verdicts.

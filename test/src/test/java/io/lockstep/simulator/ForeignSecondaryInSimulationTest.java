@@ -23,6 +23,12 @@ final class ForeignSecondaryInSimulationTest {
     }
 
     @ParameterizedTest
+    @MethodSource("seeds")
+    void whatItDoesLateForAConnectionOfBeforeIsBehindNothingNewer(final long seed) {
+        play(seed, ForeignSecondaryScenario::playLateWrites);
+    }
+
+    @ParameterizedTest
     @MethodSource("someSeeds")
     void aPeerThatSaysNothingIsWaitedFor(final long seed) {
         play(seed, ForeignSecondaryScenario::playMuteAtFirst);

@@ -4,6 +4,7 @@ import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForeignPeerOptions;
 import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.MachineOptions;
+import io.lockstep.cli.argument.PeerOptions;
 import io.lockstep.cli.argument.QmpArgument;
 import io.lockstep.cli.argument.SizeConverter;
 import io.lockstep.cli.argument.StateOptions;
@@ -128,6 +129,7 @@ public final class EngineCommand implements Callable<Integer> {
 
     @Mixin private ForwardOptions forward;
     @Mixin private ForeignPeerOptions foreignPeer;
+    @Mixin private PeerOptions peerOptions;
     @Mixin private StateOptions state;
 
     @Option(
@@ -216,7 +218,8 @@ public final class EngineCommand implements Callable<Integer> {
                     EngineRun.start(
                             console,
                             connectionsMax,
-                            forward.toGroupOptions(spec, Word.NOW),
+                            forward.toGroupOptions(spec, Word.NOW)
+                                    .withPeerTimeout(peerOptions.timeout(spec)),
                             TimeUnit.SECONDS.toNanos(ATTACH_SECONDS),
                             bufferLimit == null ? 0 : bufferLimit,
                             null,

@@ -3,9 +3,11 @@ package io.lockstep.cli.command;
 import io.lockstep.cli.argument.ControlPathConverter;
 import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.argument.PeerOptions;
 import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.loop.Endpoint;
 
 import picocli.CommandLine.Mixin;
@@ -51,6 +53,7 @@ final class PairOptions {
                             + " beside it, at PATH.counters.")
     private Path control;
 
+    @Mixin private PeerOptions peerOptions;
     @Mixin private StateOptions state;
 
     @Option(
@@ -75,6 +78,7 @@ final class PairOptions {
             List<Endpoint> guests,
             Path control,
             StateOptions state,
+            PeerTimeout peerTimeout,
             int connectionsMax,
             Console console) {}
 
@@ -89,7 +93,13 @@ final class PairOptions {
         arguments.requireFilesOfTheirOwn(spec);
         requireAtLeastOne(spec, "--max-connections", connectionsMax);
         return new Pair(
-                arguments, guests, control, state, connectionsMax, new Console(spec, verbose));
+                arguments,
+                guests,
+                control,
+                state,
+                peerOptions.timeout(spec),
+                connectionsMax,
+                new Console(spec, verbose));
     }
 
     static void requireAtLeastOne(final CommandSpec spec, final String option, final long value) {

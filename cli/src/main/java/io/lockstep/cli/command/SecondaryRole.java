@@ -94,7 +94,7 @@ final class SecondaryRole {
                 EngineRun.start(
                         console,
                         pair.connectionsMax(),
-                        ForwardOptions.none(),
+                        ForwardOptions.none().withPeerTimeout(pair.peerTimeout()),
                         0,
                         bufferLimit,
                         directory,

@@ -319,6 +319,15 @@ public final class EpochBuffer implements AutoCloseable {
         }
     }
 
+    /**
+     * Brings the files to stable storage, in which time it must not change.
+     *
+     * @throws IOException where that fails
+     */
+    public void sync() throws IOException {
+        files.sync();
+    }
+
     /** Unmaps the files, and keeps them. */
     @Override
     public void close() {

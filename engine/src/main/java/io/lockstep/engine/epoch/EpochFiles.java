@@ -5,6 +5,7 @@ import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.PrivateFiles;
 import io.lockstep.engine.memory.SparseFile;
+import io.lockstep.engine.memory.Storage;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -210,6 +211,14 @@ final class EpochFiles {
     /** Runs that there is room for. */
     long extentsMax() {
         return (extents.segment().byteSize() - HEADER_LENGTH) / EXTENT_LENGTH;
+    }
+
+    /** Brings them to stable storage. */
+    void sync() throws IOException {
+        for (final SparseFile file : new SparseFile[] {map, arena, extents}) {
+            Storage.sync(file.path());
+        }
+        Storage.sync(extents.path().toAbsolutePath().getParent());
     }
 
     /** Unmaps them, and keeps them. */

@@ -2,6 +2,7 @@ package io.lockstep.engine.epoch;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.memory.MappedFile;
+import io.lockstep.engine.memory.Storage;
 import io.lockstep.engine.node.Id;
 
 import java.io.IOException;
@@ -55,6 +56,12 @@ public final class GroupPage implements AutoCloseable {
 
     private static final long AT_SEALED = 128;
 
+    /** Boot and session of who closed it in good order, and a sum; in a sector of their own. */
+    private static final long AT_MARK = 2560;
+
+    private static final long AT_MARK_SESSION = 2576;
+    private static final long AT_MARK_SUM = 2592;
+
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final VarHandle WORD = LONG.varHandle();
 
@@ -70,7 +77,8 @@ public final class GroupPage implements AutoCloseable {
      * Opens the page in a file, made if there is none.
      *
      * @param node whose buffers these are
-     * @param boot the host's: what was in memory in another one is lost
+     * @param boot the host's: what another one has left is lost, unless it says that it is whole
+     *     ({@link #markClean}); that counts once
      * @param committedEpoch behind which one that is made goes on
      * @throws IOException where there is no space, or it belongs to other disks or another node
      */
@@ -90,6 +98,7 @@ public final class GroupPage implements AutoCloseable {
             final GroupPage page = new GroupPage(file);
             page.makeUnlessMade(disks, node, boot, committedEpoch);
             page.require(describe(disks), node, path.toAbsolutePath().getParent());
+            page.takeMark(boot);
             opened = true;
             return page;
         } finally {
@@ -150,6 +159,45 @@ public final class GroupPage implements AutoCloseable {
                             + "); choose another directory, or remove this one if nothing of it is"
                             + " needed");
         }
+    }
+
+    // ---- Whether it outlives the boot.
+
+    /**
+     * Says, on stable storage, that buffers and page are whole there, for another boot to take
+     * them. All buffers are flushed, and nothing of them or of the page changes any more.
+     *
+     * @throws IOException where that can't be said
+     */
+    public void markClean() throws IOException {
+        Storage.sync(file.path()); // a mark that comes first would be a lie
+        put(AT_MARK, get(AT_BOOT));
+        put(AT_MARK_SESSION, session());
+        page.set(LONG, AT_MARK_SUM, markSum());
+        Storage.sync(file.path());
+        Storage.sync(file.path().toAbsolutePath().getParent());
+    }
+
+    /** A mark is off before anything changes: it would tell a later boot what is not so. */
+    private void takeMark(final Id boot) throws IOException {
+        if (page.get(LONG, AT_MARK_SUM) == 0) {
+            return;
+        }
+        final boolean isValid =
+                page.get(LONG, AT_MARK_SUM) == markSum()
+                        && get(AT_MARK).equals(get(AT_BOOT))
+                        && get(AT_MARK_SESSION).equals(session());
+        if (isValid) {
+            put(AT_BOOT, boot);
+        }
+        page.set(LONG, AT_MARK_SUM, 0);
+        Storage.sync(file.path());
+    }
+
+    private long markSum() {
+        final CRC32C sum = new CRC32C();
+        sum.update(page.asSlice(0, AT_MARK_SUM).toArray(ValueLayout.JAVA_BYTE));
+        return 1L << Integer.SIZE | sum.getValue(); // never 0
     }
 
     private void put(final long at, final Id id) {

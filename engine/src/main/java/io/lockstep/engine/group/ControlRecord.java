@@ -22,7 +22,7 @@ import java.util.Optional;
  * <pre>
  *  0  4  magic "LSTP"
  *  4  2  version, 2
- *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE; STATE in what is read
+ *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE, PULSE; STATE in what is read
  *  8  8  epoch: to seal, to commit; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
@@ -57,6 +57,9 @@ public final class ControlRecord {
 
     /** The primary goes on without this secondary. */
     public static final int ALONE = 6;
+
+    /** The primary is there; on a connection of any of its exports, attached or not. */
+    public static final int PULSE = 7;
 
     /** Of ATTACH: the user's word is {@link Word#AT_FIRST}. */
     public static final int AT_FIRST = 1;

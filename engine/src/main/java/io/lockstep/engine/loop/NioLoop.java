@@ -1,5 +1,7 @@
 package io.lockstep.engine.loop;
 
+import jdk.net.ExtendedSocketOptions;
+
 import org.agrona.ErrorHandler;
 import org.agrona.concurrent.Agent;
 import org.agrona.concurrent.AgentRunner;
@@ -54,6 +56,12 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
 
     /** Asked of the kernel, which gives as much as {@code net.core.wmem_max} allows; in bytes. */
     private static final int UNIX_SEND_LENGTH = 1 << 20;
+
+    /** The kernel asks a silent host for so long, ninety seconds, before a connection is broken. */
+    private static final int KEEP_ALIVE_IDLE_SECONDS = 30;
+
+    private static final int KEEP_ALIVE_INTERVAL_SECONDS = 10;
+    private static final int KEEP_ALIVE_COUNT = 6;
 
     private final String name;
     private final ErrorHandler errorHandler;
@@ -288,12 +296,20 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     private static void setOptions(final SocketChannel channel) throws IOException {
         if (channel.supportedOptions().contains(StandardSocketOptions.TCP_NODELAY)) {
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-            channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+            keepAlive(channel);
         } else {
             // TCP finds its own size; a Unix socket keeps what it has, too little for long
             // payloads.
             channel.setOption(StandardSocketOptions.SO_SNDBUF, UNIX_SEND_LENGTH);
         }
+    }
+
+    /** A host that is gone, and owes nothing that would be sent again, is found out. */
+    private static void keepAlive(final SocketChannel channel) throws IOException {
+        channel.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, KEEP_ALIVE_IDLE_SECONDS);
+        channel.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, KEEP_ALIVE_INTERVAL_SECONDS);
+        channel.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, KEEP_ALIVE_COUNT);
+        channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
     }
 
     SelectionKey register(

@@ -3,6 +3,7 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.client.NbdClient;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
@@ -82,6 +83,10 @@ final class Link {
     private static final long HEARTBEAT_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
     private static final int FOREIGN_IN_FLIGHT_MAX = 64;
+
+    /** What a foreign server has to bring to stable storage is not known; it is not counted on. */
+    private static final long OWED_LENGTH_MAX = 1L << 30;
+
     private static final long IN_FLIGHT_BYTES_MAX = 16L << 20;
 
     /** Of zeroes: the secondary works on all of them at once, and must answer the first soon. */
@@ -106,6 +111,10 @@ final class Link {
     private long released;
     private long inFlightBytes;
     private long zeroesInFlightBytes;
+
+    /** What a foreign server has answered since it answered a flush. */
+    private long unflushedBytes;
+
     private final boolean[] answered;
     private final int answeredMask;
 
@@ -131,6 +140,7 @@ final class Link {
             final PrimaryDisk[] disks,
             final ForwardLog log,
             final Id session,
+            final PeerTimeout timeout,
             final Owner owner) {
         this.loop = loop;
         this.disks = disks;
@@ -145,6 +155,7 @@ final class Link {
                         disks,
                         log.payloadLengthMax(),
                         session,
+                        timeout,
                         new ConnectionEvents());
         farewell = new Farewell(loop, connections, session);
         answered = new boolean[log.frames()];
@@ -258,13 +269,18 @@ final class Link {
         }
 
         @Override
-        public boolean isBeatOwed(final int disk) {
-            return beats[disk];
+        public boolean isAnswerOwed(final int disk) {
+            return connections.isForeign() ? owes(disk) : beats[disk];
         }
 
         @Override
-        public boolean isAnswerOwed() {
-            return released < next || commitDone < commitSent;
+        public long owedLength() {
+            return Math.min(OWED_LENGTH_MAX, inFlightBytes + zeroesInFlightBytes + unflushedBytes);
+        }
+
+        @Override
+        public boolean isChangeOwed() {
+            return inFlightBytes + zeroesInFlightBytes > 0;
         }
 
         @Override
@@ -369,6 +385,25 @@ final class Link {
         }
     }
 
+    /** What was answered. */
+    private void countUnflushed(final ForwardLog.Kind kind, final long length) {
+        if (kind == ForwardLog.Kind.FLUSH) {
+            unflushedBytes = 0;
+        } else if (kind != ForwardLog.Kind.SEAL) {
+            unflushedBytes += length;
+        }
+    }
+
+    /** Whether a foreign server, which has few requests at a time, owes an answer for a disk. */
+    private boolean owes(final int disk) {
+        for (long frame = released; frame < next; frame++) {
+            if (log.disk(frame) == disk && !answered[(int) (frame & answeredMask)]) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** The frame's number, and beside it what tells a completion of this link from older ones. */
     private long token(final long frame) {
         return (frame << 16) | (connections.generation() & 0xffff);
@@ -470,7 +505,8 @@ final class Link {
     // ---- Answers.
 
     private void onAnswer(final long token, final int errno) {
-        if (!connections.isUp() || (token & 0xffff) != (connections.generation() & 0xffff)) {
+        if (!connections.takesAnswers()
+                || (token & 0xffff) != (connections.generation() & 0xffff)) {
             return;
         }
         final long frame = token >> 16;
@@ -483,6 +519,7 @@ final class Link {
         }
         answered[(int) (frame & answeredMask)] = true;
         count(log.kind(frame), -log.length(frame));
+        countUnflushed(log.kind(frame), log.length(frame));
         if (frame == released) {
             releaseAnswered();
         }

@@ -73,7 +73,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final String peer = peers.getFirst().server().toString();
         this.events = new PrimaryEvents(events, peer, epochs::committed);
         log = new ForwardLog(options.logLength());
-        room = new RoomQueue(guestLoop, log, options.lagNanosMax(), this::onFullLog);
+        room = new RoomQueue(guestLoop, log, options, this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
         lastWait = new LastWait(guestLoop, log::released, room::look);
         emptyDisks = new EmptyDisks(locals);
@@ -96,6 +96,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         disks.toArray(PrimaryDisk[]::new),
                         log,
                         session,
+                        options.peerTimeout(),
                         new LinkReport(guestLoop, new LinkEvents()));
         checkpoints =
                 new PrimaryCheckpoints(

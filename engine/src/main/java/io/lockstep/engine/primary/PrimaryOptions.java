@@ -1,5 +1,6 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.node.Word;
 
 import java.util.concurrent.TimeUnit;
@@ -13,10 +14,26 @@ import java.util.concurrent.TimeUnit;
  * @param lagNanosMax how old what the linked secondary has not answered may become before the
  *     guest's writes wait, so that a seal never has much before it; 0 for any age
  * @param patienceNanos how long who asks for a seal or a commit waits for a link that was cut
+ * @param peerTimeout how long the secondary may say nothing
  */
 public record PrimaryOptions(
-        int logLength, FullLogPolicy fullLog, Word word, long lagNanosMax, long patienceNanos) {
+        int logLength,
+        FullLogPolicy fullLog,
+        Word word,
+        long lagNanosMax,
+        long patienceNanos,
+        PeerTimeout peerTimeout) {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+
+    /** With the usual timeout. */
+    public PrimaryOptions(
+            final int logLength,
+            final FullLogPolicy fullLog,
+            final Word word,
+            final long lagNanosMax,
+            final long patienceNanos) {
+        this(logLength, fullLog, word, lagNanosMax, patienceNanos, PeerTimeout.DEFAULT);
+    }
 
     /** With the usual patience: two seconds, in which a secondary is started again. */
     public PrimaryOptions(
@@ -30,5 +47,10 @@ public record PrimaryOptions(
     /** The same with any lag. */
     public PrimaryOptions(final int logLength, final FullLogPolicy fullLog, final Word word) {
         this(logLength, fullLog, word, 0);
+    }
+
+    /** The same with another timeout. */
+    public PrimaryOptions withPeerTimeout(final PeerTimeout timeout) {
+        return new PrimaryOptions(logLength, fullLog, word, lagNanosMax, patienceNanos, timeout);
     }
 }

@@ -21,9 +21,18 @@ final class RoomQueue {
         boolean enterAgain();
     }
 
+    /** How often it is looked, in the time that a late secondary has, whether that is over. */
+    private static final int LOOKS = 10;
+
     private final IoLoop guestLoop;
     private final ForwardLog log;
+
+    /** How late the secondary may be; 0 for any time. */
     private final long lagNanosMax;
+
+    /** How long the guest waits for a late one that answers nothing. */
+    private final long patienceNanos;
+
     private final Runnable onFull;
     private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
     private final List<Waiting> drains = new ArrayList<>();
@@ -32,6 +41,14 @@ final class RoomQueue {
 
     /** Whether there is a secondary that may not be late. */
     private boolean isPeerThere;
+
+    /** What was released when it was looked for the last time, and since when. */
+    private long seenReleased;
+
+    private long seenNanos;
+
+    /** Whether the queue will be looked at when a secondary has had its time. */
+    private boolean isTimerSet;
 
     private boolean isOver;
 
@@ -44,17 +61,19 @@ final class RoomQueue {
     /**
      * An empty queue.
      *
-     * @param lagNanosMax how late the secondary may be; 0 for any time
+     * @param options how late the secondary may be, and how long it may answer nothing
      * @param onFull the log has no room for the first of the queue
      */
     RoomQueue(
             final IoLoop guestLoop,
             final ForwardLog log,
-            final long lagNanosMax,
+            final PrimaryOptions options,
             final Runnable onFull) {
         this.guestLoop = guestLoop;
         this.log = log;
-        this.lagNanosMax = lagNanosMax;
+        lagNanosMax = options.lagNanosMax();
+        patienceNanos = options.peerTimeout().nanos();
+        seenNanos = guestLoop.nanoTime();
         this.onFull = onFull;
     }
 
@@ -68,8 +87,23 @@ final class RoomQueue {
             return false;
         }
         final long released = log.released();
-        return released < log.appended()
-                && guestLoop.nanoTime() - log.timeNanos(released) > lagNanosMax;
+        if (released == log.appended()) {
+            return false;
+        }
+        final long now = guestLoop.nanoTime();
+        return now - log.timeNanos(released) > lagNanosMax && answersInTime(released, now);
+    }
+
+    /**
+     * Whether the secondary has answered anything of late. The guest waits for one that is behind,
+     * not for one that does nothing; and not again when that is linked anew, until it does.
+     */
+    private boolean answersInTime(final long released, final long now) {
+        if (released != seenReleased) {
+            seenReleased = released;
+            seenNanos = now;
+        }
+        return Math.min(now - seenNanos, now - log.timeNanos(released)) <= patienceNanos;
     }
 
     /** How old the oldest data is that the secondary has not answered. */
@@ -128,6 +162,18 @@ final class RoomQueue {
     void waitForTurn(final Waiting entry) {
         waiting.add(entry);
         ask();
+        if (lagNanosMax > 0 && !isTimerSet) {
+            isTimerSet = true;
+            guestLoop.schedule(patienceNanos, this::lookAgain);
+        }
+    }
+
+    private void lookAgain() {
+        isTimerSet = !waiting.isEmpty();
+        if (isTimerSet) {
+            tell();
+            guestLoop.schedule(patienceNanos / LOOKS, this::lookAgain);
+        }
     }
 
     /** Runs an action when the secondary has answered all that is in the log now, or at the end. */

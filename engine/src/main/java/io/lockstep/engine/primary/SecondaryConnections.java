@@ -3,6 +3,8 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.client.ClientLimits;
 import io.lockstep.engine.client.NbdClient;
 import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.PeerTimeout;
+import io.lockstep.engine.group.Silence;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
@@ -21,9 +23,14 @@ import java.util.concurrent.TimeUnit;
 /**
  * The connections to the secondary's exports, one a disk. They stand and fall together: they are up
  * when every export was found fit and the primary is attached to it; when one of them is cut, or
- * owes an answer and is silent for long, all are cut, and made again, at growing intervals.
+ * the secondary is silent for long, all are cut, and made again, at growing intervals.
  *
- * <p>All on the link's loop. See docs/protocol.md, "Connections" and "ATTACH".
+ * <p>A secondary of our own kind takes nothing from a connection when another is attached. Of a
+ * foreign server nobody knows when it does what it was asked for; so its connections are not cut
+ * but drained: they are made again when those before can do nothing any more.
+ *
+ * <p>All on the link's loop. See docs/protocol.md, "Connections", "ATTACH" and "A foreign
+ * secondary".
  */
 final class SecondaryConnections {
     /** Hears how it goes, on the link's loop. */
@@ -34,11 +41,14 @@ final class SecondaryConnections {
         /** A secondary of our own kind was found for a disk; answers whether it may have it. */
         void onFound(int disk, Summary secondary, Link.Judgement judgement);
 
-        /** Whether the secondary owes an answer, now that all stand. */
-        boolean isAnswerOwed();
+        /** Whether a disk's connection owes an answer, now that all stand. */
+        boolean isAnswerOwed(int disk);
 
-        /** Whether a disk's connection owes the answer to a heartbeat. */
-        boolean isBeatOwed(int disk);
+        /** Bytes that a foreign server works on, as far as it has not answered. */
+        long owedLength();
+
+        /** Whether it may still change the disks by what it was asked for and has not answered. */
+        boolean isChangeOwed();
 
         /** They stood, and are cut; they are made again. */
         void onDown(String reason);
@@ -54,8 +64,20 @@ final class SecondaryConnections {
     private static final long BACKOFF_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
     private static final long BACKOFF_MAX_NANOS = TimeUnit.SECONDS.toNanos(5);
 
-    /** A peer that owes an answer, and gives none at all for so long, is gone. */
-    private static final long SILENCE_MAX_NANOS = TimeUnit.SECONDS.toNanos(10);
+    /** Of a handshake and an attachment, which the secondary records. */
+    private static final long CONNECT_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+    /** A connection is of no use that is silent for so long, though the secondary lives. */
+    private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(60);
+
+    /** A foreign server that lives does so much a second, in bytes: a slow disk of any kind. */
+    private static final long FOREIGN_SPEED_MIN = 4 << 20;
+
+    /**
+     * What a foreign server had begun when it ended a connection is done then: Linux gives a
+     * command to a disk so long.
+     */
+    static final long SETTLE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final ClientLimits LIMITS =
@@ -65,6 +87,8 @@ final class SecondaryConnections {
         IDLE,
         CONNECTING,
         UP,
+        /** Is down, and waits for what a foreign server still does for connections of before. */
+        DRAINING,
         /** Waits to connect again. */
         DOWN,
         ENDED
@@ -82,6 +106,7 @@ final class SecondaryConnections {
     private final PrimaryDisk[] disks;
     private final int payloadLengthMax;
     private final Id session;
+    private final PeerTimeout timeout;
     private final Owner owner;
     private final NbdClient[] clients;
     private final MemorySegment record =
@@ -97,8 +122,12 @@ final class SecondaryConnections {
     private long backoffNanos = BACKOFF_MIN_NANOS;
     private boolean hasStood;
     private int readyCount;
-    private long answerCount;
-    private final long[] answerCounts;
+    private final Silence[] silences;
+
+    /** Which connections have ended. */
+    private final boolean[] isClosed;
+
+    private Pulse pulse;
 
     /**
      * Connections that {@link #start} makes.
@@ -111,17 +140,21 @@ final class SecondaryConnections {
             final PrimaryDisk[] disks,
             final int payloadLengthMax,
             final Id session,
+            final PeerTimeout timeout,
             final Owner owner) {
         this.loop = loop;
         this.peers = peers;
         this.disks = disks;
         this.payloadLengthMax = payloadLengthMax;
         this.session = session;
+        this.timeout = timeout;
         this.owner = owner;
         clients = new NbdClient[disks.length];
-        answerCounts = new long[disks.length];
+        isClosed = new boolean[disks.length];
+        silences = new Silence[disks.length];
         states = new MemorySegment[disks.length];
         for (int i = 0; i < states.length; i++) {
+            silences[i] = new Silence(timeout.lookNanos());
             states[i] = Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, 8);
         }
     }
@@ -129,6 +162,11 @@ final class SecondaryConnections {
     /** Whether all stand. */
     boolean isUp() {
         return phase == Phase.UP;
+    }
+
+    /** Whether answers to what was asked on connections of the present generation count. */
+    boolean takesAnswers() {
+        return phase == Phase.UP || phase == Phase.DRAINING;
     }
 
     /** Whether the secondary is a server that knows no epochs. */
@@ -157,8 +195,7 @@ final class SecondaryConnections {
 
     /** The secondary has answered something on a disk's connection. */
     void onAnswer(final int disk) {
-        answerCount++;
-        answerCounts[disk]++;
+        silences[disk].onHeard();
     }
 
     // ---- Making them.
@@ -171,7 +208,10 @@ final class SecondaryConnections {
         if (!hasStood) {
             secondary = Secondary.UNKNOWN;
         }
+        final long now = loop.nanoTime();
         for (int i = 0; i < disks.length && ofGeneration == generation; i++) {
+            isClosed[i] = false;
+            silences[i].begin(now);
             connect(i, ofGeneration);
         }
         watch(ofGeneration);
@@ -179,38 +219,34 @@ final class SecondaryConnections {
 
     /** A host that lost its power says nothing, and neither does a network that is parted. */
     private void watch(final int ofGeneration) {
-        final long seen = answerCount;
-        final long[] seenOf = answerCounts.clone();
-        final boolean[] isBeatOwed = new boolean[disks.length];
-        for (int i = 0; i < disks.length; i++) {
-            isBeatOwed[i] = owner.isBeatOwed(i);
+        if (ofGeneration != generation || phase == Phase.DRAINING || phase == Phase.ENDED) {
+            return;
         }
-        final boolean isOwed = phase == Phase.CONNECTING || owner.isAnswerOwed();
-        loop.schedule(
-                SILENCE_MAX_NANOS,
-                () -> {
-                    if (ofGeneration != generation) {
-                        return;
-                    }
-                    if (isOwed && answerCount == seen || isSilent(isBeatOwed, seenOf)) {
-                        goDown(
-                                "no answer for "
-                                        + TimeUnit.NANOSECONDS.toSeconds(SILENCE_MAX_NANOS)
-                                        + " s");
-                    } else {
-                        watch(ofGeneration);
-                    }
-                });
-    }
-
-    /** Whether a connection owes an answer, while those of other disks may go on. */
-    private boolean isSilent(final boolean[] isBeatOwed, final long[] seen) {
-        for (int i = 0; i < seen.length; i++) {
-            if (isBeatOwed[i] && answerCounts[i] == seen[i]) {
-                return true;
+        final long now = loop.nanoTime();
+        final long patience = patienceNanos();
+        for (int i = 0; i < disks.length; i++) {
+            final boolean isOwed = phase == Phase.CONNECTING || owner.isAnswerOwed(i);
+            final long silent = silences[i].look(now, isOwed);
+            if (silent >= patience) {
+                goDown("no answer for " + TimeUnit.NANOSECONDS.toSeconds(silent) + " s");
+                return;
             }
         }
-        return false;
+        loop.schedule(timeout.lookNanos(), () -> watch(ofGeneration));
+    }
+
+    /** That a lockstep lives is known by its pulse; of another server only its answers tell. */
+    private long patienceNanos() {
+        if (phase == Phase.CONNECTING) {
+            return CONNECT_NANOS;
+        }
+        return isForeign()
+                ? timeout.nanos() + forOperations(owner.owedLength())
+                : Math.max(STUCK_NANOS, 2 * timeout.nanos());
+    }
+
+    private static long forOperations(final long length) {
+        return length * TimeUnit.SECONDS.toNanos(1) / FOREIGN_SPEED_MIN;
     }
 
     private void connect(final int disk, final int ofGeneration) {
@@ -233,7 +269,7 @@ final class SecondaryConnections {
                             @Override
                             public void onClosed(final NbdClient client, final String reason) {
                                 if (ofGeneration == generation) {
-                                    goDown(reason);
+                                    SecondaryConnections.this.onClosed(disk, reason);
                                 }
                             }
                         });
@@ -242,36 +278,10 @@ final class SecondaryConnections {
     private void onReady(final int disk, final NbdClient client) {
         clients[disk] = client; // a loop may connect before connect() returns
         final ClientNegotiated negotiated = client.negotiated();
-        final PrimaryDisk ours = disks[disk];
-        if (negotiated.export().size() != ours.length()) {
-            refuse(
-                    disk,
-                    "the primary's disk has "
-                            + ours.length()
-                            + " bytes and the secondary's "
-                            + negotiated.export().size()
-                            + "; they must be of one length");
-        } else if (negotiated.has(Nbd.FLAG_READ_ONLY)) {
-            refuse(disk, "the secondary's export is read-only; export it writable");
-        } else if (!negotiated.has(Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FLUSH)) {
-            refuse(
-                    disk,
-                    "the secondary's server offers no write-zeroes or no flush; use one that"
-                            + " does");
-        } else if (negotiated.export().blockSizeMin() > 1) {
-            refuse(
-                    disk,
-                    "the secondary's server takes only whole blocks of "
-                            + negotiated.export().blockSizeMin()
-                            + " bytes, and the guest may write less; use one that takes any");
-        } else if (negotiated.export().payloadLengthMax() < payloadLengthMax) {
-            refuse(
-                    disk,
-                    "the secondary's server takes at most "
-                            + negotiated.export().payloadLengthMax()
-                            + " bytes in a write, and the primary sends up to "
-                            + payloadLengthMax
-                            + "; use one that takes as much");
+        final String refusal =
+                FitExport.refusal(negotiated, disks[disk].length(), payloadLengthMax);
+        if (refusal != null) {
+            refuse(disk, refusal);
         } else {
             onFound(
                     disk,
@@ -319,6 +329,7 @@ final class SecondaryConnections {
                     if (ofGeneration != generation) {
                         return;
                     }
+                    onAnswer(disk);
                     if (errno == 0) {
                         onTold(disk, client);
                     } else if (errno != Errno.ESHUTDOWN) {
@@ -366,6 +377,7 @@ final class SecondaryConnections {
                     if (ofGeneration != generation) {
                         return;
                     }
+                    onAnswer(disk);
                     if (errno == 0) {
                         readState(disk, client);
                     } else if (errno != Errno.ESHUTDOWN) {
@@ -385,6 +397,7 @@ final class SecondaryConnections {
                     if (ofGeneration != generation) {
                         return;
                     }
+                    onAnswer(disk);
                     if (errno == 0) {
                         onAttached();
                     } else if (errno != Errno.ESHUTDOWN) {
@@ -396,11 +409,41 @@ final class SecondaryConnections {
     }
 
     private void onAttached() {
-        answerCount++;
         if (++readyCount < disks.length) {
             return;
         }
+        if (isForeign()) {
+            goUp();
+        } else {
+            startPulse();
+        }
+    }
+
+    private void startPulse() {
+        final int ofGeneration = generation;
+        pulse =
+                Pulse.start(
+                        loop,
+                        peers[0],
+                        session,
+                        timeout,
+                        () -> {
+                            if (ofGeneration == generation) {
+                                goUp();
+                            }
+                        },
+                        reason -> {
+                            if (ofGeneration == generation) {
+                                goDown(reason);
+                            }
+                        });
+    }
+
+    private void goUp() {
         phase = Phase.UP;
+        for (final Silence silence : silences) {
+            silence.begin(loop.nanoTime());
+        }
         hasStood = true;
         backoffNanos = BACKOFF_MIN_NANOS;
         long sealed = 0;
@@ -421,27 +464,82 @@ final class SecondaryConnections {
         owner.onRefused(disk, reason);
     }
 
-    private void goDown(final String reason) {
-        if (phase == Phase.ENDED || phase == Phase.DOWN) {
-            return;
+    private void onClosed(final int disk, final String reason) {
+        isClosed[disk] = true;
+        if (phase == Phase.DRAINING) {
+            startWhenDrained();
+        } else {
+            goDown(reason);
         }
-        final boolean wasUp = phase == Phase.UP;
+    }
+
+    private void goDown(final String reason) {
+        switch (phase) {
+            case UP -> {
+                if (isForeign()) {
+                    drain(reason);
+                } else {
+                    cutAll();
+                    owner.onDown(reason);
+                    startAfter(backoffNanos);
+                }
+            }
+            case CONNECTING -> {
+                cutAll();
+                owner.onUnreachable(reason);
+                startAfter(backoffNanos);
+            }
+            case IDLE, DRAINING, DOWN, ENDED -> {}
+        }
+    }
+
+    private void cutAll() {
         phase = Phase.DOWN;
         generation++;
         abortAll();
-        if (wasUp) {
-            owner.onDown(reason);
-        } else {
-            owner.onUnreachable(reason);
-        }
+    }
+
+    private void startAfter(final long delayNanos) {
         loop.schedule(
-                backoffNanos,
+                delayNanos,
                 () -> {
                     if (phase == Phase.DOWN) {
                         start();
                     }
                 });
         backoffNanos = Math.min(BACKOFF_MAX_NANOS, 2 * backoffNanos);
+    }
+
+    // ---- Draining those to a foreign server.
+
+    /**
+     * Says no more on them. Each ends when all that was asked on it is answered, or when the server
+     * or its host have ended it; what is answered until then counts. Cut by us it would go on
+     * there, and nobody knew until when.
+     */
+    private void drain(final String reason) {
+        phase = Phase.DRAINING;
+        owner.onDown(
+                reason
+                        + "; it is tried again when what the server was asked for is answered, or"
+                        + " has ended there");
+        for (final NbdClient client : clients) {
+            client.disconnect();
+        }
+        startWhenDrained();
+    }
+
+    private void startWhenDrained() {
+        for (final boolean isEnded : isClosed) {
+            if (!isEnded) {
+                return;
+            }
+        }
+        if (phase == Phase.DRAINING) {
+            phase = Phase.DOWN;
+            generation++;
+            startAfter(owner.isChangeOwed() ? SETTLE_NANOS : backoffNanos);
+        }
     }
 
     /** Cuts those that stand, or are being made; they are made again. */
@@ -456,6 +554,9 @@ final class SecondaryConnections {
             if (client != null) {
                 client.abort("the link is cut");
             }
+        }
+        if (pulse != null) {
+            pulse.cut();
         }
     }
 
@@ -482,6 +583,9 @@ final class SecondaryConnections {
             if (client != null) {
                 client.disconnect();
             }
+        }
+        if (pulse != null) {
+            pulse.leave();
         }
         loop.schedule(LEAVE_NANOS, this::abortAll);
     }

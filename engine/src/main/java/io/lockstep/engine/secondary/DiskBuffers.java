@@ -238,6 +238,13 @@ final class DiskBuffers implements AutoCloseable {
         return (offset + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
     }
 
+    /** Brings all to stable storage. */
+    void sync() throws IOException {
+        active.sync();
+        evenHidden.sync();
+        oddHidden.sync();
+    }
+
     @Override
     public void close() {
         active.close();

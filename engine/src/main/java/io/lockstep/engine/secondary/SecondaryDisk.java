@@ -8,6 +8,7 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
@@ -264,7 +265,6 @@ final class SecondaryDisk
             final long position,
             final Disk.Completion completion,
             final long token) {
-        group.session().heard();
         if (offset + length <= ControlRecord.LENGTH) {
             writeState();
             MemorySegment.copy(record, offset, into, position, length);
@@ -322,6 +322,8 @@ final class SecondaryDisk
         } else if (ControlRecord.kind(from, position) == ControlRecord.ATTACH) {
             attach(client, from, position, completion, token);
             return;
+        } else if (ControlRecord.kind(from, position) == ControlRecord.PULSE) {
+            errno = pulse(ControlRecord.session(from, position));
         } else if (!isAttached(client)) {
             errno = refuse(Errno.EPERM, "no primary is attached on this connection");
         } else {
@@ -350,6 +352,15 @@ final class SecondaryDisk
             }
         }
         completion.onComplete(token, errno);
+    }
+
+    /** The primary is there, on whichever connection it says so. */
+    private int pulse(final Id session) {
+        if (!session.equals(group.session().id())) {
+            return refuse(Errno.EPERM, "this is not the session that is attached");
+        }
+        group.session().heard();
+        return 0;
     }
 
     private static int lengthOf(final int kind) {
@@ -566,6 +577,11 @@ final class SecondaryDisk
             merge.stop();
         }
         buffers.close();
+    }
+
+    /** Brings the buffers to stable storage. */
+    void syncBuffers() throws IOException {
+        buffers.sync();
     }
 
     void deleteBuffers() throws IOException {

@@ -2,6 +2,7 @@ package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupEvents.Event;
+import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.memory.Errno;
 
@@ -27,6 +28,15 @@ final class SecondaryEvents {
                 isLinked ? Event.LINK_UP : Event.LINK_DOWN,
                 "",
                 isLinked ? "the primary is attached" : "the primary's connection has ended");
+    }
+
+    void silent(final PeerTimeout timeout) {
+        tell(
+                Event.LINK_DOWN,
+                "",
+                "the primary has not been heard for "
+                        + timeout
+                        + " (--peer-timeout): its connections are cut");
     }
 
     void checkpoint() {

@@ -85,8 +85,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         committedNanos = loop.nanoTime();
         this.events = new SecondaryEvents(events, this::committedEpoch);
         page = Succession.openPage(options, locals, self);
-        session = new SecondarySession(this, page, self.node(), loop, locals.size());
-        succession = new Succession(this, loop, page, self);
+        session = new SecondarySession(this, page, self.node(), loop, options);
+        succession = new Succession(this, loop, page, self, options.peerTimeout());
         this.self = self;
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         boolean opened = false;
@@ -419,6 +419,15 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         }
     }
 
+    /** The primary has not been heard for as long as it may be silent. */
+    void onSilent() {
+        if (!isClosed) {
+            disks.forEach(disk -> disk.detach(client -> true));
+            session.link(false);
+            events.silent(options.peerTimeout());
+        }
+    }
+
     /** Whether pre-images are saved. */
     boolean isReplicating() {
         return hasBuffers && page.state() == GroupPage.RUNNING;
@@ -558,7 +567,25 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return error == null ? GroupStatus.State.RUNNING : GroupStatus.State.BROKEN;
     }
 
-    /** Lets go of the buffers, and keeps them. Nothing of the exports may be under way. */
+    /**
+     * Lets go of the buffers in good order, the disks being flushed: where they lie on a disk they
+     * are brought to it first, however long that takes, and the host's next boot has them.
+     *
+     * @throws IOException where that fails; they are let go of all the same, for this boot
+     */
+    public void closeInGoodOrder() throws IOException {
+        try {
+            if (!isClosed && hasBuffers) {
+                succession.keepForNextBoot(disks, options);
+            }
+        } finally {
+            close();
+        }
+    }
+
+    /**
+     * Lets go of the buffers, and keeps them for this boot. Nothing of the exports is under way.
+     */
     @Override
     public void close() {
         if (isClosed) {

@@ -1,5 +1,9 @@
 package io.lockstep.engine.secondary;
 
+import io.lockstep.engine.group.PeerTimeout;
+import io.lockstep.engine.memory.Storage;
+
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -12,12 +16,31 @@ import java.util.stream.IntStream;
  * @param ownDirectory whether the page's directory is the group's own, and goes with it
  * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
  *     fails with ENOSPC
+ * @param peerTimeout how long the primary may say nothing
  */
 public record SecondaryOptions(
-        Path page, List<BufferFiles> buffers, boolean ownDirectory, long bufferLimit) {
+        Path page,
+        List<BufferFiles> buffers,
+        boolean ownDirectory,
+        long bufferLimit,
+        PeerTimeout peerTimeout) {
     /** Copies the list. */
     public SecondaryOptions {
         buffers = List.copyOf(buffers);
+    }
+
+    /**
+     * Whether a reboot leaves all of the buffers, which are there, where they lie.
+     *
+     * @throws IOException where that can't be told
+     */
+    boolean outlivesBoot() throws IOException {
+        boolean outlives = !Storage.isMemory(page);
+        for (final BufferFiles files : buffers) {
+            outlives &= !Storage.isMemory(files.active().toAbsolutePath().getParent());
+            outlives &= !Storage.isMemory(files.hidden().toAbsolutePath().getParent());
+        }
+        return outlives;
     }
 
     /** Of a group that has all of it in a directory of its own. */
@@ -29,6 +52,7 @@ public record SecondaryOptions(
                         .mapToObj(number -> BufferFiles.in(directory, number))
                         .toList(),
                 true,
-                bufferLimit);
+                bufferLimit,
+                PeerTimeout.DEFAULT);
     }
 }

@@ -1,6 +1,8 @@
 package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.group.PeerTimeout;
+import io.lockstep.engine.group.Silence;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Meeting;
@@ -34,20 +36,26 @@ final class SecondarySession {
     private final IoLoop loop;
     private final Candidate[] candidates;
     private final List<Consumer<String>> leaving = new ArrayList<>();
+    private final PeerTimeout timeout;
+    private final Silence silence;
     private boolean isLinked;
-    private long heardNanos;
+
+    /** Of its links, one after the other. */
+    private int linkCount;
 
     SecondarySession(
             final SecondaryGroup group,
             final GroupPage page,
             final Node node,
             final IoLoop loop,
-            final int diskCount) {
+            final SecondaryOptions options) {
         this.group = group;
         this.page = page;
         this.node = node;
         this.loop = loop;
-        candidates = new Candidate[diskCount];
+        timeout = options.peerTimeout();
+        silence = new Silence(timeout.lookNanos());
+        candidates = new Candidate[options.buffers().size()];
     }
 
     /** The primary's; or none. */
@@ -140,7 +148,6 @@ final class SecondarySession {
         }
         candidates[disk] = null;
         if (thrown == null) {
-            heard();
             group.attach(disk, admitted.client);
         }
         admitted.whenJudged.accept(thrown == null ? null : thrown.getMessage());
@@ -195,12 +202,12 @@ final class SecondarySession {
 
     /** The primary has said something. */
     void heard() {
-        heardNanos = loop.nanoTime();
+        silence.onHeard();
     }
 
     /** How long ago a linked primary was heard last. */
     Optional<Long> heardNanosAgo() {
-        return isLinked ? Optional.of(loop.nanoTime() - heardNanos) : Optional.empty();
+        return isLinked ? Optional.of(silence.nanos(loop.nanoTime())) : Optional.empty();
     }
 
     /** Whether the primary is attached to every disk. */
@@ -212,7 +219,23 @@ final class SecondarySession {
     boolean link(final boolean nowLinked) {
         final boolean isNews = nowLinked != isLinked;
         isLinked = nowLinked;
+        if (isNews && nowLinked) {
+            silence.begin(loop.nanoTime());
+            watch(++linkCount);
+        }
         return isNews;
+    }
+
+    /** A host that lost its power says nothing, and neither does a network that is parted. */
+    private void watch(final int ofLink) {
+        if (!isLinked || ofLink != linkCount) {
+            return;
+        }
+        if (silence.look(loop.nanoTime(), true) >= timeout.nanos()) {
+            group.onSilent();
+        } else {
+            loop.schedule(timeout.lookNanos(), () -> watch(ofLink));
+        }
     }
 
     @Override

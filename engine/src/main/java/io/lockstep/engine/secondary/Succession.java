@@ -3,6 +3,7 @@ package io.lockstep.engine.secondary;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeException;
@@ -24,22 +25,25 @@ import java.util.concurrent.TimeUnit;
  * (I11). And what its buffers come to where a process begins. On the group's loop.
  */
 final class Succession {
-    /** A primary that is alive is heard four times in this time, in nanoseconds. */
-    static final long SILENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
-
     private static final long AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final SecondaryGroup group;
     private final IoLoop loop;
     private final GroupPage page;
     private final Self self;
+    private final PeerTimeout timeout;
 
     Succession(
-            final SecondaryGroup group, final IoLoop loop, final GroupPage page, final Self self) {
+            final SecondaryGroup group,
+            final IoLoop loop,
+            final GroupPage page,
+            final Self self,
+            final PeerTimeout timeout) {
         this.group = group;
         this.loop = loop;
         this.page = page;
         this.self = self;
+        this.timeout = timeout;
     }
 
     private Node node() {
@@ -62,7 +66,10 @@ final class Succession {
         }
     }
 
-    /** What lay in the buffers in another boot of the host may be lost in part: it all is. */
+    /**
+     * What lay in the buffers in another boot of the host may be lost in part: it all is, unless
+     * that has closed them in good order.
+     */
     static GroupPage openPage(
             final SecondaryOptions options, final List<Disk> disks, final Self self)
             throws IOException {
@@ -87,6 +94,19 @@ final class Succession {
         }
         page.delete();
         return openPage(options, disks, self);
+    }
+
+    /**
+     * The process ends in good order: where the buffers outlive the boot, the next one has them.
+     */
+    void keepForNextBoot(final List<SecondaryDisk> disks, final SecondaryOptions options)
+            throws IOException {
+        if (options.outlivesBoot()) {
+            for (final SecondaryDisk disk : disks) {
+                disk.syncBuffers();
+            }
+            page.markClean();
+        }
     }
 
     /** Brings page and record together: one of them may be older, or its storage lost. */
@@ -129,7 +149,7 @@ final class Succession {
         return Verdict.of(
                 isOfForeign ? Standing.FOLLOWING : node().standing(),
                 group.session().heardNanosAgo(),
-                SILENCE_NANOS);
+                timeout.nanos());
     }
 
     /**

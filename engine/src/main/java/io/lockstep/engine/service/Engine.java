@@ -37,6 +37,9 @@ public final class Engine implements AutoCloseable {
     /** How long the end of the process waits for the merge of a failover. */
     private static final long MERGE_SECONDS = 30;
 
+    /** So much in buffers on a disk may take long to be brought to it, in bytes. */
+    private static final long MUCH_BUFFERED = 64L << 20;
+
     private final EngineOptions options;
     private final HelperThreads helpers = new HelperThreads();
     private final List<EngineDisk> disks = new ArrayList<>();
@@ -328,14 +331,37 @@ public final class Engine implements AutoCloseable {
         helpers.close();
         linkLoop.close();
         loop.close();
-        group.close();
-        boolean isFlushed = isMerged;
+        boolean isFlushed = true;
+        for (final EngineDisk disk : disks) {
+            isFlushed &= flush(disk);
+        }
+        closeGroup(isFlushed);
         for (final EngineDisk disk : disks) {
             disk.whole().close();
-            isFlushed &= flushAndClose(disk);
+            disk.file().close();
         }
         disks.clear();
-        return isFlushed;
+        return isMerged && isFlushed;
+    }
+
+    private void closeGroup(final boolean areFlushed) {
+        final long used = group.bufferUsed();
+        if (used > MUCH_BUFFERED) {
+            options.serverEvents()
+                    .onDiskError(
+                            "the buffers keep "
+                                    + used
+                                    + " bytes; where they lie on a disk these are brought to it now"
+                                    + ", for the host's next boot, and that takes its time");
+        }
+        try {
+            group.close(areFlushed);
+        } catch (final IOException e) {
+            options.serverEvents()
+                    .onDiskError(
+                            "the buffers would not outlive a reboot of the host: "
+                                    + e.getMessage());
+        }
     }
 
     /** The guests are served meanwhile; answers whether the buffers have nothing left. */
@@ -391,6 +417,12 @@ public final class Engine implements AutoCloseable {
     }
 
     private boolean flushAndClose(final EngineDisk disk) {
+        final boolean isFlushed = flush(disk);
+        disk.file().close();
+        return isFlushed;
+    }
+
+    private boolean flush(final EngineDisk disk) {
         final DiskFile file = disk.file();
         final int errno = file.flush();
         if (errno != 0) {
@@ -406,7 +438,6 @@ public final class Engine implements AutoCloseable {
                                     + Errno.name(errno)
                                     + "); what was written since the flush before it may be lost");
         }
-        file.close();
         return errno == 0;
     }
 }

@@ -549,17 +549,38 @@ final class EngineGroup implements ReplicationGroup {
         }
     }
 
-    /** Lets go of memory and buffers. The loops have ended. */
-    void close() {
+    /** Bytes that the secondary's buffers keep; after the end of the loops. */
+    long bufferUsed() {
+        return secondary == null ? 0 : secondary.status().bufferUsed();
+    }
+
+    /**
+     * Lets go of memory and buffers. The loops have ended.
+     *
+     * @param areFlushed whether the disks are, without which buffers are of no use to another boot
+     * @throws IOException where a reboot would lose the buffers, though they lie on a disk
+     */
+    void close(final boolean areFlushed) throws IOException {
         if (primary != null) {
             primary.close();
         }
         if (secondary != null) {
-            secondary.close();
-            lock.close();
+            closeSecondary(areFlushed);
         }
         if (state != null) {
             state.close();
+        }
+    }
+
+    private void closeSecondary(final boolean areFlushed) throws IOException {
+        try {
+            if (areFlushed) {
+                secondary.closeInGoodOrder();
+            } else {
+                secondary.close();
+            }
+        } finally {
+            lock.close();
         }
     }
 }

@@ -28,7 +28,8 @@ final class SecondaryPlace {
                 hidden.resolveSibling(hidden.getFileName() + PAGE_SUFFIX),
                 files,
                 options.ownBuffers() != null,
-                options.bufferLimit() > 0 ? options.bufferLimit() : limitFor(disks, hidden));
+                options.bufferLimit() > 0 ? options.bufferLimit() : limitFor(disks, hidden),
+                options.primary().peerTimeout());
     }
 
     /** As much as the longest disk, and all together at most half of the file system. */

@@ -1,8 +1,8 @@
 package io.lockstep.engine.state;
 
 import io.lockstep.engine.disk.DiskFile;
-import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.memory.Storage;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -68,7 +68,7 @@ public final class StatePlace {
             final Path directory, final List<DiskFile> disks, final boolean mayVanish)
             throws IOException {
         if (!mayVanish
-                && isInMemory(directory)
+                && Storage.isMemory(existing(directory))
                 && !disks.stream().allMatch(DiskFile::isMemoryBacked)) {
             throw new IOException(
                     "the state in "
@@ -76,20 +76,6 @@ public final class StatePlace {
                             + " would lie in memory, and be lost at a reboot which the disks"
                             + " outlive; name a directory on a disk with --state DIR, or say"
                             + " --state-may-vanish");
-        }
-    }
-
-    private static boolean isInMemory(final Path directory) throws IOException {
-        final Path there = existing(directory);
-        final int fd = Posix.open(there.toString(), Posix.O_RDONLY | Posix.O_CLOEXEC);
-        if (fd < 0) {
-            throw new IOException("cannot open " + there + ": " + Errno.meaning(-fd));
-        }
-        try {
-            final long type = Posix.fileSystemType(fd);
-            return type == Posix.TMPFS_MAGIC || type == Posix.RAMFS_MAGIC;
-        } finally {
-            Posix.close(fd);
         }
     }
 

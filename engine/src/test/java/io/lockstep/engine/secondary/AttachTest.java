@@ -34,6 +34,8 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Proxy;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,6 +44,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
 
 /** A primary presents itself: whom a secondary takes, and what it says to whom it doesn't. */
 final class AttachTest {
@@ -55,10 +59,14 @@ final class AttachTest {
 
     private final ManualLoop loop = new ManualLoop();
     private final HelperThreads helpers = new HelperThreads();
-    private final ControlSpace.Client primary = () -> {};
+    private ControlSpace.Client primary = () -> {};
     private final List<String> told = new ArrayList<>();
     private DiskFile file;
     private FileDisk local;
+
+    /** What the secondary sees of its disk. */
+    private UnaryOperator<Disk> face = disk -> disk;
+
     private SecondaryGroup group;
 
     @BeforeEach
@@ -80,7 +88,7 @@ final class AttachTest {
         group =
                 SecondaryGroup.open(
                         loop,
-                        List.of(local),
+                        List.of(face.apply(local)),
                         self,
                         SecondaryOptions.in(folder.resolve("buffers"), 1, BUFFER_LIMIT),
                         (event, disk, epoch, sentence) -> told.add(sentence));
@@ -143,6 +151,75 @@ final class AttachTest {
         assertEquals(Errno.EPERM, attach(true, Word.NONE));
         done(group.checkpoint());
         assertEquals(0, attach(true, Word.NONE));
+    }
+
+    /**
+     * The same primary comes on another connection: what is under way from the one before ends
+     * first, and nothing more is taken from there.
+     */
+    @Test
+    void aConnectionThatAttachesFencesTheOneBefore() throws IOException {
+        final Arena arena = Arena.ofAuto();
+        final List<Runnable> held = new ArrayList<>();
+        final boolean[] isHolding = new boolean[1];
+        closeGroup();
+        face = disk -> withWritesHeld(disk, () -> isHolding[0], held);
+        open();
+        final boolean[] isEvicted = new boolean[1];
+        final ControlSpace.Client before = () -> isEvicted[0] = true;
+        primary = before;
+        assertEquals(0, attach(true, Word.NONE));
+        assertTrue(control().mayChange(before));
+        isHolding[0] = true;
+        final Disk stream = group.streamExports().getFirst().disk();
+        final int[] old = submit(arena, stream, 1);
+
+        primary = () -> {};
+        assertEquals(0, attach(true, Word.NONE));
+        assertTrue(isEvicted[0]);
+        assertFalse(control().mayChange(before));
+        assertTrue(control().mayChange(primary));
+        final int[] newer = submit(arena, stream, 2);
+        while (loop.runNext()) {}
+        assertEquals(1, held.size(), "the newer one waits");
+        isHolding[0] = false;
+        held.getFirst().run();
+        await(old);
+        await(newer);
+        assertEquals(List.of(0, 0), List.of(old[0], newer[0]));
+        assertEquals(2, Files.readAllBytes(image())[0]);
+    }
+
+    private static Disk withWritesHeld(
+            final Disk disk, final BooleanSupplier isHolding, final List<Runnable> held) {
+        return (Disk)
+                Proxy.newProxyInstance(
+                        Disk.class.getClassLoader(),
+                        new Class<?>[] {Disk.class},
+                        (proxy, method, arguments) -> {
+                            if (!method.getName().equals("write") || !isHolding.getAsBoolean()) {
+                                return method.invoke(disk, arguments);
+                            }
+                            held.add(
+                                    () -> {
+                                        try {
+                                            method.invoke(disk, arguments);
+                                        } catch (final ReflectiveOperationException e) {
+                                            throw new IllegalStateException(e);
+                                        }
+                                        disk.poll();
+                                    });
+                            return null;
+                        });
+    }
+
+    private static int[] submit(final Arena arena, final Disk stream, final int value) {
+        final MemorySegment memory = arena.allocate(1);
+        memory.set(ValueLayout.JAVA_BYTE, 0, (byte) value);
+        final int[] answer = {-1};
+        stream.write(0, 1, memory, 0, (token, errno) -> answer[0] = errno, 0);
+        stream.poll();
+        return answer;
     }
 
     @Test

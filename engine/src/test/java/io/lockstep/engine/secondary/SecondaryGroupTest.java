@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 
@@ -16,8 +17,11 @@ import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.Storage;
+import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
+import io.lockstep.engine.node.Standing;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -572,6 +576,51 @@ final class SecondaryGroupTest {
                             }
                             return method.invoke(disk, arguments);
                         });
+    }
+
+    /**
+     * Buffers on a disk: the next boot of the host has them where the process ended in good order,
+     * and is between two checkpoints where it was killed, or the power failed (I13).
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aRebootLeavesBuffersOnADiskThatWereClosedInGoodOrder(final boolean isInGoodOrder)
+            throws IOException {
+        assumeFalse(Storage.isMemory(folder), "the folder lies in memory");
+        start();
+        write(stream, 0, fill(8192, 1));
+        finish(group.checkpoint());
+        follow();
+        write(stream, 0, fill(4096, 2));
+        write(guest, 4096, fill(4096, 3));
+        helpers.close();
+        if (isInGoodOrder) {
+            group.closeInGoodOrder();
+        }
+        closeGroup();
+        reboot();
+
+        open(BUFFER_LIMIT);
+        if (isInGoodOrder) {
+            assertEquals(1, group.committedEpoch());
+            assertEquals(1, read(guest, 0, 1)[0]);
+            assertEquals(3, read(guest, 4096, 1)[0]);
+            assertEquals(Standing.FOLLOWING, self.node().standing());
+        } else {
+            assertEquals(Standing.INCONSISTENT, self.node().standing());
+        }
+    }
+
+    /** A primary of our own kind was here. */
+    private void follow() {
+        group.session().offer(0, () -> {}, Selves.primary(true), refusal -> {});
+        while (loop.runNext()) {}
+        assertEquals(Standing.FOLLOWING, self.node().standing());
+    }
+
+    private void reboot() {
+        self = Selves.again(self);
+        self.node().open(new Id(8, 2), List.of());
     }
 
     @Test

@@ -1,0 +1,42 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.nbd.ClientNegotiated;
+import io.lockstep.nbd.Nbd;
+
+/** Whether a server's export can be a secondary's disk. Stateless. */
+final class FitExport {
+    private FitExport() {}
+
+    /**
+     * Looks at what was agreed on.
+     *
+     * @param length of the primary's disk, in bytes
+     * @param payloadLengthMax of the primary's writes, in bytes
+     * @return why the export can't be used, and what to do; null where it can
+     */
+    static String refusal(
+            final ClientNegotiated negotiated, final long length, final int payloadLengthMax) {
+        if (negotiated.export().size() != length) {
+            return "the primary's disk has "
+                    + length
+                    + " bytes and the secondary's "
+                    + negotiated.export().size()
+                    + "; they must be of one length";
+        } else if (negotiated.has(Nbd.FLAG_READ_ONLY)) {
+            return "the secondary's export is read-only; export it writable";
+        } else if (!negotiated.has(Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FLUSH)) {
+            return "the secondary's server offers no write-zeroes or no flush; use one that does";
+        } else if (negotiated.export().blockSizeMin() > 1) {
+            return "the secondary's server takes only whole blocks of "
+                    + negotiated.export().blockSizeMin()
+                    + " bytes, and the guest may write less; use one that takes any";
+        } else if (negotiated.export().payloadLengthMax() < payloadLengthMax) {
+            return "the secondary's server takes at most "
+                    + negotiated.export().payloadLengthMax()
+                    + " bytes in a write, and the primary sends up to "
+                    + payloadLengthMax
+                    + "; use one that takes as much";
+        }
+        return null;
+    }
+}

@@ -228,6 +228,70 @@ final class LivesTest {
         }
     }
 
+    /**
+     * The host of the secondary is booted anew, and its buffers lie on a disk: what was closed in
+     * good order is there, and of what was not nobody knows how much had reached the disk.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aRebootLeavesBuffersOnADiskThatWereClosedInGoodOrder(final boolean isInGoodOrder)
+            throws IOException {
+        final Path onDisk = Files.createTempDirectory(Path.of("target"), "buffers");
+        try {
+            assumeFalse(Storage.isMemory(onDisk), "no disk here");
+            assumeTrue(isBootAChoice(), "the name of the boot can't be chosen here: needs root");
+            pair.withBuffers(onDisk.toAbsolutePath().resolve("own")).start();
+            write(pair.guest("a"), 1);
+            pair.checkpoint();
+            write(pair.guest("a"), 2);
+            pair.requireEqual();
+            if (isInGoodOrder) {
+                assertEquals(0, pair.secondary().stop());
+            } else {
+                pair.secondary().kill();
+            }
+            rig.serverAfter(inAnotherBoot(), pair.secondaryArguments());
+            if (isInGoodOrder) {
+                try (Control control = pair.primaryControl()) {
+                    control.awaitLink();
+                }
+                pair.primary().kill();
+                try (Control control = pair.secondaryControl()) {
+                    control.await("left", status -> !status.get("linked").getAsBoolean());
+                }
+                failOver();
+                assertEquals(1, firstByte(pair.secondaryDisk("a")));
+            } else {
+                assertContains("lost its buffers", primaryError());
+                assertContains("between two checkpoints", refusedFailover());
+            }
+        } finally {
+            DirectoryTree.remove(onDisk);
+        }
+    }
+
+    /** A command of the shell that gives what it starts a kernel of another boot. */
+    private String inAnotherBoot() throws IOException {
+        final Path name = rig.path("boot");
+        Files.writeString(name, "01234567-89ab-4cde-8f01-23456789abcd\n");
+        return "set -- unshare --mount sh -c 'mount --bind \"$0\" "
+                + BOOT
+                + " && exec \"$@\"' "
+                + name
+                + " \"$@\"";
+    }
+
+    private boolean isBootAChoice() throws IOException {
+        final String script = inAnotherBoot() + "; exec \"$@\"";
+        try (Program program =
+                Program.start(
+                        "cat",
+                        List.of("sh", "-c", script, "sh", "cat", BOOT.toString()),
+                        rig.path(""))) {
+            return program.awaitExit() == 0 && program.out().startsWith("01234567");
+        }
+    }
+
     // ---- Verdicts.
 
     @Test

@@ -23,9 +23,11 @@ final class PeerTimeoutTest {
 
     private void write(final int value) {
         rig.python(
-                "h = connect(sys.argv[1])\n"
-                        + "for i in range(50):\n"
-                        + "    h.pwrite(bytes([int(sys.argv[2])]) * 4096, i * 4096)",
+                """
+                h = connect(sys.argv[1])
+                for i in range(50):
+                    h.pwrite(bytes([int(sys.argv[2])]) * 4096, i * 4096)
+                """,
                 pair.guest("a"),
                 "" + value);
     }

@@ -62,7 +62,7 @@ final class LinkLifeScenario implements AutoCloseable {
                 false);
     }
 
-    /** Both sides notice that the other one is gone, though nobody tells them (point of time). */
+    /** Both sides notice that the other one is gone, though nobody tells them. */
     void playPartition(final boolean isBusy) {
         start(0);
         if (isBusy) {

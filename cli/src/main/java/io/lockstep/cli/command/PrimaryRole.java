@@ -49,7 +49,7 @@ final class PrimaryRole {
             final Endpoint peer) {
         this.pair = pair;
         this.replication = replication;
-        this.options = options;
+        this.options = options.withPeerTimeout(pair.peerTimeout());
         this.peer = peer;
         console = pair.console();
     }

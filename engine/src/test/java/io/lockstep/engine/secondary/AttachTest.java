@@ -159,7 +159,7 @@ final class AttachTest {
      */
     @Test
     void aConnectionThatAttachesFencesTheOneBefore() throws IOException {
-        final Arena arena = Arena.ofConfined();
+        final Arena arena = Arena.ofAuto();
         final List<Runnable> held = new ArrayList<>();
         final boolean[] isHolding = new boolean[1];
         closeGroup();
@@ -188,7 +188,6 @@ final class AttachTest {
         await(newer);
         assertEquals(List.of(0, 0), List.of(old[0], newer[0]));
         assertEquals(2, Files.readAllBytes(image())[0]);
-        arena.close();
     }
 
     private static Disk withWritesHeld(

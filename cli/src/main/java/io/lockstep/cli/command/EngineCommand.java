@@ -130,7 +130,6 @@ public final class EngineCommand implements Callable<Integer> {
     @Mixin private ForwardOptions forward;
     @Mixin private PeerOptions peerOptions;
     @Mixin private ForeignPeerOptions foreignPeer;
-    @Mixin private PeerOptions peerOptions;
     @Mixin private StateOptions state;
 
     @Option(

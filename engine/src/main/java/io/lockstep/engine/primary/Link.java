@@ -7,7 +7,6 @@ import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Summary;
-import io.lockstep.engine.node.Word;
 import io.lockstep.nbd.Nbd;
 
 import java.lang.foreign.Arena;
@@ -27,92 +26,17 @@ import java.util.concurrent.TimeUnit;
  * <p>All on the link's loop. In steady state nothing is allocated.
  */
 final class Link {
-    /** Hears how it goes, on the link's loop. */
-    interface Owner {
-        /** All disks are linked. The secondary's epochs are those of a lockstep, or 0 and 0. */
-        void onUp(boolean isForeign, long sealedEpoch, long committedEpoch);
-
-        /** A secondary of our own kind was found for a disk; whether it may have it is asked. */
-        void onFound(int disk, Summary secondary, Judgement judgement);
-
-        /** The secondary has recorded that it was left behind. */
-        void onPeerOut();
-
-        /** It was up, and is down; it connects again. */
-        void onDown(String reason);
-
-        /** It could not be made, and will be tried again. */
-        void onUnreachable(String reason);
-
-        /** The secondary won't have a disk of ours: the link has ended. */
-        void onUnfit(String disk, String reason);
-
-        /**
-         * The secondary refused something that was forwarded: the link has ended.
-         *
-         * @param what was refused: a noun
-         * @param offset of it on the disk; -1 where it has none
-         * @param reason the secondary's words; empty where it gave none
-         */
-        void onRefused(String what, String disk, long offset, int errno, String reason);
-
-        /** The seals of an epoch were answered for all disks. */
-        void onSealed(long epoch);
-
-        /** The commit of an epoch was answered, or its seals, which commit as well. */
-        void onCommitted(long epoch);
-
-        /**
-         * What both hold was compared, or was not ({@link Comparison#NOT_DONE}).
-         *
-         * @param differing a bit for each piece that differs, the lowest for the first
-         */
-        void onCompared(int disk, long offset, long length, long differing);
-
-        /** A former primary has noted these blocks of a disk: 64 a word, from one on. */
-        void onTail(int disk, long firstBlock, long[] bits);
-
-        /** Those were all. */
-        void onTailEnd(int disk);
-
-        /** The secondary has made durable all up to the end of an epoch. */
-        void onDurable(long epoch);
-
-        /** Frames were released. */
-        void onReleased();
-    }
-
-    /** Hears what the primary finds of a secondary, on the link's loop. */
-    interface Judgement {
-        /**
-         * It is told.
-         *
-         * @param refusal why the secondary is refused; null where it is not
-         * @param own what the primary says of itself
-         * @param word what its user says of the disks
-         */
-        void onJudged(String refusal, Summary own, Word word);
-    }
-
     /** The secondary hears of its primary so often, in nanoseconds, whatever else there is. */
     private static final long HEARTBEAT_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
     private static final int FOREIGN_IN_FLIGHT_MAX = 64;
-
-    /** What a foreign server has to bring to stable storage is not known; it is not counted on. */
-    private static final long OWED_LENGTH_MAX = 1L << 30;
-
-    private static final long IN_FLIGHT_BYTES_MAX = 16L << 20;
-
-    /** Of zeroes: the secondary works on all of them at once, and must answer the first soon. */
-    private static final long ZEROES_IN_FLIGHT_BYTES_MAX = 64L << 20;
 
     private static final int FRAMES_PER_TURN = 256;
 
     private final IoLoop loop;
     private final PrimaryDisk[] disks;
     private final ForwardLog log;
-    private final Owner owner;
+    private final LinkOwner owner;
     private final SecondaryConnections connections;
     private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
     private final MemorySegment heard = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
@@ -133,11 +57,7 @@ final class Link {
     /** The last seal with which the secondary is equal: nothing behind it is sent before it is. */
     private long caughtUpSeal;
 
-    private long inFlightBytes;
-    private long zeroesInFlightBytes;
-
-    /** What a foreign server has answered since it answered a flush. */
-    private long unflushedBytes;
+    private final LinkWindow window = new LinkWindow();
 
     private final boolean[] answered;
     private final int answeredMask;
@@ -168,7 +88,7 @@ final class Link {
             final PrimaryDisk[] disks,
             final ForwardLog log,
             final PeerTimeout timeout,
-            final Owner owner) {
+            final LinkOwner owner) {
         this.loop = loop;
         this.disks = disks;
         this.log = log;
@@ -286,8 +206,7 @@ final class Link {
             caughtUpSeal = -1;
             comparison.reset();
             durable = 0;
-            inFlightBytes = 0;
-            zeroesInFlightBytes = 0;
+            window.reset();
             Arrays.fill(answered, false);
             Arrays.fill(beats, false);
             commitSent = commitDone;
@@ -299,7 +218,8 @@ final class Link {
         }
 
         @Override
-        public void onFound(final int disk, final Summary secondary, final Judgement judgement) {
+        public void onFound(
+                final int disk, final Summary secondary, final LinkOwner.Judgement judgement) {
             owner.onFound(disk, secondary, judgement);
         }
 
@@ -310,12 +230,12 @@ final class Link {
 
         @Override
         public long owedLength() {
-            return Math.min(OWED_LENGTH_MAX, inFlightBytes + zeroesInFlightBytes + unflushedBytes);
+            return window.owedLength();
         }
 
         @Override
         public boolean isChangeOwed() {
-            return inFlightBytes + zeroesInFlightBytes > 0;
+            return window.isChangeOwed();
         }
 
         @Override
@@ -342,29 +262,18 @@ final class Link {
             return;
         }
         final int ofGeneration = connections.generation();
-        final TailReader reader =
-                new TailReader(
+        final boolean isAsked =
+                TailReader.read(
+                        disk,
                         connections.client(disk),
                         disks[disk].length(),
-                        new TailReader.Owner() {
-                            @Override
-                            public void onBits(final long firstBlock, final long[] bits) {
-                                owner.onTail(disk, firstBlock, bits);
-                            }
-
-                            @Override
-                            public void onEnd() {
-                                owner.onTailEnd(disk);
-                            }
-
-                            @Override
-                            public void onRefused(final int errno) {
-                                if (ofGeneration == connections.generation()) {
-                                    connections.sever("the secondary does not tell what it noted");
-                                }
+                        owner,
+                        errno -> {
+                            if (ofGeneration == connections.generation()) {
+                                connections.sever("the secondary does not tell what it noted");
                             }
                         });
-        if (reader.read()) {
+        if (isAsked) {
             connections.send();
         } else {
             connections.sever("too much is under way to ask what the secondary has noted");
@@ -408,7 +317,7 @@ final class Link {
         }
         final ForwardLog.Kind kind = log.kind(frame);
         final long length = log.length(frame);
-        if (!isWithinWindow(kind, length)) {
+        if (!window.takes(kind, length)) {
             return false;
         }
         if (connections.isForeign() && mustWait(frame, kind)) {
@@ -440,7 +349,7 @@ final class Link {
                     case SEAL -> sendSeal(client, frame);
                 };
         if (isTaken) {
-            count(kind, length);
+            window.onSent(kind, length);
         }
         return isTaken;
     }
@@ -454,34 +363,6 @@ final class Link {
         owner.onCompared(
                 log.disk(frame), log.offset(frame), log.length(frame), Comparison.NOT_DONE);
         return true;
-    }
-
-    private boolean isWithinWindow(final ForwardLog.Kind kind, final long length) {
-        return switch (kind) {
-            case WRITE -> inFlightBytes == 0 || inFlightBytes + length <= IN_FLIGHT_BYTES_MAX;
-            case ZERO ->
-                    zeroesInFlightBytes == 0
-                            || zeroesInFlightBytes + length <= ZEROES_IN_FLIGHT_BYTES_MAX;
-            case FLUSH, HASH, SEAL -> true;
-        };
-    }
-
-    /** What was sent, or, below 0, answered. */
-    private void count(final ForwardLog.Kind kind, final long length) {
-        if (kind == ForwardLog.Kind.WRITE) {
-            inFlightBytes += length;
-        } else if (kind == ForwardLog.Kind.ZERO) {
-            zeroesInFlightBytes += length;
-        }
-    }
-
-    /** What was answered. */
-    private void countUnflushed(final ForwardLog.Kind kind, final long length) {
-        if (kind == ForwardLog.Kind.FLUSH) {
-            unflushedBytes = 0;
-        } else if (kind != ForwardLog.Kind.SEAL) {
-            unflushedBytes += length;
-        }
     }
 
     /** Whether a foreign server, which has few requests at a time, owes an answer for a disk. */
@@ -625,8 +506,7 @@ final class Link {
                     log.length(frame),
                     comparison.differing(frame));
         }
-        count(log.kind(frame), -log.length(frame));
-        countUnflushed(log.kind(frame), log.length(frame));
+        window.onAnswered(log.kind(frame), log.length(frame));
         if (frame == released) {
             releaseAnswered();
         }

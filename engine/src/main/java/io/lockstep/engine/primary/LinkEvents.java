@@ -5,7 +5,7 @@ import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.node.Summary;
 
 /** What a primary does about what its link tells, on the guest's loop. */
-final class LinkEvents implements Link.Owner {
+final class LinkEvents implements LinkOwner {
     private final PrimaryGroup group;
     private final PrimaryReign reign;
     private final PrimaryEpochs epochs;
@@ -41,7 +41,8 @@ final class LinkEvents implements Link.Owner {
     }
 
     @Override
-    public void onFound(final int disk, final Summary secondary, final Link.Judgement judgement) {
+    public void onFound(
+            final int disk, final Summary secondary, final LinkOwner.Judgement judgement) {
         meeting.onFound(disk, secondary, judgement, group::attachAgain);
     }
 

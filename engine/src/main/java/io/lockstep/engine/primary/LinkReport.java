@@ -7,11 +7,11 @@ import io.lockstep.engine.node.Summary;
  * Brings what the link tells to the guest's loop; all but that frames were released, which comes
  * with every answer, and from the link's own loop.
  */
-final class LinkReport implements Link.Owner {
+final class LinkReport implements LinkOwner {
     private final IoLoop guestLoop;
-    private final Link.Owner owner;
+    private final LinkOwner owner;
 
-    LinkReport(final IoLoop guestLoop, final Link.Owner owner) {
+    LinkReport(final IoLoop guestLoop, final LinkOwner owner) {
         this.guestLoop = guestLoop;
         this.owner = owner;
     }
@@ -22,7 +22,8 @@ final class LinkReport implements Link.Owner {
     }
 
     @Override
-    public void onFound(final int disk, final Summary secondary, final Link.Judgement judgement) {
+    public void onFound(
+            final int disk, final Summary secondary, final LinkOwner.Judgement judgement) {
         guestLoop.execute(() -> owner.onFound(disk, secondary, judgement));
     }
 

@@ -20,7 +20,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The primary side of a disk group: serves the guest from the local disks, and forwards what
@@ -31,12 +30,6 @@ import java.util.concurrent.TimeUnit;
  * positions of the {@link ForwardLog}, and tell each other of the rest by {@link IoLoop#execute}.
  */
 public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
-    /**
-     * A secondary that takes longer for what is in a full log is one that the guest does not wait
-     * for, where it may pull ahead.
-     */
-    private static final long LAG_NANOS_MAX = TimeUnit.SECONDS.toNanos(2);
-
     private final IoLoop guestLoop;
     private final IoLoop linkLoop;
     private final PrimaryOptions options;
@@ -66,7 +59,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final Synchroniser synchroniser;
     private final Tracking tracking;
     private final PeerTracking peerTracking;
-    private final PrimaryMeeting meeting;
+    private final FullLog fullLog;
 
     private PrimaryGroup(
             final IoLoop guestLoop,
@@ -100,9 +93,21 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         synchroniser = new Synchroniser(guestLoop, disks, log, room, new Synchronisation());
         this.tracking = tracking;
         peerTracking = new PeerTracking(tracking);
-        meeting =
+        final PrimaryMeeting meeting =
                 new PrimaryMeeting(
                         linkLoop, reign, emptyDisks, tracking, synchroniser, this::skipLog);
+        fullLog =
+                new FullLog(
+                        options.fullLog(),
+                        this,
+                        log,
+                        room,
+                        presence,
+                        reign,
+                        epochs,
+                        this.events,
+                        synchroniser,
+                        meeting);
         link =
                 new Link(
                         linkLoop,
@@ -363,41 +368,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return room.isOver();
     }
 
-    /** Does what the policy says. */
     private void onFullLog() {
-        if (!room.isLogging()) {
-            return;
-        }
-        switch (options.fullLog()) {
-            case DETACH -> giveUp(GroupEvents.Event.DETACHED, events.fullLog());
-            case AHEAD -> {
-                final boolean isTooLate = !presence.isLinked() || room.lagNanos() > LAG_NANOS_MAX;
-                if (state == GroupStatus.State.RUNNING && !presence.isForeign() && isTooLate) {
-                    goAhead();
-                }
-            }
-            case BLOCK -> {}
-        }
+        fullLog.onFull();
     }
 
-    /** What the guest changes is noted, until the secondary has caught up with the log. */
-    private void goAhead() {
-        room.goAhead();
-        synchroniser.suspend();
-        reign.onGivenUp();
-        events.ahead(presence.isLinked());
-        epochs.fail(epoch -> events.behind());
-        room.watch(this::isLogAnswered);
-    }
-
-    /** The link attaches anew then, and what was noted is sent. */
-    private boolean isLogAnswered() {
-        if (!room.isLogging() && presence.isLinked() && log.released() == log.appended()) {
-            meeting.onCaughtUpWithLog();
-            attachAgain();
-            return true;
-        }
-        return room.isLogging();
+    /** The log was full, and the policy says to go on without the secondary. */
+    void detach() {
+        giveUp(GroupEvents.Event.DETACHED, events.fullLog());
     }
 
     void onDecided() {

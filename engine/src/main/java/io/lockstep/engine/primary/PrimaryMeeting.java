@@ -53,7 +53,7 @@ final class PrimaryMeeting {
     void onFound(
             final int disk,
             final Summary secondary,
-            final Link.Judgement judgement,
+            final LinkOwner.Judgement judgement,
             final Runnable attachAgain) {
         final Summary own = reign.summary(emptyDisks.flags()[disk]);
         final Meeting.Answer answer = reign.judge(own, secondary);
@@ -86,7 +86,7 @@ final class PrimaryMeeting {
     private void begin(
             final int disk,
             final Summary secondary,
-            final Link.Judgement judgement,
+            final LinkOwner.Judgement judgement,
             final Runnable attachAgain) {
         final boolean isMixed = equalCount > 0;
         final boolean hasLog =
@@ -115,7 +115,7 @@ final class PrimaryMeeting {
             final Summary own,
             final Summary secondary,
             final Meeting.Answer answer,
-            final Link.Judgement judgement) {
+            final LinkOwner.Judgement judgement) {
         final Id peer = secondary.node();
         if (!isRest && tracking.isKnownWithTail(peer, secondary.trackedEpoch())) {
             synchroniser.prepareTail(disk);

@@ -39,7 +39,7 @@ final class SecondaryConnections {
         void onUp(long sealedEpoch, long committedEpoch);
 
         /** A secondary of our own kind was found for a disk; answers whether it may have it. */
-        void onFound(int disk, Summary secondary, Link.Judgement judgement);
+        void onFound(int disk, Summary secondary, LinkOwner.Judgement judgement);
 
         /** Whether a disk's connection owes an answer, now that all stand. */
         boolean isAnswerOwed(int disk);
@@ -94,13 +94,6 @@ final class SecondaryConnections {
         ENDED
     }
 
-    /** What the secondary is: on all disks, and for good once the link has stood. */
-    private enum Secondary {
-        UNKNOWN,
-        LOCKSTEP,
-        FOREIGN
-    }
-
     private final IoLoop loop;
     private final Peer[] peers;
     private final PrimaryDisk[] disks;
@@ -113,7 +106,7 @@ final class SecondaryConnections {
     private final MemorySegment[] states;
 
     private Phase phase = Phase.IDLE;
-    private Secondary secondary = Secondary.UNKNOWN;
+    private SecondaryKind secondary = SecondaryKind.UNKNOWN;
 
     /** What belongs to connections that were cut is told by this number. */
     private int generation;
@@ -171,7 +164,7 @@ final class SecondaryConnections {
 
     /** Whether the secondary is a server that knows no epochs. */
     boolean isForeign() {
-        return secondary == Secondary.FOREIGN;
+        return secondary == SecondaryKind.FOREIGN;
     }
 
     /** The name of the primary's session that they are of. */
@@ -211,7 +204,7 @@ final class SecondaryConnections {
         final int ofGeneration = ++generation;
         readyCount = 0;
         if (!hasStood) {
-            secondary = Secondary.UNKNOWN;
+            secondary = SecondaryKind.UNKNOWN;
         }
         final long now = loop.nanoTime();
         for (int i = 0; i < disks.length && ofGeneration == generation; i++) {
@@ -292,8 +285,8 @@ final class SecondaryConnections {
                     disk,
                     client,
                     negotiated.hasContext(Nbd.CONTEXT_CONTROL)
-                            ? Secondary.LOCKSTEP
-                            : Secondary.FOREIGN);
+                            ? SecondaryKind.LOCKSTEP
+                            : SecondaryKind.FOREIGN);
         }
     }
 
@@ -301,15 +294,15 @@ final class SecondaryConnections {
      * A server that knows no epochs must not get what was on its way to one that does: it saves no
      * pre-images, and nobody would commit there what is asked for.
      */
-    private void onFound(final int disk, final NbdClient client, final Secondary found) {
-        if (secondary == Secondary.UNKNOWN) {
+    private void onFound(final int disk, final NbdClient client, final SecondaryKind found) {
+        if (secondary == SecondaryKind.UNKNOWN) {
             secondary = found;
         }
         if (secondary != found) {
             final String reason =
                     "export "
                             + peers[disk].export()
-                            + (found == Secondary.FOREIGN ? " is not" : " is")
+                            + (found == SecondaryKind.FOREIGN ? " is not" : " is")
                             + " one of a lockstep secondary, unlike "
                             + (hasStood ? "before" : "those of other disks");
             if (hasStood) {
@@ -317,7 +310,7 @@ final class SecondaryConnections {
             } else {
                 refuse(disk, reason);
             }
-        } else if (found == Secondary.FOREIGN) {
+        } else if (found == SecondaryKind.FOREIGN) {
             onAttached();
         } else {
             ask(disk, client);

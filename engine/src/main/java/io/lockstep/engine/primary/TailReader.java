@@ -1,49 +1,63 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.client.NbdClient;
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.nbd.Nbd;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.function.IntConsumer;
 
 /**
  * Reads what a former primary has noted of a disk that it changed, from its control space, part by
  * part. On the link's loop; it ends with the connection.
  */
 final class TailReader {
-    /** Hears of it, on the link's loop. */
-    interface Owner {
-        /** There are bits: of 64 blocks each, the lowest first, from a block on. */
-        void onBits(long firstBlock, long[] bits);
-
-        /** That was all. */
-        void onEnd();
-
-        /** The secondary has refused to tell. */
-        void onRefused(int errno);
-    }
-
     private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG_UNALIGNED;
 
     private final NbdClient client;
     private final long words;
-    private final Owner owner;
+    private final int disk;
+    private final LinkOwner owner;
+    private final IntConsumer onRefused;
     private final MemorySegment memory =
             Arena.ofAuto().allocate(Nbd.CONTROL_CHANGES_MAX, Long.BYTES);
     private long next;
 
-    TailReader(final NbdClient client, final long diskLength, final Owner owner) {
+    private TailReader(
+            final int disk,
+            final NbdClient client,
+            final long diskLength,
+            final LinkOwner owner,
+            final IntConsumer onRefused) {
+        this.disk = disk;
         this.client = client;
         this.owner = owner;
+        this.onRefused = onRefused;
         final long unit = (long) Long.SIZE * Nbd.CONTROL_BLOCK_LENGTH;
         words = (diskLength + unit - 1) / unit;
     }
 
-    /** Reads the next part; answers whether the connection takes it now. */
-    boolean read() {
+    /**
+     * Begins to read.
+     *
+     * @param owner is told of what is noted, and of the end
+     * @param onRefused the secondary does not tell, or the connection ends
+     * @return whether the connection takes the first request
+     */
+    static boolean read(
+            final int disk,
+            final NbdClient client,
+            final long diskLength,
+            final LinkOwner owner,
+            final IntConsumer onRefused) {
+        return new TailReader(disk, client, diskLength, owner, onRefused).read();
+    }
+
+    private boolean read() {
         if (next == words) {
-            owner.onEnd();
+            owner.onTailEnd(disk);
             return true;
         }
         final int count = (int) Math.min(words - next, Nbd.CONTROL_CHANGES_MAX / Long.BYTES);
@@ -58,7 +72,7 @@ final class TailReader {
 
     private void onRead(final int count, final int errno) {
         if (errno != 0) {
-            owner.onRefused(errno);
+            onRefused.accept(errno);
             return;
         }
         final long[] bits = new long[count];
@@ -68,10 +82,13 @@ final class TailReader {
             all |= bits[i];
         }
         if (all != 0) {
-            owner.onBits(next * Long.SIZE, bits);
+            owner.onTail(disk, next * Long.SIZE, bits);
         }
         next += count;
-        read();
-        client.send();
+        if (read()) {
+            client.send();
+        } else {
+            onRefused.accept(Errno.EAGAIN);
+        }
     }
 }

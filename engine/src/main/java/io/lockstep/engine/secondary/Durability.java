@@ -50,15 +50,17 @@ final class Durability {
             return;
         }
         final long committed = group.committedEpoch();
-        group.flush(
-                isDone -> {
-                    if (isDone) {
-                        node.durable(committed)
-                                .whenComplete((done, thrown) -> end(committed, thrown == null));
-                    } else {
-                        end(committed, false);
-                    }
-                });
+        group.disks()
+                .flush(
+                        isDone -> {
+                            if (isDone) {
+                                node.durable(committed)
+                                        .whenComplete(
+                                                (done, thrown) -> end(committed, thrown == null));
+                            } else {
+                                end(committed, false);
+                            }
+                        });
     }
 
     private void end(final long committed, final boolean isDone) {

@@ -23,17 +23,11 @@ import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.BiConsumer;
-import java.util.function.Consumer;
 import java.util.function.Predicate;
-import java.util.function.ToLongFunction;
 
 /**
  * The secondary side of a disk group: takes the primary's stream, keeps what is needed to return to
@@ -59,7 +53,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final SecondaryOptions options;
     private final SecondaryEvents events;
     private final GroupPage page;
-    private final List<SecondaryDisk> disks = new ArrayList<>();
+    private final SecondaryDisks disks = new SecondaryDisks();
     private final SecondarySession session;
     private final Succession succession;
     private final Self self;
@@ -190,12 +184,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** What the primary writes to; a disk's export has its name. */
     public List<ServedExport> streamExports() {
-        return disks.stream().map(SecondaryDisk::streamExport).toList();
+        return disks.map(SecondaryDisk::streamExport);
     }
 
     /** What the secondary's guest uses; a disk's export has its name. */
     public List<ServedExport> guestExports() {
-        return disks.stream().map(SecondaryDisk::guestExport).toList();
+        return disks.map(SecondaryDisk::guestExport);
     }
 
     // ---- The four operations, and the halves of the second.
@@ -308,14 +302,14 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         page.state(GroupPage.FAILED_OVER);
         hasFailedOver = true;
         loop.schedule(HEAD_START_NANOS, events::failedOver);
-        for (final SecondaryDisk disk : disks) {
-            disk.endStream(
-                    () -> {
-                        if (!isClosed) {
-                            disk.startMerge();
-                        }
-                    });
-        }
+        disks.forEach(
+                disk ->
+                        disk.endStream(
+                                () -> {
+                                    if (!isClosed) {
+                                        disk.startMerge();
+                                    }
+                                }));
         ended.complete(null);
     }
 
@@ -335,7 +329,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void standAloneAsWritten() {
         page.state(GroupPage.ALONE);
-        forEachDisk(
+        disks.forEachThen(
                 SecondaryDisk::endStream,
                 () -> {
                     disks.forEach(SecondaryDisk::standAlone);
@@ -344,23 +338,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 });
     }
 
-    /** Has all disks do something; the action runs when the last has. */
-    void forEachDisk(
-            final BiConsumer<SecondaryDisk, Runnable> operation, final Runnable whenAllHave) {
-        final AtomicInteger left = new AtomicInteger(disks.size());
-        for (final SecondaryDisk disk : disks) {
-            operation.accept(
-                    disk,
-                    () -> {
-                        if (left.decrementAndGet() == 0) {
-                            whenAllHave.run();
-                        }
-                    });
-        }
-    }
-
     void onMerged() {
-        if (disks.stream().allMatch(SecondaryDisk::isMerged)) {
+        if (disks.all(SecondaryDisk::isMerged)) {
             succession.merged(
                     () -> {
                         if (!isClosed) {
@@ -425,9 +404,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private void standAlone() {
         hasBuffers = false;
         try {
-            for (final SecondaryDisk disk : disks) {
-                disk.deleteBuffers();
-            }
+            disks.deleteBuffers();
             page.delete();
             if (options.ownDirectory()) {
                 Files.deleteIfExists(options.page().toAbsolutePath().getParent());
@@ -446,6 +423,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     boolean hasBuffers() {
         return hasBuffers;
+    }
+
+    SecondaryDisks disks() {
+        return disks;
     }
 
     /** Whether the node was never in a pair. */
@@ -474,21 +455,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return durability;
     }
 
-    /** Flushes all disks; answers whether all of them are. */
-    void flush(final Consumer<Boolean> whenFlushed) {
-        final AtomicBoolean isDone = new AtomicBoolean(true);
-        forEachDisk(
-                (disk, whenDone) ->
-                        disk.flush(
-                                errno -> {
-                                    isDone.compareAndSet(true, errno == 0);
-                                    whenDone.run();
-                                }),
-                () -> whenFlushed.accept(isDone.get()));
-    }
-
     void onLink() {
-        if (session.link(disks.stream().allMatch(SecondaryDisk::isLinked))) {
+        if (session.link(disks.all(SecondaryDisk::isLinked))) {
             events.linked(session.isLinked());
         }
     }
@@ -522,18 +490,13 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
      */
     void beginCatchUp(final long epochThere) {
         final boolean isKept = self.node().standing().isConsistent();
-        final long sealed =
-                disks.stream().mapToLong(SecondaryDisk::openEpoch).max().orElseThrow() - 1;
-        final long last = isKept ? sealed : Math.max(sealed, epochThere);
-        for (final SecondaryDisk disk : disks) {
-            if (disk.openEpoch() <= last) {
-                disk.goOnBehind(last);
-            }
-        }
+        final long last = disks.goOnTogether(isKept ? 0 : epochThere);
         if (!isKept && last > committedEpoch()) {
             page.commit(last);
             checkpoints.goOn();
         }
+        error = null;
+        page.broken(false);
     }
 
     /** Why the stream is refused; empty where it is not. */
@@ -561,20 +524,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     long openEpoch() {
-        return disks.getFirst().openEpoch();
+        return disks.openEpoch();
     }
 
     /** The last epoch that is sealed on every disk. */
     long sealedEpoch() {
-        return hasBuffers ? minimum(disk -> disk.sealedEpoch()) : committedEpoch();
-    }
-
-    private long minimum(final ToLongFunction<SecondaryDisk> value) {
-        return disks.stream().mapToLong(value).min().orElse(0);
-    }
-
-    private long sum(final ToLongFunction<SecondaryDisk> value) {
-        return disks.stream().mapToLong(value).sum();
+        return hasBuffers ? disks.sealedEpoch() : committedEpoch();
     }
 
     int stateFlags() {
@@ -613,8 +568,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return Optional.of(
                 succession.status(
                         loop.nanoTime() - committedNanos,
-                        sum(SecondaryDisk::uncommittedLength),
-                        sum(SecondaryDisk::uncommittedWrites)));
+                        disks.sum(SecondaryDisk::uncommittedLength),
+                        disks.sum(SecondaryDisk::uncommittedWrites)));
     }
 
     @Override
@@ -639,22 +594,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public GroupStatus status() {
-        return new GroupStatus(
-                Role.SECONDARY,
-                state(),
-                session.isLinked() ? session.toString() : "",
-                session.isLinked(),
-                0,
-                hasBuffers ? minimum(SecondaryDisk::openEpoch) : committedEpoch(),
-                sealedEpoch(),
-                committedEpoch(),
-                0,
-                0,
-                hasBuffers ? sum(SecondaryDisk::bufferUsed) : 0,
-                hasBuffers ? sum(SecondaryDisk::bufferLimit) : 0,
-                sum(SecondaryDisk::mergeDone),
-                sum(SecondaryDisk::mergeTotal),
-                disks.stream().map(disk -> disk.status(hasBuffers)).toList());
+        return disks.status(state(), session, committedEpoch(), hasBuffers);
     }
 
     private GroupStatus.State state() {
@@ -679,7 +619,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     public void closeInGoodOrder() throws IOException {
         try {
             if (!isClosed && hasBuffers) {
-                succession.keepForNextBoot(disks, options);
+                succession.keepForNextBoot(disks.list(), options);
             }
         } finally {
             close();

@@ -5,26 +5,37 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Whether the calls on a file return at once at present, as they do while the page cache takes what
- * is written, or may stand still: then they are no loop's. A loop that had to leave one says so;
- * helper threads, which make the calls from then on, see when that is over.
+ * is written, or may stand still: then they are no loop's. A loop that had to leave one says so.
+ * Helper threads make the calls from then on, until there has been none for a while that stood
+ * still: the longer a while, the sooner after the last time a loop had to leave one again.
  *
  * <p>From any thread. Only {@link #isSlow} is on the way of a call that returns at once; it takes
  * no lock.
  */
 final class DevicePace {
-    /** A call that takes so long is a slow one. */
-    private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(4);
+    /** A call that goes on for so long may stand still. */
+    private static final long LONG_NANOS = TimeUnit.MILLISECONDS.toNanos(4);
 
-    /** So long there must have been no slow call, and none that goes on and may become one. */
-    private static final long CALM_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
+    /** How long helper threads make the calls, at least and at most. */
+    private static final long CALM_NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(50);
+
+    private static final long CALM_NANOS_MAX = TimeUnit.MILLISECONDS.toNanos(1600);
+
+    /** What has gone well for so long is forgotten. */
+    private static final long WELL_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private static final long NONE = Long.MIN_VALUE;
     private static final int FIRST_CAPACITY = 16;
 
     private volatile boolean isSlow;
 
-    /** Since when no call was slow. */
-    private long calmSince;
+    /** When a loop left a call, or one that was left returned, the last time. */
+    private long leftNanos;
+
+    private long calmNanos = CALM_NANOS_MIN;
+
+    /** When loops made the calls again. */
+    private long wellNanos;
 
     /** When each of the calls under way began. */
     private long[] beginnings = new long[FIRST_CAPACITY];
@@ -38,11 +49,21 @@ final class DevicePace {
         return isSlow;
     }
 
-    /** A loop has left a call that stands still. Answers what {@link #end} takes. */
+    /** A loop has left a call that stands still. Answers what {@link #returned} takes. */
     synchronized int left(final long nowNanos) {
+        if (!isSlow) {
+            final boolean isAgain = leftNanos != 0 && nowNanos - wellNanos < WELL_NANOS;
+            calmNanos = isAgain ? Math.min(2 * calmNanos, CALM_NANOS_MAX) : CALM_NANOS_MIN;
+        }
         isSlow = true;
-        calmSince = nowNanos;
+        leftNanos = nowNanos;
         return begin(nowNanos);
+    }
+
+    /** A call has returned that a loop had left. */
+    synchronized void returned(final int place, final long nowNanos) {
+        leftNanos = nowNanos;
+        end(place, nowNanos);
     }
 
     /** A helper thread begins a call. Answers what {@link #end} takes. */
@@ -59,20 +80,18 @@ final class DevicePace {
         return place;
     }
 
-    /** A call has returned. */
+    /** A helper thread's call has returned. */
     synchronized void end(final int place, final long nowNanos) {
-        if (nowNanos - beginnings[place] >= SLOW_NANOS) {
-            calmSince = nowNanos;
-        }
         beginnings[place] = NONE;
-        if (isSlow && nowNanos - calmSince >= CALM_NANOS && !isAnyLong(nowNanos)) {
+        if (isSlow && nowNanos - leftNanos >= calmNanos && !isAnyLong(nowNanos)) {
             isSlow = false;
+            wellNanos = nowNanos;
         }
     }
 
     private boolean isAnyLong(final long nowNanos) {
         for (final long beginning : beginnings) {
-            if (beginning != NONE && nowNanos - beginning >= SLOW_NANOS) {
+            if (beginning != NONE && nowNanos - beginning >= LONG_NANOS) {
                 return true;
             }
         }

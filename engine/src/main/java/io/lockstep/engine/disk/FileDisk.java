@@ -511,7 +511,7 @@ public final class FileDisk implements Disk, AutoCloseable {
         @Override
         public void onMade() {
             if (place != NO_PLACE) {
-                pace.end(place, System.nanoTime());
+                pace.returned(place, System.nanoTime());
                 place = NO_PLACE;
             }
             complete(this);

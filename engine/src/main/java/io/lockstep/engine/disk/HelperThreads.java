@@ -68,9 +68,16 @@ public final class HelperThreads implements AutoCloseable {
                 operation = next();
             }
         } finally {
-            lock.lock();
+            onEnd();
+        }
+    }
+
+    private void onEnd() {
+        lock.lock();
+        try {
             threads--;
             changed.signalAll();
+        } finally {
             lock.unlock();
         }
     }

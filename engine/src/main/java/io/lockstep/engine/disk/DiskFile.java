@@ -261,10 +261,12 @@ public final class DiskFile implements AutoCloseable {
                 throw failure("it is neither a regular file nor a block device");
             }
             blockDevice = type == MODE_BLOCK_DEVICE;
-            fd =
-                    Posix.open(
-                            path.toString(),
-                            (readOnly ? Posix.O_RDONLY : Posix.O_RDWR) | Posix.O_CLOEXEC);
+            final int flags = (readOnly ? Posix.O_RDONLY : Posix.O_RDWR) | Posix.O_CLOEXEC;
+            // To keep when it was read last is a write, for which a read that must not wait does.
+            fd = Posix.open(path.toString(), flags | Posix.O_NOATIME);
+            if (fd == -Errno.EPERM) { // it is another user's
+                fd = Posix.open(path.toString(), flags);
+            }
             if (fd < 0) {
                 throw openFailure(-fd);
             }

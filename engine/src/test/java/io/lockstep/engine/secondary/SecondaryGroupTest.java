@@ -434,7 +434,7 @@ final class SecondaryGroupTest {
                                         try {
                                             method.invoke(disk, arguments);
                                         } catch (final ReflectiveOperationException e) {
-                                            throw new AssertionError(e);
+                                            throw new LinkageError(e.getMessage(), e);
                                         }
                                     });
                             return null;

@@ -26,7 +26,6 @@ import io.lockstep.engine.node.Standing;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -49,6 +48,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -554,7 +554,6 @@ final class SecondaryGroupTest {
     /** A write that waits for a piece of the merge, whose process then ends without it. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    @Timeout(60)
     void aWriteBehindAMergeThatIsGivenUpIsAnswered(final boolean isUnderWay) throws IOException {
         final List<Runnable> held = new ArrayList<>();
         final boolean[] isHolding = {false};
@@ -577,7 +576,11 @@ final class SecondaryGroupTest {
         group.giveUpMerge();
         isHolding[0] = false;
         held.forEach(Runnable::run);
-        awaitAnswer(answer);
+        final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (answer[0] == -1 && System.nanoTime() < deadline) {
+            guest.poll();
+            loop.runNext();
+        }
         assertEquals(0, answer[0]);
     }
 

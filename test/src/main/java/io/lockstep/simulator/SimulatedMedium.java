@@ -178,6 +178,13 @@ public final class SimulatedMedium {
         flush(completionMark());
     }
 
+    /** Somebody copies another medium of the same length here, durably, at no time. */
+    public void takeFrom(final SimulatedMedium other) {
+        changes.clear();
+        current = new DiskImage(other.current);
+        durable = new DiskImage(other.current);
+    }
+
     /**
      * Has something done whenever an operation is submitted, before it has any effect: in the midst
      * of what its owner does.

@@ -35,6 +35,12 @@ public final class StreamTap {
         sealed.put(0L, content.clone());
     }
 
+    /** Another stream begins, over a disk that has this content. */
+    public void restart(final byte[] begin) {
+        System.arraycopy(begin, 0, content, 0, content.length);
+        sealed.clear();
+    }
+
     /** The content at the end of an epoch; null where the stream has not ended it. */
     public byte[] sealed(final long epoch) {
         return sealed.get(epoch);

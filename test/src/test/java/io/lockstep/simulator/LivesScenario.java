@@ -37,8 +37,25 @@ final class LivesScenario implements AutoCloseable {
     /** What stands in the units' command line for good. */
     private final Word word;
 
+    private final Beginning beginning;
     private boolean isParted;
     private Copy copy;
+
+    /** What the disks hold when the story begins. */
+    private enum Beginning {
+        BOTH_EMPTY(true),
+        BOTH_EQUAL(true),
+        BOTH_EQUAL_AGAIN(true),
+        BOTH_EQUAL_MOST_OFTEN(true),
+        SECONDARY_EMPTY(false),
+        PRIMARY_EMPTY(false);
+
+        private final boolean isEqual;
+
+        Beginning(final boolean isEqual) {
+            this.isEqual = isEqual;
+        }
+    }
 
     /** An old copy of a node. */
     private record Copy(LivesNode node, List<SimulatedMedium> disks, SimulatedState state) {}
@@ -48,7 +65,8 @@ final class LivesScenario implements AutoCloseable {
         this.reached = reached;
         dice = simulation.dice().split();
         network = new SimulatedNetwork(simulation, NetworkFaults.NONE);
-        word = dice.chance(0.7) ? Word.AT_FIRST : Word.NONE;
+        beginning = dice.oneOf(Beginning.values());
+        word = beginning.isEqual && dice.chance(0.8) ? Word.AT_FIRST : Word.NONE;
         final int count = dice.chance(0.7) ? 1 : 2;
         final long length = dice.between(1, 40_000);
         for (final String name : List.of("a", "b")) {
@@ -82,18 +100,18 @@ final class LivesScenario implements AutoCloseable {
     // ---- The beginning.
 
     private void begin() {
-        final int choice = dice.between(0, 9);
-        if (choice > 2) {
-            fill(lead);
-            if (choice > 3) {
-                lead.peer().takeDisks(lead.disks().stream().map(LivesDisk::medium).toList());
-            }
-        } else if (choice == 2) {
+        if (beginning == Beginning.PRIMARY_EMPTY) {
             fill(lead.peer());
+        } else if (beginning != Beginning.BOTH_EMPTY) {
+            fill(lead);
+        }
+        final boolean hasCopy = beginning.isEqual && beginning != Beginning.BOTH_EMPTY;
+        if (hasCopy) {
+            lead.peer().takeDisks(lead.disks().stream().map(LivesDisk::medium).toList());
         }
         start(lead.peer(), LivesNode.Arguments.SECONDARY);
         start(lead, LivesNode.Arguments.primary(word));
-        if (choice < 2 || choice > 3 && word == Word.AT_FIRST) {
+        if (beginning.isEqual && (!hasCopy || word == Word.AT_FIRST)) {
             expectLinked("a new pair replicates");
             simulation.runUntil("its guest is served", SOON, () -> isServing(lead));
         } else {

@@ -328,8 +328,10 @@ final class LivesNode {
     void crash() {
         if (isUp()) {
             end();
+            host.crash();
+        } else {
+            disks.forEach(disk -> disk.medium().crash());
         }
-        host.crash();
         state.crash();
         boot++;
         buffers = directories.fresh();

@@ -326,6 +326,29 @@ final class LivesScenario implements AutoCloseable {
             simulation.runFor(dice.between(0, 20 * Simulation.MILLISECOND));
             work();
         }
+        if (dice.chance(0.5)) {
+            interruptMerge(node);
+        }
+    }
+
+    /** The process ends, or the host does, before the disks have what belongs into them. */
+    private void interruptMerge(final LivesNode node) {
+        simulation.runFor(dice.between(0, 15 * Simulation.MILLISECOND));
+        switch (dice.between(0, 4)) {
+            case 0 -> node.crash();
+            case 1 -> {
+                node.kill();
+                start(node, LivesNode.Arguments.primary(word));
+            }
+            case 2 -> {
+                if (node.isUp()) {
+                    node.process().stop(() -> {});
+                    pause();
+                    node.kill();
+                }
+            }
+            default -> node.kill();
+        }
     }
 
     @SuppressWarnings("unchecked")
@@ -404,7 +427,7 @@ final class LivesScenario implements AutoCloseable {
 
     /** Both are stopped in good order and started again, with whatever between: they go on. */
     private void cleanTurn() {
-        if (!compare()) {
+        if (!lead.peer().isSound() || !compare()) {
             return;
         }
         final LivesNode secondary = lead.peer();

@@ -50,9 +50,15 @@ final class LivesDisk {
         return view;
     }
 
-    /** A guest finds this, and nothing else, from now on; null for no guest. */
+    /** A guest finds this, and nothing else, from now on; nobody has flushed it. */
     void view(final byte[] content) {
-        view = content == null ? null : new DiskModel(name(), content, 0);
+        view = new DiskModel(name(), durable(), 0);
+        view.succeeded(view.write(0, content), false);
+    }
+
+    /** No guest is served from this disk any more. */
+    void leave() {
+        view = null;
     }
 
     DiskModel checkpoint() {

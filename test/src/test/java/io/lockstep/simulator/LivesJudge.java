@@ -29,6 +29,11 @@ final class LivesJudge {
 
     /** Whatever the guest was told before is so. */
     static void onPrimaryServes(final LivesPrimary primary) {
+        if (primary.record().isMerging()) {
+            throw broken(
+                    "I13",
+                    primary.node() + " serves a disk, and the buffers hold what belongs into it");
+        }
         foundAgain(primary.node());
         for (final LivesDisk disk : primary.node().disks()) {
             if (disk.view() == null) {
@@ -82,7 +87,7 @@ final class LivesJudge {
                                 ? LivesLine.PAIR
                                 : isSame ? LivesLine.GO_ON_FROM_LOG : LivesLine.GO_ON);
         for (final LivesDisk disk : node.disks()) {
-            disk.view(null);
+            disk.leave();
             if (!isSame) {
                 disk.tap().restart(disk.content());
             }

@@ -23,6 +23,7 @@ enum LivesLine {
     START_NO_SECONDARY("start it with 'lockstep primary'"),
     START_OTHER_DISK("the state is that of"),
     START_BUFFERS_OF_ANOTHER_NODE("are those of another node"),
+    START_IN_A_MERGE("the merge is not done: its disks lack"),
     THE_GUEST_WAITS("the guest waits: this primary can't know"),
     VERDICT_NO_CHECKPOINT("no primary has ever been attached"),
     VERDICT_TORN("are lost; take the primary's disk"),

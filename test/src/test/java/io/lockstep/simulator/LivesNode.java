@@ -399,7 +399,7 @@ final class LivesNode {
     void takeDisks(final List<SimulatedMedium> others) {
         for (int i = 0; i < disks.size(); i++) {
             disks.get(i).medium().takeFrom(others.get(i));
-            disks.get(i).view(null);
+            disks.get(i).leave();
             disks.get(i).checkpoint(null);
         }
         acknowledged = 0;
@@ -409,9 +409,13 @@ final class LivesNode {
         isStopAsked = false;
     }
 
-    /** Disks and state are replaced by others, as a copy has them. */
+    /**
+     * Disks and state are replaced by others, as a copy has them. Buffers of a later life must not
+     * be there: nothing would tell them from the copy's.
+     */
     void restore(final List<SimulatedMedium> others, final SimulatedState copied) {
         takeDisks(others);
+        removeBuffers();
         state.takeFrom(copied);
         isRestored = true;
         linkedTo = null;

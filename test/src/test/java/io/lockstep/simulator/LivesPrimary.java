@@ -5,6 +5,7 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.primary.PrimaryOptions;
+import io.lockstep.engine.primary.PrimaryStart;
 
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
@@ -31,6 +32,7 @@ final class LivesPrimary extends LivesProcess {
 
     @Override
     void openGroup(final LivesNode.Arguments arguments) throws IOException {
+        PrimaryStart.requireMerged(record());
         final SimulatedLoop linkLoop =
                 node().dice().chance(0.5) ? node().host().loop("link") : loop();
         group =

@@ -132,29 +132,34 @@ final class LivesScenario implements AutoCloseable {
     private void act() {
         final LivesNode one = dice.oneOf(nodes.get(0), nodes.get(1));
         simulation.trace("story", "turns to " + one, 0, 0);
+        if (nodes.stream().noneMatch(node -> node.isUp() && node.process().isLinked())
+                && dice.chance(0.2)) {
+            repair(one); // where nobody follows, little can happen
+            return;
+        }
         final int choice = dice.between(0, 99);
-        if (choice < 12) {
+        if (choice < 14) {
             work();
-        } else if (choice < 18) {
+        } else if (choice < 19) {
             one.kill();
         } else if (choice < 24) {
             one.crash();
         } else if (choice < 28) {
             nodes.forEach(dice.chance(0.3) ? LivesNode::kill : LivesNode::crash);
             nodes.forEach(this::startAsUsual);
-        } else if (choice < 42) {
+        } else if (choice < 38) {
             nodes.forEach(this::startAsUsual);
-        } else if (choice < 46) {
+        } else if (choice < 42) {
             startOtherwise(one);
-        } else if (choice < 53) {
+        } else if (choice < 54) {
             failOver(lead.peer(), false);
-        } else if (choice < 56) {
+        } else if (choice < 58) {
             failOver(lead.peer(), true);
-        } else if (choice < 60) {
+        } else if (choice < 62) {
             nodes.forEach(this::promote);
-        } else if (choice < 65) {
+        } else if (choice < 67) {
             part();
-        } else if (choice < 70) {
+        } else if (choice < 71) {
             network.cut(one.host(), one.peer().host());
             work();
         } else if (choice < 75) {
@@ -163,16 +168,18 @@ final class LivesScenario implements AutoCloseable {
             cleanTurn();
         } else if (choice < 83) {
             stopReplication(one);
-        } else if (choice < 88) {
+        } else if (choice < 86) {
             repair(one);
-        } else if (choice < 92) {
+        } else if (choice < 88) {
             copyOrRestore(one);
-        } else if (choice < 93) {
+        } else if (choice < 90) {
+            rollBack();
+        } else if (choice < 91) {
             duplicate(one);
-        } else if (choice < 95) {
-            lead = lead.peer();
-            nodes.forEach(LivesNode::kill);
-            nodes.forEach(this::startAsUsual);
+        } else if (choice < 93) {
+            changeRoles();
+        } else if (choice < 94) {
+            handOver();
         } else if (choice < 97) {
             one.state().failing(dice.oneOf(0.3, 1.0));
             work();
@@ -298,7 +305,11 @@ final class LivesScenario implements AutoCloseable {
             return;
         }
         final LivesSecondary secondary = node.secondary().get();
-        if (!isForced && dice.chance(0.5)) {
+        if (dice.chance(0.6)) {
+            work();
+            simulation.runFor(dice.between(0, 10 * Simulation.MILLISECOND));
+        }
+        if (!isForced && dice.chance(0.6)) {
             if (dice.chance(0.5)) {
                 node.peer().crash();
             } else {
@@ -473,6 +484,12 @@ final class LivesScenario implements AutoCloseable {
     private void repair(final LivesNode source) {
         nodes.forEach(LivesNode::kill);
         nodes.forEach(node -> node.state().failing(0));
+        if (dice.chance(0.05)) {
+            source.peer().forget();
+            source.peer().removeBuffers();
+            nodes.forEach(this::startAsUsual);
+            return;
+        }
         if (source.forget().isPresent()) {
             start(source, LivesNode.Arguments.SECONDARY); // and let it end, as it says
             simulation.runUntil(
@@ -482,8 +499,7 @@ final class LivesScenario implements AutoCloseable {
             return;
         }
         if (dice.chance(0.1)) {
-            startAsUsual(source); // one is forgotten, and not the other
-            startAsUsual(source.peer());
+            nodes.forEach(this::startAsUsual); // one is forgotten, and not the other
             return;
         }
         if (source.peer().forget().isPresent()) {
@@ -518,11 +534,51 @@ final class LivesScenario implements AutoCloseable {
         nodes.forEach(this::startAsUsual);
     }
 
+    /** The secondary is what it was some checkpoints ago: its disk and its state are put back. */
+    private void rollBack() {
+        if (!compare() || !lead.peer().isSound()) {
+            return;
+        }
+        final LivesNode secondary = lead.peer();
+        secondary.kill();
+        final Copy old =
+                new Copy(secondary, secondary.copyDisks(), new SimulatedState(secondary.state(), "old"));
+        start(secondary, LivesNode.Arguments.SECONDARY);
+        work();
+        simulation.runFor(dice.between(0, 2 * Simulation.SECOND));
+        if (dice.chance(0.5)) {
+            stop(lead);
+        }
+        secondary.kill();
+        secondary.restore(old.disks, old.state);
+        nodes.forEach(this::startAsUsual);
+    }
+
+    /** Whose unit started a primary has one that starts a secondary, and the reverse. */
+    private void changeRoles() {
+        lead = lead.peer();
+        nodes.forEach(LivesNode::kill);
+        nodes.forEach(this::startAsUsual);
+    }
+
+    /** Somebody has the primary go on alone, and makes the secondary one all the same. */
+    private void handOver() {
+        lead.primary().flatMap(LivesProcess::guest).ifPresent(LivesGuest::rest);
+        stopReplication(lead);
+        simulation.runFor(Simulation.SECOND);
+        failOver(lead.peer(), true);
+        simulation.runFor(2 * Simulation.SECOND);
+        if (dice.chance(0.3)) {
+            work();
+            pause();
+        }
+        changeRoles();
+    }
+
     /** A disk goes to the other host, and its state with it. */
     private void duplicate(final LivesNode node) {
         nodes.forEach(LivesNode::kill);
         node.peer().restore(node.copyDisks(), node.state());
-        node.peer().removeBuffers();
         nodes.forEach(this::startAsUsual);
     }
 

@@ -193,6 +193,11 @@ public final class SimulatedMedium {
         submitAction = action;
     }
 
+    /** Whether a crash now would leave all of it. */
+    public boolean isFlushed() {
+        return changes.isEmpty();
+    }
+
     /** Counts what has changed the medium. */
     public long changeCount() {
         return changeCount;

@@ -53,6 +53,9 @@ final class LivesDisk {
     /** A guest finds this, and nothing else, from now on; nobody has flushed it. */
     void view(final byte[] content) {
         view = new DiskModel(name(), durable(), 0);
+        if (!medium.isFlushed()) {
+            view.succeeded(view.discard(0, medium.length()), false); // anything between the two
+        }
         view.succeeded(view.write(0, content), false);
     }
 

@@ -168,6 +168,8 @@ final class LivesScenario implements AutoCloseable {
             cleanTurn();
         } else if (choice < 83) {
             stopReplication(one);
+        } else if (choice < 84) {
+            forgetTheSecondary();
         } else if (choice < 86) {
             repair(one);
         } else if (choice < 88) {
@@ -275,7 +277,7 @@ final class LivesScenario implements AutoCloseable {
         final Optional<String> refusal = node.start(arguments);
         final boolean isEntitled =
                 before.filter(record -> record.isPeerOut() && !record.isMerging()).isPresent();
-        if (isEntitled && !arguments.hasOtherDisk() && dice.chance(0.5)) {
+        if (isEntitled && refusal.isEmpty() && node.isSound() && dice.chance(0.5)) {
             simulation.runUntil(
                     node + ", whose peer can't have taken over, serves",
                     SOON,
@@ -484,12 +486,6 @@ final class LivesScenario implements AutoCloseable {
     private void repair(final LivesNode source) {
         nodes.forEach(LivesNode::kill);
         nodes.forEach(node -> node.state().failing(0));
-        if (dice.chance(0.05)) {
-            source.peer().forget();
-            source.peer().removeBuffers();
-            nodes.forEach(this::startAsUsual);
-            return;
-        }
         if (source.forget().isPresent()) {
             start(source, LivesNode.Arguments.SECONDARY); // and let it end, as it says
             simulation.runUntil(
@@ -552,6 +548,20 @@ final class LivesScenario implements AutoCloseable {
         secondary.kill();
         secondary.restore(old.disks, old.state);
         nodes.forEach(this::startAsUsual);
+    }
+
+    /** The secondary alone is forgotten, and the primary was stopped in good order. */
+    private void forgetTheSecondary() {
+        if (!compare() || !lead.peer().isSound()) {
+            return;
+        }
+        stopWell(lead);
+        stopWell(lead.peer());
+        lead.peer().forget();
+        lead.peer().takeDisks(lead.disks().stream().map(LivesDisk::medium).toList());
+        lead.peer().removeBuffers();
+        nodes.forEach(this::startAsUsual);
+        pause();
     }
 
     /** Whose unit started a primary has one that starts a secondary, and the reverse. */

@@ -15,6 +15,7 @@ enum LivesLine {
     SYNCHRONISE_WHO_WAS_LEFT("the secondary was left behind, and lacks"),
     SYNCHRONISE_AN_OLD_COPY("an old copy was put in its place"),
     SYNCHRONISE_THE_UNKNOWN("what the secondary lacks is not known"),
+    SYNCHRONISE_A_FORMER_PRIMARY("has what it wrote behind the last checkpoint"),
     PEER_IS_NEWER("the peer is newer"),
     SPLIT_BRAIN("split brain"),
     UNRELATED("belongs to another pair"),

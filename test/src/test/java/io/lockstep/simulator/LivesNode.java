@@ -319,6 +319,9 @@ final class LivesNode {
             return;
         }
         end();
+        if (Files.exists(buffers)) {
+            buffers = directories.copy(buffers);
+        }
         host.kill();
         state.kill();
         disks.stream().filter(disk -> disk.view() != null).forEach(disk -> disk.view().settle());
@@ -357,9 +360,6 @@ final class LivesNode {
         wasMerging = process.isMerging();
         process.end();
         gone.add(process);
-        if (Files.exists(buffers)) {
-            buffers = directories.copy(buffers);
-        }
         process = null;
     }
 
@@ -428,7 +428,8 @@ final class LivesNode {
 
     void close() {
         if (isUp()) {
-            kill();
+            end();
+            host.kill();
         }
         gone.forEach(LivesProcess::close);
     }

@@ -43,11 +43,20 @@ final class BufferDirectories implements AutoCloseable {
 
     /** A copy of one as it is at this instant. */
     Path copy(final Path directory) {
+        return copy(directory, 0, null);
+    }
+
+    /** What the loss of power leaves of one that lies on a disk: some of its pages. */
+    Path afterCrash(final Path directory, final Dice dice) {
+        return copy(directory, dice.oneOf(0.02, 0.3), dice);
+    }
+
+    private Path copy(final Path directory, final double lost, final Dice dice) {
         final Path copy = fresh();
         try (Stream<Path> files = Files.list(directory)) {
             Files.createDirectory(copy);
-            for (final Path file : files.toList()) {
-                copyFile(file, copy.resolve(file.getFileName()));
+            for (final Path file : files.sorted().toList()) {
+                copyFile(file, copy.resolve(file.getFileName()), lost, dice);
             }
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
@@ -56,7 +65,9 @@ final class BufferDirectories implements AutoCloseable {
     }
 
     /** Page by page: what is sparse stays sparse. */
-    private static void copyFile(final Path from, final Path to) throws IOException {
+    private static void copyFile(
+            final Path from, final Path to, final double lost, final Dice dice)
+            throws IOException {
         try (FileChannel source = FileChannel.open(from, StandardOpenOption.READ);
                 FileChannel target =
                         FileChannel.open(
@@ -70,6 +81,9 @@ final class BufferDirectories implements AutoCloseable {
                 final int end = bytes.position();
                 for (int at = 0; at < end; at += PAGE) {
                     final int count = Math.min(PAGE, end - at);
+                    if (lost > 0 && dice.chance(lost)) {
+                        memory.asSlice(at, count).fill((byte) 0);
+                    }
                     if (piece + at + count == length || !isZero(memory, at, count)) {
                         target.write(bytes.slice(at, count), piece + at);
                     }

@@ -256,6 +256,8 @@ final class LivesNode {
         simulation.trace(host.name(), "is started", arguments.isPrimary() ? 1 : 0, boot);
         if (process == null) {
             host.kill();
+            state.kill();
+            simulation.trace(host.name(), "refused: " + refusal[0], 0, 0);
             reached.note(refusal[0]);
         } else {
             process.onOpened();
@@ -337,7 +339,10 @@ final class LivesNode {
         }
         state.crash();
         boot++;
-        buffers = directories.fresh();
+        buffers =
+                Files.exists(buffers) && dice.chance(0.5)
+                        ? directories.afterCrash(buffers, dice)
+                        : directories.fresh();
         isMergeLost |= wasMerging;
         for (final LivesDisk disk : disks) {
             if (disk.view() != null && !isMergeLost) {

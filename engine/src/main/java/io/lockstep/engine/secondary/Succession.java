@@ -62,10 +62,16 @@ final class Succession {
         }
     }
 
-    /** What lay in the buffers in another boot of the host may be lost in part: it all is. */
+    /**
+     * What lay in the buffers in another boot of the host may be lost in part: it all is. So it is
+     * where their page is gone, without which nobody knows what they are.
+     */
     static GroupPage openPage(
             final SecondaryOptions options, final List<Disk> disks, final Self self)
             throws IOException {
+        if (GroupPage.isBlank(options.page())) {
+            removeBuffers(options);
+        }
         final NodeRecord record = self.node().record();
         final GroupPage page =
                 GroupPage.open(
@@ -77,16 +83,15 @@ final class Succession {
         if (!page.isOfAnotherBoot(record.boot())) {
             return page;
         }
-        for (int i = 0; i < disks.size(); i++) {
-            DiskBuffers.open(
-                            options.buffers().get(i),
-                            disks.get(i).length(),
-                            options.bufferLimit(),
-                            page)
-                    .delete();
-        }
+        removeBuffers(options); // and not opened: any part of them may be there
         page.delete();
         return openPage(options, disks, self);
+    }
+
+    private static void removeBuffers(final SecondaryOptions options) throws IOException {
+        for (final BufferFiles files : options.buffers()) {
+            DiskBuffers.remove(files);
+        }
     }
 
     /** Brings page and record together: one of them may be older, or its storage lost. */

@@ -1,6 +1,7 @@
 package io.lockstep.simulator;
 
 import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.RecordFormat;
 import io.lockstep.engine.node.RecordStore;
 import io.lockstep.engine.state.CopyStorage;
 import io.lockstep.engine.state.StateFile;
@@ -8,6 +9,8 @@ import io.lockstep.engine.state.StateFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -96,6 +99,16 @@ public final class SimulatedState implements CopyStorage {
             durable[writing] = current[writing];
             writing = -1;
         }
+    }
+
+    /** The record that a loss of power at this moment would leave at worst; empty for none. */
+    public Optional<NodeRecord> durableRecord() {
+        return Arrays.stream(durable)
+                .filter(Objects::nonNull)
+                .map(RecordFormat::decode)
+                .flatMap(Optional::stream)
+                .max(Comparator.comparingLong(RecordFormat.Copy::sequence))
+                .map(RecordFormat.Copy::record);
     }
 
     /** The process is gone. */

@@ -100,10 +100,7 @@ final class LivesGuest {
                             answered(
                                     slot,
                                     errno,
-                                    () -> {
-                                        view.flushed(asked);
-                                        node.onFlushed();
-                                    }),
+                                    () -> view.flushed(asked)),
                     slot);
         } else {
             target.read(

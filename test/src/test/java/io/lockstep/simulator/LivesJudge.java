@@ -66,6 +66,24 @@ final class LivesJudge {
         }
     }
 
+    /** A primary has told its guest that a write is done. */
+    static void onAcknowledged(final LivesPrimary primary) {
+        final boolean isKnown =
+                primary.isLinked()
+                        || primary.node()
+                                .state()
+                                .durableRecord()
+                                .filter(record -> record.standing() == Standing.ALONE)
+                                .isPresent();
+        if (!isKnown) {
+            throw broken(
+                    "I10",
+                    primary.node()
+                            + " acknowledges a write that its peer may not get, and nothing that"
+                            + " survives the loss of power says so");
+        }
+    }
+
     // ---- Two meet.
 
     /** The secondary takes the primary's writes from now on. */

@@ -66,7 +66,6 @@ final class LivesNode {
     /** Acknowledged by this host's guest since both were known to be equal. */
     private int acknowledged;
 
-    private int flushed;
     private boolean isRestored;
     private boolean isStopAsked;
     private LivesPrimary linkedTo;
@@ -181,10 +180,7 @@ final class LivesNode {
 
     void onAcknowledged() {
         acknowledged++;
-    }
-
-    void onFlushed() {
-        flushed++;
+        primary().ifPresent(LivesJudge::onAcknowledged);
     }
 
     /** Its guest's disk is the pair's from now on, which begins anew. */

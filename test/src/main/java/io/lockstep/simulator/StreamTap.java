@@ -35,9 +35,13 @@ public final class StreamTap {
         sealed.put(0L, content.clone());
     }
 
-    /** Another stream begins, over a disk that has this content. */
+    /** Another stream begins, over a disk that has this content; epochs are numbered on. */
     public void restart(final byte[] begin) {
         System.arraycopy(begin, 0, content, 0, content.length);
+    }
+
+    /** What was sealed is lost, and may be sealed again. */
+    public void forget() {
         sealed.clear();
     }
 

@@ -106,6 +106,9 @@ final class LivesJudge {
                                 : isSame ? LivesLine.GO_ON_FROM_LOG : LivesLine.GO_ON);
         for (final LivesDisk disk : node.disks()) {
             disk.leave();
+            if (wasFresh) {
+                disk.tap().forget();
+            }
             if (!isSame) {
                 disk.tap().restart(disk.content());
             }

@@ -349,6 +349,7 @@ final class LivesNode {
         final boolean isLeft =
                 record().filter(found -> !found.leftSession().isNone()).isPresent();
         for (final LivesDisk disk : disks) {
+            disk.tap().forget();
             if (isLeft && disk.view() == null) {
                 disk.checkpointHere(); // it has everything, whatever became of the buffers
             } else {

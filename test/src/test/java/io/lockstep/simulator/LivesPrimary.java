@@ -23,6 +23,7 @@ final class LivesPrimary extends LivesProcess {
     private boolean isRefused;
     private boolean isLeftBehind;
     private boolean isBegun;
+    private boolean isNumbered;
     private int asked;
     private long openEpoch;
 
@@ -51,6 +52,8 @@ final class LivesPrimary extends LivesProcess {
                                 onEvent(event, sentence);
                                 if (event == GroupEvents.Event.DETACHED) {
                                     isLeftBehind = true;
+                                } else if (event == GroupEvents.Event.LINK_UP) {
+                                    goOnBehind();
                                 }
                             }
                         });
@@ -158,8 +161,9 @@ final class LivesPrimary extends LivesProcess {
     }
 
     /** Epochs are numbered on behind those that were sealed before. */
-    void onLinked() {
-        if (group.status().openEpoch() > openEpoch) {
+    private void goOnBehind() {
+        if (!isNumbered) {
+            isNumbered = true;
             openEpoch = group.status().openEpoch();
         }
     }

@@ -145,7 +145,9 @@ final class SecondaryDisk
 
     @Override
     public void onDrained() {
-        page.seal(index, stream.openEpoch() - 1);
+        if (group.hasBuffers()) {
+            page.seal(index, stream.openEpoch() - 1);
+        }
         runAll(onDrained);
     }
 

@@ -22,6 +22,7 @@ import java.util.function.BooleanSupplier;
  */
 final class LivesScenario implements AutoCloseable {
     private static final long SOON = 10 * Simulation.SECOND;
+    private static final long SILENCE = 30 * Simulation.SECOND;
     private static final long LATER = 300 * Simulation.SECOND;
 
     private final Simulation simulation;
@@ -39,6 +40,10 @@ final class LivesScenario implements AutoCloseable {
 
     private final Beginning beginning;
     private boolean isParted;
+
+    /** When connections from before a partition are known to be dead. */
+    private long quietAt;
+
     private Copy copy;
 
     /** What the disks hold when the story begins. */
@@ -384,7 +389,9 @@ final class LivesScenario implements AutoCloseable {
                 && node.peer().lastPrimary().filter(last -> !last.isLeftBehind()).isPresent()
                 && node.isSound()
                 && !node.process().isLinked()
-                && node.secondary().filter(LivesSecondary::isStandby).isPresent()
+                && node.secondary()
+                        .filter(secondary -> secondary.isStandby() && !secondary.isAsked())
+                        .isPresent()
                 && node.process().record().standing() == Standing.FOLLOWING
                 && node.disks().stream().allMatch(disk -> disk.checkpoint() != null);
     }
@@ -418,6 +425,7 @@ final class LivesScenario implements AutoCloseable {
             }
         }
         isParted = !isParted;
+        quietAt = simulation.now() + SILENCE;
     }
 
     private void stop(final LivesNode node) {
@@ -440,7 +448,7 @@ final class LivesScenario implements AutoCloseable {
 
     /** Both are stopped in good order and started again, with whatever between: they go on. */
     private void cleanTurn() {
-        if (!lead.peer().isSound() || !compare()) {
+        if (simulation.now() < quietAt || !lead.peer().isSound() || !compare()) {
             return;
         }
         final LivesNode secondary = lead.peer();
@@ -494,7 +502,12 @@ final class LivesScenario implements AutoCloseable {
                     () -> !source.isUp() || !source.process().isMerging());
             return;
         }
-        if (dice.chance(0.1)) {
+        final boolean isStranger =
+                source.peer()
+                        .record()
+                        .filter(record -> record.standing() != Standing.FRESH)
+                        .isPresent();
+        if (isStranger && dice.chance(0.1)) {
             nodes.forEach(this::startAsUsual); // one is forgotten, and not the other
             return;
         }
@@ -597,7 +610,10 @@ final class LivesScenario implements AutoCloseable {
         final LivesNode secondary = lead.peer();
         if (isParted
                 || lead.primary().filter(primary -> primary.isLinked() && primary.isRunning()).isEmpty()
-                || secondary.secondary().filter(LivesSecondary::isLinked).isEmpty()
+                || secondary
+                        .secondary()
+                        .filter(other -> other.isLinked() && !other.isAsked())
+                        .isEmpty()
                 || !lead.isSound()
                 || !isServing(lead)) {
             return false;

@@ -123,6 +123,11 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         };
     }
 
+    /** Whether somebody has it end replication, which is not recorded yet. */
+    boolean isAsked() {
+        return isAsked;
+    }
+
     /** Somebody orders a failover; answers whether it came about. */
     CompletableFuture<Boolean> failOver(final boolean isForced, final boolean isBesideLiving) {
         final CompletableFuture<Boolean> answer = new CompletableFuture<>();

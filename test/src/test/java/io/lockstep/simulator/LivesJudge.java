@@ -192,6 +192,7 @@ final class LivesJudge {
             final boolean isForced,
             final List<byte[]> contents) {
         final List<LivesDisk> disks = secondary.node().disks();
+        secondary.node().mergeIsSettled();
         for (int i = 0; i < disks.size(); i++) {
             final LivesDisk disk = disks.get(i);
             final byte[] content = contents.get(i);
@@ -208,6 +209,7 @@ final class LivesJudge {
     /** The same of one that was killed when that was recorded, and comes back. */
     static void onTakenOverBefore(final LivesSecondary secondary, final List<byte[]> contents) {
         final LivesNode node = secondary.node();
+        node.mergeIsSettled();
         final boolean isCheckpoint = !node.isStopAsked() && !secondary.record().isForced();
         for (int i = 0; i < contents.size(); i++) {
             final LivesDisk disk = node.disks().get(i);
@@ -221,6 +223,7 @@ final class LivesJudge {
 
     /** Replication was stopped on the secondary: its disks hold what the primary wrote last. */
     static void onStopped(final LivesSecondary secondary) {
+        secondary.node().mergeIsSettled();
         for (final LivesDisk disk : secondary.node().disks()) {
             disk.view(disk.content());
         }

@@ -448,6 +448,8 @@ final class LivesScenario implements AutoCloseable {
 
     /** Both are stopped in good order and started again, with whatever between: they go on. */
     private void cleanTurn() {
+        // A checkpoint that is asked for while it stops would be one more thing to be answered.
+        simulation.runFor(50 * Simulation.MILLISECOND);
         if (simulation.now() < quietAt || !lead.peer().isSound() || !compare()) {
             return;
         }

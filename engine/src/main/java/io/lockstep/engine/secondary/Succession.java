@@ -100,8 +100,8 @@ final class Succession {
         if (record.standing().isPrimary()) {
             if (!record.isMerging()) {
                 page.state(GroupPage.ALONE); // the buffers, if there are any, are not needed
-            } else if (page.state() == GroupPage.IDLE) {
-                settle(node().tear()); // they held what the disks lack
+            } else if (isPageNew()) {
+                settle(node().tear()); // the one before knew of buffers with what the disks lack
             } else if (page.state() == GroupPage.ALONE) {
                 settle(node().merged());
             } else {
@@ -112,6 +112,14 @@ final class Succession {
                 && record.leftSession().isNone()) {
             settle(node().tear());
         }
+    }
+
+    /** Whether nothing has come since it was made, though replication may have been started. */
+    private boolean isPageNew() {
+        return page.state() == GroupPage.IDLE
+                || page.state() == GroupPage.RUNNING
+                        && page.session().isNone()
+                        && !page.isOfForeign();
     }
 
     /** It is done again when the next process begins. */

@@ -65,8 +65,7 @@ final class BufferDirectories implements AutoCloseable {
     }
 
     /** Page by page: what is sparse stays sparse. */
-    private static void copyFile(
-            final Path from, final Path to, final double lost, final Dice dice)
+    private static void copyFile(final Path from, final Path to, final double lost, final Dice dice)
             throws IOException {
         try (FileChannel source = FileChannel.open(from, StandardOpenOption.READ);
                 FileChannel target =

@@ -77,8 +77,7 @@ final class LivesGuest {
         final LivesDisk disk = disks.get(index);
         final Disk target = served.get(index);
         final DiskModel view = disk.view();
-        final int length =
-                (int) dice.between(1, Math.min(disk.medium().length(), LENGTH_MAX));
+        final int length = (int) dice.between(1, Math.min(disk.medium().length(), LENGTH_MAX));
         final long offset = dice.between(0, disk.medium().length() - length);
         final long asked = view.now();
         final long position = (long) slot * LENGTH_MAX;
@@ -95,13 +94,7 @@ final class LivesGuest {
             final DiskModel.Change change = view.zero(offset, length);
             target.zero(offset, length, 0, changed(slot, view, change), slot);
         } else if (choice < 80) {
-            target.flush(
-                    (token, errno) ->
-                            answered(
-                                    slot,
-                                    errno,
-                                    () -> view.flushed(asked)),
-                    slot);
+            target.flush((token, errno) -> answered(slot, errno, () -> view.flushed(asked)), slot);
         } else {
             target.read(
                     offset,

@@ -7,8 +7,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Judges what two nodes do to their guests' data, by what the guests were told and by what the disks
- * hold: I10 to I13. It trusts no record, but where it judges that one was not obeyed.
+ * Judges what two nodes do to their guests' data, by what the guests were told and by what the
+ * disks hold: I10 to I13. It trusts no record, but where it judges that one was not obeyed.
  */
 final class LivesJudge {
     private LivesJudge() {}
@@ -96,7 +96,10 @@ final class LivesJudge {
         if (node.acknowledged() > 0) {
             throw broken(
                     "I10",
-                    node.acknowledged() + " acknowledged writes of " + node + " are undone by a meeting");
+                    node.acknowledged()
+                            + " acknowledged writes of "
+                            + node
+                            + " are undone by a meeting");
         }
         final boolean isSame = node.isLinkedBefore(primary);
         node.reached()

@@ -32,7 +32,11 @@ final class LivesNode {
 
     /** With what a process is started. */
     record Arguments(
-            boolean isPrimary, Word word, boolean hasOtherDisk, boolean isSmall, FullLogPolicy log) {
+            boolean isPrimary,
+            Word word,
+            boolean hasOtherDisk,
+            boolean isSmall,
+            FullLogPolicy log) {
         static final Arguments SECONDARY =
                 new Arguments(false, Word.NONE, false, false, FullLogPolicy.BLOCK);
 
@@ -346,8 +350,7 @@ final class LivesNode {
                 disk.view().restart(disk.medium().durable());
             }
         }
-        final boolean isLeft =
-                record().filter(found -> !found.leftSession().isNone()).isPresent();
+        final boolean isLeft = record().filter(found -> !found.leftSession().isNone()).isPresent();
         for (final LivesDisk disk : disks) {
             disk.tap().forget();
             if (isLeft && disk.view() == null) {

@@ -55,8 +55,7 @@ abstract class LivesProcess {
     }
 
     /** Opens its group; on its loop. */
-    final void open(
-            final SimulatedLoop own, final Self opened, final LivesNode.Arguments arguments)
+    final void open(final SimulatedLoop own, final Self opened, final LivesNode.Arguments arguments)
             throws IOException {
         loop = own;
         self = opened;
@@ -117,7 +116,14 @@ abstract class LivesProcess {
      */
     final void stop(final Runnable whenStopped) {
         guest().ifPresent(LivesGuest::rest);
-        loop.execute(() -> leave(() -> self.node().close().whenComplete((done, thrown) -> flush(whenStopped))));
+        loop.execute(
+                () ->
+                        leave(
+                                () ->
+                                        self.node()
+                                                .close()
+                                                .whenComplete(
+                                                        (done, thrown) -> flush(whenStopped))));
     }
 
     private void flush(final Runnable whenFlushed) {

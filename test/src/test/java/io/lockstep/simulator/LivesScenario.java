@@ -3,19 +3,17 @@ package io.lockstep.simulator;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
-import io.lockstep.engine.primary.FullLogPolicy;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.BooleanSupplier;
 
 /**
  * Two hosts and a pair on them, through several lives: processes and hosts die at any moment, come
- * back with the same and with other arguments, are parted, promoted, put back from copies; and those
- * who run them do what they are told to do, and what they should not. {@link LivesJudge} looks at
- * what comes of it. Where nothing stands in the way a node must get to serve, and a pair to
- * replicate: to refuse everything is no answer.
+ * back with the same and with other arguments, are parted, promoted, put back from copies; and
+ * those who run them do what they are told to do, and what they should not. {@link LivesJudge}
+ * looks at what comes of it. Where nothing stands in the way a node must get to serve, and a pair
+ * to replicate: to refuse everything is no answer.
  *
  * <p>A pair that differs is refused today, and repaired by hand ({@link #repair}): where it is to
  * heal by itself, that is the place to expect it.
@@ -233,7 +231,9 @@ final class LivesScenario implements AutoCloseable {
                                                     .ifPresent(
                                                             primary ->
                                                                     primary.loop()
-                                                                            .execute(primary::checkpoint))));
+                                                                            .execute(
+                                                                                    primary
+                                                                                            ::checkpoint))));
         }
     }
 
@@ -244,9 +244,7 @@ final class LivesScenario implements AutoCloseable {
     }
 
     private LivesNode.Arguments usual(final LivesNode node) {
-        return node == lead
-                ? LivesNode.Arguments.primary(word)
-                : LivesNode.Arguments.SECONDARY;
+        return node == lead ? LivesNode.Arguments.primary(word) : LivesNode.Arguments.SECONDARY;
     }
 
     private void startAsUsual(final LivesNode node) {
@@ -408,9 +406,7 @@ final class LivesScenario implements AutoCloseable {
                     SOON,
                     () ->
                             isServing(node)
-                                    || node.primary()
-                                            .filter(LivesPrimary::isRefused)
-                                            .isPresent());
+                                    || node.primary().filter(LivesPrimary::isRefused).isPresent());
         }
     }
 
@@ -485,8 +481,7 @@ final class LivesScenario implements AutoCloseable {
                                 primary.loop()
                                         .execute(() -> primary.stopReplication(dice.chance(0.5))));
         node.secondary()
-                .ifPresent(
-                        secondary -> secondary.loop().execute(secondary::stopReplication));
+                .ifPresent(secondary -> secondary.loop().execute(secondary::stopReplication));
     }
 
     /**
@@ -525,8 +520,7 @@ final class LivesScenario implements AutoCloseable {
             part();
         }
         lead = source;
-        final boolean isRefused =
-                start(source.peer(), LivesNode.Arguments.SECONDARY).isPresent();
+        final boolean isRefused = start(source.peer(), LivesNode.Arguments.SECONDARY).isPresent();
         start(source, LivesNode.Arguments.primary(Word.AT_FIRST));
         if (!isRefused) {
             expectLinked("a pair that was made anew replicates");
@@ -553,7 +547,10 @@ final class LivesScenario implements AutoCloseable {
         final LivesNode secondary = lead.peer();
         secondary.kill();
         final Copy old =
-                new Copy(secondary, secondary.copyDisks(), new SimulatedState(secondary.state(), "old"));
+                new Copy(
+                        secondary,
+                        secondary.copyDisks(),
+                        new SimulatedState(secondary.state(), "old"));
         start(secondary, LivesNode.Arguments.SECONDARY);
         work();
         simulation.runFor(dice.between(0, 2 * Simulation.SECOND));
@@ -611,7 +608,9 @@ final class LivesScenario implements AutoCloseable {
     private boolean compare() {
         final LivesNode secondary = lead.peer();
         if (isParted
-                || lead.primary().filter(primary -> primary.isLinked() && primary.isRunning()).isEmpty()
+                || lead.primary()
+                        .filter(primary -> primary.isLinked() && primary.isRunning())
+                        .isEmpty()
                 || secondary
                         .secondary()
                         .filter(other -> other.isLinked() && !other.isAsked())
@@ -640,9 +639,7 @@ final class LivesScenario implements AutoCloseable {
         simulation.runUntil(
                 what,
                 LATER,
-                () ->
-                        nodes.stream()
-                                .allMatch(node -> node.isUp() && node.process().isLinked()));
+                () -> nodes.stream().allMatch(node -> node.isUp() && node.process().isLinked()));
     }
 
     private void settle() {

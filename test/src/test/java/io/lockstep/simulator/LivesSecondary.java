@@ -59,9 +59,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         final NbdServer server =
                 new NbdServer(loop(), streams, new ConnectionLimit(CONNECTIONS_MAX), this);
         node().host().onStop(server::abort);
-        loop().listen(
-                        node().endpoint(),
-                        connection -> connection.open(loop(), server::connect));
+        loop().listen(node().endpoint(), connection -> connection.open(loop(), server::connect));
     }
 
     private void hear(final GroupEvents.Event event, final long epoch) {

@@ -5,9 +5,9 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /**
- * Where the copies of a record lie: the seam between {@link StateFile}, which knows what counts, and
- * storage. Behind it stand files, and the simulator's, which dies in the midst of a write. Blocking;
- * one thread's.
+ * Where the copies of a record lie: the seam between {@link StateFile}, which knows what counts,
+ * and storage. Behind it stand files, and the simulator's, which dies in the midst of a write.
+ * Blocking; one thread's.
  */
 public interface CopyStorage {
     /** Copies of a record. */

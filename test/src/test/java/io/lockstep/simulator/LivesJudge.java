@@ -71,6 +71,11 @@ final class LivesJudge {
         final boolean isKnown =
                 primary.isLinked()
                         || primary.node()
+                                .peer()
+                                .secondary()
+                                .filter(LivesSecondary::isLinked)
+                                .isPresent() // told before status says so
+                        || primary.node()
                                 .state()
                                 .durableRecord()
                                 .filter(record -> record.standing() == Standing.ALONE)

@@ -324,17 +324,14 @@ final class LivesScenario implements AutoCloseable {
         }
         final boolean isBesideLiving = isBesideLiving(node);
         final boolean mustBeTaken = !isForced && mayTakeOver(node);
-        final Optional<Boolean>[] answer = newAnswer();
+        final List<Boolean> answer = new ArrayList<>();
         secondary
                 .loop()
                 .execute(
-                        () ->
-                                secondary
-                                        .failOver(isForced, isBesideLiving)
-                                        .thenAccept(done -> answer[0] = Optional.of(done)));
+                        () -> secondary.failOver(isForced, isBesideLiving).thenAccept(answer::add));
         if (mustBeTaken) {
-            simulation.runUntil("a failover is answered", SOON, () -> answer[0].isPresent());
-            if (!answer[0].get()) {
+            simulation.runUntil("a failover is answered", SOON, () -> !answer.isEmpty());
+            if (!answer.getFirst()) {
                 throw new AssertionError(node + " has a checkpoint, and does not take over");
             }
         }
@@ -365,11 +362,6 @@ final class LivesScenario implements AutoCloseable {
             }
             default -> node.kill();
         }
-    }
-
-    @SuppressWarnings("unchecked")
-    private static Optional<Boolean>[] newAnswer() {
-        return new Optional[] {Optional.empty()};
     }
 
     private boolean isBesideLiving(final LivesNode node) {

@@ -257,7 +257,7 @@ final class LivesNode {
         if (process == null) {
             host.kill();
             state.kill();
-            simulation.trace(host.name(), "refused: " + refusal[0], 0, 0);
+            simulation.trace(host.name(), "refuses", 0, 0);
             reached.note(refusal[0]);
         } else {
             process.onOpened();

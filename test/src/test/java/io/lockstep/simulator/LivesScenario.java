@@ -183,7 +183,7 @@ final class LivesScenario implements AutoCloseable {
             duplicate(one);
         } else if (choice < 93) {
             changeRoles();
-        } else if (choice < 94) {
+        } else if (choice < 95) {
             handOver();
         } else if (choice < 97) {
             one.state().failing(dice.oneOf(0.3, 1.0));
@@ -577,7 +577,9 @@ final class LivesScenario implements AutoCloseable {
 
     /** Somebody has the primary go on alone, and makes the secondary one all the same. */
     private void handOver() {
-        lead.primary().flatMap(LivesProcess::guest).ifPresent(LivesGuest::rest);
+        if (!compare()) {
+            return;
+        }
         stopReplication(lead);
         simulation.runFor(Simulation.SECOND);
         failOver(lead.peer(), true);

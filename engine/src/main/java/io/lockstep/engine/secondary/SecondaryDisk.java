@@ -146,7 +146,9 @@ final class SecondaryDisk
 
     @Override
     public void onDrained() {
-        page.seal(index, stream.openEpoch() - 1);
+        if (group.hasBuffers()) {
+            page.seal(index, stream.openEpoch() - 1);
+        }
         runAll(onDrained);
     }
 
@@ -410,7 +412,9 @@ final class SecondaryDisk
 
     /** Whether failover, too, leads to what is in the disk, and nobody has written meanwhile. */
     private boolean isUntouched(final long writeCount) {
-        return stream.isQuiet() && stream.writeCount() == writeCount && buffers.hiddenUsed() == 0;
+        return stream.isQuiet()
+                && stream.writeCount() == writeCount
+                && (!group.hasBuffers() || buffers.hiddenUsed() == 0);
     }
 
     /** The primary's connection. */

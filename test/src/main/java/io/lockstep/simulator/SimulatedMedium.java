@@ -178,12 +178,24 @@ public final class SimulatedMedium {
         flush(completionMark());
     }
 
+    /** Somebody copies another medium of the same length here, durably, at no time. */
+    public void takeFrom(final SimulatedMedium other) {
+        changes.clear();
+        current = new DiskImage(other.current);
+        durable = new DiskImage(other.current);
+    }
+
     /**
      * Has something done whenever an operation is submitted, before it has any effect: in the midst
      * of what its owner does.
      */
     public void onSubmit(final Runnable action) {
         submitAction = action;
+    }
+
+    /** Whether a crash now would leave all of it. */
+    public boolean isFlushed() {
+        return changes.isEmpty();
     }
 
     /** Counts what has changed the medium. */

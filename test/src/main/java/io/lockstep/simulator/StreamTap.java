@@ -35,6 +35,16 @@ public final class StreamTap {
         sealed.put(0L, content.clone());
     }
 
+    /** Another stream begins, over a disk that has this content; epochs are numbered on. */
+    public void restart(final byte[] begin) {
+        System.arraycopy(begin, 0, content, 0, content.length);
+    }
+
+    /** What was sealed is lost, and may be sealed again. */
+    public void forget() {
+        sealed.clear();
+    }
+
     /** The content at the end of an epoch; null where the stream has not ended it. */
     public byte[] sealed(final long epoch) {
         return sealed.get(epoch);

@@ -22,6 +22,7 @@ enum Tool {
     NBD_CLIENT("nbd-client", "nbd-client"),
     NBD_SERVER("nbd-server", "nbd-server"),
     NBDCOPY("nbdcopy", "libnbd-bin"),
+    NBDFUSE("nbdfuse", "libnbd-bin"),
     NBDINFO("nbdinfo", "libnbd-bin"),
     NBDKIT("nbdkit", "nbdkit"),
     /** A Python that has libnbd's module, which not every Python on a machine has. */

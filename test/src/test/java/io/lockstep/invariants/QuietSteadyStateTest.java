@@ -14,6 +14,7 @@ import io.lockstep.engine.server.ServerEvents;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -41,6 +42,15 @@ final class QuietSteadyStateTest {
      */
     private static final long ALLOCATED_MAX = 80_000;
 
+    /**
+     * Of one request of a disk on a device, whose loop may have left a thread, and handed calls to
+     * helpers meanwhile: there is no room for an object in every fourth.
+     */
+    private static final long ALLOCATED_MAX_ON_DEVICE = 4;
+
+    /** Mostly on a device. */
+    @TempDir private Path temporary;
+
     /** In memory where that can be had: there long payloads have a way of their own. */
     private MemoryFolder folder;
 
@@ -59,21 +69,25 @@ final class QuietSteadyStateTest {
     @ParameterizedTest
     @Timeout(value = 5, unit = TimeUnit.MINUTES)
     @CsvSource({
-        "unix, 4,    16, 4, 1_000_000",
-        "unix, 64,   16, 1, 40_000",
-        "unix, 1024, 4,  1, 5_000",
-        "tcp,  64,   16, 1, 40_000",
-        "tcp,  1024, 4,  1, 5_000"
+        "unix, 4,    16, 4, 1_000_000, true",
+        "unix, 4,    16, 1, 300_000,   false",
+        "unix, 64,   16, 1, 40_000,    true",
+        "unix, 1024, 4,  1, 5_000,     true",
+        "tcp,  64,   16, 1, 40_000,    true",
+        "tcp,  1024, 4,  1, 5_000,     true"
     })
     void writesAndReadsAllocateNothing(
             final String transport,
             final int kibibytes,
             final int depth,
             final int connections,
-            final String requests)
+            final String requests,
+            final boolean inMemory)
             throws IOException, InterruptedException {
         final long count = Long.parseLong(requests.replace("_", ""));
-        final Path image = folder.path().resolve("image");
+        final Path image = (inMemory ? folder.path() : temporary).resolve("image");
+        final long allocatedMax =
+                inMemory ? ALLOCATED_MAX * connections : ALLOCATED_MAX_ON_DEVICE * count;
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
             file.setLength(DISK_LENGTH);
         }
@@ -103,9 +117,7 @@ final class QuietSteadyStateTest {
                 System.out.printf(
                         "%d %s of %d KiB (%s) allocated %d bytes in the server's loops%n",
                         count, write ? "writes" : "reads", kibibytes, transport, allocated);
-                assertTrue(
-                        allocated < ALLOCATED_MAX * connections,
-                        () -> allocated + " bytes were allocated");
+                assertTrue(allocated < allocatedMax, () -> allocated + " bytes were allocated");
             }
         }
         assertTrue(problems.isEmpty(), problems::toString);

@@ -2,6 +2,7 @@ package io.lockstep.simulator;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -18,6 +19,8 @@ import java.util.stream.Stream;
 final class BufferDirectories implements AutoCloseable {
     private static final Path MEMORY = Path.of("/dev/shm");
     private static final int PAGE = 4096;
+    private static final int PIECE = 64 << 10;
+    private static final MemorySegment ZEROES = MemorySegment.ofArray(new byte[PAGE]);
 
     private final Path top;
     private int count;
@@ -40,11 +43,20 @@ final class BufferDirectories implements AutoCloseable {
 
     /** A copy of one as it is at this instant. */
     Path copy(final Path directory) {
+        return copy(directory, 0, null);
+    }
+
+    /** What the loss of power leaves of one that lies on a disk: some of its pages. */
+    Path afterCrash(final Path directory, final Dice dice) {
+        return copy(directory, dice.oneOf(0.02, 0.3), dice);
+    }
+
+    private Path copy(final Path directory, final double lost, final Dice dice) {
         final Path copy = fresh();
         try (Stream<Path> files = Files.list(directory)) {
             Files.createDirectory(copy);
-            for (final Path file : files.toList()) {
-                copyFile(file, copy.resolve(file.getFileName()));
+            for (final Path file : files.sorted().toList()) {
+                copyFile(file, copy.resolve(file.getFileName()), lost, dice);
             }
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
@@ -53,30 +65,34 @@ final class BufferDirectories implements AutoCloseable {
     }
 
     /** Page by page: what is sparse stays sparse. */
-    private static void copyFile(final Path from, final Path to) throws IOException {
+    private static void copyFile(final Path from, final Path to, final double lost, final Dice dice)
+            throws IOException {
         try (FileChannel source = FileChannel.open(from, StandardOpenOption.READ);
                 FileChannel target =
                         FileChannel.open(
                                 to, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
-            final ByteBuffer bytes = ByteBuffer.allocate((int) source.size());
-            while (bytes.hasRemaining() && source.read(bytes) >= 0) {}
-            final int length = bytes.position();
-            for (int at = 0; at < length; at += PAGE) {
-                final int end = Math.min(at + PAGE, length);
-                if (end == length || !isZero(bytes.array(), at, end)) {
-                    target.write(ByteBuffer.wrap(bytes.array(), at, end - at), at);
+            final ByteBuffer bytes = ByteBuffer.allocateDirect(PIECE);
+            final MemorySegment memory = MemorySegment.ofBuffer(bytes);
+            final long length = source.size();
+            for (long piece = 0; piece < length; piece += PIECE) {
+                bytes.clear();
+                while (bytes.hasRemaining() && source.read(bytes, piece + bytes.position()) > 0) {}
+                final int end = bytes.position();
+                for (int at = 0; at < end; at += PAGE) {
+                    final int count = Math.min(PAGE, end - at);
+                    if (lost > 0 && dice.chance(lost)) {
+                        memory.asSlice(at, count).fill((byte) 0);
+                    }
+                    if (piece + at + count == length || !isZero(memory, at, count)) {
+                        target.write(bytes.slice(at, count), piece + at);
+                    }
                 }
             }
         }
     }
 
-    private static boolean isZero(final byte[] bytes, final int from, final int end) {
-        for (int i = from; i < end; i++) {
-            if (bytes[i] != 0) {
-                return false;
-            }
-        }
-        return true;
+    private static boolean isZero(final MemorySegment memory, final int from, final int count) {
+        return MemorySegment.mismatch(memory, from, from + count, ZEROES, 0, count) < 0;
     }
 
     /** Removes them all. */

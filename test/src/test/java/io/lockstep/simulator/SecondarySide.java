@@ -1,7 +1,6 @@
 package io.lockstep.simulator;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.loop.Endpoint;
@@ -9,14 +8,12 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.server.ConnectionLimit;
-import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -124,7 +121,7 @@ final class SecondarySide implements ServerEvents {
             }
             final List<ServedExport> stream = new ArrayList<>();
             for (int i = 0; i < disks.size(); i++) {
-                stream.add(tap(group.streamExports().get(i), disks.get(i).tap()));
+                stream.add(TappedControl.export(group.streamExports().get(i), disks.get(i).tap()));
             }
             listeners = List.of(serveOneByOne(stream), serve(GUEST, group.guestExports()));
         } catch (final IOException e) {
@@ -153,15 +150,6 @@ final class SecondarySide implements ServerEvents {
         final SimulatedLoop own = loop;
         host.onStop(server::abort);
         return own.listen(endpoint, connection -> connection.open(own, server::connect));
-    }
-
-    private static ServedExport tap(final ServedExport served, final StreamTap tap) {
-        return new ServedExport(
-                served.export(),
-                tap.on(served.disk()),
-                new TappedControl(served.control(), tap),
-                served.policy(),
-                served.counters());
     }
 
     /** {@code kill -9}: what is in the mapped files at this instant is there for the next one. */
@@ -346,56 +334,4 @@ final class SecondarySide implements ServerEvents {
 
     @Override
     public void onClientProblem(final String peer, final String sentence) {}
-
-    /** Listens to the seals. */
-    private record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpace {
-        @Override
-        public void read(
-                final long offset,
-                final int length,
-                final MemorySegment into,
-                final long position,
-                final Disk.Completion completion,
-                final long token) {
-            control.read(offset, length, into, position, completion, token);
-        }
-
-        @Override
-        public void write(
-                final Client client,
-                final int offset,
-                final int length,
-                final MemorySegment from,
-                final long position,
-                final Disk.Completion completion,
-                final long token) {
-            if (length == ControlRecord.LENGTH
-                    && ControlRecord.isValid(from, position)
-                    && ControlRecord.kind(from, position) == ControlRecord.SEAL
-                    && control.mayChange(client)) {
-                tap.seal(ControlRecord.epoch(from, position));
-            }
-            control.write(client, offset, length, from, position, completion, token);
-        }
-
-        @Override
-        public String reason() {
-            return control.reason();
-        }
-
-        @Override
-        public boolean mayChange(final Client client) {
-            return control.mayChange(client);
-        }
-
-        @Override
-        public String refusal() {
-            return control.refusal();
-        }
-
-        @Override
-        public void onGone(final Client client) {
-            control.onGone(client);
-        }
-    }
 }

@@ -45,6 +45,7 @@ public final class DiskFile implements AutoCloseable {
     /** As much from the front as was there whenever somebody looked. */
     private final AtomicLong wholeLength;
 
+    private final DevicePace pace = new DevicePace();
     private final boolean hasName;
     private final AtomicBoolean isNameLost = new AtomicBoolean();
     private volatile Consumer<String> onChange = sentence -> {};
@@ -178,6 +179,11 @@ public final class DiskFile implements AutoCloseable {
         return rotational;
     }
 
+    /** Whether its calls return at once, for all loops that use it. */
+    DevicePace pace() {
+        return pace;
+    }
+
     AtomicInteger holeGeneration() {
         return holeGeneration;
     }
@@ -201,8 +207,8 @@ public final class DiskFile implements AutoCloseable {
         long done = 0;
         while (done < length) {
             final long count = Posix.pwrite(fd, address + done, length - done, offset + done);
-            if (count < 0) {
-                return (int) -count;
+            if (count <= 0) {
+                return count == 0 ? Errno.EIO : (int) -count; // 0 would never come to an end
             }
             done += count;
         }
@@ -255,10 +261,12 @@ public final class DiskFile implements AutoCloseable {
                 throw failure("it is neither a regular file nor a block device");
             }
             blockDevice = type == MODE_BLOCK_DEVICE;
-            fd =
-                    Posix.open(
-                            path.toString(),
-                            (readOnly ? Posix.O_RDONLY : Posix.O_RDWR) | Posix.O_CLOEXEC);
+            final int flags = (readOnly ? Posix.O_RDONLY : Posix.O_RDWR) | Posix.O_CLOEXEC;
+            // To keep when it was read last is a write, for which a read that must not wait does.
+            fd = Posix.open(path.toString(), flags | Posix.O_NOATIME);
+            if (fd == -Errno.EPERM) { // it is another user's
+                fd = Posix.open(path.toString(), flags);
+            }
             if (fd < 0) {
                 throw openFailure(-fd);
             }

@@ -1,5 +1,6 @@
 package io.lockstep.engine.disk;
 
+import io.lockstep.engine.loop.DeviceCall;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
@@ -16,11 +17,14 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * A disk on a file or a block device, as one loop uses it.
  *
- * <p>What the page cache or memory can answer is done on the loop, in the call that submits it: one
- * {@code pread} or {@code pwrite} straight between the file and the caller's memory. What can wait
- * for a device goes to a helper thread: a read that {@code RWF_NOWAIT} says would wait, flushes,
- * and changes of allocation outside memory-backed file systems. Either way the completion is
- * delivered by {@link #poll}, which the loop is made to call when a helper is done.
+ * <p>What memory can answer is done on the loop, in the call that submits it: one {@code pread} or
+ * {@code pwrite} straight between the file and the caller's memory. So is a read that {@code
+ * RWF_NOWAIT} says does not wait. A write outside of memory, which the page cache usually takes at
+ * once and sometimes not for as long as a device likes, and the question for holes are {@link
+ * DeviceCall}s of the loop; while such calls were seen to stand still ({@link DevicePace}), helper
+ * threads make them. These make the calls, too, that usually wait: reads of what is not in memory,
+ * flushes, and changes of allocation. The completion is delivered by {@link #poll}, which the loop
+ * is made to call.
  *
  * <p>Allocates nothing in steady state. Source: {@code preadv2(2)}, {@code fallocate(2)}, {@code
  * lseek(2)}.
@@ -62,12 +66,16 @@ public final class FileDisk implements Disk, AutoCloseable {
     /** One {@code struct iovec} for reads that must not wait. */
     private final MemorySegment iovec = Arena.ofAuto().allocate(16, 8);
 
-    /** A range known to hold data, so that reads of it need not ask for holes. */
-    private long dataStart;
+    /** What is known to hold data, so that reads of it need not ask for holes. */
+    private final KnownData known;
 
-    private long dataEnd;
-    private int dataGeneration;
+    private final DevicePace pace;
     private int unknownWrites;
+
+    /** The next write is to look whether the file was cut, or has lost its name. */
+    private boolean isLookDue;
+
+    private boolean isNameDue;
 
     /** The loop's view of an open file. */
     public FileDisk(final DiskFile file, final IoLoop loop, final HelperThreads helpers) {
@@ -77,7 +85,9 @@ public final class FileDisk implements Disk, AutoCloseable {
         this.helpers = helpers;
         windows = new FileWindows(file);
         space = new FileSpace(file);
-        learnWhole();
+        pace = file.pace();
+        known = new KnownData(file);
+        known.learnWhole();
     }
 
     /**
@@ -127,7 +137,7 @@ public final class FileDisk implements Disk, AutoCloseable {
         if (file.isMemoryBacked()) {
             final int errno =
                     windows.read(
-                            offset, length, isKnownData(offset, offset + length), memory, position);
+                            offset, length, known.has(offset, offset + length), memory, position);
             completed.add(
                     completion,
                     token,
@@ -160,7 +170,17 @@ public final class FileDisk implements Disk, AutoCloseable {
             completed.add(completion, token, Errno.ENXIO);
             return;
         }
-        final boolean isData = isKnownData(offset, offset + length) || hasFilled();
+        if (!file.isMemoryBacked()) {
+            final Operation operation = operation(Kind.WRITE, offset, length, completion, token);
+            operation.address = memory.address() + position;
+            operation.looks = isLookDue;
+            operation.looksForName = isNameDue;
+            isLookDue = false;
+            isNameDue = false;
+            call(operation);
+            return;
+        }
+        final boolean isData = known.has(offset, offset + length) || hasFilled();
         final int errno = windows.write(offset, length, isData, memory, position);
         completed.add(
                 completion,
@@ -199,8 +219,7 @@ public final class FileDisk implements Disk, AutoCloseable {
     public void prefetch(
             final long offset, final long length, final Completion completion, final long token) {
         assert isWithin(offset, length);
-        Posix.fadvise(fd, offset, length, Posix.POSIX_FADV_WILLNEED);
-        completed.add(completion, token, 0);
+        executeUnlessMemory(operation(Kind.PREFETCH, offset, length, completion, token));
     }
 
     @Override
@@ -212,14 +231,27 @@ public final class FileDisk implements Disk, AutoCloseable {
             final long token) {
         assert isWithin(offset, length);
         into.clear();
-        completed.add(completion, token, findExtents(offset, offset + length, into));
+        final long end = offset + length;
+        if (length == 0 || isLost(end)) {
+            completed.add(completion, token, length == 0 ? 0 : Errno.ENXIO);
+        } else if (isData(offset, length)) {
+            into.add(length, ExtentList.DATA);
+            completed.add(completion, token, 0);
+        } else if (file.isMemoryBacked()) {
+            completed.add(completion, token, known.findExtents(offset, end, into));
+        } else {
+            final Operation operation = operation(Kind.EXTENTS, offset, length, completion, token);
+            operation.into = into;
+            operation.found.take(known);
+            call(operation);
+        }
     }
 
     @Override
     public IoBuffer window(final long offset, final int length) {
         return isLost(offset + length)
                 ? null
-                : windows.find(offset, length, isKnownData(offset, offset + length));
+                : windows.find(offset, length, known.has(offset, offset + length));
     }
 
     @Override
@@ -278,10 +310,19 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     private void executeUnlessMemory(final Operation operation) {
         if (file.isMemoryBacked()) {
-            operation.execute();
+            operation.make();
             complete(operation);
         } else {
             helpers.execute(operation);
+        }
+    }
+
+    /** For a call that rarely waits. */
+    private void call(final Operation operation) {
+        if (pace.isSlow()) {
+            helpers.execute(operation);
+        } else {
+            loop.call(operation);
         }
     }
 
@@ -302,7 +343,10 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     private void complete(final Operation operation) {
         if (operation.kind == Kind.ZERO || operation.kind == Kind.DISCARD) {
-            forgetData(operation.offset, operation.offset + operation.length);
+            known.forget(operation.offset, operation.offset + operation.length);
+        } else if (operation.kind == Kind.EXTENTS) {
+            known.take(operation.found);
+            operation.into = null;
         }
         completed.add(operation.completion, operation.token, operation.errno);
         operation.completion = null;
@@ -319,12 +363,13 @@ public final class FileDisk implements Disk, AutoCloseable {
     /**
      * To be called before a change: what is lost must not be made zero by a write behind it, which
      * would make the file long again. To look costs a system call: it is done when changes begin,
-     * and then now and then while they go on.
+     * and then now and then while they go on. Outside of memory that call may wait for whoever
+     * changes the file, and is made together with the next write.
      */
     private void watch() {
         if (!isWatching) {
             isWatching = true;
-            file.look();
+            look(false);
             loop.schedule(WATCH_NANOS, watchTask);
         }
         hasChanged = true;
@@ -334,10 +379,7 @@ public final class FileDisk implements Disk, AutoCloseable {
         if (isClosed) {
             return;
         }
-        file.look();
-        if (++watchCount % WATCHES_PER_NAME == 0) {
-            file.lookForName();
-        }
+        look(++watchCount % WATCHES_PER_NAME == 0);
         isWatching = hasChanged;
         hasChanged = false;
         if (isWatching) {
@@ -345,62 +387,27 @@ public final class FileDisk implements Disk, AutoCloseable {
         }
     }
 
+    private void look(final boolean forName) {
+        if (!file.isMemoryBacked()) {
+            isLookDue = true;
+            isNameDue |= forName;
+            return;
+        }
+        file.look();
+        if (forName) {
+            file.lookForName();
+        }
+    }
+
     private boolean isWithin(final long offset, final long length) {
         return offset >= 0 && length >= 0 && offset <= file.length() - length;
     }
 
-    private int findExtents(final long start, final long end, final ExtentList into) {
-        if (start == end) {
-            return 0;
-        }
-        if (isLost(end)) {
-            return Errno.ENXIO;
-        }
-        final boolean isData =
-                file.isBlockDevice()
-                        || isKnownData(start, end)
-                        || windows.find(start, end - start, false) != null;
-        if (isData) {
-            into.add(end - start, ExtentList.DATA);
-            return 0;
-        }
-        long at = start;
-        while (at < end) {
-            if (!isKnownData(at, at + 1)) {
-                final long data = Posix.lseek(fd, at, Posix.SEEK_DATA);
-                if (data < 0 && data != -Errno.ENXIO) {
-                    return (int) -data;
-                }
-                if (data < 0 && file.look() < end) {
-                    return Errno.ENXIO; // no hole: there is nothing any more
-                }
-                final long holeEnd =
-                        data < 0 ? end : Math.min(data, end); // ENXIO: a hole up to the end
-                if (holeEnd > at) {
-                    if (!into.add(holeEnd - at, ExtentList.HOLE)) {
-                        return 0;
-                    }
-                    at = holeEnd;
-                    continue;
-                }
-                final int errno = learnData(at);
-                if (errno != 0) {
-                    return errno;
-                }
-            }
-            final long runEnd = Math.min(dataEnd, end);
-            if (!into.add(runEnd - at, ExtentList.DATA)) {
-                return 0;
-            }
-            at = runEnd;
-        }
-        return 0;
-    }
-
-    private boolean isKnownData(final long start, final long end) {
-        return start >= dataStart
-                && end <= dataEnd
-                && dataGeneration == file.holeGeneration().get();
+    /** Whether a range is known to have no hole, or is in memory. */
+    private boolean isData(final long offset, final long length) {
+        return file.isBlockDevice()
+                || known.has(offset, offset + length)
+                || windows.find(offset, length, false) != null;
     }
 
     /**
@@ -408,95 +415,116 @@ public final class FileDisk implements Disk, AutoCloseable {
      * and then: it costs a system call, and some objects.
      */
     private boolean hasFilled() {
-        return file.isMemoryBacked() && ++unknownWrites % FILLED_CHECK_WRITES == 0 && learnWhole();
-    }
-
-    /**
-     * Keeps that a file has no hole, where that is so: none need be asked for until one is made.
-     */
-    private boolean learnWhole() {
-        final int generation = file.holeGeneration().get();
-        final boolean isWhole =
-                Posix.allocatedLength(fd) >= file.length()
-                        && Posix.lseek(fd, 0, Posix.SEEK_END) == file.length();
-        if (!isWhole) {
-            return false;
-        }
-        dataStart = 0;
-        dataEnd = file.length();
-        dataGeneration = generation;
-        return true;
-    }
-
-    /**
-     * Finds the end of the data around an offset that has some, and keeps it: asking is dear where
-     * a long range is walked page by page, as tmpfs does. What is known may be out of date in one
-     * direction only: it may call data what others have punched since, which is never wrong.
-     */
-    private int learnData(final long offset) {
-        final int generation = file.holeGeneration().get();
-        final long hole = Posix.lseek(fd, offset, Posix.SEEK_HOLE);
-        if (hole < 0) {
-            return (int) -hole;
-        }
-        dataStart = offset;
-        // A hole punched between the two calls makes no progress: call one byte data, and look
-        // again.
-        dataEnd = Math.max(hole, offset + 1);
-        dataGeneration = generation;
-        return 0;
-    }
-
-    /** Takes a range that may now be a hole out of what is known, and lets the other loops know. */
-    private void forgetData(final long start, final long end) {
-        final int generation = file.holeGeneration().incrementAndGet();
-        if (dataGeneration == generation - 1) {
-            dataGeneration = generation;
-        }
-        if (start < dataEnd && end > dataStart) {
-            if (start - dataStart > dataEnd - end) {
-                dataEnd = start;
-            } else {
-                dataStart = end;
-            }
-        }
+        return file.isMemoryBacked()
+                && ++unknownWrites % FILLED_CHECK_WRITES == 0
+                && known.learnWhole();
     }
 
     private enum Kind {
         READ,
+        WRITE,
         ZERO,
         DISCARD,
-        FLUSH
+        FLUSH,
+        PREFETCH,
+        EXTENTS
     }
 
     /** An operation that a helper may run; used again and again. */
-    private final class Operation implements Runnable {
+    private final class Operation implements Runnable, DeviceCall {
+        private static final int NO_PLACE = -1;
+
         private Kind kind = Kind.READ;
         private long offset;
         private long length;
         private long address;
         private int flags;
+        private boolean looks;
+        private boolean looksForName;
+        private ExtentList into;
+
+        /** What was known when it began, and what it learned. */
+        private final KnownData found = new KnownData(file);
+
         private Completion completion;
         private long token;
         private int errno;
 
+        /** Its place among the calls under way that the loop has left. */
+        private int place = NO_PLACE;
+
+        /** On a helper thread. */
         @Override
         public void run() {
-            execute();
+            // Reads and flushes tell nothing of how long a write takes.
+            final boolean isTold = kind == Kind.WRITE || kind == Kind.EXTENTS;
+            final int helperPlace = isTold ? pace.begin(System.nanoTime()) : NO_PLACE;
+            try {
+                make();
+            } catch (final RuntimeException | Error e) {
+                loop.execute(() -> rethrow(e)); // it ends the process, for nobody could go on
+                return;
+            } finally {
+                if (isTold) {
+                    pace.end(helperPlace, System.nanoTime());
+                }
+            }
             finished.offer(this);
             if (pollScheduled.compareAndSet(false, true)) {
                 loop.execute(pollTask);
             }
         }
 
-        void execute() {
+        private static void rethrow(final Throwable thrown) {
+            throw new IllegalStateException("a call on a disk's file failed", thrown);
+        }
+
+        @Override
+        public void make() {
             errno =
                     switch (kind) {
                         case READ -> file.read(address, length, offset);
+                        case WRITE -> write();
                         case ZERO -> space.zero(offset, length, flags);
                         case DISCARD -> space.discard(offset, length);
                         case FLUSH -> file.flush();
+                        case PREFETCH -> prefetch();
+                        case EXTENTS -> found.findExtents(offset, offset + length, into);
                     };
+        }
+
+        private int write() {
+            if (looks) {
+                file.look();
+            }
+            if (looksForName) {
+                file.lookForName();
+            }
+            return isLost(offset + length) ? Errno.ENXIO : file.write(address, length, offset);
+        }
+
+        private int prefetch() {
+            Posix.fadvise(fd, offset, length, Posix.POSIX_FADV_WILLNEED);
+            return 0; // a hint
+        }
+
+        @Override
+        public void onMade() {
+            if (place != NO_PLACE) {
+                pace.returned(place, System.nanoTime());
+                place = NO_PLACE;
+            }
+            complete(this);
+            poll();
+        }
+
+        @Override
+        public void onLeft(final boolean isUnderWay) {
+            if (isUnderWay) {
+                place = pace.left(System.nanoTime());
+            } else {
+                helpers.execute(this);
+            }
         }
     }
 }

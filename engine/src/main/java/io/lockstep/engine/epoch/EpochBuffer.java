@@ -334,6 +334,15 @@ public final class EpochBuffer implements AutoCloseable {
         files.close();
     }
 
+    /**
+     * Removes the files of one that is not open, whatever they hold; none is well too.
+     *
+     * @throws IOException where that failed
+     */
+    public static void remove(final Path directory, final String name) throws IOException {
+        EpochFiles.remove(directory, name);
+    }
+
     /** Unmaps and removes the files. */
     public void delete() throws IOException {
         files.delete();

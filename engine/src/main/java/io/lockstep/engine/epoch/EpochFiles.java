@@ -14,8 +14,10 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 /**
  * The three files of an {@link EpochBuffer}, found as a process left them or made. What is there is
@@ -39,6 +41,9 @@ final class EpochFiles {
     private static final long AT_DISK_LENGTH = 8;
     private static final long COUNT = 0xffff_ffffL;
 
+    private static final String MAP = ".map";
+    private static final String ARENA = ".arena";
+    private static final String EXTENTS = ".extents";
     private static final int MAP_CHUNK = 64 << 10;
     private static final int ARENA_CHUNK = 1 << 20;
     private static final int EXTENTS_CHUNK = 64 << 10;
@@ -70,9 +75,9 @@ final class EpochFiles {
             final Path directory, final String name, final long diskLength, final long slots)
             throws IOException {
         final long blocks = (diskLength + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
-        final Path mapPath = directory.resolve(name + ".map");
-        final Path arenaPath = directory.resolve(name + ".arena");
-        final Path extentsPath = directory.resolve(name + ".extents");
+        final Path mapPath = directory.resolve(name + MAP);
+        final Path arenaPath = directory.resolve(name + ARENA);
+        final Path extentsPath = directory.resolve(name + EXTENTS);
         final long mapLength = whole(Math.max(1, blocks) * Long.BYTES, MAP_CHUNK);
         final long extentsLength = whole(HEADER_LENGTH + 2 * blocks * EXTENT_LENGTH, EXTENTS_CHUNK);
         final ByteBuffer header = requireHeader(extentsPath, diskLength);
@@ -231,6 +236,13 @@ final class EpochFiles {
             if (file != null) {
                 file.close();
             }
+        }
+    }
+
+    /** Removes them, whatever they hold, where they are. */
+    static void remove(final Path directory, final String name) throws IOException {
+        for (final String suffix : List.of(MAP, ARENA, EXTENTS)) {
+            Files.deleteIfExists(directory.resolve(name + suffix));
         }
     }
 

@@ -9,9 +9,12 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.zip.CRC32C;
 
@@ -107,6 +110,22 @@ public final class GroupPage implements AutoCloseable {
                 file.close();
             }
         }
+    }
+
+    /**
+     * Whether there is no page in a file, or one that was never made.
+     *
+     * @throws IOException where the file can't be read
+     */
+    public static boolean isBlank(final Path path) throws IOException {
+        if (!Files.exists(path)) {
+            return true;
+        }
+        final ByteBuffer magic = ByteBuffer.allocate(Long.BYTES);
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            while (magic.hasRemaining() && channel.read(magic, magic.position()) >= 0) {}
+        }
+        return magic.getLong(0) == 0;
     }
 
     /** Names and lengths, so that buffers of other disks are told from ours. */

@@ -73,6 +73,18 @@ public interface IoLoop {
     /** Runs an action soon, on the loop's thread, in the order of the calls. From any thread. */
     void execute(Runnable action);
 
+    /**
+     * Makes a call soon that may stand still, while no handler and no action is under way. If it
+     * does, the loop goes on without it. Calls begin in the order in which they were submitted.
+     */
+    default void call(final DeviceCall call) {
+        execute(
+                () -> {
+                    call.make();
+                    call.onMade();
+                });
+    }
+
     /** The loop's clock in nanoseconds; only differences mean something. From any thread. */
     long nanoTime();
 }

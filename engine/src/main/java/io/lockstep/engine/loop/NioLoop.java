@@ -3,10 +3,6 @@ package io.lockstep.engine.loop;
 import jdk.net.ExtendedSocketOptions;
 
 import org.agrona.ErrorHandler;
-import org.agrona.concurrent.Agent;
-import org.agrona.concurrent.AgentRunner;
-import org.agrona.concurrent.AgentTerminationException;
-import org.agrona.concurrent.NoOpIdleStrategy;
 import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
 
 import java.io.IOException;
@@ -15,22 +11,28 @@ import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
+import java.util.ArrayDeque;
 import java.util.Comparator;
 import java.util.PriorityQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * The loop over real sockets: an agent whose duty cycle runs tasks and timers that are due and then
- * the handlers of the sockets that are ready.
+ * The loop over real sockets: its duty cycle makes the calls that wait, runs tasks and timers that
+ * are due and then the handlers of the sockets that are ready.
+ *
+ * <p>It has one thread at a time, and another one when that stands still in a {@link DeviceCall}:
+ * between two actions nothing of the loop is on the thread's stack, so that whoever has the loop
+ * next goes on with it as it is ({@link CallGuard}).
  *
  * <p>When a cycle found nothing to do it goes on looking for a little while before it lets the
  * thread sleep in the selector: the next request of a client that waits for replies is then met
  * awake. Source: {@code java.nio.channels}, {@code epoll(7)}.
  */
-public final class NioLoop implements IoLoop, Agent, AutoCloseable {
+public final class NioLoop implements IoLoop, AutoCloseable {
     /** Loops of this process that are not asleep; they share its cores. */
     private static final AtomicInteger AWAKE = new AtomicInteger();
 
@@ -72,8 +74,15 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
             new MpscUnboundedAtomicArrayQueue<>(TASK_CHUNK);
     private final PriorityQueue<LoopTimer> timers =
             new PriorityQueue<>(Comparator.comparingLong(timer -> timer.deadline));
-    private final AgentRunner runner;
+    private final ArrayDeque<DeviceCall> calls = new ArrayDeque<>();
+    private final CallGuard guard = new CallGuard(this::startSuccessor);
+    private final CountDownLatch ended = new CountDownLatch(1);
 
+    /** The call that the loop is in, for whoever has it next. */
+    private DeviceCall present;
+
+    private int madeCalls;
+    private boolean isStarted;
     private int core = NO_CORE;
     private boolean staysOnCore;
     private volatile boolean sleeping;
@@ -96,19 +105,14 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         this.spinNanos = spinNanos;
         this.errorHandler = errorHandler;
         selector = Selector.open();
-        runner = new AgentRunner(NoOpIdleStrategy.INSTANCE, this::onAgentError, null, this);
-    }
-
-    /** The runner reports the loop's own end as well. */
-    private void onAgentError(final Throwable error) {
-        if (!(error instanceof AgentTerminationException)) {
-            errorHandler.onError(new IllegalStateException("loop " + name + " fails", error));
-        }
     }
 
     /** Starts the loop's thread, on whatever core is free. */
     public void start() {
-        AgentRunner.startOnThread(runner);
+        isStarted = true;
+        AWAKE.incrementAndGet();
+        CallWatch.add(guard);
+        new Thread(this::steer, name).start();
     }
 
     /**
@@ -125,17 +129,87 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         start();
     }
 
-    @Override
-    public String roleName() {
-        return name;
+    private void startSuccessor(final long turn) {
+        final Thread thread =
+                new Thread(
+                        () -> {
+                            if (guard.take(turn)) {
+                                takeOver();
+                            }
+                        },
+                        name);
+        thread.start();
     }
 
-    @Override
-    public int doWork() throws IOException {
-        if (stopping) {
-            throw new AgentTerminationException();
+    /** The thread before stands still in a call. */
+    private void takeOver() {
+        staysOnCore = false; // this thread was never held to a core
+        final DeviceCall left = present;
+        run(() -> left.onLeft(true));
+        for (int waiting = calls.size(); waiting > 0; waiting--) {
+            final DeviceCall call = calls.poll();
+            run(() -> call.onLeft(false));
         }
-        int work = runTasks() + runTimers();
+        steer();
+    }
+
+    /** Has the loop until it ends, or goes on without this thread. */
+    private void steer() {
+        guard.steeredBy(KernelThread.current());
+        while (!stopping) {
+            try {
+                if (!makeCalls()) {
+                    return;
+                }
+                doWork();
+            } catch (final Throwable e) { // whatever it is, somebody must hear of it
+                errorHandler.onError(new IllegalStateException("loop " + name + " fails", e));
+            }
+        }
+        end();
+    }
+
+    /** Answers whether this thread still has the loop: otherwise it touches nothing any more. */
+    private boolean makeCalls() {
+        // Those that are there now, one of which may submit another.
+        for (int waiting = calls.size(); waiting > 0; waiting--) {
+            final DeviceCall call = calls.poll();
+            present = call;
+            madeCalls++;
+            final long turn = guard.enter();
+            CallWatch.onCall();
+            Throwable thrown = null;
+            try {
+                call.make();
+            } catch (final RuntimeException | Error e) {
+                thrown = e;
+            }
+            final boolean hasLoop = guard.leave(turn);
+            if (thrown != null) {
+                errorHandler.onError(thrown);
+            } else if (hasLoop) {
+                onMade(call);
+            } else {
+                execute(call::onMade);
+            }
+            if (!hasLoop) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void onMade(final DeviceCall call) {
+        try {
+            call.onMade();
+        } catch (final RuntimeException | Error e) {
+            errorHandler.onError(e);
+        }
+    }
+
+    private void doWork() throws IOException {
+        int work = madeCalls + runTasks() + runTimers();
+        madeCalls = 0;
         final long now = System.nanoTime();
         final int ready;
         if (work > 0 || (now - lastWorkNanos < spinNanos && mayLook())) {
@@ -150,7 +224,6 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
         if (ready > 0 && core != NO_CORE) {
             settle(lastWorkNanos);
         }
-        return work;
     }
 
     private boolean mayLook() {
@@ -338,6 +411,11 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     }
 
     @Override
+    public void call(final DeviceCall call) {
+        calls.add(call);
+    }
+
+    @Override
     public long nanoTime() {
         return System.nanoTime();
     }
@@ -349,36 +427,30 @@ public final class NioLoop implements IoLoop, Agent, AutoCloseable {
     @Override
     public void close() {
         stopping = true;
+        if (!isStarted) {
+            closeSockets();
+            return;
+        }
         selector.wakeup();
         try {
-            runner.close(CLOSE_TIMEOUT_MS, NioLoop::giveUp);
-        } catch (final StuckException e) {
-            errorHandler.onError(new IOException(e.getMessage(), e)); // it ends without it
+            if (!ended.await(CLOSE_TIMEOUT_MS, TimeUnit.MILLISECONDS)) {
+                final String sentence =
+                        "loop " + name + " does not end: one of its handlers does not return";
+                errorHandler.onError(new IOException(sentence)); // it ends without it
+            }
+        } catch (final InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
-    /** The runner would wait for ever. */
-    private static void giveUp(final Thread thread) {
-        throw new StuckException(thread.getName());
-    }
-
-    /** A handler does not return: its loop is left behind. */
-    private static final class StuckException extends RuntimeException {
-        private static final long serialVersionUID = 1L;
-
-        StuckException(final String loop) {
-            super("loop " + loop + " does not end: one of its handlers does not return");
-        }
-    }
-
-    @Override
-    public void onStart() {
-        AWAKE.incrementAndGet();
-    }
-
-    @Override
-    public void onClose() {
+    private void end() {
+        CallWatch.remove(guard);
         AWAKE.decrementAndGet();
+        closeSockets();
+        ended.countDown();
+    }
+
+    private void closeSockets() {
         for (final SelectionKey key : selector.keys()) {
             closeQuietly(key.channel());
         }

@@ -27,6 +27,7 @@ public final class Posix {
     public static final int O_RDONLY = 0;
     public static final int O_RDWR = 2;
     public static final int O_CREAT = 0x40;
+    public static final int O_NOATIME = 0x40000;
     public static final int O_CLOEXEC = 0x80000;
     public static final int O_PATH = 0x200000;
 

@@ -18,6 +18,10 @@ import java.nio.file.Path;
  * the younger's, then in the secondary disk. On the group's loop.
  */
 final class DiskBuffers implements AutoCloseable {
+    private static final String ACTIVE = "";
+    private static final String EVEN = "-even";
+    private static final String ODD = "-odd";
+
     private final Path directory;
     private final GroupPage page;
     private final EpochBuffer active;
@@ -57,9 +61,9 @@ final class DiskBuffers implements AutoCloseable {
         EpochBuffer even = null;
         EpochBuffer odd = null;
         try {
-            active = open(files.active(), "", diskLength, arenaLimit);
-            even = open(files.hidden(), "-even", diskLength, arenaLimit);
-            odd = open(files.hidden(), "-odd", diskLength, arenaLimit);
+            active = open(files.active(), ACTIVE, diskLength, arenaLimit);
+            even = open(files.hidden(), EVEN, diskLength, arenaLimit);
+            odd = open(files.hidden(), ODD, diskLength, arenaLimit);
         } catch (final IOException e) {
             close(active);
             close(even);
@@ -82,6 +86,18 @@ final class DiskBuffers implements AutoCloseable {
         final Path absolute = path.toAbsolutePath();
         return EpochBuffer.open(
                 absolute.getParent(), absolute.getFileName() + suffix, diskLength, arenaLimit);
+    }
+
+    /** Removes those that are not open, whatever they hold. */
+    static void remove(final BufferFiles files) throws IOException {
+        remove(files.active(), ACTIVE);
+        remove(files.hidden(), EVEN);
+        remove(files.hidden(), ODD);
+    }
+
+    private static void remove(final Path path, final String suffix) throws IOException {
+        final Path absolute = path.toAbsolutePath();
+        EpochBuffer.remove(absolute.getParent(), absolute.getFileName() + suffix);
     }
 
     private static void close(final EpochBuffer buffer) {

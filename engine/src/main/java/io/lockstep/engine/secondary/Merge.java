@@ -164,6 +164,7 @@ final class Merge {
     /** Writes the blocks that lie side by side in one buffer, from the present one on. */
     private void writePiece() {
         if (isStopped) {
+            guest.leaveMerge(ticket); // writes of the guest may wait for it
             return;
         }
         final EpochBuffer buffer = buffers.find(block);
@@ -188,6 +189,7 @@ final class Merge {
 
     private void onWritten(final int errno) {
         if (isStopped) {
+            guest.leaveMerge(ticket);
             return;
         }
         if (errno != 0) {

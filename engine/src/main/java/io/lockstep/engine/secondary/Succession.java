@@ -68,11 +68,15 @@ final class Succession {
 
     /**
      * What lay in the buffers in another boot of the host may be lost in part: it all is, unless
-     * that has closed them in good order.
+     * that has closed them in good order. So it is where their page is gone, without which nobody
+     * knows what they are.
      */
     static GroupPage openPage(
             final SecondaryOptions options, final List<Disk> disks, final Self self)
             throws IOException {
+        if (GroupPage.isBlank(options.page())) {
+            removeBuffers(options);
+        }
         final NodeRecord record = self.node().record();
         final GroupPage page =
                 GroupPage.open(
@@ -84,16 +88,15 @@ final class Succession {
         if (!page.isOfAnotherBoot(record.boot())) {
             return page;
         }
-        for (int i = 0; i < disks.size(); i++) {
-            DiskBuffers.open(
-                            options.buffers().get(i),
-                            disks.get(i).length(),
-                            options.bufferLimit(),
-                            page)
-                    .delete();
-        }
+        removeBuffers(options); // and not opened: any part of them may be there
         page.delete();
         return openPage(options, disks, self);
+    }
+
+    private static void removeBuffers(final SecondaryOptions options) throws IOException {
+        for (final BufferFiles files : options.buffers()) {
+            DiskBuffers.remove(files);
+        }
     }
 
     /**
@@ -118,8 +121,8 @@ final class Succession {
         if (record.standing().isPrimary()) {
             if (!record.isMerging()) {
                 page.state(GroupPage.ALONE); // the buffers, if there are any, are not needed
-            } else if (page.state() == GroupPage.IDLE) {
-                settle(node().tear()); // they held what the disks lack
+            } else if (isPageNew()) {
+                settle(node().tear()); // the one before knew of buffers with what the disks lack
             } else if (page.state() == GroupPage.ALONE) {
                 settle(node().merged());
             } else {
@@ -130,6 +133,14 @@ final class Succession {
                 && record.leftSession().isNone()) {
             settle(node().tear());
         }
+    }
+
+    /** Whether nothing has come since it was made, though replication may have been started. */
+    private boolean isPageNew() {
+        return page.state() == GroupPage.IDLE
+                || page.state() == GroupPage.RUNNING
+                        && page.session().isNone()
+                        && !page.isOfForeign();
     }
 
     /** It is done again when the next process begins. */

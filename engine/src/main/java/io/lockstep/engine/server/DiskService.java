@@ -29,7 +29,10 @@ public final class DiskService implements AutoCloseable {
     private final List<NioLoop> loops = new ArrayList<>();
     private final List<NbdServer> servers = new ArrayList<>();
     private final List<IoLoop.Listener> listeners = new ArrayList<>();
-    private final HelperThreads helpers = new HelperThreads();
+
+    /** One for each file. */
+    private final List<HelperThreads> helpers = new ArrayList<>();
+
     private final ServerEvents events;
     private int accepted;
 
@@ -75,6 +78,7 @@ public final class DiskService implements AutoCloseable {
                 ServedExport.require("disk's name", file.name());
             }
             service.files.forEach(file -> file.onChange(service.events::onDiskError));
+            service.files.forEach(file -> service.helpers.add(new HelperThreads()));
             service.startLoops(configuration);
             for (final Endpoint endpoint : configuration.endpoints()) {
                 service.listen(endpoint);
@@ -99,8 +103,9 @@ public final class DiskService implements AutoCloseable {
                             configuration.spinNanos(),
                             configuration.errorHandler());
             final List<ServedExport> exports = new ArrayList<>();
-            for (final DiskFile file : files) {
-                final FileDisk disk = new FileDisk(file, loop, helpers);
+            for (int number = 0; number < files.size(); number++) {
+                final DiskFile file = files.get(number);
+                final FileDisk disk = new FileDisk(file, loop, helpers.get(number));
                 disks.add(disk);
                 exports.add(ServedExport.of(disk, file.path().getFileName().toString()));
             }
@@ -151,7 +156,7 @@ public final class DiskService implements AutoCloseable {
             loops.getFirst().execute(() -> listeners.forEach(IoLoop.Listener::close));
         }
         endSessions();
-        helpers.close();
+        helpers.forEach(HelperThreads::close);
         loops.forEach(NioLoop::close);
         disks.forEach(FileDisk::close);
         boolean flushed = true;

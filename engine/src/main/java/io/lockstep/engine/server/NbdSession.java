@@ -72,6 +72,11 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
     private boolean entered;
     private Search search = Search.NONE;
     private boolean busy;
+
+    /** Something has ended whose answer goes out in this turn of the loop. */
+    private boolean isDue;
+
+    private final Runnable onDue = this::onDue;
     private boolean sendBlocked;
     private int idleTicks;
 
@@ -369,22 +374,50 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         return connection.takesPages();
     }
 
+    /**
+     * Whatever else ends in this turn of the loop is answered together with it, as what ends while
+     * requests are taken is answered when all are: a call of the socket each would cost more than
+     * the requests.
+     */
     @Override
     public void onProgress() {
         if (phase == Phase.CLOSED) {
             releaseWhenQuiet();
-        } else if (!busy) {
-            advance();
-        } else if (replies.readyCount() >= TRANSMIT_REPLIES
-                || replies.readyBytes() >= TRANSMIT_BYTES) {
+            return;
+        }
+        if (!busy && !isDue) {
+            isDue = true;
+            server.loop().execute(onDue);
+        }
+        if (replies.readyCount() >= TRANSMIT_REPLIES || replies.readyBytes() >= TRANSMIT_BYTES) {
             try {
                 transmit();
             } catch (final IOException e) {
-                // The parser is at work, no place to end a session: the socket's next event meets
-                // the error again.
+                // The parser is at work, or a disk, no place to end a session: the socket's next
+                // event meets the error again.
                 sendBlocked = true;
             }
         }
+    }
+
+    private void onDue() {
+        isDue = false;
+        final boolean isAnswering =
+                phase == Phase.TRANSMISSION
+                        && transmission.state() == ServerTransmission.State.OPEN
+                        && !transmission.isStalled();
+        if (!isAnswering) {
+            advance();
+            return;
+        }
+        received.workedOff(received.head()); // again, as the writes it held may be done
+        try {
+            transmit();
+        } catch (final IOException e) {
+            server.events().onClientProblem(connection.peer(), String.valueOf(e.getMessage()));
+            close();
+        }
+        updateInterest();
     }
 
     /** Whether its client uses that export. */

@@ -41,7 +41,10 @@ public final class Engine implements AutoCloseable {
     private static final long MUCH_BUFFERED = 64L << 20;
 
     private final EngineOptions options;
-    private final HelperThreads helpers = new HelperThreads();
+
+    /** For the node's state, which a disk that doesn't answer must not hold up. */
+    private final HelperThreads stateHelpers = new HelperThreads();
+
     private final List<EngineDisk> disks = new ArrayList<>();
     private final NioLoop loop;
     private final NioLoop linkLoop;
@@ -53,7 +56,7 @@ public final class Engine implements AutoCloseable {
         this.options = options;
         loop = new NioLoop("lockstep-engine", options.spinNanos(), options.errorHandler());
         linkLoop = new NioLoop("lockstep-link", options.spinNanos(), options.errorHandler());
-        group = new EngineGroup(loop, linkLoop, helpers, options);
+        group = new EngineGroup(loop, linkLoop, stateHelpers, options);
         guests = new ExportServer(loop, options.serverEvents());
         nbdServer = new ExportServer(loop, options.serverEvents());
         guests.start(options.connectionsMax());
@@ -104,7 +107,7 @@ public final class Engine implements AutoCloseable {
         ServedExport.require("disk's name", name);
         final DiskFile file = DiskFile.open(name, path, isReadOnly);
         file.onChange(options.serverEvents()::onDiskError);
-        final EngineDisk disk = new EngineDisk(file, loop, helpers);
+        final EngineDisk disk = new EngineDisk(file, loop);
         disks.add(disk);
         onLoop(() -> group.add(disk));
         return disk;
@@ -125,6 +128,7 @@ public final class Engine implements AutoCloseable {
     public void close(final EngineDisk disk) throws IOException {
         final CompletableFuture<Void> quiet = LoopCall.call(loop, () -> group.remove(disk));
         LoopCall.await(quiet, DRAIN_SECONDS);
+        disk.awaitCalls();
         onLoop(disk.whole()::close);
         disks.remove(disk);
         flushAndClose(disk);
@@ -328,7 +332,8 @@ public final class Engine implements AutoCloseable {
         nbdServer.shutDown();
         guests.shutDown();
         drain();
-        helpers.close();
+        disks.forEach(EngineDisk::awaitCalls);
+        stateHelpers.close();
         linkLoop.close();
         loop.close();
         boolean isFlushed = true;

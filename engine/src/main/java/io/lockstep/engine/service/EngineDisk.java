@@ -19,6 +19,7 @@ import java.nio.file.Path;
  */
 public final class EngineDisk {
     private final DiskFile file;
+    private final HelperThreads helpers = new HelperThreads();
     private final FileDisk whole;
     private final IoLoop loop;
 
@@ -39,7 +40,7 @@ public final class EngineDisk {
     /** Replication to the peer has ended: it takes a new one to begin again. */
     private boolean isPeerSpent;
 
-    EngineDisk(final DiskFile file, final IoLoop loop, final HelperThreads helpers) {
+    EngineDisk(final DiskFile file, final IoLoop loop) {
         this.file = file;
         this.loop = loop;
         whole = new FileDisk(file, loop, helpers);
@@ -71,6 +72,11 @@ public final class EngineDisk {
 
     DiskFile file() {
         return file;
+    }
+
+    /** Waits for calls on its file that are under way, within a bound. */
+    void awaitCalls() {
+        helpers.close();
     }
 
     /** All of its file. */

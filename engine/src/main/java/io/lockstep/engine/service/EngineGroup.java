@@ -15,6 +15,7 @@ import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryStart;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.secondary.SecondaryOptions;
@@ -328,6 +329,9 @@ final class EngineGroup implements ReplicationGroup {
     private CompletableFuture<Void> openPrimary(final List<EngineDisk> members) {
         try {
             openState(members);
+            if (secondary == null) {
+                PrimaryStart.requireMerged(state.self().node().record());
+            }
             primary =
                     PrimaryGroup.open(
                             loop,

@@ -27,8 +27,16 @@ public final class LoopStateStore implements RecordStore {
     public void store(final NodeRecord record, final Stored whenStored) {
         helpers.execute(
                 () -> {
-                    final Optional<String> failure = file.tryWrite(record);
-                    loop.execute(() -> whenStored.onStored(failure));
+                    try {
+                        final Optional<String> failure = file.tryWrite(record);
+                        loop.execute(() -> whenStored.onStored(failure));
+                    } catch (final RuntimeException | Error e) {
+                        loop.execute(() -> rethrow(e)); // what waits for it would wait for ever
+                    }
                 });
+    }
+
+    private static void rethrow(final Throwable thrown) {
+        throw new IllegalStateException("a node's state could not be written", thrown);
     }
 }

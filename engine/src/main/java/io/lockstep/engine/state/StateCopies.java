@@ -19,10 +19,7 @@ import java.util.Optional;
  * the one that counts. One that is not there is written under another name first, so that there is
  * none that was never whole. Blocking; one thread's.
  */
-final class StateCopies {
-    /** Copies of a record. */
-    static final int COUNT = 2;
-
+final class StateCopies implements CopyStorage {
     private static final String UNFINISHED_SUFFIX = ".new";
 
     private final Path directory;
@@ -31,17 +28,13 @@ final class StateCopies {
         this.directory = directory;
     }
 
-    /** Where one lies. */
-    Path path(final int index) {
+    @Override
+    public Path path(final int index) {
         return directory.resolve("state-" + index);
     }
 
-    /**
-     * What one holds; empty where it isn't there.
-     *
-     * @throws IOException where it is there and can't be read
-     */
-    Optional<byte[]> read(final int index) throws IOException {
+    @Override
+    public Optional<byte[]> read(final int index) throws IOException {
         final Path path = path(index);
         final int fd = Posix.open(path.toString(), Posix.O_RDONLY | Posix.O_CLOEXEC);
         if (fd == -Errno.ENOENT) {
@@ -67,13 +60,8 @@ final class StateCopies {
         }
     }
 
-    /**
-     * Writes one, and brings it to stable storage.
-     *
-     * @throws IOException where that failed; then the copy holds nothing, as far as it can still be
-     *     seen to
-     */
-    void write(final int index, final byte[] record) throws IOException {
+    @Override
+    public void write(final int index, final byte[] record) throws IOException {
         final Path path = path(index);
         if (Files.exists(path)) {
             writeFile(path, record);
@@ -113,15 +101,15 @@ final class StateCopies {
         }
     }
 
-    /** Empties one, if it is there. */
-    void clear(final int index) throws IOException {
+    @Override
+    public void clear(final int index) throws IOException {
         if (Files.exists(path(index))) {
             writeFile(path(index), new byte[0]);
         }
     }
 
-    /** Brings what was read to stable storage: a process may have been killed before it did so. */
-    void settle(final int index) throws IOException {
+    @Override
+    public void settle(final int index) throws IOException {
         sync(path(index));
         sync(directory);
     }

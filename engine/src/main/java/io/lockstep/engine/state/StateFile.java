@@ -23,12 +23,13 @@ import java.util.Optional;
  */
 public final class StateFile implements RecordStore, AutoCloseable {
     private static final String LOCK = "lock";
+    private static final int NO_LOCK = -1;
 
     /** A reader without the lock may find both copies under way; hardly this often. */
     private static final int READS_MAX = 5;
 
     private final Path directory;
-    private final StateCopies copies;
+    private final CopyStorage copies;
     private final int lockFd;
 
     /** Of the newest record; 0 where there is none. */
@@ -37,10 +38,15 @@ public final class StateFile implements RecordStore, AutoCloseable {
     /** The copy that is written next: not the newest. */
     private int next;
 
-    private StateFile(final Path directory, final int lockFd) {
+    private StateFile(final Path directory, final CopyStorage copies, final int lockFd) {
         this.directory = directory;
+        this.copies = copies;
         this.lockFd = lockFd;
-        copies = new StateCopies(directory);
+    }
+
+    /** One over another storage than files, which nobody else has and no lock is needed for. */
+    public static StateFile over(final CopyStorage copies) {
+        return new StateFile(copies.path(0).getParent(), copies, NO_LOCK);
     }
 
     /**
@@ -62,7 +68,7 @@ public final class StateFile implements RecordStore, AutoCloseable {
                                     + " each node a --state DIR of its own"
                             : "cannot lock " + directory + ": " + Errno.meaning(-result));
         }
-        return new StateFile(directory, fd);
+        return new StateFile(directory, new StateCopies(directory), fd);
     }
 
     /** A directory whose name a loss of power takes away would take the records with it. */
@@ -137,7 +143,7 @@ public final class StateFile implements RecordStore, AutoCloseable {
         }
     }
 
-    private static Optional<Found> newest(final StateCopies copies) throws IOException {
+    private static Optional<Found> newest(final CopyStorage copies) throws IOException {
         Optional<Found> newest = Optional.empty();
         boolean isEmpty = true;
         for (int index = 0; index < StateCopies.COUNT; index++) {
@@ -211,8 +217,8 @@ public final class StateFile implements RecordStore, AutoCloseable {
         whenStored.onStored(tryWrite(record));
     }
 
-    /** Stores one. Answers what failed. */
-    Optional<String> tryWrite(final NodeRecord record) {
+    /** Stores one. Answers what failed; empty where nothing did. */
+    public Optional<String> tryWrite(final NodeRecord record) {
         try {
             write(record);
             return Optional.empty();
@@ -229,6 +235,8 @@ public final class StateFile implements RecordStore, AutoCloseable {
     /** Gives the lock back. */
     @Override
     public void close() {
-        Posix.close(lockFd);
+        if (lockFd != NO_LOCK) {
+            Posix.close(lockFd);
+        }
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lockstep.engine.memory.Errno;
@@ -267,6 +268,23 @@ final class FileDiskTest {
             assertNull(disk.window(8192, 64 << 10));
             assertEquals(1, told.size(), "it is told once");
             assertTrue(told.getFirst().contains("was cut to 16484 bytes"), told::toString);
+        }
+    }
+
+    /** Nobody is told of the end of the operation, so that it must end the process. */
+    @ParameterizedTest
+    @MethodSource("folders")
+    void whatACallThrowsComesToTheLoop(final Path folder) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = DiskFile.open("d", sparse(folder), false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            assertEquals(0, write(disk, 0, arena.allocate(4096)));
+            file.onChange(
+                    sentence -> {
+                        throw new IllegalStateException(sentence);
+                    });
+            setLength(file.path(), 4096);
+            assertThrows(IllegalStateException.class, () -> zero(disk, 64 << 10, 4096, 0));
         }
     }
 

@@ -244,6 +244,21 @@ final class PairTest {
         }
     }
 
+    /** One write has filled the log, as far as its pieces go. */
+    private void awaitFull(final int logLength) throws Exception {
+        final ForwardLog alike = new ForwardLog(logLength);
+        final int piece = alike.payloadLengthMax();
+        long frame = 0;
+        while (frame >= 0) {
+            frame = alike.claim(ForwardLog.Kind.WRITE, 0, 0, piece, 0, 0);
+        }
+        final long full = alike.usedLength();
+        alike.close();
+        while (call(guestLoop, () -> primary.status().bufferUsed()) < full) {
+            Thread.onSpinWait();
+        }
+    }
+
     private void awaitLink() throws Exception {
         while (!call(guestLoop, () -> primary.status().linked())) {
             Thread.onSpinWait();
@@ -612,6 +627,7 @@ final class PairTest {
         awaitAway();
         final Disk guest = primary.guestExports().getFirst().disk();
         final CompletableFuture<Integer> blocked = write(guest, 0, new byte[1 << 20]);
+        awaitFull(1 << 16);
         final CompletableFuture<Integer> behind = write(guest, 0, new byte[] {1});
         final CompletableFuture<Void> drained = new CompletableFuture<>();
         call(

@@ -49,6 +49,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -294,7 +295,7 @@ final class SecondaryGroupTest {
     void aReadInWhichACommitFallsIsOfOneEpoch() throws IOException {
         final List<Runnable> held = new ArrayList<>();
         final boolean[] isHolding = new boolean[1];
-        face = disk -> withReadsHeld(disk, () -> isHolding[0], held);
+        face = disk -> withCallsHeld(disk, "read", () -> isHolding[0], held);
         start();
         write(stream, 0, fill(4096, 1)); // the guest has this block from its pre-image
         final MemorySegment memory = Arena.ofAuto().allocate(8192);
@@ -319,7 +320,7 @@ final class SecondaryGroupTest {
     void aPartialWriteInWhichACommitFallsKeepsTheRestAsItIsAfterwards() throws IOException {
         final List<Runnable> held = new ArrayList<>();
         final boolean[] isHolding = new boolean[1];
-        face = disk -> withReadsHeld(disk, () -> isHolding[0], held);
+        face = disk -> withCallsHeld(disk, "read", () -> isHolding[0], held);
         start();
         write(stream, 0, fill(4096, 1)); // the guest has this block from its pre-image
         isHolding[0] = true;
@@ -415,26 +416,28 @@ final class SecondaryGroupTest {
                         });
     }
 
-    /** The disk, which puts reads off while it is told to. */
-    private static Disk withReadsHeld(
-            final Disk disk, final BooleanSupplier isHolding, final List<Runnable> held) {
+    /** The disk, which puts operations of a name off while it is told to. */
+    private static Disk withCallsHeld(
+            final Disk disk,
+            final String name,
+            final BooleanSupplier isHolding,
+            final List<Runnable> held) {
         return (Disk)
                 Proxy.newProxyInstance(
                         Disk.class.getClassLoader(),
                         new Class<?>[] {Disk.class},
                         (proxy, method, arguments) -> {
-                            if (!method.getName().equals("read") || !isHolding.getAsBoolean()) {
+                            if (!method.getName().equals(name) || !isHolding.getAsBoolean()) {
                                 return method.invoke(disk, arguments);
                             }
                             held.add(
-                                    () ->
-                                            disk.read(
-                                                    (long) arguments[0],
-                                                    (int) arguments[1],
-                                                    (MemorySegment) arguments[2],
-                                                    (long) arguments[3],
-                                                    (Disk.Completion) arguments[4],
-                                                    (long) arguments[5]));
+                                    () -> {
+                                        try {
+                                            method.invoke(disk, arguments);
+                                        } catch (final ReflectiveOperationException e) {
+                                            throw new LinkageError(e.getMessage(), e);
+                                        }
+                                    });
                             return null;
                         });
     }
@@ -547,6 +550,39 @@ final class SecondaryGroupTest {
         open(BUFFER_LIMIT); // and the next process goes on
         finish(group.finishMerge(), () -> loop.runTimers());
         assertArrayEquals(fill(8192, 2), Arrays.copyOf(Files.readAllBytes(imagePath()), 8192));
+    }
+
+    /** A write that waits for a piece of the merge, whose process then ends without it. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aWriteBehindAMergeThatIsGivenUpIsAnswered(final boolean isUnderWay) throws IOException {
+        final List<Runnable> held = new ArrayList<>();
+        final boolean[] isHolding = {false};
+        face = disk -> withCallsHeld(disk, "write", () -> isHolding[0], held);
+        start();
+        isHolding[0] = true;
+        write(guest, 0, fill(8192, 2));
+        finish(group.failOver(true));
+        loop.runTimers();
+        if (isUnderWay) {
+            while (held.isEmpty()) {
+                assertTrue(loop.runNext());
+            }
+        }
+        final int[] answer = {-1};
+        final MemorySegment memory = Arena.ofAuto().allocate(4096);
+        guest.write(0, 4096, memory, 0, (token, result) -> answer[0] = result, 0);
+        guest.poll();
+        assertEquals(-1, answer[0], "it waits for the merge");
+        group.giveUpMerge();
+        isHolding[0] = false;
+        held.forEach(Runnable::run);
+        final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (answer[0] == -1 && System.nanoTime() < deadline) {
+            guest.poll();
+            loop.runNext();
+        }
+        assertEquals(0, answer[0]);
     }
 
     private int[] flushGuest() {

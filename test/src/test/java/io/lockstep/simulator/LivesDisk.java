@@ -1,0 +1,79 @@
+package io.lockstep.simulator;
+
+import java.util.HashMap;
+import java.util.Map;
+
+/** A disk of one host, through all of its lives, and what is known of it. */
+final class LivesDisk {
+    private final SimulatedMedium medium;
+    private final StreamTap tap;
+
+    /** Where an epoch ended on this disk, when its host was the primary: what it may have held. */
+    private final Map<Long, DiskModel> seals = new HashMap<>();
+
+    /** What the guest of this host may find; null where it has none. */
+    private DiskModel view;
+
+    /** To what a failover has to return; null where it can't be known. */
+    private DiskModel checkpoint;
+
+    LivesDisk(final SimulatedMedium medium) {
+        this.medium = medium;
+        tap = new StreamTap(content(), epoch -> {});
+    }
+
+    SimulatedMedium medium() {
+        return medium;
+    }
+
+    String name() {
+        return medium.name();
+    }
+
+    StreamTap tap() {
+        return tap;
+    }
+
+    Map<Long, DiskModel> seals() {
+        return seals;
+    }
+
+    byte[] content() {
+        return medium.current().read(0, (int) medium.length());
+    }
+
+    byte[] durable() {
+        return medium.durable().read(0, (int) medium.length());
+    }
+
+    DiskModel view() {
+        return view;
+    }
+
+    /** A guest finds this, and nothing else, from now on; nobody has flushed it. */
+    void view(final byte[] content) {
+        view = new DiskModel(name(), durable(), 0);
+        if (!medium.isFlushed()) {
+            view.succeeded(view.discard(0, medium.length()), false); // anything between the two
+        }
+        view.succeeded(view.write(0, content), false);
+    }
+
+    /** No guest is served from this disk any more. */
+    void leave() {
+        view = null;
+    }
+
+    DiskModel checkpoint() {
+        return checkpoint;
+    }
+
+    void checkpoint(final DiskModel now) {
+        checkpoint = now;
+    }
+
+    /** What the disk holds is the checkpoint. */
+    void checkpointHere() {
+        checkpoint = new DiskModel(name(), content(), 0);
+    }
+}

@@ -1,0 +1,239 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Standing;
+
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Judges what two nodes do to their guests' data, by what the guests were told and by what the
+ * disks hold: I10 to I13. It trusts no record, but where it judges that one was not obeyed.
+ */
+final class LivesJudge {
+    private LivesJudge() {}
+
+    private static AssertionError broken(final String invariant, final String sentence) {
+        return new AssertionError(invariant + ": " + sentence);
+    }
+
+    private static void judge(final String invariant, final Runnable check) {
+        try {
+            check.run();
+        } catch (final AssertionError wrong) {
+            throw new AssertionError(invariant + ": " + wrong.getMessage(), wrong);
+        }
+    }
+
+    // ---- A guest is served.
+
+    /** Whatever the guest was told before is so. */
+    static void onPrimaryServes(final LivesPrimary primary) {
+        if (primary.record().isMerging()) {
+            throw broken(
+                    "I13",
+                    primary.node() + " serves a disk, and the buffers hold what belongs into it");
+        }
+        foundAgain(primary.node());
+        for (final LivesDisk disk : primary.node().disks()) {
+            if (disk.view() == null) {
+                disk.view(disk.content());
+            }
+            judge("I12, a primary serves", () -> disk.view().checkCurrent(disk.medium().current()));
+        }
+    }
+
+    /** What the loss of power left of a merge. */
+    private static void foundAgain(final LivesNode node) {
+        if (node.isMergeLost()) {
+            for (final LivesDisk disk : node.disks()) {
+                if (disk.view() != null) {
+                    judge(
+                            "I12, the merge was cut by the loss of power",
+                            () -> disk.view().checkDurable(disk.medium().durable()));
+                    disk.view().restart(disk.medium().current());
+                }
+            }
+            node.mergeIsSettled();
+        }
+    }
+
+    /** A node that took over in another life serves again. */
+    static void onPromotedServes(final LivesSecondary secondary) {
+        final LivesNode node = secondary.node();
+        if (!secondary.isMerging()) {
+            foundAgain(node);
+        }
+    }
+
+    /** A primary has told its guest that a write is done. */
+    static void onAcknowledged(final LivesPrimary primary) {
+        final boolean isKnown =
+                primary.isLinked()
+                        || primary.node()
+                                .peer()
+                                .secondary()
+                                .filter(LivesSecondary::isLinked)
+                                .isPresent() // told before status says so
+                        || primary.node()
+                                .state()
+                                .durableRecord()
+                                .filter(record -> record.standing() == Standing.ALONE)
+                                .isPresent();
+        if (!isKnown) {
+            throw broken(
+                    "I10",
+                    primary.node()
+                            + " acknowledges a write that its peer may not get, and nothing that"
+                            + " survives the loss of power says so");
+        }
+    }
+
+    // ---- Two meet.
+
+    /** The secondary takes the primary's writes from now on. */
+    static void onLinked(final LivesSecondary secondary, final boolean wasFresh) {
+        final LivesNode node = secondary.node();
+        final LivesPrimary primary =
+                node.peer()
+                        .lastPrimary()
+                        .orElseThrow(() -> broken("I10", "nobody is the primary of " + node));
+        if (node.acknowledged() > 0) {
+            throw broken(
+                    "I10",
+                    node.acknowledged()
+                            + " acknowledged writes of "
+                            + node
+                            + " are undone by a meeting");
+        }
+        final boolean isSame = node.isLinkedBefore(primary);
+        node.reached()
+                .note(
+                        wasFresh
+                                ? LivesLine.PAIR
+                                : isSame ? LivesLine.GO_ON_FROM_LOG : LivesLine.GO_ON);
+        for (final LivesDisk disk : node.disks()) {
+            disk.leave();
+            if (wasFresh) {
+                disk.tap().forget();
+            }
+            if (!isSame) {
+                disk.tap().restart(disk.content());
+            }
+            if (wasFresh || disk.checkpoint() == null) {
+                disk.checkpointHere();
+            }
+        }
+    }
+
+    /** The secondary has dropped the pre-images of an epoch. */
+    static void onCommitted(final LivesSecondary secondary, final long epoch) {
+        final LivesNode node = secondary.node();
+        for (int i = 0; i < node.disks().size(); i++) {
+            final LivesDisk disk = node.disks().get(i);
+            final DiskModel seal = node.peer().disks().get(i).seals().get(epoch);
+            final byte[] content = disk.tap().sealed(epoch);
+            if (seal == null || content == null) {
+                throw broken("I10", node + " commits epoch " + epoch + ", which nobody has sealed");
+            }
+            judge("I10, commit of epoch " + epoch, () -> seal.checkContent(content));
+            disk.checkpoint(seal);
+        }
+    }
+
+    /** Nothing is under way, and both are linked. */
+    static void checkEqual(final LivesNode primary, final LivesNode secondary) {
+        for (int i = 0; i < primary.disks().size(); i++) {
+            final LivesDisk one = primary.disks().get(i);
+            judge("I10", () -> one.view().checkCurrent(one.medium().current()));
+            final byte[] left = one.content();
+            final byte[] right = secondary.disks().get(i).content();
+            final int at = Arrays.mismatch(left, right);
+            if (at >= 0) {
+                throw broken(
+                        "I10",
+                        "the disks "
+                                + one.name()
+                                + " of two nodes that replicate differ at byte "
+                                + at);
+            }
+        }
+    }
+
+    // ---- One takes over.
+
+    /** A failover was accepted. */
+    static void onTakesOver(
+            final LivesSecondary secondary,
+            final NodeRecord before,
+            final boolean isBesideLiving,
+            final boolean isForced) {
+        final LivesNode node = secondary.node();
+        if (isForced) {
+            return;
+        }
+        if (before.standing() != Standing.FOLLOWING
+                || node.disks().stream().anyMatch(disk -> disk.checkpoint() == null)) {
+            throw broken("I11", node + " takes over, and has no checkpoint");
+        }
+        if (isBesideLiving) {
+            throw broken("I11", node + " takes over beside a primary that is linked and alive");
+        }
+        if (!node.isRestored() && !node.peer().isRestored() && isLeftBehind(node, before)) {
+            throw broken("I11", node + " takes over, and has told the primary that it will not");
+        }
+    }
+
+    private static boolean isLeftBehind(final LivesNode node, final NodeRecord before) {
+        return node.peer()
+                .record()
+                .filter(peer -> peer.isPeerOut() && peer.standing().isPrimary())
+                .filter(peer -> peer.peer().equals(before.node()))
+                .filter(peer -> peer.group().equals(before.group()))
+                .isPresent();
+    }
+
+    /** This is what its guest finds. */
+    static void onTakenOver(
+            final LivesSecondary secondary,
+            final NodeRecord before,
+            final boolean isForced,
+            final List<byte[]> contents) {
+        final List<LivesDisk> disks = secondary.node().disks();
+        secondary.node().mergeIsSettled();
+        for (int i = 0; i < disks.size(); i++) {
+            final LivesDisk disk = disks.get(i);
+            final byte[] content = contents.get(i);
+            final boolean isCheckpoint =
+                    before.standing() == Standing.FOLLOWING
+                            || before.standing() == Standing.OUTDATED && disk.checkpoint() != null;
+            if (isCheckpoint && (disk.checkpoint() != null || !isForced)) {
+                judge("I11, failover", () -> disk.checkpoint().checkContent(content));
+            }
+            disk.view(content);
+        }
+    }
+
+    /** The same of one that was killed when that was recorded, and comes back. */
+    static void onTakenOverBefore(final LivesSecondary secondary, final List<byte[]> contents) {
+        final LivesNode node = secondary.node();
+        node.mergeIsSettled();
+        final boolean isCheckpoint = !node.isStopAsked() && !secondary.record().isForced();
+        for (int i = 0; i < contents.size(); i++) {
+            final LivesDisk disk = node.disks().get(i);
+            final byte[] content = contents.get(i);
+            if (isCheckpoint && disk.checkpoint() != null) {
+                judge("I11, failover", () -> disk.checkpoint().checkContent(content));
+            }
+            disk.view(content);
+        }
+    }
+
+    /** Replication was stopped on the secondary: its disks hold what the primary wrote last. */
+    static void onStopped(final LivesSecondary secondary) {
+        secondary.node().mergeIsSettled();
+        for (final LivesDisk disk : secondary.node().disks()) {
+            disk.view(disk.content());
+        }
+    }
+}

@@ -1,0 +1,47 @@
+package io.lockstep.simulator;
+
+/**
+ * What a node may find or refuse, by a part of the sentence with which it says so. Where two nodes
+ * agree nothing is said: those are noted by who sees it.
+ */
+enum LivesLine {
+    PAIR(""),
+    GO_ON(""),
+    GO_ON_FROM_LOG(""),
+    FIRST_SYNCHRONISATION("the secondary's disk is empty, and the primary's is not"),
+    WAIT_FOR_JOIN("the secondary's disk has data of its own"),
+    WORD_OF_ANOTHER_TIME("--assume-identical holds for a first meeting only"),
+    SYNCHRONISE_THE_TORN("the secondary has lost its buffers, and stands between"),
+    SYNCHRONISE_WHO_WAS_LEFT("the secondary was left behind, and lacks"),
+    SYNCHRONISE_AN_OLD_COPY("an old copy was put in its place"),
+    SYNCHRONISE_THE_UNKNOWN("what the secondary lacks is not known"),
+    SYNCHRONISE_A_FORMER_PRIMARY("has what it wrote behind the last checkpoint"),
+    PEER_IS_NEWER("the peer is newer"),
+    SPLIT_BRAIN("split brain"),
+    UNRELATED("belongs to another pair"),
+    ONE_NODE("both sides are one node"),
+    START_NO_PRIMARY(", as its state says; start it"),
+    START_NO_SECONDARY("this node is a primary, as its state says"),
+    START_OTHER_DISK("the state is that of"),
+    START_BUFFERS_OF_ANOTHER_NODE("are those of another node"),
+    START_IN_A_MERGE("the merge is not done: its disks lack"),
+    THE_GUEST_WAITS("the guest waits: this primary can't know"),
+    VERDICT_NO_CHECKPOINT("no primary has ever been attached"),
+    VERDICT_TORN("are lost; take the primary's disk"),
+    VERDICT_LEFT_BEHIND("the primary went on without this node"),
+    VERDICT_PRIMARY_LIVES("the primary is linked and alive"),
+    STOP_WOULD_BE_TORN("as plain disks they would be torn"),
+    FORGET_IN_A_MERGE("a merge is not done, and the buffers hold"),
+    NOT_RECORDED("the state can't be recorded");
+
+    private final String part;
+
+    LivesLine(final String part) {
+        this.part = part;
+    }
+
+    /** Whether a sentence says it. */
+    boolean isIn(final String sentence) {
+        return !part.isEmpty() && sentence.contains(part);
+    }
+}

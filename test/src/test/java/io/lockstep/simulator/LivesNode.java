@@ -1,0 +1,446 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.DiskIdentity;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Node;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Reigns;
+import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Word;
+import io.lockstep.engine.primary.FullLogPolicy;
+import io.lockstep.engine.state.StateFile;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.CompletionException;
+
+/**
+ * A host and the half of a pair on it, through all of its lives: disks, state, buffers, boots, and
+ * the process that runs there now, if one does.
+ */
+final class LivesNode {
+    private static final int PORT = 10809;
+    private static final long LIMIT = 256 << 10;
+    private static final long SMALL_LIMIT = 64 << 10;
+
+    /** With what a process is started. */
+    record Arguments(
+            boolean isPrimary,
+            Word word,
+            boolean hasOtherDisk,
+            boolean isSmall,
+            FullLogPolicy log) {
+        static final Arguments SECONDARY =
+                new Arguments(false, Word.NONE, false, false, FullLogPolicy.BLOCK);
+
+        static Arguments primary(final Word word) {
+            return new Arguments(true, word, false, false, FullLogPolicy.BLOCK);
+        }
+
+        Arguments onOtherDisk() {
+            return new Arguments(isPrimary, word, true, isSmall, log);
+        }
+
+        Arguments small() {
+            return new Arguments(isPrimary, word, hasOtherDisk, true, FullLogPolicy.DETACH);
+        }
+    }
+
+    private final Simulation simulation;
+    private final SimulatedHost host;
+    private final Dice dice;
+    private final BufferDirectories directories;
+    private final LivesReached reached;
+    private final SimulatedState state;
+    private final Reigns reigns;
+    private final List<LivesDisk> disks;
+    private final List<LivesProcess> gone = new ArrayList<>();
+    private LivesNode peer;
+    private Path buffers;
+    private long boot = 1;
+    private LivesProcess process;
+
+    /** Acknowledged by this host's guest since both were known to be equal. */
+    private int acknowledged;
+
+    private boolean isRestored;
+    private boolean isStopAsked;
+    private LivesPrimary linkedTo;
+
+    /** Whether the host lost its power in the midst of a merge. */
+    private boolean isMergeLost;
+
+    /** Whether a merge was under way when the process ended. */
+    private boolean wasMerging;
+
+    LivesNode(
+            final SimulatedNetwork network,
+            final String name,
+            final List<SimulatedMedium> media,
+            final BufferDirectories directories,
+            final LivesReached reached) {
+        simulation = network.simulation();
+        dice = simulation.dice().split();
+        host = new SimulatedHost(network, name);
+        this.directories = directories;
+        this.reached = reached;
+        state = new SimulatedState(simulation, name);
+        reigns = new Reigns(new Random(dice.any()), () -> simulation.now() / Simulation.SECOND);
+        disks = media.stream().map(LivesDisk::new).toList();
+        buffers = directories.fresh();
+    }
+
+    void peer(final LivesNode other) {
+        peer = other;
+    }
+
+    // ---- What others ask.
+
+    Simulation simulation() {
+        return simulation;
+    }
+
+    SimulatedHost host() {
+        return host;
+    }
+
+    LivesNode peer() {
+        return peer;
+    }
+
+    Dice dice() {
+        return dice;
+    }
+
+    LivesReached reached() {
+        return reached;
+    }
+
+    SimulatedState state() {
+        return state;
+    }
+
+    List<LivesDisk> disks() {
+        return disks;
+    }
+
+    Endpoint endpoint() {
+        return new Endpoint.Tcp(host.name(), PORT);
+    }
+
+    boolean isUp() {
+        return process != null;
+    }
+
+    /** The process that runs; null for none. */
+    LivesProcess process() {
+        return process;
+    }
+
+    Optional<LivesPrimary> primary() {
+        return process instanceof LivesPrimary primary ? Optional.of(primary) : Optional.empty();
+    }
+
+    Optional<LivesSecondary> secondary() {
+        return process instanceof LivesSecondary secondary
+                ? Optional.of(secondary)
+                : Optional.empty();
+    }
+
+    /** What is recorded, and would be found now; empty for nothing. */
+    Optional<NodeRecord> record() {
+        try {
+            return StateFile.over(state).load();
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The primary process that ran last, or runs. */
+    Optional<LivesPrimary> lastPrimary() {
+        if (process instanceof LivesPrimary primary) {
+            return Optional.of(primary);
+        }
+        for (int i = gone.size() - 1; i >= 0; i--) {
+            if (gone.get(i) instanceof LivesPrimary primary) {
+                return Optional.of(primary);
+            }
+        }
+        return Optional.empty();
+    }
+
+    int acknowledged() {
+        return acknowledged;
+    }
+
+    // ---- What its guest hears.
+
+    void onAcknowledged() {
+        acknowledged++;
+        primary().ifPresent(LivesJudge::onAcknowledged);
+    }
+
+    /** Its guest's disk is the pair's from now on, which begins anew. */
+    void startsAnew() {
+        acknowledged = 0;
+        isRestored = false;
+        disks.forEach(disk -> disk.checkpoint(null));
+    }
+
+    /** Whether an old copy of it, or of another one, was put in its place. */
+    boolean isRestored() {
+        return isRestored;
+    }
+
+    /** Somebody ends replication on it, which makes what its disks hold its own. */
+    void stopIsAsked() {
+        isStopAsked = true;
+    }
+
+    void stopIsRefused() {
+        isStopAsked = false;
+    }
+
+    boolean isStopAsked() {
+        return isStopAsked;
+    }
+
+    /** Whether its state can be stored. */
+    boolean isSound() {
+        return !state.isFailing();
+    }
+
+    /** Remembers whom it follows; answers whether it did so before. */
+    @SuppressWarnings("ReferenceEquality") // a process equals itself alone
+    boolean isLinkedBefore(final LivesPrimary primary) {
+        final boolean isSame = linkedTo == primary;
+        linkedTo = primary;
+        return isSame;
+    }
+
+    boolean isMergeLost() {
+        return isMergeLost;
+    }
+
+    void mergeIsSettled() {
+        isMergeLost = false;
+    }
+
+    // ---- A process begins.
+
+    /** Starts one; answers why it refused, or nothing. */
+    Optional<String> start(final Arguments arguments) {
+        if (isUp()) {
+            throw new AssertionError(this + " is up");
+        }
+        final LivesProcess begun =
+                arguments.isPrimary() ? new LivesPrimary(this) : new LivesSecondary(this);
+        final SimulatedLoop loop = host.loop("loop");
+        final String[] refusal = {""};
+        loop.run(
+                () -> {
+                    try {
+                        begun.open(loop, open(loop, arguments), arguments);
+                        process = begun;
+                    } catch (final IOException e) {
+                        refusal[0] = e.getMessage();
+                    }
+                });
+        simulation.trace(host.name(), "is started", arguments.isPrimary() ? 1 : 0, boot);
+        if (process == null) {
+            host.kill();
+            state.kill();
+            simulation.trace(host.name(), "refuses", 0, 0);
+            reached.note(refusal[0]);
+        } else {
+            process.onOpened();
+        }
+        return process == null ? Optional.of(refusal[0]) : Optional.empty();
+    }
+
+    /** As the engine opens its node. */
+    private Self open(final SimulatedLoop loop, final Arguments arguments) throws IOException {
+        final StateFile file = StateFile.over(state);
+        final Id now = new Id(host.name().hashCode(), boot);
+        final List<DiskIdentity> identities = identities(arguments.hasOtherDisk());
+        final Optional<NodeRecord> found = file.load();
+        final NodeRecord before =
+                found.orElseGet(() -> NodeRecord.fresh(reigns.name(), now, identities));
+        try {
+            if (found.isEmpty()) {
+                file.write(before);
+                state.land();
+            }
+            final Node opening =
+                    new Node(
+                            before,
+                            (record, whenStored) -> {
+                                final Optional<String> failure = file.tryWrite(record);
+                                state.land();
+                                whenStored.onStored(failure);
+                            });
+            opening.open(now, identities).join();
+            return new Self(
+                    new Node(opening.record(), state.on(file, loop)), reigns, before.isClean());
+        } catch (final CompletionException e) {
+            throw new IOException(e.getCause().getMessage(), e);
+        }
+    }
+
+    private List<DiskIdentity> identities(final boolean areOthers) {
+        return disks.stream()
+                .map(
+                        disk ->
+                                new DiskIdentity(
+                                        disk.name(),
+                                        disk.medium().length(),
+                                        areOthers ? "another file" : "its file"))
+                .toList();
+    }
+
+    Path buffers() {
+        return buffers;
+    }
+
+    static long bufferLimit(final Arguments arguments) {
+        return arguments.isSmall() ? SMALL_LIMIT : LIMIT;
+    }
+
+    // ---- It ends.
+
+    /** {@code kill -9}, or the end of a process that stops. */
+    void kill() {
+        if (!isUp()) {
+            return;
+        }
+        end();
+        if (Files.exists(buffers)) {
+            buffers = directories.copy(buffers);
+        }
+        host.kill();
+        state.kill();
+        disks.stream().filter(disk -> disk.view() != null).forEach(disk -> disk.view().settle());
+    }
+
+    /** The power fails. */
+    void crash() {
+        if (isUp()) {
+            end();
+            host.crash();
+        } else {
+            disks.forEach(disk -> disk.medium().crash());
+        }
+        state.crash();
+        boot++;
+        buffers =
+                Files.exists(buffers) && dice.chance(0.5)
+                        ? directories.afterCrash(buffers, dice)
+                        : directories.fresh();
+        isMergeLost |= wasMerging;
+        for (final LivesDisk disk : disks) {
+            if (disk.view() != null && !isMergeLost) {
+                disk.view().checkDurable(disk.medium().durable());
+                disk.view().restart(disk.medium().durable());
+            }
+        }
+        final boolean isLeft = record().filter(found -> !found.leftSession().isNone()).isPresent();
+        for (final LivesDisk disk : disks) {
+            disk.tap().forget();
+            if (isLeft && disk.view() == null) {
+                disk.checkpointHere(); // it has everything, whatever became of the buffers
+            } else {
+                disk.checkpoint(null);
+            }
+        }
+    }
+
+    private void end() {
+        wasMerging = process.isMerging();
+        process.end();
+        gone.add(process);
+        process = null;
+    }
+
+    // ---- What people do to it while nothing runs.
+
+    /** {@code lockstep state --forget}; answers why it is refused, or nothing. */
+    Optional<String> forget() {
+        try {
+            final StateFile file = StateFile.over(state);
+            final Optional<NodeRecord> found = file.load();
+            if (found.isEmpty()) {
+                return Optional.empty();
+            }
+            new Node(
+                            found.get(),
+                            (record, whenStored) -> {
+                                final Optional<String> failure = file.tryWrite(record);
+                                state.land();
+                                whenStored.onStored(failure);
+                            })
+                    .forget(reigns.name())
+                    .join();
+            return Optional.empty();
+        } catch (final CompletionException e) {
+            reached.note(e.getCause().getMessage());
+            return Optional.of(e.getCause().getMessage());
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    void removeBuffers() {
+        buffers = directories.fresh();
+    }
+
+    /** Its disks hold what others did, and nobody's guest was here. */
+    void takeDisks(final List<SimulatedMedium> others) {
+        for (int i = 0; i < disks.size(); i++) {
+            disks.get(i).medium().takeFrom(others.get(i));
+            disks.get(i).leave();
+            disks.get(i).checkpoint(null);
+        }
+        acknowledged = 0;
+        isMergeLost = false;
+        wasMerging = false;
+        isRestored = false;
+        isStopAsked = false;
+    }
+
+    /**
+     * Disks and state are replaced by others, as a copy has them. Buffers of a later life must not
+     * be there: nothing would tell them from the copy's.
+     */
+    void restore(final List<SimulatedMedium> others, final SimulatedState copied) {
+        takeDisks(others);
+        removeBuffers();
+        state.takeFrom(copied);
+        isRestored = true;
+        linkedTo = null;
+    }
+
+    /** Its disks as they are now, to be put back one day. */
+    List<SimulatedMedium> copyDisks() {
+        return disks.stream().map(disk -> disk.medium().copy(simulation, DiskFaults.NONE)).toList();
+    }
+
+    void close() {
+        if (isUp()) {
+            end();
+            host.kill();
+        }
+        gone.forEach(LivesProcess::close);
+    }
+
+    @Override
+    public String toString() {
+        return host.name();
+    }
+}

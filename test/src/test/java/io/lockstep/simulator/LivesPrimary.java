@@ -1,0 +1,187 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryOptions;
+import io.lockstep.engine.primary.PrimaryStart;
+
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+
+/** A process of {@code lockstep primary}. */
+final class LivesPrimary extends LivesProcess {
+    private static final int LOG_LENGTH = 256 << 10;
+    private static final int SMALL_LOG_LENGTH = 64 << 10;
+
+    /** A secondary that refuses sooner ends the process, unless its guest waits. */
+    private static final long FIRST_ATTACH_NANOS = 2 * Simulation.SECOND;
+
+    private PrimaryGroup group;
+    private CompletableFuture<Void> started;
+    private boolean isRefused;
+    private boolean isLeftBehind;
+    private boolean isBegun;
+    private boolean isNumbered;
+    private int asked;
+    private long openEpoch;
+
+    LivesPrimary(final LivesNode node) {
+        super(node);
+    }
+
+    @Override
+    void openGroup(final LivesNode.Arguments arguments) throws IOException {
+        PrimaryStart.requireMerged(record());
+        final SimulatedLoop linkLoop =
+                node().dice().chance(0.5) ? node().host().loop("link") : loop();
+        group =
+                PrimaryGroup.open(
+                        loop(),
+                        linkLoop,
+                        media(),
+                        node().peer().endpoint(),
+                        self(),
+                        new PrimaryOptions(
+                                arguments.isSmall() ? SMALL_LOG_LENGTH : LOG_LENGTH,
+                                arguments.log(),
+                                arguments.word()),
+                        (event, disk, epoch, sentence) -> {
+                            if (!hasEnded()) {
+                                onEvent(event, sentence);
+                                if (event == GroupEvents.Event.DETACHED) {
+                                    isLeftBehind = true;
+                                } else if (event == GroupEvents.Event.LINK_UP) {
+                                    goOnBehind();
+                                }
+                            }
+                        });
+        started = group.start();
+    }
+
+    @Override
+    void onOpened() {
+        openEpoch = group.status().openEpoch();
+        final CompletableFuture<Void> looked = new CompletableFuture<>();
+        started.whenComplete(
+                (done, thrown) -> {
+                    if (hasEnded()) {
+                        return;
+                    }
+                    if (thrown != null) {
+                        node().reached().note(thrown.getMessage());
+                        isRefused =
+                                group.node().map(NodeStatus::waiting).orElse("").isEmpty()
+                                        && !looked.isDone();
+                    }
+                    looked.complete(null);
+                });
+        loop().run(() -> loop().schedule(FIRST_ATTACH_NANOS, () -> looked.complete(null)));
+        CompletableFuture.allOf(looked, group.whenServing()).thenRun(this::serveGuest);
+    }
+
+    private void serveGuest() {
+        if (hasEnded() || isRefused) {
+            return;
+        }
+        isBegun = true;
+        LivesJudge.onPrimaryServes(this);
+        serve(group.guestDisks());
+    }
+
+    /** Whether it has ended by itself, as the secondary or its own state refuses it. */
+    boolean isRefused() {
+        return isRefused;
+    }
+
+    /** Whether its guest is served. */
+    boolean isServing() {
+        return isBegun;
+    }
+
+    /** Whether the secondary may have been told that it is left behind. */
+    boolean isLeftBehind() {
+        return isLeftBehind;
+    }
+
+    @Override
+    PrimaryGroup group() {
+        return group;
+    }
+
+    @Override
+    boolean isMerging() {
+        return false;
+    }
+
+    @Override
+    boolean isLinked() {
+        return group.status().linked();
+    }
+
+    /** Whether it replicates, as far as it knows. */
+    boolean isRunning() {
+        return group.status().state() == GroupStatus.State.RUNNING;
+    }
+
+    // ---- What a manager does.
+
+    /** Makes a checkpoint, or a half of one, if it can. */
+    void checkpoint() {
+        if (isRunning()) {
+            asked++;
+            final CompletableFuture<?> answer =
+                    node().dice().chance(0.8) ? group.checkpoint() : group.seal();
+            observe();
+            answer.whenComplete((done, thrown) -> asked--);
+        }
+    }
+
+    /** Looks whether an epoch has ended: after every event while somebody has asked for that. */
+    void observe() {
+        if (asked == 0 && openEpoch > 0) {
+            return;
+        }
+        final GroupStatus status = group.status();
+        while (openEpoch < status.openEpoch()) {
+            final long epoch = openEpoch++;
+            node().simulation().trace(node().toString(), "has sealed", epoch, 0);
+            for (final LivesDisk disk : node().disks()) {
+                disk.seals().put(epoch, sealOf(disk));
+            }
+        }
+    }
+
+    /** Where no guest is served yet the disk is what it is. */
+    private static DiskModel sealOf(final LivesDisk disk) {
+        return disk.view() == null
+                ? new DiskModel(disk.name(), disk.content(), 0)
+                : disk.view().snapshot();
+    }
+
+    /** Epochs are numbered on behind those that were sealed before. */
+    private void goOnBehind() {
+        if (!isNumbered) {
+            isNumbered = true;
+            openEpoch = group.status().openEpoch();
+        }
+    }
+
+    /** Ends replication; on its loop. */
+    void stopReplication(final boolean isFailover) {
+        isLeftBehind = true;
+        ask(group.stop(isFailover));
+    }
+
+    @Override
+    void leave(final Runnable whenLeft) {
+        group.prepareToStop();
+        group.drain(() -> group.leave(whenLeft));
+    }
+
+    @Override
+    void close() {
+        group.close();
+    }
+}

@@ -1,0 +1,43 @@
+package io.lockstep.simulator;
+
+import java.util.EnumMap;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.Set;
+
+/** Counts in how many stories each line was reached. */
+final class LivesReached {
+    private final Map<LivesLine, Integer> counts = new EnumMap<>(LivesLine.class);
+    private final Set<LivesLine> present = EnumSet.noneOf(LivesLine.class);
+
+    /** A story is over. */
+    void endStory() {
+        present.forEach(line -> counts.merge(line, 1, Integer::sum));
+        present.clear();
+    }
+
+    void note(final LivesLine line) {
+        present.add(line);
+    }
+
+    /** Somebody was told something. */
+    void note(final String sentence) {
+        for (final LivesLine line : LivesLine.values()) {
+            if (line.isIn(sentence)) {
+                present.add(line);
+            }
+        }
+    }
+
+    /** Those that no story came to. */
+    Set<LivesLine> missing() {
+        final Set<LivesLine> missing = EnumSet.allOf(LivesLine.class);
+        missing.removeAll(counts.keySet());
+        return missing;
+    }
+
+    @Override
+    public String toString() {
+        return counts.toString();
+    }
+}

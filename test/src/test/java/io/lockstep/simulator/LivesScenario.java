@@ -1,0 +1,667 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Word;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Two hosts and a pair on them, through several lives: processes and hosts die at any moment, come
+ * back with the same and with other arguments, are parted, promoted, put back from copies; and
+ * those who run them do what they are told to do, and what they should not. {@link LivesJudge}
+ * looks at what comes of it. Where nothing stands in the way a node must get to serve, and a pair
+ * to replicate: to refuse everything is no answer.
+ *
+ * <p>A pair that differs is refused today, and repaired by hand ({@link #repair}): where it is to
+ * heal by itself, that is the place to expect it.
+ */
+final class LivesScenario implements AutoCloseable {
+    private static final long SOON = 10 * Simulation.SECOND;
+    private static final long SILENCE = 30 * Simulation.SECOND;
+    private static final long LATER = 300 * Simulation.SECOND;
+
+    private final Simulation simulation;
+    private final Dice dice;
+    private final SimulatedNetwork network;
+    private final BufferDirectories directories = new BufferDirectories();
+    private final LivesReached reached;
+    private final List<LivesNode> nodes = new ArrayList<>();
+
+    /** Whose unit starts a primary; the other one's a secondary. */
+    private LivesNode lead;
+
+    /** What stands in the units' command line for good. */
+    private final Word word;
+
+    private final Beginning beginning;
+    private boolean isParted;
+
+    /** When connections from before a partition are known to be dead. */
+    private long quietAt;
+
+    private Copy copy;
+
+    /** What the disks hold when the story begins. */
+    private enum Beginning {
+        BOTH_EMPTY(true),
+        BOTH_EQUAL(true),
+        BOTH_EQUAL_AGAIN(true),
+        BOTH_EQUAL_MOST_OFTEN(true),
+        SECONDARY_EMPTY(false),
+        PRIMARY_EMPTY(false);
+
+        private final boolean isEqual;
+
+        Beginning(final boolean isEqual) {
+            this.isEqual = isEqual;
+        }
+    }
+
+    /** An old copy of a node. */
+    private record Copy(LivesNode node, List<SimulatedMedium> disks, SimulatedState state) {}
+
+    LivesScenario(final Simulation simulation, final LivesReached reached) {
+        this.simulation = simulation;
+        this.reached = reached;
+        dice = simulation.dice().split();
+        network = new SimulatedNetwork(simulation, NetworkFaults.NONE);
+        beginning = dice.oneOf(Beginning.values());
+        word = beginning.isEqual && dice.chance(0.8) ? Word.AT_FIRST : Word.NONE;
+        final int count = dice.chance(0.7) ? 1 : 2;
+        final long length = dice.between(1, 40_000);
+        for (final String name : List.of("a", "b")) {
+            final List<SimulatedMedium> media = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                media.add(new SimulatedMedium(simulation, "disk" + i, length, DiskFaults.NONE));
+            }
+            nodes.add(new LivesNode(network, name, media, directories, reached));
+        }
+        nodes.get(0).peer(nodes.get(1));
+        nodes.get(1).peer(nodes.get(0));
+        lead = nodes.get(0);
+        simulation.observe(() -> nodes.forEach(LivesScenario::observe));
+    }
+
+    private static void observe(final LivesNode node) {
+        node.primary().ifPresent(LivesPrimary::observe);
+    }
+
+    void play() {
+        begin();
+        for (int i = dice.between(3, 9); i > 0; i--) {
+            act();
+            pause();
+            nodes.forEach(this::endWhatIsRefused);
+        }
+        settle();
+        reached.endStory();
+    }
+
+    // ---- The beginning.
+
+    private void begin() {
+        if (beginning == Beginning.PRIMARY_EMPTY) {
+            fill(lead.peer());
+        } else if (beginning != Beginning.BOTH_EMPTY) {
+            fill(lead);
+        }
+        final boolean hasCopy = beginning.isEqual && beginning != Beginning.BOTH_EMPTY;
+        if (hasCopy) {
+            lead.peer().takeDisks(lead.disks().stream().map(LivesDisk::medium).toList());
+        }
+        start(lead.peer(), LivesNode.Arguments.SECONDARY);
+        start(lead, LivesNode.Arguments.primary(word));
+        if (beginning.isEqual && (!hasCopy || word == Word.AT_FIRST)) {
+            expectLinked("a new pair replicates");
+            simulation.runUntil("its guest is served", SOON, () -> isServing(lead));
+        } else {
+            pause();
+        }
+    }
+
+    private void fill(final LivesNode node) {
+        for (final LivesDisk disk : node.disks()) {
+            final byte[] content = new byte[(int) disk.medium().length()];
+            dice.fill(content);
+            disk.medium().fill(0, content);
+        }
+    }
+
+    // ---- One thing after another.
+
+    private void act() {
+        final LivesNode one = dice.oneOf(nodes.get(0), nodes.get(1));
+        simulation.trace("story", "turns to " + one, 0, 0);
+        if (nodes.stream().noneMatch(node -> node.isUp() && node.process().isLinked())
+                && dice.chance(0.2)) {
+            repair(one); // where nobody follows, little can happen
+            return;
+        }
+        final int choice = dice.between(0, 99);
+        if (choice < 14) {
+            work();
+        } else if (choice < 19) {
+            one.kill();
+        } else if (choice < 24) {
+            one.crash();
+        } else if (choice < 28) {
+            nodes.forEach(dice.chance(0.3) ? LivesNode::kill : LivesNode::crash);
+            nodes.forEach(this::startAsUsual);
+        } else if (choice < 38) {
+            nodes.forEach(this::startAsUsual);
+        } else if (choice < 42) {
+            startOtherwise(one);
+        } else if (choice < 54) {
+            failOver(lead.peer(), false);
+        } else if (choice < 58) {
+            failOver(lead.peer(), true);
+        } else if (choice < 62) {
+            nodes.forEach(this::promote);
+        } else if (choice < 67) {
+            part();
+        } else if (choice < 71) {
+            network.cut(one.host(), one.peer().host());
+            work();
+        } else if (choice < 75) {
+            stop(one);
+        } else if (choice < 80) {
+            cleanTurn();
+        } else if (choice < 83) {
+            stopReplication(one);
+        } else if (choice < 84) {
+            forgetTheSecondary();
+        } else if (choice < 86) {
+            repair(one);
+        } else if (choice < 88) {
+            copyOrRestore(one);
+        } else if (choice < 90) {
+            rollBack();
+        } else if (choice < 91) {
+            duplicate(one);
+        } else if (choice < 93) {
+            changeRoles();
+        } else if (choice < 95) {
+            handOver();
+        } else if (choice < 97) {
+            one.state().failing(dice.oneOf(0.3, 1.0));
+            work();
+        } else {
+            compare();
+        }
+    }
+
+    private void pause() {
+        final int choice = dice.between(0, 9);
+        if (choice < 4) {
+            final boolean[] isTime = new boolean[1];
+            simulation.scheduleAfterEvents(dice.between(1, 60), () -> isTime[0] = true);
+            final long end = simulation.now() + Simulation.SECOND;
+            simulation.schedule(Simulation.SECOND, () -> {});
+            simulation.runUntil("it is time", SOON, () -> isTime[0] || simulation.now() >= end);
+        } else if (choice < 7) {
+            simulation.runFor(dice.between(0, 30 * Simulation.MILLISECOND));
+        } else {
+            simulation.runFor(dice.between(0, 4 * Simulation.SECOND));
+        }
+        nodes.forEach(
+                node -> {
+                    if (node.isUp()) {
+                        node.process().look();
+                    }
+                });
+    }
+
+    /** Guests make requests, and somebody checkpoints. */
+    private void work() {
+        for (final LivesNode node : nodes) {
+            if (isServing(node)) {
+                node.process().guest().ifPresent(guest -> guest.work(dice.between(3, 20)));
+            }
+        }
+        for (int i = dice.between(0, 3); i > 0; i--) {
+            simulation.schedule(
+                    dice.between(0, 20 * Simulation.MILLISECOND),
+                    () ->
+                            nodes.forEach(
+                                    node ->
+                                            node.primary()
+                                                    .ifPresent(
+                                                            primary ->
+                                                                    primary.loop()
+                                                                            .execute(
+                                                                                    primary
+                                                                                            ::checkpoint))));
+        }
+    }
+
+    private static boolean isServing(final LivesNode node) {
+        return node.isUp()
+                && node.process().guest().isPresent()
+                && node.disks().stream().allMatch(disk -> disk.view() != null);
+    }
+
+    private LivesNode.Arguments usual(final LivesNode node) {
+        return node == lead ? LivesNode.Arguments.primary(word) : LivesNode.Arguments.SECONDARY;
+    }
+
+    private void startAsUsual(final LivesNode node) {
+        if (!node.isUp()) {
+            start(node, usual(node));
+        }
+    }
+
+    /** With arguments that were not there before. */
+    private void startOtherwise(final LivesNode node) {
+        node.kill();
+        final LivesNode.Arguments usual = usual(node);
+        switch (dice.between(0, 3)) {
+            case 0 -> start(node, usual.small());
+            case 1 -> {
+                if (node.record().filter(record -> record.standing() != Standing.FRESH).isPresent()
+                        && start(node, usual.onOtherDisk()).isEmpty()) {
+                    throw new AssertionError("I13: " + node + " takes another disk for its own");
+                }
+            }
+            default ->
+                    start(
+                            node,
+                            usual.isPrimary()
+                                    ? LivesNode.Arguments.SECONDARY
+                                    : LivesNode.Arguments.primary(word));
+        }
+    }
+
+    /** Starts a node; where nothing stands in the way it gets to serve. */
+    private Optional<String> start(final LivesNode node, final LivesNode.Arguments arguments) {
+        final Optional<NodeRecord> before = node.record();
+        final Optional<String> refusal = node.start(arguments);
+        final boolean isEntitled =
+                before.filter(record -> record.isPeerOut() && !record.isMerging()).isPresent();
+        if (isEntitled && refusal.isEmpty() && node.isSound() && dice.chance(0.5)) {
+            simulation.runUntil(
+                    node + ", whose peer can't have taken over, serves",
+                    SOON,
+                    () ->
+                            isServing(node)
+                                    || node.primary().filter(LivesPrimary::isRefused).isPresent()
+                                    || node.secondary().isPresent());
+            if (node.secondary().isPresent() && !isServing(node)) {
+                expectServing(node);
+            }
+        }
+        return refusal;
+    }
+
+    private void expectServing(final LivesNode node) {
+        simulation.runUntil(node + " serves", SOON, () -> isServing(node));
+    }
+
+    private void endWhatIsRefused(final LivesNode node) {
+        if (node.primary().filter(LivesPrimary::isRefused).isPresent()) {
+            node.kill();
+        }
+    }
+
+    private void failOver(final LivesNode node, final boolean isForced) {
+        if (node.secondary().isEmpty()) {
+            return;
+        }
+        final LivesSecondary secondary = node.secondary().get();
+        if (dice.chance(0.6)) {
+            work();
+            simulation.runFor(dice.between(0, 10 * Simulation.MILLISECOND));
+        }
+        if (!isForced && dice.chance(0.6)) {
+            if (dice.chance(0.5)) {
+                node.peer().crash();
+            } else {
+                node.peer().kill();
+            }
+            simulation.runFor(3 * Simulation.SECOND);
+        }
+        final boolean isBesideLiving = isBesideLiving(node);
+        final boolean mustBeTaken = !isForced && mayTakeOver(node);
+        final List<Boolean> answer = new ArrayList<>();
+        secondary
+                .loop()
+                .execute(
+                        () -> secondary.failOver(isForced, isBesideLiving).thenAccept(answer::add));
+        if (mustBeTaken) {
+            simulation.runUntil("a failover is answered", SOON, () -> !answer.isEmpty());
+            if (!answer.getFirst()) {
+                throw new AssertionError(node + " has a checkpoint, and does not take over");
+            }
+        }
+        if (dice.chance(0.5)) {
+            simulation.runFor(dice.between(0, 20 * Simulation.MILLISECOND));
+            work();
+        }
+        if (dice.chance(0.5)) {
+            interruptMerge(node);
+        }
+    }
+
+    /** The process ends, or the host does, before the disks have what belongs into them. */
+    private void interruptMerge(final LivesNode node) {
+        simulation.runFor(dice.between(0, 15 * Simulation.MILLISECOND));
+        switch (dice.between(0, 4)) {
+            case 0 -> node.crash();
+            case 1 -> {
+                node.kill();
+                start(node, LivesNode.Arguments.primary(word));
+            }
+            case 2 -> {
+                if (node.isUp()) {
+                    node.process().stop(() -> {});
+                    pause();
+                    node.kill();
+                }
+            }
+            default -> node.kill();
+        }
+    }
+
+    private boolean isBesideLiving(final LivesNode node) {
+        return !isParted
+                && node.process().isLinked()
+                && node.peer()
+                        .primary()
+                        .filter(primary -> primary.isLinked() && primary.isRunning())
+                        .isPresent();
+    }
+
+    /** As far as is known without asking its record: it has a checkpoint, and nobody to fear. */
+    private static boolean mayTakeOver(final LivesNode node) {
+        return !node.peer().isUp()
+                && node.peer().lastPrimary().filter(last -> !last.isLeftBehind()).isPresent()
+                && node.isSound()
+                && !node.process().isLinked()
+                && node.secondary()
+                        .filter(secondary -> secondary.isStandby() && !secondary.isAsked())
+                        .isPresent()
+                && node.process().record().standing() == Standing.FOLLOWING
+                && node.disks().stream().allMatch(disk -> disk.checkpoint() != null);
+    }
+
+    private void promote(final LivesNode node) {
+        node.primary()
+                .ifPresent(
+                        primary ->
+                                primary.loop()
+                                        .execute(() -> primary.ask(primary.group().promote())));
+        if (node.primary().isPresent() && node.isSound()) {
+            simulation.runUntil(
+                    node + " was promoted and serves",
+                    SOON,
+                    () ->
+                            isServing(node)
+                                    || node.primary().filter(LivesPrimary::isRefused).isPresent());
+        }
+    }
+
+    private void part() {
+        if (isParted) {
+            network.heal(nodes.get(0).host(), nodes.get(1).host());
+        } else {
+            network.partition(nodes.get(0).host(), nodes.get(1).host());
+            if (dice.chance(0.6)) {
+                work();
+                simulation.runFor(dice.between(0, 25 * Simulation.SECOND));
+            }
+        }
+        isParted = !isParted;
+        quietAt = simulation.now() + SILENCE;
+    }
+
+    private void stop(final LivesNode node) {
+        if (!node.isUp()) {
+            return;
+        }
+        final boolean[] isStopped = new boolean[1];
+        final LivesProcess process = node.process();
+        process.stop(() -> isStopped[0] = true);
+        if (dice.chance(0.3)) {
+            pause(); // and it is killed in the midst of that
+        } else {
+            final long end = simulation.now() + 60 * Simulation.SECOND;
+            simulation.schedule(60 * Simulation.SECOND, () -> {});
+            simulation.runUntil(
+                    "a process stops", LATER, () -> isStopped[0] || simulation.now() >= end);
+        }
+        node.kill();
+    }
+
+    /** Both are stopped in good order and started again, with whatever between: they go on. */
+    private void cleanTurn() {
+        // A checkpoint that is asked for while it stops would be one more thing to be answered.
+        simulation.runFor(50 * Simulation.MILLISECOND);
+        if (simulation.now() < quietAt || !lead.peer().isSound() || !compare()) {
+            return;
+        }
+        final LivesNode secondary = lead.peer();
+        stopWell(lead);
+        if (dice.chance(0.3)) {
+            secondary.crash();
+        } else {
+            stopWell(secondary);
+            if (dice.chance(0.5)) {
+                secondary.crash();
+            }
+        }
+        if (dice.chance(0.3)) {
+            lead.crash();
+        }
+        nodes.forEach(this::startAsUsual);
+        expectLinked("a pair that was stopped in good order goes on");
+        compare();
+    }
+
+    private void stopWell(final LivesNode node) {
+        final boolean[] isStopped = new boolean[1];
+        node.process().stop(() -> isStopped[0] = true);
+        simulation.runUntil(node + " stops", LATER, () -> isStopped[0]);
+        node.kill();
+    }
+
+    private void stopReplication(final LivesNode node) {
+        node.primary()
+                .ifPresent(
+                        primary ->
+                                primary.loop()
+                                        .execute(() -> primary.stopReplication(dice.chance(0.5))));
+        node.secondary()
+                .ifPresent(secondary -> secondary.loop().execute(secondary::stopReplication));
+    }
+
+    /**
+     * Somebody makes a pair of what there is, as the refusals say: the disk that counts is copied,
+     * both are forgotten, and the primary is started with the word that the disks are equal.
+     */
+    private void repair(final LivesNode source) {
+        nodes.forEach(LivesNode::kill);
+        nodes.forEach(node -> node.state().failing(0));
+        if (source.forget().isPresent()) {
+            start(source, LivesNode.Arguments.SECONDARY); // and let it end, as it says
+            simulation.runUntil(
+                    "the merge is done",
+                    LATER,
+                    () -> !source.isUp() || !source.process().isMerging());
+            return;
+        }
+        final boolean isStranger =
+                source.peer()
+                        .record()
+                        .filter(record -> record.standing() != Standing.FRESH)
+                        .isPresent();
+        if (isStranger && dice.chance(0.1)) {
+            nodes.forEach(this::startAsUsual); // one is forgotten, and not the other
+            return;
+        }
+        if (source.peer().forget().isPresent()) {
+            return;
+        }
+        source.peer().takeDisks(source.disks().stream().map(LivesDisk::medium).toList());
+        source.startsAnew();
+        if (dice.chance(0.9)) {
+            nodes.forEach(LivesNode::removeBuffers);
+        }
+        if (isParted) {
+            part();
+        }
+        lead = source;
+        final boolean isRefused = start(source.peer(), LivesNode.Arguments.SECONDARY).isPresent();
+        start(source, LivesNode.Arguments.primary(Word.AT_FIRST));
+        if (!isRefused) {
+            expectLinked("a pair that was made anew replicates");
+        }
+    }
+
+    private void copyOrRestore(final LivesNode node) {
+        nodes.forEach(node == lead ? LivesNode::kill : other -> {});
+        node.kill();
+        if (copy == null) {
+            copy = new Copy(node, node.copyDisks(), new SimulatedState(node.state(), "copy"));
+        } else {
+            copy.node.kill();
+            copy.node.restore(copy.disks, copy.state);
+        }
+        nodes.forEach(this::startAsUsual);
+    }
+
+    /** The secondary is what it was some checkpoints ago: its disk and its state are put back. */
+    private void rollBack() {
+        if (!compare() || !lead.peer().isSound()) {
+            return;
+        }
+        final LivesNode secondary = lead.peer();
+        secondary.kill();
+        final Copy old =
+                new Copy(
+                        secondary,
+                        secondary.copyDisks(),
+                        new SimulatedState(secondary.state(), "old"));
+        start(secondary, LivesNode.Arguments.SECONDARY);
+        work();
+        simulation.runFor(dice.between(0, 2 * Simulation.SECOND));
+        if (dice.chance(0.5)) {
+            stop(lead);
+        }
+        secondary.kill();
+        secondary.restore(old.disks, old.state);
+        nodes.forEach(this::startAsUsual);
+    }
+
+    /** The secondary alone is forgotten, and the primary was stopped in good order. */
+    private void forgetTheSecondary() {
+        if (!compare() || !lead.peer().isSound()) {
+            return;
+        }
+        stopWell(lead);
+        stopWell(lead.peer());
+        lead.peer().forget();
+        lead.peer().takeDisks(lead.disks().stream().map(LivesDisk::medium).toList());
+        lead.peer().removeBuffers();
+        nodes.forEach(this::startAsUsual);
+        pause();
+    }
+
+    /** Whose unit started a primary has one that starts a secondary, and the reverse. */
+    private void changeRoles() {
+        lead = lead.peer();
+        nodes.forEach(LivesNode::kill);
+        nodes.forEach(this::startAsUsual);
+    }
+
+    /** Somebody has the primary go on alone, and makes the secondary one all the same. */
+    private void handOver() {
+        if (!compare()) {
+            return;
+        }
+        stopReplication(lead);
+        simulation.runFor(Simulation.SECOND);
+        failOver(lead.peer(), true);
+        simulation.runFor(2 * Simulation.SECOND);
+        if (dice.chance(0.3)) {
+            work();
+            pause();
+        }
+        changeRoles();
+    }
+
+    /** A disk goes to the other host, and its state with it. */
+    private void duplicate(final LivesNode node) {
+        nodes.forEach(LivesNode::kill);
+        node.peer().restore(node.copyDisks(), node.state());
+        nodes.forEach(this::startAsUsual);
+    }
+
+    /** Nothing is under way: two that are linked hold the same. Answers whether they are. */
+    private boolean compare() {
+        final LivesNode secondary = lead.peer();
+        if (isParted
+                || lead.primary()
+                        .filter(primary -> primary.isLinked() && primary.isRunning())
+                        .isEmpty()
+                || secondary
+                        .secondary()
+                        .filter(other -> other.isLinked() && !other.isAsked())
+                        .isEmpty()
+                || !lead.isSound()
+                || !isServing(lead)) {
+            return false;
+        }
+        final LivesPrimary primary = lead.primary().get();
+        final LivesGuest guest = primary.guest().get();
+        guest.rest();
+        simulation.runUntil("the guest rests", LATER, guest::isIdle);
+        final boolean[] isDrained = new boolean[1];
+        primary.loop().execute(() -> primary.group().drain(() -> isDrained[0] = true));
+        simulation.runUntil("the stream has drained", LATER, () -> isDrained[0]);
+        if (!primary.isLinked() || !primary.isRunning()) {
+            return false;
+        }
+        LivesJudge.checkEqual(lead, secondary);
+        return true;
+    }
+
+    // ---- The end.
+
+    private void expectLinked(final String what) {
+        simulation.runUntil(
+                what,
+                LATER,
+                () -> nodes.stream().allMatch(node -> node.isUp() && node.process().isLinked()));
+    }
+
+    private void settle() {
+        if (isParted) {
+            part();
+        }
+        nodes.forEach(node -> node.state().failing(0));
+        nodes.forEach(this::startAsUsual);
+        simulation.runFor(2 * Simulation.SECOND);
+        work();
+        simulation.runFor(Simulation.SECOND);
+        compare();
+        for (final LivesNode node : nodes) {
+            if (node.isUp() && node.process().isMerging()) {
+                simulation.runUntil("the merge is done", LATER, () -> !node.process().isMerging());
+            }
+        }
+        nodes.forEach(LivesNode::crash);
+    }
+
+    /** Gives back memory and files, however the story ended. */
+    @Override
+    public void close() {
+        simulation.observe(() -> {});
+        try {
+            nodes.forEach(LivesNode::close);
+        } finally {
+            directories.close();
+        }
+    }
+}

@@ -1,0 +1,223 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.secondary.SecondaryOptions;
+import io.lockstep.engine.server.ConnectionLimit;
+import io.lockstep.engine.server.NbdServer;
+import io.lockstep.engine.server.ServedExport;
+import io.lockstep.engine.server.ServerEvents;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** A process of {@code lockstep secondary}. */
+final class LivesSecondary extends LivesProcess implements ServerEvents {
+    private static final int CONNECTIONS_MAX = 20;
+    private static final long MERGE_NANOS_MAX = 30 * Simulation.SECOND;
+
+    private SecondaryGroup group;
+    private boolean wasFresh;
+    private boolean isAsked;
+
+    LivesSecondary(final LivesNode node) {
+        super(node);
+    }
+
+    @Override
+    void openGroup(final LivesNode.Arguments arguments) throws IOException {
+        wasFresh = record().standing() == Standing.FRESH;
+        group =
+                SecondaryGroup.open(
+                        loop(),
+                        media(),
+                        self(),
+                        SecondaryOptions.in(
+                                node().buffers(), media().size(), LivesNode.bufferLimit(arguments)),
+                        (event, disk, epoch, sentence) -> {
+                            if (!hasEnded()) {
+                                onEvent(event, sentence);
+                                hear(event, epoch);
+                            }
+                        });
+        if (group.status().state() == GroupStatus.State.IDLE) {
+            group.start();
+        }
+        final List<ServedExport> streams = new ArrayList<>();
+        for (int i = 0; i < media().size(); i++) {
+            streams.add(
+                    TappedControl.export(
+                            group.streamExports().get(i), node().disks().get(i).tap()));
+        }
+        final NbdServer server =
+                new NbdServer(loop(), streams, new ConnectionLimit(CONNECTIONS_MAX), this);
+        node().host().onStop(server::abort);
+        loop().listen(node().endpoint(), connection -> connection.open(loop(), server::connect));
+    }
+
+    private void hear(final GroupEvents.Event event, final long epoch) {
+        switch (event) {
+            case LINK_UP -> {
+                LivesJudge.onLinked(this, wasFresh);
+                wasFresh = false;
+            }
+            case CHECKPOINT -> LivesJudge.onCommitted(this, epoch);
+            default -> {}
+        }
+    }
+
+    @Override
+    void onOpened() {
+        if (isPromoted()) {
+            LivesJudge.onPromotedServes(this);
+            final LivesGuest guest = serve(guestDisks());
+            if (node().disks().getFirst().view() == null) {
+                // Killed when it was recorded, before anybody could look.
+                guest.readAll(contents -> LivesJudge.onTakenOverBefore(this, contents));
+            }
+        }
+    }
+
+    /** Whether its guest is served from what it took over. */
+    boolean isPromoted() {
+        return switch (group.status().state()) {
+            case MERGING -> true;
+            case ALONE -> record().standing().isPrimary();
+            default -> false;
+        };
+    }
+
+    List<Disk> guestDisks() {
+        return group.guestExports().stream().map(ServedExport::disk).toList();
+    }
+
+    @Override
+    ReplicationGroup group() {
+        return group;
+    }
+
+    @Override
+    boolean isMerging() {
+        return group.status().state() == GroupStatus.State.MERGING;
+    }
+
+    @Override
+    boolean isLinked() {
+        return group.status().linked();
+    }
+
+    /** Whether it takes a primary, and may be asked to take over. */
+    boolean isStandby() {
+        return switch (group.status().state()) {
+            case RUNNING, BROKEN -> true;
+            default -> false;
+        };
+    }
+
+    /** Whether somebody has it end replication, which is not recorded yet. */
+    boolean isAsked() {
+        return isAsked;
+    }
+
+    /** Somebody orders a failover; answers whether it came about. */
+    CompletableFuture<Boolean> failOver(final boolean isForced, final boolean isBesideLiving) {
+        final CompletableFuture<Boolean> answer = new CompletableFuture<>();
+        if (!isStandby() || isAsked) {
+            answer.complete(false);
+            return answer;
+        }
+        isAsked = true;
+        final NodeRecord before = record();
+        group.failOver(isForced)
+                .whenComplete(
+                        (done, thrown) -> {
+                            isAsked = false;
+                            if (hasEnded()) {
+                                return;
+                            }
+                            if (thrown != null) {
+                                node().reached().note(thrown.getMessage());
+                                answer.complete(false);
+                                return;
+                            }
+                            takeOver(before, isBesideLiving, isForced, answer);
+                        });
+        return answer;
+    }
+
+    private void takeOver(
+            final NodeRecord before,
+            final boolean isBesideLiving,
+            final boolean isForced,
+            final CompletableFuture<Boolean> answer) {
+        final LivesGuest guest = serve(guestDisks());
+        LivesJudge.onTakesOver(this, before, isBesideLiving, isForced);
+        guest.readAll(
+                contents -> {
+                    LivesJudge.onTakenOver(this, before, isForced, contents);
+                    answer.complete(true);
+                });
+    }
+
+    /** Ends replication on this side; on its loop. */
+    void stopReplication() {
+        if (isStandby() && !isAsked) {
+            isAsked = true;
+            node().stopIsAsked();
+            group.stop(false)
+                    .whenComplete(
+                            (done, thrown) -> {
+                                isAsked = false;
+                                if (hasEnded()) {
+                                    return;
+                                }
+                                if (thrown == null) {
+                                    LivesJudge.onStopped(this);
+                                    serve(guestDisks());
+                                } else {
+                                    node().stopIsRefused();
+                                    node().reached().note(thrown.getMessage());
+                                }
+                            });
+        }
+    }
+
+    @Override
+    void leave(final Runnable whenLeft) {
+        final boolean[] hasLeft = new boolean[1];
+        final Runnable once =
+                () -> {
+                    if (!hasLeft[0] && !hasEnded()) {
+                        hasLeft[0] = true;
+                        whenLeft.run();
+                    }
+                };
+        group.finishMerge().thenRun(once);
+        loop().schedule(
+                        MERGE_NANOS_MAX,
+                        () -> {
+                            if (!hasLeft[0]) {
+                                group.giveUpMerge();
+                                once.run();
+                            }
+                        });
+    }
+
+    @Override
+    void close() {
+        group.close();
+    }
+
+    @Override
+    public void onDiskError(final String sentence) {}
+
+    @Override
+    public void onClientProblem(final String peer, final String sentence) {}
+}

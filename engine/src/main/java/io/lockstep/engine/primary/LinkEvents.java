@@ -77,6 +77,7 @@ final class LinkEvents implements LinkOwner {
         room.peerIsThere(!nowForeign);
         if (!group.hasStarted() || synchroniser.isPrepared()) {
             epochs.goOnBehind(sealed);
+            tracking.onNumbered(sealed);
         }
         commit(committed);
         events.linkUp();

@@ -19,6 +19,11 @@ final class PeerTracking {
         this.tracking = tracking;
     }
 
+    /** Epochs go on behind one that was sealed before. */
+    void onNumbered(final long sealed) {
+        tracking.seal(sealed);
+    }
+
     /** The peer's disks were equal when this epoch was open, but perhaps not durable. */
     void onEqual(final Id peer, final long openEpoch) {
         equal = peer;

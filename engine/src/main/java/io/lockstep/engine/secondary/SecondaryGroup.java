@@ -299,6 +299,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void takeOver() {
         tracking.forget();
+        tracking.seal(committedEpoch());
         page.state(GroupPage.FAILED_OVER);
         hasFailedOver = true;
         loop.schedule(HEAD_START_NANOS, events::failedOver);

@@ -126,10 +126,13 @@ public final class Tracking implements AutoCloseable {
      * Whether a peer lacks no more than what is noted.
      *
      * @param epoch of which it has all on stable storage: one that has less than it once had is an
-     *     old copy of itself
+     *     old copy of itself; and where it has more than was ever sealed here, this is one
      */
     public boolean isKnown(final Id peer, final long epoch) {
-        return isKnown(peer) && !page.isWithoutTail() && epoch >= page.base();
+        return isKnown(peer)
+                && !page.isWithoutTail()
+                && epoch >= page.base()
+                && epoch <= page.sealed();
     }
 
     /** Whether it is known what a peer lacks that is as it said last; but perhaps for its tail. */

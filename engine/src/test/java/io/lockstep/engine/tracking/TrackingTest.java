@@ -86,7 +86,9 @@ final class TrackingTest {
     @Test
     void whoHasLessThanItOnceHadIsNotKnown() {
         final Tracking tracking = Tracking.inMemory(LENGTHS);
+        tracking.seal(20);
         tracking.know(PEER, 4, 5);
+        assertFalse(tracking.isKnown(PEER, 21), "this is an old copy");
         assertTrue(tracking.isKnown(PEER, 4));
         assertFalse(tracking.isKnown(PEER, 3));
         tracking.onDurable(7, 8);

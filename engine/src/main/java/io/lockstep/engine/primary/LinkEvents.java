@@ -4,6 +4,8 @@ import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.node.Summary;
 
+import java.util.List;
+
 /** What a primary does about what its link tells, on the guest's loop. */
 final class LinkEvents implements LinkOwner {
     private final PrimaryGroup group;
@@ -15,6 +17,7 @@ final class LinkEvents implements LinkOwner {
     private final Synchroniser synchroniser;
     private final PeerTracking tracking;
     private final PrimaryMeeting meeting;
+    private final List<PrimaryDisk> disks;
 
     /** Of the link's ups and downs. */
     private long linkCount;
@@ -28,7 +31,8 @@ final class LinkEvents implements LinkOwner {
             final PrimaryEvents events,
             final Synchroniser synchroniser,
             final PeerTracking tracking,
-            final PrimaryMeeting meeting) {
+            final PrimaryMeeting meeting,
+            final List<PrimaryDisk> disks) {
         this.group = group;
         this.reign = reign;
         this.epochs = epochs;
@@ -38,6 +42,7 @@ final class LinkEvents implements LinkOwner {
         this.synchroniser = synchroniser;
         this.tracking = tracking;
         this.meeting = meeting;
+        this.disks = disks;
     }
 
     @Override
@@ -160,7 +165,7 @@ final class LinkEvents implements LinkOwner {
 
     @Override
     public void onTail(final int disk, final long firstBlock, final long[] bits) {
-        group.noteTail(disk, firstBlock, bits);
+        disks.get(disk).noteTail(firstBlock, bits);
     }
 
     @Override

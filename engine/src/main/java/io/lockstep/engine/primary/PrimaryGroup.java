@@ -126,7 +126,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                         this.events,
                                         synchroniser,
                                         peerTracking,
-                                        meeting)));
+                                        meeting,
+                                        disks)));
         checkpoints =
                 new PrimaryCheckpoints(
                         this,
@@ -436,11 +437,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                 + epoch
                                 + " is given up: the secondary is synchronised first, since it is"
                                 + " not where it was");
-    }
-
-    /** What the secondary wrote as a primary is sent over, and noted until that is done. */
-    void noteTail(final int disk, final long firstBlock, final long[] bits) {
-        disks.get(disk).noteTail(firstBlock, bits);
     }
 
     /** What the synchronisation does. */

@@ -14,7 +14,6 @@ import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.PrivateFiles;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
-import io.lockstep.engine.node.Verdict;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.tracking.Tracking;
@@ -65,11 +64,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private boolean isClosed;
     private boolean hasBuffers = true;
 
-    /** How replication has ended; empty while it has not. */
-    private String ending = "";
-
-    private boolean hasFailedOver;
-    private CompletableFuture<Void> ended = CompletableFuture.completedFuture(null);
+    private final SecondaryEnd end;
     private final CompletableFuture<Void> merged = new CompletableFuture<>();
 
     private SecondaryGroup(
@@ -91,9 +86,13 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         this.self = self;
         durability = new Durability(this, self.node(), loop);
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
+        end = new SecondaryEnd(this, loop, page, succession, this.events);
         boolean opened = false;
         try {
             succession.resume(options.ofFormerPrimary());
+            if (self.node().standing().isConsistent()) {
+                tracking.forget(); // it changes nothing by itself
+            }
             for (int i = 0; i < locals.size(); i++) {
                 disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
             }
@@ -158,7 +157,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void resume() {
         if (page.state() == GroupPage.ALONE) {
-            ending = SecondaryEvents.endedBefore();
+            end.goOn(SecondaryEvents.endedBefore(), false);
             disks.forEach(SecondaryDisk::standAlone); // killed while it was tidying up
             standAlone();
             return;
@@ -168,8 +167,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             error = events.brokenBefore();
         }
         if (page.state() == GroupPage.FAILED_OVER) {
-            ending = events.endedByFailover();
-            hasFailedOver = true;
+            end.goOn(events.endedByFailover(), true);
             disks.forEach(SecondaryDisk::startMerge);
         }
         loop.schedule(TRIM_NANOS, this::trim);
@@ -230,13 +228,13 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     boolean isOver() {
-        return !ending.isEmpty();
+        return !end.sentence().isEmpty();
     }
 
     /** Why nothing is sealed or committed; null where it may be. */
     String refuseOperation() {
         if (isOver()) {
-            return "replication is not running: " + ending;
+            return "replication is not running: " + end.sentence();
         }
         if (page.state() != GroupPage.RUNNING) {
             return "replication is not running";
@@ -250,93 +248,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
-        if (isOver()) {
-            return ended;
-        }
-        if (page.state() != GroupPage.RUNNING) {
-            return fail("replication is not running");
-        }
-        return failover ? failOver(false) : endReplication();
+        return failover ? end.failOver(false) : end.stop();
     }
 
     @Override
     public CompletableFuture<Void> failOver(final boolean isForced) {
-        if (isOver()) {
-            return ended;
-        }
-        if (page.state() != GroupPage.RUNNING) {
-            return fail("replication is not running");
-        }
-        final Verdict verdict = succession.verdict();
-        if (!isForced && !verdict.isAllowed()) {
-            return fail(verdict.reason());
-        }
-        ending = events.endedByFailover(); // nothing is committed while it is being recorded
-        return recordEnd(succession.takeOver(isForced), this::takeOver);
-    }
-
-    /** Goes on where the end of replication is recorded; otherwise it has not ended. */
-    private CompletableFuture<Void> recordEnd(
-            final CompletableFuture<Void> recorded, final Runnable whenRecorded) {
-        final CompletableFuture<Void> present = new CompletableFuture<>();
-        ended = present;
-        recorded.whenComplete(
-                (done, thrown) -> {
-                    if (isClosed) {
-                        return;
-                    }
-                    if (thrown == null) {
-                        whenRecorded.run();
-                    } else {
-                        ending = "";
-                        ended = CompletableFuture.completedFuture(null);
-                        present.completeExceptionally(
-                                new GroupException(SecondaryEvents.sentenceOf(thrown)));
-                    }
-                });
-        return present;
-    }
-
-    private void takeOver() {
-        tracking.forget();
-        tracking.seal(committedEpoch());
-        page.state(GroupPage.FAILED_OVER);
-        hasFailedOver = true;
-        loop.schedule(HEAD_START_NANOS, events::failedOver);
-        disks.forEach(
-                disk ->
-                        disk.endStream(
-                                () -> {
-                                    if (!isClosed) {
-                                        disk.startMerge();
-                                    }
-                                }));
-        ended.complete(null);
-    }
-
-    /** The primary's latest state is what the disks have; the buffers are dropped. */
-    private CompletableFuture<Void> endReplication() {
-        if (error != null) {
-            return fail(
-                    "the disks are not what the primary wrote last, as the stream broke ("
-                            + error.sentence()
-                            + "); go back to epoch "
-                            + committedEpoch()
-                            + " with 'lockstep failover'");
-        }
-        ending = SecondaryEvents.endedByStop();
-        return recordEnd(succession.goAlone(), this::standAloneAsWritten);
-    }
-
-    private void standAloneAsWritten() {
-        page.state(GroupPage.ALONE);
-        disks.forEachThen(
-                SecondaryDisk::endStream,
-                () -> {
-                    disks.forEach(SecondaryDisk::standAlone);
-                    standAlone();
-                    ended.complete(null);
-                });
+        return end.failOver(isForced);
     }
 
     void onMerged() {
@@ -379,7 +296,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         if (isOver() || session.isLinked()) {
             return fail(
                     isOver()
-                            ? "replication has ended here, and the guest is served: " + ending
+                            ? "replication has ended here, and the guest is served: "
+                                    + end.sentence()
                             : "a primary is linked: there is nothing to join");
         }
         return self.node()
@@ -401,8 +319,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         events.notRecorded(sentence);
     }
 
+    boolean isClosed() {
+        return isClosed;
+    }
+
     /** The buffers go; what is left of the directory is the user's. */
-    private void standAlone() {
+    void standAlone() {
         hasBuffers = false;
         try {
             disks.deleteBuffers();
@@ -503,7 +425,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /** Why the stream is refused; empty where it is not. */
     String refusalOfChanges() {
         return isOver()
-                ? "replication has ended: " + ending
+                ? "replication has ended: " + end.sentence()
                 : error == null ? "" : error.sentence();
     }
 
@@ -535,7 +457,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     int stateFlags() {
         return (isStarted() ? ControlRecord.STARTED : 0)
-                | (hasFailedOver ? ControlRecord.FAILED_OVER : 0)
+                | (end.isFailover() ? ControlRecord.FAILED_OVER : 0)
                 | (error != null ? ControlRecord.BROKEN : 0);
     }
 
@@ -580,12 +502,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public String ending() {
-        return ending;
+        return end.sentence();
     }
 
     @Override
     public boolean hasFailedOver() {
-        return hasFailedOver;
+        return end.isFailover();
     }
 
     @Override

@@ -449,11 +449,10 @@ final class EngineGroup implements ReplicationGroup {
     public Optional<NodeStatus> node() {
         return current()
                 .flatMap(ReplicationGroup::node)
-                .or(() -> Optional.ofNullable(state).map(EngineGroup::statusOf));
-    }
-
-    private static NodeStatus statusOf(final NodeState state) {
-        return NodeStatus.of(state.self().node().record());
+                .or(
+                        () ->
+                                Optional.ofNullable(state)
+                                        .map(open -> NodeStatus.of(open.self().node().record())));
     }
 
     private static <T> CompletableFuture<T> notRunning() {

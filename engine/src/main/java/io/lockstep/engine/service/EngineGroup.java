@@ -257,14 +257,7 @@ final class EngineGroup implements ReplicationGroup {
 
     private static CompletableFuture<Void> switchAll(
             final List<EngineDisk> members, final List<Disk> targets) {
-        final List<CompletableFuture<Void>> all = new ArrayList<>();
-        for (int i = 0; i < members.size(); i++) {
-            final CompletableFuture<Void> switched = new CompletableFuture<>();
-            final SwitchDisk guest = members.get(i).guest();
-            guest.switchTo(targets.get(i), () -> switched.complete(null));
-            all.add(switched);
-        }
-        return CompletableFuture.allOf(all.toArray(CompletableFuture[]::new));
+        return SwitchDisk.switchAll(members.stream().map(EngineDisk::guest).toList(), targets);
     }
 
     // ---- The four operations, and the halves of the second.

@@ -581,12 +581,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * disks no more.
      */
     public void release() {
-        linkLoop.execute(() -> link.cut(() -> guestLoop.execute(log::close)));
+        linkLoop.execute(() -> link.cut(() -> guestLoop.execute(this::close)));
     }
 
     /** Gives the log's memory back. The guests have gone, and the link's loop has ended. */
     @Override
     public void close() {
+        synchroniser.close();
         log.close();
     }
 

@@ -22,7 +22,7 @@ import java.util.Queue;
  * <p>A cut costs nothing: what is in the log is sent again, and what is in a set still is. On the
  * guest's loop. See docs/healing.md.
  */
-final class Synchroniser {
+final class Synchroniser implements AutoCloseable {
     /** Hears how it goes. */
     interface Owner {
         /** All that was to be sent is in the log; the checkpoint is made. */
@@ -508,5 +508,12 @@ final class Synchroniser {
             }
         }
         return false;
+    }
+
+    /** Gives its memory back. Nothing of it is under way. */
+    @Override
+    public void close() {
+        buffers.forEach(IoBuffer::close);
+        buffers.clear();
     }
 }

@@ -35,6 +35,7 @@ final class PrimaryRole {
     private final Endpoint peer;
     private Optional<PeerMonitor.Address> monitor = Optional.empty();
     private boolean yieldsToNewer;
+    private boolean hasYielded;
     private EngineRun run;
 
     /**
@@ -67,6 +68,11 @@ final class PrimaryRole {
     PrimaryRole yieldToNewerPeer() {
         yieldsToNewer = true;
         return this;
+    }
+
+    /** Whether it has ended because its peer is newer, before it served anybody. */
+    boolean hasYielded() {
+        return hasYielded;
     }
 
     /** Runs it; answers the exit code where it could not be started. */
@@ -153,6 +159,7 @@ final class PrimaryRole {
             return false;
         }
         if (yieldsToNewer && node.get().isPeerNewer()) {
+            hasYielded = true;
             return false;
         }
         console.say(node.get().waiting());

@@ -5,6 +5,7 @@ import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
@@ -161,6 +162,26 @@ public final class Engine implements AutoCloseable {
      */
     public void openSecondary() throws IOException {
         onLoop(group::openSecondary);
+    }
+
+    /**
+     * The same of a node that was the primary until its peer took over, which makes it equal.
+     *
+     * @throws IOException as above
+     */
+    public void openFormerPrimary() throws IOException {
+        onLoop(() -> group.openSecondary(true));
+    }
+
+    /**
+     * Has a node that has taken over, and is done with the merge, replicate to its former primary,
+     * as soon as that is there. On the loop.
+     *
+     * @param peer where the former primary's replication exports are, which have the disks' names
+     * @return done when it is linked
+     */
+    public CompletableFuture<Void> replicateTo(final Endpoint peer) {
+        return group.replicateTo(peer);
     }
 
     /**

@@ -10,6 +10,7 @@ import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.group.SynchronisationStatus;
+import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
@@ -141,12 +142,22 @@ final class EngineGroup implements ReplicationGroup {
 
     /** Opens the secondary, if there is one and it isn't open; as a killed process left it. */
     void openSecondary() throws IOException {
+        openSecondary(false);
+    }
+
+    /**
+     * The same.
+     *
+     * @param ofFormerPrimary whether its record may say that it is a primary
+     */
+    void openSecondary(final boolean ofFormerPrimary) throws IOException {
         final List<EngineDisk> members = secondaryDisks();
         if (secondary != null || members.isEmpty()) {
             return;
         }
         openState(members);
-        final SecondaryOptions places = SecondaryPlace.optionsOf(members, options);
+        final SecondaryOptions usual = SecondaryPlace.optionsOf(members, options);
+        final SecondaryOptions places = ofFormerPrimary ? usual.formerPrimary() : usual;
         lock = BuffersLock.take(places.page(), places.ownDirectory());
         try {
             secondary =
@@ -297,6 +308,12 @@ final class EngineGroup implements ReplicationGroup {
             return fail(e.getMessage());
         }
         return secondary.start();
+    }
+
+    /** A node that has taken over, and is done with the merge, replicates all disks to its peer. */
+    CompletableFuture<Void> replicateTo(final Endpoint peer) {
+        disks.forEach(disk -> attach(disk, new Peer(peer, disk.name())));
+        return start();
     }
 
     private CompletableFuture<Void> startPrimary() {

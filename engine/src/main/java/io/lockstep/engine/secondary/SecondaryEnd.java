@@ -6,12 +6,16 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Verdict;
 
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * How replication ends on a secondary: it takes over at the last checkpoint, or goes on with what
  * its disks hold. Recorded before it counts. On the group's loop.
  */
 final class SecondaryEnd {
+    /** What a primary said last may be heard just before its connections are seen to end. */
+    private static final long SETTLING_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
     private final SecondaryGroup group;
     private final IoLoop loop;
     private final GroupPage page;
@@ -53,8 +57,27 @@ final class SecondaryEnd {
         return isFailover;
     }
 
-    /** It takes over; where it must not, only if it is forced. */
+    /**
+     * It takes over; where it must not, only if it is forced. A primary that is linked has to show
+     * that it lives, which takes a heartbeat: one that has just died is perhaps not known to have.
+     */
     CompletableFuture<Void> failOver(final boolean isForced) {
+        final boolean isProofNeeded =
+                !isForced
+                        && sentence.isEmpty()
+                        && page.state() == GroupPage.RUNNING
+                        && group.session().isLinked()
+                        && succession.hasCheckpoint();
+        if (!isProofNeeded) {
+            return decide(isForced);
+        }
+        final CompletableFuture<Void> heard = new CompletableFuture<>();
+        group.session().onSign(() -> loop.schedule(SETTLING_NANOS, () -> heard.complete(null)));
+        return heard.thenCompose(
+                done -> group.isClosed() ? fail("the process ends") : decide(false));
+    }
+
+    private CompletableFuture<Void> decide(final boolean isForced) {
         if (!sentence.isEmpty()) {
             return ended;
         }

@@ -51,16 +51,6 @@ public record SecondaryOptions(
         return outlives;
     }
 
-    /** Of one whose record does not say that it is a primary. */
-    public SecondaryOptions(
-            final Path page,
-            final List<BufferFiles> buffers,
-            final boolean ownDirectory,
-            final long bufferLimit,
-            final PeerTimeout peerTimeout) {
-        this(page, buffers, ownDirectory, bufferLimit, peerTimeout, false);
-    }
-
     /** Of a group that has all of it in a directory of its own. */
     public static SecondaryOptions in(
             final Path directory, final int diskCount, final long bufferLimit) {
@@ -71,6 +61,7 @@ public record SecondaryOptions(
                         .toList(),
                 true,
                 bufferLimit,
-                PeerTimeout.DEFAULT);
+                PeerTimeout.DEFAULT,
+                false);
     }
 }

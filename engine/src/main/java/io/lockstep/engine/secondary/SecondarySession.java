@@ -12,6 +12,7 @@ import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -52,6 +53,10 @@ final class SecondarySession {
 
     private final PeerTimeout timeout;
     private final Silence silence;
+
+    /** Who waits for a sign of the primary's life or death. */
+    private final List<Runnable> onSign = new ArrayList<>();
+
     private boolean isLinked;
 
     /** Of its links, one after the other. */
@@ -284,6 +289,20 @@ final class SecondarySession {
     /** The primary has said something. */
     void heard() {
         silence.onHeard();
+        tellOfSign();
+    }
+
+    /** Runs an action when the linked primary says something, or is not linked any more. */
+    void onSign(final Runnable action) {
+        onSign.add(action);
+    }
+
+    private void tellOfSign() {
+        if (!onSign.isEmpty()) {
+            final List<Runnable> all = List.copyOf(onSign);
+            onSign.clear();
+            all.forEach(Runnable::run);
+        }
     }
 
     /** How long ago a linked primary was heard last. */
@@ -300,6 +319,9 @@ final class SecondarySession {
     boolean link(final boolean nowLinked) {
         final boolean isNews = nowLinked != isLinked;
         isLinked = nowLinked;
+        if (!nowLinked) {
+            tellOfSign();
+        }
         if (isNews && nowLinked) {
             silence.begin(loop.nanoTime());
             watch(++linkCount);

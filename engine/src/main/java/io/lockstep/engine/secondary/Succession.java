@@ -154,6 +154,11 @@ final class Succession {
 
     // ---- Taking over.
 
+    /** Whether nothing but a living primary would keep it from taking over. */
+    boolean hasCheckpoint() {
+        return node().standing() == Standing.FOLLOWING;
+    }
+
     /** Whether it may take over now. */
     Verdict verdict() {
         final boolean isOfForeign =

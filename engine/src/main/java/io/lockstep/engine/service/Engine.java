@@ -11,6 +11,7 @@ import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.nbd.ClientNegotiated;
@@ -161,7 +162,7 @@ public final class Engine implements AutoCloseable {
      * @throws IOException where they can't be had
      */
     public void openSecondary() throws IOException {
-        onLoop(group::openSecondary);
+        onLoop(() -> group.openSecondary(false));
     }
 
     /**
@@ -395,7 +396,10 @@ public final class Engine implements AutoCloseable {
         final CompletableFuture<Void> merged = new CompletableFuture<>();
         loop.execute(
                 () -> {
-                    final CompletableFuture<Void> merge = group.finishMerge();
+                    final CompletableFuture<Void> merge =
+                            group.secondary()
+                                    .map(SecondaryGroup::finishMerge)
+                                    .orElse(CompletableFuture.completedFuture(null));
                     if (!merge.isDone()) {
                         sayMergeGoesOn(
                                 "it is finished before this process ends, within "
@@ -415,7 +419,7 @@ public final class Engine implements AutoCloseable {
                                         + " is left stays in the buffers: start the same command"
                                         + " again before the host loses them, as it does with a"
                                         + " reboot where they lie in memory");
-                        group.giveUpMerge();
+                        group.secondary().ifPresent(SecondaryGroup::giveUpMerge);
                     });
             return false;
         }

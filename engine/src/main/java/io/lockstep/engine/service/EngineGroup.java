@@ -140,13 +140,8 @@ final class EngineGroup implements ReplicationGroup {
         return disks.stream().filter(disk -> disk.buffers() != null).toList();
     }
 
-    /** Opens the secondary, if there is one and it isn't open; as a killed process left it. */
-    void openSecondary() throws IOException {
-        openSecondary(false);
-    }
-
     /**
-     * The same.
+     * Opens the secondary, if there is one and it isn't open; as a killed process left it.
      *
      * @param ofFormerPrimary whether its record may say that it is a primary
      */
@@ -156,8 +151,7 @@ final class EngineGroup implements ReplicationGroup {
             return;
         }
         openState(members);
-        final SecondaryOptions usual = SecondaryPlace.optionsOf(members, options);
-        final SecondaryOptions places = ofFormerPrimary ? usual.formerPrimary() : usual;
+        final SecondaryOptions places = SecondaryPlace.optionsOf(members, options, ofFormerPrimary);
         lock = BuffersLock.take(places.page(), places.ownDirectory());
         try {
             secondary =
@@ -303,7 +297,7 @@ final class EngineGroup implements ReplicationGroup {
             return startPrimary();
         }
         try {
-            openSecondary();
+            openSecondary(false);
         } catch (final IOException e) {
             return fail(e.getMessage());
         }
@@ -376,26 +370,26 @@ final class EngineGroup implements ReplicationGroup {
                 (done, thrown) -> {
                     if (thrown == null) {
                         answer.complete(null);
-                    } else if (attachNanos > 0) {
-                        abandon(opened);
-                        answer.completeExceptionally(thrown);
-                    } else {
-                        answer.completeExceptionally(thrown);
+                        return;
                     }
+                    if (attachNanos > 0) {
+                        abandon(opened);
+                    }
+                    answer.completeExceptionally(thrown);
                 });
         if (attachNanos > 0) {
-            loop.schedule(
-                    attachNanos,
-                    () ->
-                            started.completeExceptionally(
-                                    new GroupException(
-                                            "the secondary at "
-                                                    + opened.status().peer()
-                                                    + " could not be attached to within "
-                                                    + TimeUnit.NANOSECONDS.toSeconds(attachNanos)
-                                                    + " s; see that it runs, and start again")));
+            loop.schedule(attachNanos, () -> started.completeExceptionally(late(opened)));
         }
         return answer;
+    }
+
+    private GroupException late(final PrimaryGroup opened) {
+        return new GroupException(
+                "the secondary at "
+                        + opened.status().peer()
+                        + " could not be attached to within "
+                        + TimeUnit.NANOSECONDS.toSeconds(options.attachNanos())
+                        + " s; see that it runs, and start again");
     }
 
     @SuppressWarnings("ReferenceEquality") // it may have been released meanwhile
@@ -552,18 +546,9 @@ final class EngineGroup implements ReplicationGroup {
         }
     }
 
-    /** As {@link SecondaryGroup#finishMerge}; where there is no secondary it is done. */
-    CompletableFuture<Void> finishMerge() {
-        return secondary == null
-                ? CompletableFuture.completedFuture(null)
-                : secondary.finishMerge();
-    }
-
-    /** As {@link SecondaryGroup#giveUpMerge}. */
-    void giveUpMerge() {
-        if (secondary != null) {
-            secondary.giveUpMerge();
-        }
+    /** The secondary, while or after it is one; empty where it was never opened. */
+    Optional<SecondaryGroup> secondary() {
+        return Optional.ofNullable(secondary);
     }
 
     /** Runs an action when the secondary has all that was forwarded, or nobody forwards. */

@@ -246,7 +246,7 @@ final class NodeLivesTest {
     }
 
     @Test
-    void whoHasTakenOverStaysPromotedAndTheFormerPrimaryIsRefused() {
+    void whoHasTakenOverStaysPromotedAndTheFormerPrimaryIsItsSecondary() {
         startBoth();
         north.write(1);
         checkpoint();
@@ -257,14 +257,40 @@ final class NodeLivesTest {
 
         assertContains("promoted node of vda serves the guest", south.start());
         assertEquals(2, south.seenByGuest());
-        final String refusal = rig.serverInVain(north.command());
-        assertContains("the peer is newer: it took over at epoch 1", refusal);
-        assertContains("lockstep state --forget", refusal);
+        assertContains("secondary of vda takes the stream", north.start());
+        awaitHealed(south);
         south.write(3);
+        try (Control control = south.control()) {
+            control.checkpoint();
+        }
         assertEquals(3, south.firstByte());
-        assertEquals(1, north.firstByte());
-        assertEquals("reigning", north.standing());
-        assertEquals("alone", south.standing());
+        assertEquals(3, north.firstByte());
+        assertEquals("following", north.standing());
+        assertEquals("reigning", south.standing());
+
+        // And back again.
+        south.node.kill();
+        try (Control control = north.control()) {
+            control.execute("x-lockstep-failover");
+            control.awaitMerged();
+        }
+        north.write(4);
+        assertContains("secondary of vda takes the stream", south.start());
+        awaitHealed(north);
+        assertEquals(4, north.firstByte());
+        assertEquals(4, south.firstByte());
+        assertEquals("following", south.standing());
+    }
+
+    private static void awaitHealed(final Host primary) {
+        try (Control control = primary.control()) {
+            control.await(
+                    "healed",
+                    status ->
+                            status.get("linked").getAsBoolean()
+                                    && !status.has("synchronisation")
+                                    && status.get("standing").getAsString().equals("reigning"));
+        }
     }
 
     /** It serves its guest at once, since nobody else can; what that writes its peer lacks. */
@@ -338,12 +364,27 @@ final class NodeLivesTest {
         assertEquals(5, north.seenByGuest());
     }
 
+    /** An empty disk gets all that its primary's has; at a first meeting, and by itself. */
+    @Test
+    void anEmptySecondaryIsMadeEqual() {
+        rig.write(north.disk(), 0, new byte[] {1});
+        startBoth();
+        awaitHealed(north);
+        assertEquals(1, south.firstByte());
+    }
+
     /** At a first meeting its peer's refusal ends it, as it ends a primary. */
     @Test
-    void twoThatAreNotKnownToBeEqualAreNoPair() {
+    void whoseDiskHasDataIsOverwrittenWhenThatIsSaid() {
         rig.write(north.disk(), 0, new byte[] {1});
+        rig.write(south.disk(), 0, new byte[] {2});
         south.start();
         assertContains("not known to be equal", rig.serverInVain(north.command()));
+        assertEquals(2, south.firstByte());
+        rig.lockstep("join", "--control", south.socket("c").toString()).requireSuccess();
+        north.start();
+        awaitHealed(north);
+        assertEquals(1, south.firstByte());
     }
 
     /** The record is where --state says, and not beside the disk. */

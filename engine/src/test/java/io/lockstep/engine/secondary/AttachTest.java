@@ -339,6 +339,9 @@ final class AttachTest {
     /** Has a process die there, and the next one begin. */
     private void cutAttachment(final Cut cut) throws IOException {
         closeGroup();
+        try (RandomAccessFile data = new RandomAccessFile(image().toFile(), "rw")) {
+            data.write(1);
+        }
         final AtomicReference<NodeRecord> stored = new AtomicReference<>();
         self = Selves.fresh(1, (record, whenStored) -> stored.set(record)); // and never answers
         final NodeRecord before = self.node().record();

@@ -3,6 +3,7 @@ package io.lockstep.cli;
 import io.lockstep.cli.command.CheckpointCommand;
 import io.lockstep.cli.command.EngineCommand;
 import io.lockstep.cli.command.FailoverCommand;
+import io.lockstep.cli.command.JoinCommand;
 import io.lockstep.cli.command.NodeCommand;
 import io.lockstep.cli.command.PrimaryCommand;
 import io.lockstep.cli.command.PromoteCommand;
@@ -45,6 +46,7 @@ import java.util.concurrent.Callable;
             CheckpointCommand.class,
             StatusCommand.class,
             FailoverCommand.class,
+            JoinCommand.class,
             PromoteCommand.class,
             StateCommand.class,
             StopCommand.class,

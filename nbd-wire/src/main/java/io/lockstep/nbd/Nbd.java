@@ -149,8 +149,35 @@ public final class Nbd {
      */
     public static final String CONTEXT_CONTROL = "x-lockstep:control";
 
-    /** Length of the control space in bytes. */
+    /** Length of the control space in bytes, but for what lies far behind it. */
     public static final int CONTROL_LENGTH = 64 + 1152;
+
+    /**
+     * Where in the control space the hashes of the disk's pieces lie, which are only read: {@link
+     * #CONTROL_HASH_LENGTH} bytes for each {@link #CONTROL_PIECE_LENGTH} of the disk.
+     */
+    public static final long CONTROL_HASHES = 1L << 32;
+
+    /** Of a piece that has a hash, in bytes. */
+    public static final int CONTROL_PIECE_LENGTH = 64 << 10;
+
+    /** Of a hash, in bytes. */
+    public static final int CONTROL_HASH_LENGTH = 16;
+
+    /**
+     * Where in the control space lies what a former primary has noted that it changed, which is
+     * only read: a bit for each {@link #CONTROL_BLOCK_LENGTH} bytes of the disk, the lowest first.
+     */
+    public static final long CONTROL_CHANGES = 1L << 56;
+
+    /** Of a block that has a bit, in bytes. */
+    public static final int CONTROL_BLOCK_LENGTH = 4096;
+
+    /** Bits that are read at a time, at most, in bytes; whole words of 8 are. */
+    public static final int CONTROL_CHANGES_MAX = 64 << 10;
+
+    /** Hashes that are read at a time, at most, in bytes. */
+    public static final int CONTROL_HASHES_MAX = 4096;
 
     /** A string on the wire is never longer, in bytes of UTF-8 (section "Conventions"). */
     public static final int STRING_LENGTH_MAX = 4096;

@@ -337,9 +337,41 @@ public final class ServerTransmission {
         if (request.command != Nbd.CMD_READ && request.command != Nbd.CMD_WRITE) {
             reject(Nbd.EINVAL, "the control space is only read and written");
         }
-        if (!isWithin(request.offset, request.length, Nbd.CONTROL_LENGTH)) {
+        if (!isWithin(request.offset, request.length, Nbd.CONTROL_LENGTH)
+                && !readsHashes()
+                && !readsChanges()) {
             reject(Nbd.EINVAL, "request lies beyond the end of the control space");
         }
+    }
+
+    private boolean readsHashes() {
+        return reads(
+                Nbd.CONTROL_HASHES,
+                unitsOf(Nbd.CONTROL_PIECE_LENGTH),
+                Nbd.CONTROL_HASH_LENGTH,
+                Nbd.CONTROL_HASHES_MAX);
+    }
+
+    private boolean readsChanges() {
+        return reads(
+                Nbd.CONTROL_CHANGES,
+                unitsOf(Long.SIZE * Nbd.CONTROL_BLOCK_LENGTH),
+                Long.BYTES,
+                Nbd.CONTROL_CHANGES_MAX);
+    }
+
+    private long unitsOf(final int length) {
+        return (negotiated.export().size() + length - 1) / length;
+    }
+
+    /** Whether it reads whole units of a part of the control space that has so many. */
+    private boolean reads(
+            final long start, final long units, final int unitLength, final int lengthMax) {
+        return request.command == Nbd.CMD_READ
+                && request.offset % unitLength == 0
+                && request.length % unitLength == 0
+                && request.length <= lengthMax
+                && isWithin(request.offset - start, request.length, units * unitLength);
     }
 
     private void checkBlockStatus() {

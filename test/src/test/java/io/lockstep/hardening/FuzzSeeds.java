@@ -412,10 +412,10 @@ final class FuzzSeeds {
         final List<byte[]> seeds = new ArrayList<>();
         for (final NodeRecord record : records) {
             seeds.add(RecordFormat.encode(new RecordFormat.Copy(1, record)));
-            final Summary one = Summary.of(record, 12, new Id(3, 1), false);
+            final Summary one = Summary.of(record, 12, new Id(3, 1), -1, false);
             seeds.add(new Bytes().put(one.encode()).put(one.encode()).toArray());
             for (final NodeRecord other : records) {
-                final Summary second = Summary.of(other, 9, Id.NONE, true);
+                final Summary second = Summary.of(other, 9, Id.NONE, 8, true);
                 seeds.add(new Bytes().put(one.encode()).put(second.encode()).toArray());
             }
         }

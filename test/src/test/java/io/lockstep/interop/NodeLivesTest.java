@@ -153,7 +153,7 @@ final class NodeLivesTest {
     private void failOver() {
         try (Control control = south.control()) {
             control.execute("x-lockstep-failover");
-            control.awaitMerged();
+            control.await("merged", NodeLivesTest::isMerged);
         }
     }
 
@@ -169,10 +169,9 @@ final class NodeLivesTest {
         checkpoint();
 
         north.node.kill();
-        final LockstepProcess waiting = rig.keep(start(north));
-        assertTrue(waiting.awaitReady(), waiting::toString);
-        assertContains("primary of vda", waiting.ready());
-        assertContains("the guest waits", waiting.err());
+        assertContains("primary of vda", north.start());
+        awaitHealed(north);
+        assertEquals(2, north.seenByGuest());
         assertEquals("reigning", north.standing());
         assertEquals("following", south.standing());
         assertEquals(2, south.seenByGuest());
@@ -239,14 +238,13 @@ final class NodeLivesTest {
         assertContains("secondary of vda", south.node.ready());
         north.node = rig.server(north.bare("node", north.addresses()));
         assertContains("primary of vda", north.node.ready());
-        rig.lockstep("promote", "--control", north.socket("c").toString()).requireSuccess();
+        awaitHealed(north);
         assertEquals(1, north.seenByGuest());
         assertEquals(1, south.seenByGuest());
-        assertEquals("alone", north.standing());
     }
 
     @Test
-    void whoHasTakenOverStaysPromotedAndTheFormerPrimaryIsRefused() {
+    void whoHasTakenOverStaysPromotedAndTheFormerPrimaryIsItsSecondary() {
         startBoth();
         north.write(1);
         checkpoint();
@@ -257,14 +255,46 @@ final class NodeLivesTest {
 
         assertContains("promoted node of vda serves the guest", south.start());
         assertEquals(2, south.seenByGuest());
-        final String refusal = rig.serverInVain(north.command());
-        assertContains("the peer is newer: it took over at epoch 1", refusal);
-        assertContains("lockstep state --forget", refusal);
+        assertContains("secondary of vda takes the stream", north.start());
+        awaitHealed(south);
         south.write(3);
+        try (Control control = south.control()) {
+            control.checkpoint();
+        }
         assertEquals(3, south.firstByte());
-        assertEquals(1, north.firstByte());
-        assertEquals("reigning", north.standing());
-        assertEquals("alone", south.standing());
+        assertEquals(3, north.firstByte());
+        assertEquals("following", north.standing());
+        assertEquals("reigning", south.standing());
+
+        // And back again.
+        south.node.kill();
+        try (Control control = north.control()) {
+            control.execute("x-lockstep-failover");
+            control.await("merged", NodeLivesTest::isMerged);
+        }
+        north.write(4);
+        assertContains("secondary of vda takes the stream", south.start());
+        awaitHealed(north);
+        assertEquals(4, north.firstByte());
+        assertEquals(4, south.firstByte());
+        assertEquals("following", south.standing());
+    }
+
+    /** It serves its guest from the plain disk, and looks for its former primary. */
+    private static boolean isMerged(final JsonObject status) {
+        return status.get("role").getAsString().equals("primary")
+                && !status.get("state").getAsString().equals("merging");
+    }
+
+    private static void awaitHealed(final Host primary) {
+        try (Control control = primary.control()) {
+            control.await(
+                    "healed",
+                    status ->
+                            status.get("linked").getAsBoolean()
+                                    && !status.has("synchronisation")
+                                    && status.get("standing").getAsString().equals("reigning"));
+        }
     }
 
     /** It serves its guest at once, since nobody else can; what that writes its peer lacks. */
@@ -276,14 +306,16 @@ final class NodeLivesTest {
         assertEquals(0, north.node.stop());
         assertEquals("reigning", north.standing());
         assertEquals("outdated", south.standing());
+        south.node.kill();
         assertContains("promoted node of vda", north.start());
         assertEquals(1, north.seenByGuest());
         assertEquals("reigning", north.standing());
         north.write(2);
         assertEquals("alone", north.standing());
         assertEquals(2, north.firstByte());
-        south.node.kill();
         assertContains("secondary of vda", south.start());
+        awaitHealed(north);
+        assertEquals(2, south.firstByte());
     }
 
     /** It waits for its peer, which comes later, and proves to be newer. */
@@ -338,12 +370,27 @@ final class NodeLivesTest {
         assertEquals(5, north.seenByGuest());
     }
 
+    /** An empty disk gets all that its primary's has; at a first meeting, and by itself. */
+    @Test
+    void anEmptySecondaryIsMadeEqual() {
+        rig.write(north.disk(), 0, new byte[] {1});
+        startBoth();
+        awaitHealed(north);
+        assertEquals(1, south.firstByte());
+    }
+
     /** At a first meeting its peer's refusal ends it, as it ends a primary. */
     @Test
-    void twoThatAreNotKnownToBeEqualAreNoPair() {
+    void whoseDiskHasDataIsOverwrittenWhenThatIsSaid() {
         rig.write(north.disk(), 0, new byte[] {1});
+        rig.write(south.disk(), 0, new byte[] {2});
         south.start();
         assertContains("not known to be equal", rig.serverInVain(north.command()));
+        assertEquals(2, south.firstByte());
+        rig.lockstep("join", "--control", south.socket("c").toString()).requireSuccess();
+        north.start();
+        awaitHealed(north);
+        assertEquals(1, south.firstByte());
     }
 
     /** The record is where --state says, and not beside the disk. */

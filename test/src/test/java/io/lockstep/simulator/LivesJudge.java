@@ -107,6 +107,10 @@ final class LivesJudge {
                             + " are undone by a meeting");
         }
         final boolean isSame = node.isLinkedBefore(primary);
+        if (primary.isSynchronising()) {
+            beginsToBeEqual(secondary, wasFresh, isSame);
+            return;
+        }
         node.reached()
                 .note(
                         wasFresh
@@ -122,6 +126,23 @@ final class LivesJudge {
             }
             if (wasFresh || disk.checkpoint() == null) {
                 disk.checkpointHere();
+            }
+        }
+    }
+
+    /** It holds what it holds: a checkpoint stays, and there is none where it has none. */
+    private static void beginsToBeEqual(
+            final LivesSecondary secondary, final boolean wasFresh, final boolean isSame) {
+        final LivesNode node = secondary.node();
+        node.reached().note(wasFresh ? LivesLine.FIRST_SYNCHRONISATION : LivesLine.SYNCHRONISE);
+        for (final LivesDisk disk : node.disks()) {
+            disk.leave();
+            if (!isSame) {
+                disk.tap().forget();
+                disk.tap().restart(disk.content());
+            }
+            if (secondary.record().standing() == Standing.INCONSISTENT) {
+                disk.checkpoint(null);
             }
         }
     }

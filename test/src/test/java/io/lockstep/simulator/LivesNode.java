@@ -10,6 +10,7 @@ import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.state.StateFile;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -41,7 +42,7 @@ final class LivesNode {
                 new Arguments(false, Word.NONE, false, false, FullLogPolicy.BLOCK);
 
         static Arguments primary(final Word word) {
-            return new Arguments(true, word, false, false, FullLogPolicy.BLOCK);
+            return new Arguments(true, word, false, false, FullLogPolicy.AHEAD);
         }
 
         Arguments onOtherDisk() {
@@ -65,6 +66,10 @@ final class LivesNode {
     private LivesNode peer;
     private Path buffers;
     private long boot = 1;
+
+    /** What is noted of changes, as a kill leaves it. */
+    private Tracking tracking;
+
     private LivesProcess process;
 
     /** Acknowledged by this host's guest since both were known to be equal. */
@@ -94,11 +99,16 @@ final class LivesNode {
         state = new SimulatedState(simulation, name);
         reigns = new Reigns(new Random(dice.any()), () -> simulation.now() / Simulation.SECOND);
         disks = media.stream().map(LivesDisk::new).toList();
+        forgetNotes();
         buffers = directories.fresh();
     }
 
     void peer(final LivesNode other) {
         peer = other;
+    }
+
+    private void forgetNotes() {
+        tracking = Tracking.inMemory(disks.stream().map(disk -> disk.medium().length()).toList());
     }
 
     // ---- What others ask.
@@ -125,6 +135,10 @@ final class LivesNode {
 
     SimulatedState state() {
         return state;
+    }
+
+    Tracking tracking() {
+        return tracking;
     }
 
     List<LivesDisk> disks() {
@@ -338,6 +352,7 @@ final class LivesNode {
             disks.forEach(disk -> disk.medium().crash());
         }
         state.crash();
+        forgetNotes();
         boot++;
         buffers =
                 Files.exists(buffers) && dice.chance(0.5)
@@ -402,6 +417,7 @@ final class LivesNode {
 
     /** Its disks hold what others did, and nobody's guest was here. */
     void takeDisks(final List<SimulatedMedium> others) {
+        forgetNotes();
         for (int i = 0; i < disks.size(); i++) {
             disks.get(i).medium().takeFrom(others.get(i));
             disks.get(i).leave();

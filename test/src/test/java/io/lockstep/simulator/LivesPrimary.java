@@ -3,6 +3,7 @@ package io.lockstep.simulator;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.primary.PrimaryStart;
@@ -41,8 +42,11 @@ final class LivesPrimary extends LivesProcess {
                         loop(),
                         linkLoop,
                         media(),
-                        node().peer().endpoint(),
+                        media().stream()
+                                .map(disk -> new Peer(node().peer().endpoint(), disk.name()))
+                                .toList(),
                         self(),
+                        node().tracking(),
                         new PrimaryOptions(
                                 arguments.isSmall() ? SMALL_LOG_LENGTH : LOG_LENGTH,
                                 arguments.log(),
@@ -54,6 +58,8 @@ final class LivesPrimary extends LivesProcess {
                                     isLeftBehind = true;
                                 } else if (event == GroupEvents.Event.LINK_UP) {
                                     goOnBehind();
+                                } else if (event == GroupEvents.Event.SYNCHRONISING) {
+                                    openEpoch = group.status().openEpoch();
                                 }
                             }
                         });
@@ -125,6 +131,11 @@ final class LivesPrimary extends LivesProcess {
         return group.status().state() == GroupStatus.State.RUNNING;
     }
 
+    /** Whether it makes its secondary equal. */
+    boolean isSynchronising() {
+        return group.synchronisation().isPresent();
+    }
+
     // ---- What a manager does.
 
     /** Makes a checkpoint, or a half of one, if it can. */
@@ -140,7 +151,7 @@ final class LivesPrimary extends LivesProcess {
 
     /** Looks whether an epoch has ended: after every event while somebody has asked for that. */
     void observe() {
-        if (asked == 0 && openEpoch > 0) {
+        if (asked == 0 && openEpoch > 0 && !isSynchronising()) {
             return;
         }
         final GroupStatus status = group.status();

@@ -15,8 +15,8 @@ import java.util.Optional;
  * looks at what comes of it. Where nothing stands in the way a node must get to serve, and a pair
  * to replicate: to refuse everything is no answer.
  *
- * <p>A pair that differs is refused today, and repaired by hand ({@link #repair}): where it is to
- * heal by itself, that is the place to expect it.
+ * <p>A pair that differs heals by itself, and is equal after a while; what nobody may heal, such as
+ * a split brain, is repaired by hand ({@link #repair}).
  */
 final class LivesScenario implements AutoCloseable {
     private static final long SOON = 10 * Simulation.SECOND;
@@ -620,7 +620,15 @@ final class LivesScenario implements AutoCloseable {
         final boolean[] isDrained = new boolean[1];
         primary.loop().execute(() -> primary.group().drain(() -> isDrained[0] = true));
         simulation.runUntil("the stream has drained", LATER, () -> isDrained[0]);
-        if (!primary.isLinked() || !primary.isRunning()) {
+        simulation.runUntil(
+                "the pair is equal",
+                LATER,
+                () ->
+                        !primary.isSynchronising()
+                                || !primary.isLinked()
+                                || !primary.isRunning()
+                                || !secondary.process().isLinked());
+        if (!primary.isLinked() || !primary.isRunning() || primary.isSynchronising()) {
             return false;
         }
         LivesJudge.checkEqual(lead, secondary);

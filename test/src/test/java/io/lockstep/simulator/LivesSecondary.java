@@ -39,6 +39,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                         loop(),
                         media(),
                         self(),
+                        node().tracking(),
                         SecondaryOptions.in(
                                 node().buffers(), media().size(), LivesNode.bufferLimit(arguments)),
                         (event, disk, epoch, sentence) -> {

@@ -21,7 +21,7 @@ record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpac
 
     @Override
     public void read(
-            final int offset,
+            final long offset,
             final int length,
             final MemorySegment into,
             final long position,

@@ -28,12 +28,13 @@ public final class ForwardOptions {
 
     @Option(
             names = "--on-full-log",
-            paramLabel = "block|detach",
-            defaultValue = "block",
+            paramLabel = "ahead|block|detach",
+            defaultValue = "ahead",
             description =
-                    "When the log is full: block the guest's writes until there is room, or"
-                            + " detach from the secondary and go on alone (default:"
-                            + " ${DEFAULT-VALUE}).")
+                    "When the log is full: let the guest pull ahead of a secondary that is away, or"
+                            + " takes more than 2 s for it, and send later what it has changed;"
+                            + " block its writes until there is room; or detach from the secondary"
+                            + " for good (default: ${DEFAULT-VALUE}).")
     private String onFullLog;
 
     @Option(
@@ -64,12 +65,14 @@ public final class ForwardOptions {
         }
         final FullLogPolicy policy =
                 switch (onFullLog.toLowerCase(Locale.ROOT)) {
+                    case "ahead" -> FullLogPolicy.AHEAD;
                     case "block" -> FullLogPolicy.BLOCK;
                     case "detach" -> FullLogPolicy.DETACH;
                     default ->
                             throw new ParameterException(
                                     spec.commandLine(),
-                                    "--on-full-log must be block or detach, not " + onFullLog);
+                                    "--on-full-log must be ahead, block or detach, not "
+                                            + onFullLog);
                 };
         return new PrimaryOptions((int) logSize, policy, word, maxLag.toNanos());
     }

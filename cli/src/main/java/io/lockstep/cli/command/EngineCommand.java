@@ -128,8 +128,8 @@ public final class EngineCommand implements Callable<Integer> {
     private List<String> guest = List.of();
 
     @Mixin private ForwardOptions forward;
-    @Mixin private ForeignPeerOptions foreignPeer;
     @Mixin private PeerOptions peerOptions;
+    @Mixin private ForeignPeerOptions foreignPeer;
     @Mixin private StateOptions state;
 
     @Option(

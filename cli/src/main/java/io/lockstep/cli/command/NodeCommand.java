@@ -48,8 +48,8 @@ import java.util.concurrent.Callable;
             "        --guest nbd+unix:///?socket=/run/vda.sock --control /run/vda.qmp",
             "",
             "  --first may stay in the command line: it counts while there is no record. A",
-            "  node that has taken over stays promoted. A former primary whose peer has does",
-            "  not serve its guest: it says who is newer and what to do, and ends with 1.",
+            "  node that has taken over stays promoted, and replicates to the former primary",
+            "  when that is there; which is its secondary then, and gets what differs.",
             "",
             "  What it is, and why: lockstep state --control /run/vda.qmp",
             "",
@@ -127,11 +127,17 @@ public final class NodeCommand implements Callable<Integer> {
                                     + " name its directory with --state");
             return 1;
         }
+        final SecondaryRole secondary =
+                new SecondaryRole(checked, buffers, bufferLimit, listenAt)
+                        .replicateBack(peerAt, options);
         return switch (role.get()) {
-            case PRIMARY ->
-                    new PrimaryRole(checked, replication, options, peerAt).yieldToNewerPeer().run();
-            case SECONDARY, PROMOTED ->
-                    new SecondaryRole(checked, buffers, bufferLimit, listenAt).run();
+            case PRIMARY -> {
+                final PrimaryRole primary =
+                        new PrimaryRole(checked, replication, options, peerAt).yieldToNewerPeer();
+                final int code = primary.run();
+                yield primary.hasYielded() ? secondary.ofFormerPrimary().run() : code;
+            }
+            case SECONDARY, PROMOTED -> secondary.run();
         };
     }
 

@@ -35,6 +35,7 @@ final class PrimaryRole {
     private final Endpoint peer;
     private Optional<PeerMonitor.Address> monitor = Optional.empty();
     private boolean yieldsToNewer;
+    private boolean hasYielded;
     private EngineRun run;
 
     /**
@@ -69,6 +70,11 @@ final class PrimaryRole {
         return this;
     }
 
+    /** Whether it has ended because its peer is newer, before it served anybody. */
+    boolean hasYielded() {
+        return hasYielded;
+    }
+
     /** Runs it; answers the exit code where it could not be started. */
     int run() throws InterruptedException {
         try {
@@ -77,7 +83,7 @@ final class PrimaryRole {
                     EngineRun.start(
                             console,
                             pair.connectionsMax(),
-                            options,
+                            options.withPeerTimeout(pair.peerTimeout()),
                             0,
                             0,
                             null,
@@ -153,6 +159,7 @@ final class PrimaryRole {
             return false;
         }
         if (yieldsToNewer && node.get().isPeerNewer()) {
+            hasYielded = true;
             return false;
         }
         console.say(node.get().waiting());

@@ -7,6 +7,7 @@ import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.secondary.BufferFiles;
 
 import java.io.IOException;
@@ -24,6 +25,9 @@ final class SecondaryRole {
     private final BufferOptions buffers;
     private final long bufferLimit;
     private final List<Endpoint> streams;
+    private PrimaryOptions options = ForwardOptions.none();
+    private Endpoint back;
+    private boolean isFormerPrimary;
     private EngineRun run;
 
     /**
@@ -44,6 +48,23 @@ final class SecondaryRole {
         console = pair.console();
     }
 
+    /**
+     * When it has taken over it replicates to its former primary.
+     *
+     * @param peer where that is
+     */
+    SecondaryRole replicateBack(final Endpoint peer, final PrimaryOptions how) {
+        back = peer;
+        options = how;
+        return this;
+    }
+
+    /** It was the primary until its peer took over, which makes it equal. */
+    SecondaryRole ofFormerPrimary() {
+        isFormerPrimary = true;
+        return this;
+    }
+
     /** Runs it; answers the exit code where it could not be started. */
     int run() throws InterruptedException {
         final Path directory;
@@ -56,6 +77,9 @@ final class SecondaryRole {
             run.control(pair.control());
             run.rehearseFailover();
             isStandby = run.engine().isStandby();
+            if (!isStandby) {
+                run.replicateBack();
+            }
         } catch (final IOException | GraphException e) {
             stop();
             console.say(e.getMessage());
@@ -94,7 +118,7 @@ final class SecondaryRole {
                 EngineRun.start(
                         console,
                         pair.connectionsMax(),
-                        ForwardOptions.none().withPeerTimeout(pair.peerTimeout()),
+                        options.withPeerTimeout(pair.peerTimeout()),
                         0,
                         bufferLimit,
                         directory,
@@ -106,7 +130,14 @@ final class SecondaryRole {
                     .addSecondary(
                             disk.getKey(), disk.getValue(), BufferFiles.in(directory, number++));
         }
-        run.startSecondary();
+        if (back != null) {
+            run.replicateBackTo(back);
+        }
+        if (isFormerPrimary) {
+            run.startFormerPrimary();
+        } else {
+            run.startSecondary();
+        }
     }
 
     /** Answers whether the disks could be flushed. */

@@ -168,6 +168,9 @@ public final class StatusCommand implements Callable<Integer> {
                                 + " of "
                                 + bytes(report, "buffer-limit"));
             }
+            if (report.get("synchronisation") instanceof final JsonObject status) {
+                line(text, "synchronisation: " + synchronisation(status));
+            }
             if (string(report, "state").equals("merging")) {
                 line(
                         text,
@@ -176,6 +179,22 @@ public final class StatusCommand implements Callable<Integer> {
                                 + " of "
                                 + bytes(report, "merge-total"));
             }
+        }
+
+        private static String synchronisation(final JsonObject status) {
+            final long rate = number(status, "rate");
+            return bytes(status, "left")
+                    + " of "
+                    + bytes(status, "total")
+                    + " left"
+                    + (rate == 0
+                            ? ""
+                            : ", "
+                                    + Quantity.bytes(rate)
+                                    + " a second, done in about "
+                                    + Quantity.nanos(
+                                            TimeUnit.SECONDS.toNanos(
+                                                    number(status, "left") / rate)));
         }
 
         private static void appendCheckpoints(

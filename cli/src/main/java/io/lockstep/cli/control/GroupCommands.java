@@ -89,6 +89,7 @@ final class GroupCommands {
         add("x-lockstep-verdict", this::verdict);
         add("x-lockstep-state", this::state);
         add("x-lockstep-promote", () -> empty(group.promote()));
+        add("x-lockstep-join", () -> empty(group.join()));
         add("x-lockstep-stop", this::stop);
     }
 

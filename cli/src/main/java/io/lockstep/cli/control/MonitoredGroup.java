@@ -5,6 +5,7 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.group.SynchronisationStatus;
 
 import org.HdrHistogram.Histogram;
 
@@ -118,6 +119,16 @@ public final class MonitoredGroup implements ReplicationGroup {
     @Override
     public CompletableFuture<Void> failOver(final boolean isForced) {
         return group.failOver(isForced);
+    }
+
+    @Override
+    public CompletableFuture<Void> join() {
+        return group.join();
+    }
+
+    @Override
+    public Optional<SynchronisationStatus> synchronisation() {
+        return group.synchronisation();
     }
 
     @Override

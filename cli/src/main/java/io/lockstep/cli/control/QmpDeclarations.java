@@ -134,6 +134,7 @@ final class QmpDeclarations {
                 .command("x-lockstep-verdict", "any")
                 .command("x-lockstep-state", "any")
                 .command("x-lockstep-promote", QmpSchema.NOTHING)
+                .command("x-lockstep-join", QmpSchema.NOTHING)
                 .command("x-lockstep-stop", "LockstepEnd")
                 .oob("x-lockstep-status");
     }

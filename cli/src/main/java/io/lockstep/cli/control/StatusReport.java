@@ -6,6 +6,7 @@ import com.google.gson.JsonObject;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.group.SynchronisationStatus;
 
 import org.HdrHistogram.Histogram;
 
@@ -40,6 +41,8 @@ final class StatusReport {
         final Optional<ReplicationError> error = group.error();
         error.ifPresent(found -> report.add("error", error(found)));
         group.node().ifPresent(node -> NodeReport.addTo(report, node));
+        group.synchronisation()
+                .ifPresent(one -> report.add("synchronisation", synchronisation(one)));
         final JsonArray disks = new JsonArray();
         status.disks().forEach(disk -> disks.add(disk(disk)));
         report.add("disks", disks);
@@ -63,6 +66,15 @@ final class StatusReport {
         object.addProperty("p99-ns", durations.getValueAtPercentile(99));
         object.addProperty("p999-ns", durations.getValueAtPercentile(99.9));
         object.addProperty("max-ns", durations.getMaxValue());
+        return object;
+    }
+
+    private static JsonObject synchronisation(final SynchronisationStatus status) {
+        final JsonObject object = new JsonObject();
+        object.addProperty("left", status.left());
+        object.addProperty("total", status.total());
+        object.addProperty("rate", status.rate());
+        object.addProperty("age-ns", status.nanos());
         return object;
     }
 

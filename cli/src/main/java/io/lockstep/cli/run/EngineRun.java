@@ -39,6 +39,9 @@ public final class EngineRun {
     /** On the engine's loop. */
     private boolean yieldsToNewerPeer;
 
+    /** To whom it replicates when it has taken over; null for nobody. */
+    private Endpoint back;
+
     private EngineRun(final Console console, final Engine engine) {
         this.console = console;
         this.engine = engine;
@@ -122,6 +125,34 @@ public final class EngineRun {
                         });
     }
 
+    /**
+     * Has a secondary that takes over replicate to its former primary, once it is done with the
+     * merge. Before {@link #control}.
+     */
+    public void replicateBackTo(final Endpoint peer) {
+        back = peer;
+    }
+
+    /** The same for one that took over before this process; behind {@link #control}. */
+    public void replicateBack() {
+        engine.loop().execute(this::replicateBackNow);
+    }
+
+    private void replicateBackNow() {
+        if (back != null) {
+            engine.replicateTo(back)
+                    .exceptionally(
+                            thrown -> {
+                                console.say(
+                                        "the former primary at "
+                                                + back
+                                                + " is not replicated to: "
+                                                + thrown.getMessage());
+                                return null;
+                            });
+        }
+    }
+
     /** On the engine's loop, when an event has told of the refusal. */
     private void yieldUnlessServed() {
         final boolean isNewer =
@@ -168,6 +199,8 @@ public final class EngineRun {
                     controlService.onEvent(event, disk, epoch, sentence);
                     if (event == GroupEvents.Event.REPLICATION_ERROR) {
                         yieldUnlessServed();
+                    } else if (event == GroupEvents.Event.MERGE_COMPLETED) {
+                        engine.loop().execute(this::replicateBackNow);
                     }
                 });
     }
@@ -175,6 +208,16 @@ public final class EngineRun {
     /** Opens the secondary of the graph's disks, and starts it where it was not started before. */
     public void startSecondary() throws IOException {
         engine.openSecondary();
+        startOpened();
+    }
+
+    /** The same of a node that was the primary until its peer took over. */
+    public void startFormerPrimary() throws IOException {
+        engine.openFormerPrimary();
+        startOpened();
+    }
+
+    private void startOpened() throws IOException {
         final CompletableFuture<Void> started =
                 LoopCall.call(engine.loop(), () -> startUnlessStarted(engine.group()));
         LoopCall.call(engine.loop(), () -> null); // what the disks answer at once has come

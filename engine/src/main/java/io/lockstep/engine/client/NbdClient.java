@@ -203,18 +203,29 @@ public final class NbdClient {
         return true;
     }
 
-    /** Reads a part of the control space. */
+    /** Reads the front of the control space. */
     public boolean readControl(
             final MemorySegment into,
             final int length,
             final Disk.Completion completion,
             final long token) {
+        return readControl(0, length, into, 0, completion, token);
+    }
+
+    /** Reads a part of the control space. */
+    public boolean readControl(
+            final long offset,
+            final int length,
+            final MemorySegment into,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
         final ReplyTarget target =
-                start(Nbd.CMD_READ, Nbd.CMD_FLAG_CONTROL, 0, length, 0, completion, token);
+                start(Nbd.CMD_READ, Nbd.CMD_FLAG_CONTROL, offset, length, 0, completion, token);
         if (target == null) {
             return false;
         }
-        target.fill(into, 0, 0);
+        target.fill(into, position, offset);
         return true;
     }
 

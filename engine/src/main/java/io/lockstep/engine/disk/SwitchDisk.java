@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * A disk with a name of its own, whose operations another one does, which can be exchanged while it
@@ -67,6 +68,22 @@ public final class SwitchDisk implements Disk {
     /** Who does the operations; null for nobody. */
     public Disk target() {
         return target;
+    }
+
+    /**
+     * The same for several, each with a target of its own.
+     *
+     * @return done when the old ones' operations have ended
+     */
+    public static CompletableFuture<Void> switchAll(
+            final List<SwitchDisk> disks, final List<Disk> targets) {
+        final List<CompletableFuture<Void>> all = new ArrayList<>();
+        for (int i = 0; i < disks.size(); i++) {
+            final CompletableFuture<Void> switched = new CompletableFuture<>();
+            disks.get(i).switchTo(targets.get(i), () -> switched.complete(null));
+            all.add(switched);
+        }
+        return CompletableFuture.allOf(all.toArray(CompletableFuture[]::new));
     }
 
     /**

@@ -49,6 +49,7 @@ public final class GroupPage implements AutoCloseable {
     private static final long AT_SESSION_HIGH = 32;
     private static final long AT_SESSION_LOW = 40;
     private static final long AT_FOREIGN = 48;
+    private static final long AT_CATCHING_UP = 56;
 
     /** On a cache line of its own. */
     private static final long AT_COMMITTED = 64;
@@ -264,6 +265,12 @@ public final class GroupPage implements AutoCloseable {
         WORD.setRelease(page, AT_SESSION_HIGH, session.high());
     }
 
+    /** The node is another one from now on, which follows nobody yet. */
+    public void node(final Id node) {
+        session(Id.NONE);
+        put(AT_NODE, node);
+    }
+
     /** Whether somebody who is no lockstep has written, as the primary that QEMU is. */
     public boolean isOfForeign() {
         return page.get(LONG, AT_FOREIGN) != 0;
@@ -272,6 +279,17 @@ public final class GroupPage implements AutoCloseable {
     /** Somebody who is no lockstep writes. */
     public void ofForeign() {
         WORD.setRelease(page, AT_FOREIGN, 1L);
+    }
+
+    /** Whether the primary whose session this is makes the disks equal, and is not done. */
+    public boolean isCatchingUp() {
+        return page.get(LONG, AT_CATCHING_UP) == page.get(LONG, AT_SESSION_LOW)
+                && !session().isNone();
+    }
+
+    /** A session begins with that, once it is this page's; or with {@link Id#NONE} it is done. */
+    public void catchingUp(final Id session) {
+        WORD.setRelease(page, AT_CATCHING_UP, session.low());
     }
 
     /** The last committed epoch; 0 for the state in which replication started. */

@@ -21,13 +21,15 @@ import java.util.Optional;
  *
  * <pre>
  *  0  4  magic "LSTP"
- *  4  2  version, 2
+ *  4  2  version, 3
  *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE, PULSE; STATE in what is read
  *  8  8  epoch: to seal, to commit; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
- * 40  4  flags: AT_FIRST, NOW, AND_COMMIT; in what is read: STARTED, FAILED_OVER, BROKEN
- * 44 20  zero
+ * 40  4  flags: AT_FIRST, NOW, AND_COMMIT, CAUGHT_UP; in what is read: STARTED, FAILED_OVER, BROKEN
+ * 44  4  zero
+ * 48  8  in what is read: the last epoch that is on stable storage
+ * 56  8  zero
  * </pre>
  */
 public final class ControlRecord {
@@ -38,7 +40,7 @@ public final class ControlRecord {
     public static final int LENGTH_WITH_SUMMARY = LENGTH + Summary.LENGTH;
 
     /** The version of this layout. */
-    public static final int VERSION = 2;
+    public static final int VERSION = 3;
 
     /** A primary presents itself, with its summary; the first command of its connections. */
     public static final int ATTACH = 1;
@@ -79,6 +81,12 @@ public final class ControlRecord {
     /** Of SEAL: the group's last disk to seal the epoch commits it. */
     public static final int AND_COMMIT = 1 << 5;
 
+    /**
+     * Of SEAL, with AND_COMMIT: with the epoch the secondary is equal to the primary, which has
+     * synchronised it.
+     */
+    public static final int CAUGHT_UP = 1 << 6;
+
     private static final int MAGIC = 0x4c535450;
 
     private static final ValueLayout.OfShort SHORT =
@@ -108,6 +116,17 @@ public final class ControlRecord {
         memory.set(LONG, position + 32, session.low());
         memory.set(INT, position + 40, flags);
         memory.asSlice(position + 44, LENGTH - 44).fill((byte) 0);
+    }
+
+    /** In what is read: the last committed epoch of which all is on stable storage. */
+    public static long durableEpoch(final MemorySegment memory, final long position) {
+        return memory.get(LONG, position + 48);
+    }
+
+    /** Says so. */
+    public static void durableEpoch(
+            final MemorySegment memory, final long position, final long epoch) {
+        memory.set(LONG, position + 48, epoch);
     }
 
     /** A word as flags of ATTACH. */

@@ -14,6 +14,10 @@ public interface GroupEvents {
         LINK_DOWN,
         /** The log was full, and the policy says to go on without the secondary. */
         DETACHED,
+        /** The secondary is not equal, and is being made so. */
+        SYNCHRONISING,
+        /** It is equal now, and a checkpoint was made. */
+        SYNCHRONISED,
         /** An epoch was committed. */
         CHECKPOINT,
         /** Failover is done: the guest is served from the last checkpoint. */

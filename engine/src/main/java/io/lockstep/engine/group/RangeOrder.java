@@ -14,6 +14,12 @@ public final class RangeOrder {
         void start(long token);
     }
 
+    /** Hears of ranges. */
+    public interface Ranges {
+        /** One of an operation that is under way or waits. */
+        void onRange(long start, long end);
+    }
+
     private static final int FIRST_CAPACITY = 64;
 
     private long[] starts = new long[FIRST_CAPACITY];
@@ -76,6 +82,13 @@ public final class RangeOrder {
     /** How many are under way or wait. */
     public int size() {
         return size;
+    }
+
+    /** Tells of all that are under way or wait, in their order. */
+    public void forEach(final Ranges ranges) {
+        for (int i = 0; i < size; i++) {
+            ranges.onRange(starts[i], ends[i]);
+        }
     }
 
     private void startFree() {

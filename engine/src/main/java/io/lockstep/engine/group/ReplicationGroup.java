@@ -85,8 +85,26 @@ public interface ReplicationGroup {
                 new GroupException("the guest waits for nothing: it is served already"));
     }
 
+    /**
+     * Has a secondary's disks overwritten by the primary that comes next, once. A node that is in a
+     * pair leaves it.
+     *
+     * @return done when it is recorded; fails on a primary
+     */
+    default CompletableFuture<Void> join() {
+        return CompletableFuture.failedFuture(
+                new GroupException(
+                        "this is no secondary, whose disks could be overwritten: say it on the side"
+                                + " that gives way"));
+    }
+
     /** What its node knows of itself; empty where there is none yet. */
     default Optional<NodeStatus> node() {
+        return Optional.empty();
+    }
+
+    /** Of a primary whose secondary is made equal: how far that is; empty where it is equal. */
+    default Optional<SynchronisationStatus> synchronisation() {
         return Optional.empty();
     }
 

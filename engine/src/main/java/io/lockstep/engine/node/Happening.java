@@ -6,6 +6,8 @@ public enum Happening {
     REIGN("begin a pair"),
     /** A primary is attached, whose generation is its own from now on. */
     FOLLOW("follow a primary"),
+    /** A primary is attached, and begins to make it equal. */
+    CATCH_UP("be synchronised"),
     /** Opened without its buffers, or they were given up, in the midst of an epoch. */
     TEAR("lose its buffers"),
     /** The primary says that it goes on without this node. */

@@ -9,48 +9,62 @@ public final class Meeting {
     /** What they find. */
     public enum Answer {
         /** They meet for the first time, and are equal. */
-        PAIR(true),
+        PAIR(Outcome.EQUAL),
 
         /** The same process as before: its log has all that was not answered. */
-        GO_ON_FROM_LOG(true),
+        GO_ON_FROM_LOG(Outcome.EQUAL),
 
         /** The primary was stopped when its peer had everything, and nothing has come since. */
-        GO_ON(true),
+        GO_ON(Outcome.EQUAL),
 
         /** The first time, and only the primary's disk has data. */
-        FIRST_SYNCHRONISATION(false),
+        FIRST_SYNCHRONISATION(Outcome.MADE_EQUAL),
+
+        /** The secondary's disk has data, and somebody has said that it may be overwritten. */
+        JOIN(Outcome.MADE_EQUAL),
 
         /** The secondary's disk has data that nobody has given up. */
-        WAIT_FOR_JOIN(false),
+        WAIT_FOR_JOIN(Outcome.REFUSED),
 
-        /** The secondary has nothing that counts; what it lacks is not known. */
-        SYNCHRONISE(false),
+        /** The secondary has nothing that counts, and lacks something. */
+        SYNCHRONISE(Outcome.MADE_EQUAL),
 
         /** The peer is, or follows, one that took over from this primary. */
-        PEER_IS_NEWER(false),
+        PEER_IS_NEWER(Outcome.REFUSED),
 
         /** Each has acknowledged what the other lacks. */
-        SPLIT_BRAIN(false),
+        SPLIT_BRAIN(Outcome.REFUSED),
 
         /** They have nothing in common. */
-        UNRELATED(false),
+        UNRELATED(Outcome.REFUSED),
 
         /** Who wants to be the primary is none, as its record says. */
-        NO_PRIMARY(false),
+        NO_PRIMARY(Outcome.REFUSED),
 
         /** They are one: a record and its copy. */
-        ONE_NODE(false);
+        ONE_NODE(Outcome.REFUSED);
 
-        private final boolean isAgreed;
+        private final Outcome outcome;
 
-        Answer(final boolean isAgreed) {
-            this.isAgreed = isAgreed;
+        Answer(final Outcome outcome) {
+            this.outcome = outcome;
         }
 
         /** Whether the pair replicates. */
         public boolean isAgreed() {
-            return isAgreed;
+            return outcome != Outcome.REFUSED;
         }
+
+        /** Whether the secondary is made equal first. */
+        public boolean isSynchronised() {
+            return outcome == Outcome.MADE_EQUAL;
+        }
+    }
+
+    private enum Outcome {
+        EQUAL,
+        MADE_EQUAL,
+        REFUSED
     }
 
     private Meeting() {}
@@ -82,7 +96,7 @@ public final class Meeting {
     /** Whether it only says that something is not known, which somebody may know better. */
     private static boolean yieldsToWord(final Answer answer, final Summary secondary) {
         return switch (answer) {
-            case FIRST_SYNCHRONISATION, WAIT_FOR_JOIN, SYNCHRONISE ->
+            case FIRST_SYNCHRONISATION, JOIN, WAIT_FOR_JOIN, SYNCHRONISE ->
                     Transition.of(secondary.standing(), Happening.FOLLOW).isPresent();
             case PAIR,
                     GO_ON,
@@ -104,7 +118,10 @@ public final class Meeting {
         if (word == Word.AT_FIRST && primary.peer().isNone()) {
             return Answer.PAIR;
         }
-        return secondary.isEmpty() ? Answer.FIRST_SYNCHRONISATION : Answer.WAIT_FOR_JOIN;
+        if (secondary.isEmpty()) {
+            return Answer.FIRST_SYNCHRONISATION;
+        }
+        return secondary.isJoining() ? Answer.JOIN : Answer.WAIT_FOR_JOIN;
     }
 
     private static Answer meetAgain(final Summary primary, final Summary secondary) {
@@ -129,18 +146,25 @@ public final class Meeting {
 
     /** A secondary that has nothing of its own: whether it has all that the primary has. */
     private static Answer hasAll(final Summary primary, final Summary secondary) {
-        if (secondary.committedEpoch() < primary.committedEpoch()) {
-            return Answer.SYNCHRONISE; // it was further once: an old copy of it
+        if (isOldCopy(primary, secondary)) {
+            return Answer.SYNCHRONISE;
         }
-        if (secondary.standing() == Standing.FOLLOWING
-                && isSame(primary.session(), secondary.session())) {
-            return Answer.GO_ON_FROM_LOG;
+        if (isSame(primary.session(), secondary.session())) {
+            return Answer.GO_ON_FROM_LOG; // perhaps in the midst of a synchronisation
         }
         // Without buffers it can't go back, but its disks have what the primary's have.
         return secondary.standing() != Standing.OUTDATED
                         && isSame(primary.leftSession(), secondary.leftSession())
                 ? Answer.GO_ON
                 : Answer.SYNCHRONISE;
+    }
+
+    /**
+     * Whether a secondary is behind where its primary knew it to be: its buffers are gone, or an
+     * old copy was put in its place.
+     */
+    private static boolean isOldCopy(final Summary primary, final Summary secondary) {
+        return secondary.committedEpoch() < primary.committedEpoch();
     }
 
     private static boolean isSame(final Id one, final Id other) {
@@ -156,14 +180,12 @@ public final class Meeting {
             final Answer answer, final Summary primary, final Summary secondary, final Word word) {
         return switch (answer) {
             case PAIR, GO_ON, GO_ON_FROM_LOG -> "the disks are equal";
-            case FIRST_SYNCHRONISATION ->
-                    "the pair is not known to be equal: the secondary's disk is empty, and the"
-                            + " primary's is not; "
-                            + howToPair(primary, word);
+            case FIRST_SYNCHRONISATION -> "the secondary's disk is empty, and the primary's is not";
+            case JOIN -> "the secondary's disk may be overwritten";
             case WAIT_FOR_JOIN ->
                     "the pair is not known to be equal: the secondary's disk has data of its own; "
                             + howToPair(primary, word);
-            case SYNCHRONISE -> unknownDifference(primary, secondary) + "; " + HOW_TO_PAIR_ANEW;
+            case SYNCHRONISE -> difference(primary, secondary);
             case PEER_IS_NEWER ->
                     "the peer is newer: it "
                             + (secondary.standing().isSecondary() ? "follows one that " : "")
@@ -216,7 +238,7 @@ public final class Meeting {
                 + HOW_TO_PAIR_ANEW;
     }
 
-    private static String unknownDifference(final Summary primary, final Summary secondary) {
+    private static String difference(final Summary primary, final Summary secondary) {
         return switch (secondary.standing()) {
             case INCONSISTENT ->
                     "the secondary has lost its buffers, and stands between two checkpoints";
@@ -232,8 +254,8 @@ public final class Meeting {
                                     + " and was at "
                                     + primary.committedEpoch()
                                     + " once: an old copy was put in its place"
-                            : "what the secondary lacks is not known: the primary was not stopped"
-                                    + " in good order, or went on without it";
+                            : "the primary was not stopped in good order, or went on without the"
+                                    + " secondary";
         };
     }
 

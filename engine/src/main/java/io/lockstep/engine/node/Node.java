@@ -67,7 +67,11 @@ public final class Node {
         return happen(
                 Happening.REIGN,
                 (now, then) ->
-                        now.draft().group(group).lineage(Lineage.NONE.begin(first)).standing(then));
+                        now.draft()
+                                .group(group)
+                                .lineage(Lineage.NONE.begin(first))
+                                .joining(false)
+                                .standing(then));
     }
 
     /**
@@ -86,6 +90,7 @@ public final class Node {
                                 .lineage(primary.lineage())
                                 .committedEpoch(committedEpoch)
                                 .leftSession(Id.NONE)
+                                .joining(false)
                                 .standing(then));
     }
 
@@ -128,11 +133,52 @@ public final class Node {
                 .leftSession(Id.NONE);
     }
 
+    /**
+     * The primary knows its peer, which it begins to make equal; what it acknowledges may not be in
+     * a checkpoint for long, and it stands where it stood.
+     */
+    public CompletableFuture<Void> meet(final Id peer) {
+        return stay(now -> now.draft().peer(peer).leftSession(Id.NONE).peerOut(false));
+    }
+
+    /**
+     * A primary is attached, and begins to make this node equal. One that holds a checkpoint keeps
+     * it, and its own lineage, until {@link #follow} says that it is; any other has nothing to go
+     * back to, and is of the primary's lineage at once.
+     *
+     * @param committedEpoch the node's own
+     */
+    public CompletableFuture<Void> catchUp(final Summary primary, final long committedEpoch) {
+        return happen(
+                Happening.CATCH_UP,
+                (now, then) ->
+                        now.draft()
+                                .group(primary.group())
+                                .peer(primary.node())
+                                .lineage(
+                                        then == Standing.INCONSISTENT
+                                                ? primary.lineage()
+                                                : now.lineage())
+                                .committedEpoch(committedEpoch)
+                                .leftSession(Id.NONE)
+                                .joining(false)
+                                .standing(then));
+    }
+
     /** The primary goes on without this node. */
     public CompletableFuture<Void> outdate(final long committedEpoch) {
         return happen(
                 Happening.OUTDATE,
                 (now, then) -> now.draft().committedEpoch(committedEpoch).standing(then));
+    }
+
+    /** What a secondary has committed is on stable storage up to the end of an epoch. */
+    public CompletableFuture<Void> durable(final long epoch) {
+        return stay(
+                now ->
+                        now.standing() == Standing.FOLLOWING && epoch > now.committedEpoch()
+                                ? now.draft().committedEpoch(epoch)
+                                : now.draft());
     }
 
     /** The buffers are gone, and the disks between two checkpoints. */
@@ -165,6 +211,7 @@ public final class Node {
                         begin(now, reign)
                                 .group(now.group().isNone() ? groupIfNone : now.group())
                                 .merging(true)
+                                .joining(false)
                                 .peerOut(true)
                                 .forced()
                                 .standing(then));
@@ -186,6 +233,30 @@ public final class Node {
                                         + " start the node again and let it end, first");
                     }
                     return NodeRecord.fresh(name, now.boot(), List.of()).draft().standing(then);
+                });
+    }
+
+    /**
+     * Its disks may be overwritten, once, by the primary that comes next. A node that is in a pair
+     * leaves it: another one from now on. Refused where it serves its guest, or a merge is not
+     * done.
+     *
+     * @param name the other node's
+     */
+    public CompletableFuture<Void> join(final Id name) {
+        return stay(
+                now -> {
+                    if (now.standing() == Standing.FRESH) {
+                        return now.draft().joining(true);
+                    }
+                    if (now.standing().isPrimary()) {
+                        throw new NodeException(
+                                "this node "
+                                        + now.standing().sentence()
+                                        + ": it is not overwritten while it is one; stop it, and"
+                                        + " start it as a secondary");
+                    }
+                    return NodeRecord.fresh(name, now.boot(), now.disks()).draft().joining(true);
                 });
     }
 

@@ -19,6 +19,7 @@ import java.util.List;
  * @param isForced whether it took over because somebody insisted
  * @param isPeerOut of a primary: whether its peer can't have taken over, and never will as it is:
  *     the peer is the former primary, or knows that it was left behind
+ * @param isJoining whether somebody has said that its disks may be overwritten, once
  * @param boot the host's boot in which this was written
  * @param disks the group's, in order
  */
@@ -34,6 +35,7 @@ public record NodeRecord(
         boolean isMerging,
         boolean isForced,
         boolean isPeerOut,
+        boolean isJoining,
         Id boot,
         List<DiskIdentity> disks) {
     /** Disks of one group at most. */
@@ -53,6 +55,9 @@ public record NodeRecord(
         if (isMerging && !standing.isPrimary()) {
             throw new IllegalArgumentException("a merge, and the node " + standing.sentence());
         }
+        if (isJoining && !isFresh) {
+            throw new IllegalArgumentException("it may be overwritten, and " + standing.sentence());
+        }
         if (isPeerOut && !standing.isPrimary()) {
             throw new IllegalArgumentException("a peer is out, and " + standing.sentence());
         }
@@ -68,6 +73,7 @@ public record NodeRecord(
                 Lineage.NONE,
                 0,
                 Id.NONE,
+                false,
                 false,
                 false,
                 false,
@@ -94,6 +100,7 @@ public record NodeRecord(
         private boolean isMerging;
         private boolean isForced;
         private boolean isPeerOut;
+        private boolean isJoining;
         private Id boot;
         private List<DiskIdentity> disks;
 
@@ -109,6 +116,7 @@ public record NodeRecord(
             isMerging = before.isMerging;
             isForced = before.isForced;
             isPeerOut = before.isPeerOut;
+            isJoining = before.isJoining;
             boot = before.boot;
             disks = before.disks;
         }
@@ -163,6 +171,11 @@ public record NodeRecord(
             return this;
         }
 
+        Draft joining(final boolean now) {
+            isJoining = now;
+            return this;
+        }
+
         Draft boot(final Id now) {
             boot = now;
             return this;
@@ -186,6 +199,7 @@ public record NodeRecord(
                     isMerging,
                     isForced,
                     isPeerOut,
+                    isJoining,
                     boot,
                     disks);
         }

@@ -47,7 +47,8 @@ public final class RecordFormat {
     private static final int MERGING = 2;
     private static final int FORCED = 4;
     private static final int PEER_OUT = 8;
-    private static final int FLAGS = CLEAN | MERGING | FORCED | PEER_OUT;
+    private static final int JOINING = 16;
+    private static final int FLAGS = CLEAN | MERGING | FORCED | PEER_OUT | JOINING;
 
     private RecordFormat() {}
 
@@ -75,7 +76,8 @@ public final class RecordFormat {
                         ((record.isClean() ? CLEAN : 0)
                                 | (record.isMerging() ? MERGING : 0)
                                 | (record.isForced() ? FORCED : 0)
-                                | (record.isPeerOut() ? PEER_OUT : 0)));
+                                | (record.isPeerOut() ? PEER_OUT : 0)
+                                | (record.isJoining() ? JOINING : 0)));
         putLineage(bytes, record.lineage());
         bytes.putShort((short) record.disks().size());
         for (final DiskIdentity disk : record.disks()) {
@@ -157,6 +159,7 @@ public final class RecordFormat {
                         (flags & MERGING) != 0,
                         (flags & FORCED) != 0,
                         (flags & PEER_OUT) != 0,
+                        (flags & JOINING) != 0,
                         boot,
                         disks));
     }

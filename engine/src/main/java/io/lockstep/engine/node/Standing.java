@@ -60,6 +60,11 @@ public enum Standing {
         return this == REIGNING || this == ALONE;
     }
 
+    /** Whether it holds, or can go back to, a checkpoint, and takes another node's writes. */
+    public boolean isConsistent() {
+        return this == FOLLOWING || this == OUTDATED;
+    }
+
     /** Whether it takes another node's writes. */
     public boolean isSecondary() {
         return this == FOLLOWING || this == INCONSISTENT || this == OUTDATED;

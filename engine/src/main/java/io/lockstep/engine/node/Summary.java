@@ -18,6 +18,9 @@ import java.util.Optional;
  *     something fell out of it, as by a detachment; of a secondary that of the primary that is
  *     attached, or was and broke off, and whose stream the buffers are of; or none
  * @param leftSession see {@link NodeRecord#leftSession}
+ * @param trackedEpoch up to which epoch it has noted what it wrote as the primary of its peer; -1
+ *     where it has not
+ * @param isJoining see {@link NodeRecord#isJoining}
  * @param isEmpty whether the disk that this connection is for has no data at all, looked at now
  */
 public record Summary(
@@ -29,17 +32,22 @@ public record Summary(
         long committedEpoch,
         Id session,
         Id leftSession,
+        long trackedEpoch,
+        boolean isJoining,
         boolean isEmpty) {
     /** Bytes that one takes on the wire, whatever it says. */
     public static final int LENGTH = 1152;
 
     private static final int EMPTY = 1;
+    private static final int JOINING = 1 << 1;
 
     /** Checks what belongs together. */
     public Summary {
         final boolean isFresh = standing == Standing.FRESH;
         if (node.isNone()
                 || committedEpoch < 0
+                || trackedEpoch < -1
+                || isJoining && !isFresh
                 || isFresh != lineage.isNone()
                 || isFresh != group.isNone()) {
             throw new IllegalArgumentException("no summary of a node");
@@ -55,6 +63,7 @@ public record Summary(
             final NodeRecord record,
             final long committedEpoch,
             final Id session,
+            final long trackedEpoch,
             final boolean isEmpty) {
         return new Summary(
                 record.node(),
@@ -65,6 +74,8 @@ public record Summary(
                 committedEpoch,
                 session,
                 record.leftSession(),
+                trackedEpoch,
+                record.isJoining(),
                 isEmpty);
     }
 
@@ -76,8 +87,8 @@ public record Summary(
         RecordFormat.put(bytes, peer);
         RecordFormat.put(bytes, session);
         RecordFormat.put(bytes, leftSession);
-        bytes.putLong(committedEpoch);
-        bytes.put(standing.code()).put((byte) (isEmpty ? EMPTY : 0));
+        bytes.putLong(committedEpoch).putLong(trackedEpoch);
+        bytes.put(standing.code()).put((byte) ((isEmpty ? EMPTY : 0) | (isJoining ? JOINING : 0)));
         RecordFormat.putLineage(bytes, lineage);
         return bytes.array();
     }
@@ -95,10 +106,11 @@ public record Summary(
             final Id session = RecordFormat.id(bytes);
             final Id left = RecordFormat.id(bytes);
             final long committed = bytes.getLong();
+            final long tracked = bytes.getLong();
             final Standing standing = Standing.of(bytes.get());
             final int flags = bytes.get();
             final Lineage lineage = RecordFormat.lineage(bytes);
-            if ((flags & ~EMPTY) != 0) {
+            if ((flags & ~(EMPTY | JOINING)) != 0) {
                 return Optional.empty();
             }
             return Optional.of(
@@ -111,7 +123,9 @@ public record Summary(
                             committed,
                             session,
                             left,
-                            flags != 0));
+                            tracked,
+                            (flags & JOINING) != 0,
+                            (flags & EMPTY) != 0));
         } catch (final BufferUnderflowException | IllegalArgumentException e) {
             return Optional.empty();
         }

@@ -25,6 +25,9 @@ public final class Transition {
     static {
         row(Happening.REIGN).put(FRESH, REIGNING);
         all(Happening.FOLLOW, FOLLOWING, FRESH, FOLLOWING, INCONSISTENT, OUTDATED);
+        all(Happening.CATCH_UP, INCONSISTENT, FRESH, INCONSISTENT, REIGNING);
+        row(Happening.CATCH_UP).put(FOLLOWING, FOLLOWING);
+        row(Happening.CATCH_UP).put(OUTDATED, OUTDATED);
         all(Happening.TEAR, INCONSISTENT, FOLLOWING, INCONSISTENT, OUTDATED, REIGNING, ALONE);
         all(Happening.OUTDATE, OUTDATED, FOLLOWING, OUTDATED);
         row(Happening.OUTDATE).put(INCONSISTENT, INCONSISTENT);

@@ -2,7 +2,6 @@ package io.lockstep.engine.primary;
 
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.loop.IoLoop;
-import io.lockstep.engine.node.Id;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -19,17 +18,15 @@ final class Farewell {
 
     private final IoLoop loop;
     private final SecondaryConnections connections;
-    private final Id session;
     private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
     private boolean isBegun;
     private boolean isUnderWay;
     private int unanswered;
     private Runnable whenSaid = () -> {};
 
-    Farewell(final IoLoop loop, final SecondaryConnections connections, final Id session) {
+    Farewell(final IoLoop loop, final SecondaryConnections connections) {
         this.loop = loop;
         this.connections = connections;
-        this.session = session;
     }
 
     /** Whether it is being said, or was. */
@@ -69,7 +66,7 @@ final class Farewell {
             end(whenNot);
             return;
         }
-        ControlRecord.write(record, 0, kind, 0, 0, session, 0);
+        ControlRecord.write(record, 0, kind, 0, 0, connections.session(), 0);
         final boolean isTaken =
                 connections
                         .client(disk)

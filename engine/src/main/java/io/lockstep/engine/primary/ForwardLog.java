@@ -1,5 +1,6 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.memory.IoBuffer;
 
 /**
@@ -28,6 +29,8 @@ final class ForwardLog implements AutoCloseable {
         WRITE,
         ZERO,
         FLUSH,
+        /** What a range holds, to be compared: its payload are the hashes of its pieces. */
+        HASH,
         /** The end of an epoch. */
         SEAL
     }
@@ -163,8 +166,8 @@ final class ForwardLog implements AutoCloseable {
             return -1;
         }
         int start = 0;
-        if (kind == Kind.WRITE) {
-            start = takePlace((int) length);
+        if (hasPayload(kind)) {
+            start = takePlace(payloadLength(kind, length));
             if (start < 0) {
                 return -1;
             }
@@ -228,6 +231,14 @@ final class ForwardLog implements AutoCloseable {
         return appended++;
     }
 
+    private static boolean hasPayload(final Kind kind) {
+        return kind == Kind.WRITE || kind == Kind.HASH;
+    }
+
+    private static int payloadLength(final Kind kind, final long length) {
+        return kind == Kind.HASH ? PieceHash.pieces(length) * PieceHash.LENGTH : (int) length;
+    }
+
     /** Answers where a place begins, or -1. */
     private int takePlace(final int length) {
         final int needed = HEADER_ROOM + length;
@@ -261,8 +272,8 @@ final class ForwardLog implements AutoCloseable {
         final long end = released();
         while (reclaimed < end) {
             final int index = index(reclaimed++);
-            if (kinds[index] == Kind.WRITE) {
-                givePlaceBack(starts[index], lengths[index]);
+            if (hasPayload(kinds[index])) {
+                givePlaceBack(starts[index], payloadLength(kinds[index], lengths[index]));
             }
         }
     }
@@ -344,7 +355,7 @@ final class ForwardLog implements AutoCloseable {
     long unansweredLength() {
         long length = 0;
         for (long frame = released(); frame < appended; frame++) {
-            length += kind(frame) == Kind.SEAL ? 0 : length(frame);
+            length += kind(frame) == Kind.SEAL || kind(frame) == Kind.HASH ? 0 : length(frame);
         }
         return length;
     }

@@ -6,9 +6,7 @@ import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
-import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Summary;
-import io.lockstep.engine.node.Word;
 import io.lockstep.nbd.Nbd;
 
 import java.lang.foreign.Arena;
@@ -28,77 +26,17 @@ import java.util.concurrent.TimeUnit;
  * <p>All on the link's loop. In steady state nothing is allocated.
  */
 final class Link {
-    /** Hears how it goes, on the link's loop. */
-    interface Owner {
-        /** All disks are linked. The secondary's epochs are those of a lockstep, or 0 and 0. */
-        void onUp(boolean isForeign, long sealedEpoch, long committedEpoch);
-
-        /** A secondary of our own kind was found for a disk; whether it may have it is asked. */
-        void onFound(int disk, Summary secondary, Judgement judgement);
-
-        /** The secondary has recorded that it was left behind. */
-        void onPeerOut();
-
-        /** It was up, and is down; it connects again. */
-        void onDown(String reason);
-
-        /** It could not be made, and will be tried again. */
-        void onUnreachable(String reason);
-
-        /** The secondary won't have a disk of ours: the link has ended. */
-        void onUnfit(String disk, String reason);
-
-        /**
-         * The secondary refused something that was forwarded: the link has ended.
-         *
-         * @param what was refused: a noun
-         * @param offset of it on the disk; -1 where it has none
-         * @param reason the secondary's words; empty where it gave none
-         */
-        void onRefused(String what, String disk, long offset, int errno, String reason);
-
-        /** The seals of an epoch were answered for all disks. */
-        void onSealed(long epoch);
-
-        /** The commit of an epoch was answered, or its seals, which commit as well. */
-        void onCommitted(long epoch);
-
-        /** Frames were released. */
-        void onReleased();
-    }
-
-    /** Hears what the primary finds of a secondary, on the link's loop. */
-    interface Judgement {
-        /**
-         * It is told.
-         *
-         * @param refusal why the secondary is refused; null where it is not
-         * @param own what the primary says of itself
-         * @param word what its user says of the disks
-         */
-        void onJudged(String refusal, Summary own, Word word);
-    }
-
     /** The secondary hears of its primary so often, in nanoseconds, whatever else there is. */
     private static final long HEARTBEAT_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
     private static final int FOREIGN_IN_FLIGHT_MAX = 64;
-
-    /** What a foreign server has to bring to stable storage is not known; it is not counted on. */
-    private static final long OWED_LENGTH_MAX = 1L << 30;
-
-    private static final long IN_FLIGHT_BYTES_MAX = 16L << 20;
-
-    /** Of zeroes: the secondary works on all of them at once, and must answer the first soon. */
-    private static final long ZEROES_IN_FLIGHT_BYTES_MAX = 64L << 20;
 
     private static final int FRAMES_PER_TURN = 256;
 
     private final IoLoop loop;
     private final PrimaryDisk[] disks;
     private final ForwardLog log;
-    private final Id session;
-    private final Owner owner;
+    private final LinkOwner owner;
     private final SecondaryConnections connections;
     private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
     private final MemorySegment heard = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
@@ -109,14 +47,23 @@ final class Link {
     private long next;
 
     private long released;
-    private long inFlightBytes;
-    private long zeroesInFlightBytes;
 
-    /** What a foreign server has answered since it answered a flush. */
-    private long unflushedBytes;
+    /** Those before this one were sent on connections before. */
+    private long sentBefore;
+
+    /** Those before this one are not sent any more: what they change is sent otherwise. */
+    private long skipped;
+
+    /** The last seal with which the secondary is equal: nothing behind it is sent before it is. */
+    private long caughtUpSeal;
+
+    private final LinkWindow window = new LinkWindow();
 
     private final boolean[] answered;
     private final int answeredMask;
+
+    /** The last epoch that is known to be durable at the secondary, since the link is up. */
+    private long durable;
 
     private long commitAsked;
     private long commitSent;
@@ -131,6 +78,7 @@ final class Link {
     private final boolean[] beats;
 
     private final Farewell farewell;
+    private final Comparison comparison;
 
     private final Runnable workTask = this::workSoon;
 
@@ -139,13 +87,11 @@ final class Link {
             final Peer[] peers,
             final PrimaryDisk[] disks,
             final ForwardLog log,
-            final Id session,
             final PeerTimeout timeout,
-            final Owner owner) {
+            final LinkOwner owner) {
         this.loop = loop;
         this.disks = disks;
         this.log = log;
-        this.session = session;
         beats = new boolean[disks.length];
         this.owner = owner;
         connections =
@@ -154,10 +100,10 @@ final class Link {
                         peers,
                         disks,
                         log.payloadLengthMax(),
-                        session,
                         timeout,
                         new ConnectionEvents());
-        farewell = new Farewell(loop, connections, session);
+        farewell = new Farewell(loop, connections);
+        comparison = new Comparison(log);
         answered = new boolean[log.frames()];
         answeredMask = answered.length - 1;
         onAnswer = this::onAnswer;
@@ -215,6 +161,11 @@ final class Link {
         beats[(int) disk] = false;
         if (errno == 0) {
             connections.onAnswer((int) disk);
+            final long epoch = ControlRecord.durableEpoch(heard, 0);
+            if (epoch > durable) {
+                durable = epoch;
+                owner.onDurable(epoch);
+            }
         }
     }
 
@@ -250,9 +201,12 @@ final class Link {
         @Override
         public void onUp(final long sealedEpoch, final long committedEpoch) {
             released = log.released();
+            sentBefore = Math.max(sentBefore, next);
             next = released;
-            inFlightBytes = 0;
-            zeroesInFlightBytes = 0;
+            caughtUpSeal = -1;
+            comparison.reset();
+            durable = 0;
+            window.reset();
             Arrays.fill(answered, false);
             Arrays.fill(beats, false);
             commitSent = commitDone;
@@ -264,7 +218,8 @@ final class Link {
         }
 
         @Override
-        public void onFound(final int disk, final Summary secondary, final Judgement judgement) {
+        public void onFound(
+                final int disk, final Summary secondary, final LinkOwner.Judgement judgement) {
             owner.onFound(disk, secondary, judgement);
         }
 
@@ -275,12 +230,12 @@ final class Link {
 
         @Override
         public long owedLength() {
-            return Math.min(OWED_LENGTH_MAX, inFlightBytes + zeroesInFlightBytes + unflushedBytes);
+            return window.owedLength();
         }
 
         @Override
         public boolean isChangeOwed() {
-            return inFlightBytes + zeroesInFlightBytes > 0;
+            return window.isChangeOwed();
         }
 
         @Override
@@ -301,6 +256,35 @@ final class Link {
 
     // ---- Sending.
 
+    /** Asks for what a former primary has noted of a disk; it is told while the link is up. */
+    void readTail(final int disk) {
+        if (!connections.isUp()) {
+            return;
+        }
+        final int ofGeneration = connections.generation();
+        final boolean isAsked =
+                TailReader.read(
+                        disk,
+                        connections.client(disk),
+                        disks[disk].length(),
+                        owner,
+                        errno -> {
+                            if (ofGeneration == connections.generation()) {
+                                connections.sever("the secondary does not tell what it noted");
+                            }
+                        });
+        if (isAsked) {
+            connections.send();
+        } else {
+            connections.sever("too much is under way to ask what the secondary has noted");
+        }
+    }
+
+    /** Frames before this one are not sent any more. The link must attach anew before it sends. */
+    void skip(final long frame) {
+        skipped = frame;
+    }
+
     /** Sends what can be sent. Called when frames were decided, and when some were answered. */
     void work() {
         if (!connections.isUp() || farewell.isBegun()) {
@@ -309,7 +293,10 @@ final class Link {
         sendCommit();
         final long decided = log.decided();
         int count = 0;
-        while (next < decided && count < FRAMES_PER_TURN && connections.isUp()) {
+        while (next < decided
+                && count < FRAMES_PER_TURN
+                && connections.isUp()
+                && released > caughtUpSeal) {
             if (!sendFrame(next)) {
                 break;
             }
@@ -324,13 +311,13 @@ final class Link {
     }
 
     private boolean sendFrame(final long frame) {
-        if (log.isFailed(frame)) {
+        if (log.isFailed(frame) || frame < skipped) {
             answered[(int) (frame & answeredMask)] = true;
             return true;
         }
         final ForwardLog.Kind kind = log.kind(frame);
         final long length = log.length(frame);
-        if (!isWithinWindow(kind, length)) {
+        if (!window.takes(kind, length)) {
             return false;
         }
         if (connections.isForeign() && mustWait(frame, kind)) {
@@ -358,40 +345,24 @@ final class Link {
                                     onAnswer,
                                     token(frame));
                     case FLUSH -> client.flush(onAnswer, token(frame));
+                    case HASH -> compare(client, frame);
                     case SEAL -> sendSeal(client, frame);
                 };
         if (isTaken) {
-            count(kind, length);
+            window.onSent(kind, length);
         }
         return isTaken;
     }
 
-    private boolean isWithinWindow(final ForwardLog.Kind kind, final long length) {
-        return switch (kind) {
-            case WRITE -> inFlightBytes == 0 || inFlightBytes + length <= IN_FLIGHT_BYTES_MAX;
-            case ZERO ->
-                    zeroesInFlightBytes == 0
-                            || zeroesInFlightBytes + length <= ZEROES_IN_FLIGHT_BYTES_MAX;
-            case FLUSH, SEAL -> true;
-        };
-    }
-
-    /** What was sent, or, below 0, answered. */
-    private void count(final ForwardLog.Kind kind, final long length) {
-        if (kind == ForwardLog.Kind.WRITE) {
-            inFlightBytes += length;
-        } else if (kind == ForwardLog.Kind.ZERO) {
-            zeroesInFlightBytes += length;
+    /** What comes again may have been overtaken by what came behind it before the cut. */
+    private boolean compare(final NbdClient client, final long frame) {
+        if (frame >= sentBefore) {
+            return comparison.ask(client, frame, onAnswer, token(frame));
         }
-    }
-
-    /** What was answered. */
-    private void countUnflushed(final ForwardLog.Kind kind, final long length) {
-        if (kind == ForwardLog.Kind.FLUSH) {
-            unflushedBytes = 0;
-        } else if (kind != ForwardLog.Kind.SEAL) {
-            unflushedBytes += length;
-        }
+        answered[(int) (frame & answeredMask)] = true;
+        owner.onCompared(
+                log.disk(frame), log.offset(frame), log.length(frame), Comparison.NOT_DONE);
+        return true;
     }
 
     /** Whether a foreign server, which has few requests at a time, owes an answer for a disk. */
@@ -413,8 +384,18 @@ final class Link {
         if (connections.isForeign()) {
             return sealForeign(frame);
         }
+        if ((log.flags(frame) & ControlRecord.CAUGHT_UP) != 0
+                && log.disk(frame) == disks.length - 1) {
+            caughtUpSeal = frame;
+        }
         ControlRecord.write(
-                record, 0, ControlRecord.SEAL, log.offset(frame), 0, session, log.flags(frame));
+                record,
+                0,
+                ControlRecord.SEAL,
+                log.offset(frame),
+                0,
+                connections.session(),
+                log.flags(frame));
         return client.writeControl(record, ControlRecord.LENGTH, onAnswer, token(frame));
     }
 
@@ -474,7 +455,7 @@ final class Link {
             owner.onCommitted(epoch);
             return;
         }
-        ControlRecord.write(record, 0, ControlRecord.COMMIT, epoch, 0, session, 0);
+        ControlRecord.write(record, 0, ControlRecord.COMMIT, epoch, 0, connections.session(), 0);
         final int ofGeneration = connections.generation();
         final NbdClient client = connections.client(0);
         final boolean isTaken =
@@ -518,8 +499,14 @@ final class Link {
             return; // of a connection that ends: onClosed follows
         }
         answered[(int) (frame & answeredMask)] = true;
-        count(log.kind(frame), -log.length(frame));
-        countUnflushed(log.kind(frame), log.length(frame));
+        if (log.kind(frame) == ForwardLog.Kind.HASH) {
+            owner.onCompared(
+                    log.disk(frame),
+                    log.offset(frame),
+                    log.length(frame),
+                    comparison.differing(frame));
+        }
+        window.onAnswered(log.kind(frame), log.length(frame));
         if (frame == released) {
             releaseAnswered();
         }
@@ -549,6 +536,7 @@ final class Link {
                     case WRITE -> "a write" + range;
                     case ZERO -> "zeroes" + range;
                     case FLUSH -> "a flush";
+                    case HASH -> "a comparison" + range;
                     case SEAL -> "the seal of epoch " + log.offset(frame);
                 };
         final boolean hasOffset = kind == ForwardLog.Kind.WRITE || kind == ForwardLog.Kind.ZERO;
@@ -566,7 +554,8 @@ final class Link {
                     log.kind(released) == ForwardLog.Kind.SEAL
                             && log.disk(released) == disks.length - 1
                             && !connections.isForeign()
-                            && !log.isFailed(released);
+                            && !log.isFailed(released)
+                            && released >= skipped;
             final long epoch = log.offset(released);
             final int flags = log.flags(released);
             released++;

@@ -7,11 +7,11 @@ import io.lockstep.engine.node.Summary;
  * Brings what the link tells to the guest's loop; all but that frames were released, which comes
  * with every answer, and from the link's own loop.
  */
-final class LinkReport implements Link.Owner {
+final class LinkReport implements LinkOwner {
     private final IoLoop guestLoop;
-    private final Link.Owner owner;
+    private final LinkOwner owner;
 
-    LinkReport(final IoLoop guestLoop, final Link.Owner owner) {
+    LinkReport(final IoLoop guestLoop, final LinkOwner owner) {
         this.guestLoop = guestLoop;
         this.owner = owner;
     }
@@ -22,7 +22,8 @@ final class LinkReport implements Link.Owner {
     }
 
     @Override
-    public void onFound(final int disk, final Summary secondary, final Link.Judgement judgement) {
+    public void onFound(
+            final int disk, final Summary secondary, final LinkOwner.Judgement judgement) {
         guestLoop.execute(() -> owner.onFound(disk, secondary, judgement));
     }
 
@@ -64,6 +65,27 @@ final class LinkReport implements Link.Owner {
     @Override
     public void onCommitted(final long epoch) {
         guestLoop.execute(() -> owner.onCommitted(epoch));
+    }
+
+    @Override
+    public void onCompared(
+            final int disk, final long offset, final long length, final long differing) {
+        guestLoop.execute(() -> owner.onCompared(disk, offset, length, differing));
+    }
+
+    @Override
+    public void onTail(final int disk, final long firstBlock, final long[] bits) {
+        guestLoop.execute(() -> owner.onTail(disk, firstBlock, bits));
+    }
+
+    @Override
+    public void onTailEnd(final int disk) {
+        guestLoop.execute(() -> owner.onTailEnd(disk));
+    }
+
+    @Override
+    public void onDurable(final long epoch) {
+        guestLoop.execute(() -> owner.onDurable(epoch));
     }
 
     @Override

@@ -18,6 +18,7 @@ final class PrimaryCheckpoints {
     private final ForwardLog log;
     private final RoomQueue room;
     private final int diskCount;
+    private final LongConsumer onSeal;
     private final LongConsumer commitOverLink;
 
     PrimaryCheckpoints(
@@ -27,6 +28,7 @@ final class PrimaryCheckpoints {
             final ForwardLog log,
             final RoomQueue room,
             final int diskCount,
+            final LongConsumer onSeal,
             final LongConsumer commitOverLink) {
         this.group = group;
         this.epochs = epochs;
@@ -34,6 +36,7 @@ final class PrimaryCheckpoints {
         this.log = log;
         this.room = room;
         this.diskCount = diskCount;
+        this.onSeal = onSeal;
         this.commitOverLink = commitOverLink;
     }
 
@@ -49,6 +52,15 @@ final class PrimaryCheckpoints {
         if (!epochs.maySeal()) {
             return fail("epoch " + (epochs.open() - 1) + " is not committed yet; commit it first");
         }
+        return sealAnyway(flags);
+    }
+
+    /** The secondary has been sent all that it lacked: with the end of this epoch it is equal. */
+    void sealCaughtUp() {
+        sealAnyway(ControlRecord.AND_COMMIT | ControlRecord.CAUGHT_UP);
+    }
+
+    private CompletableFuture<Long> sealAnyway(final int flags) {
         final long epoch = epochs.open();
         final CompletableFuture<Long> sealed = epochs.seal();
         final RoomQueue.Waiting entry = () -> enterSeals(epoch, flags);
@@ -61,12 +73,13 @@ final class PrimaryCheckpoints {
 
     /** All disks' at one place of the log: what is before belongs to the epoch. */
     private boolean enterSeals(final long epoch, final int flags) {
-        if (room.isOver() || room.isHopeless()) {
+        if (room.isOver() || room.isHopeless() || !epochs.isAwaited(epoch)) {
             return true; // whoever waited has been told, or has gone: it holds up nobody behind it
         }
         if (!log.hasFrames(diskCount)) {
             return false;
         }
+        onSeal.accept(epoch);
         for (int i = 0; i < diskCount; i++) {
             log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, group.nanoTime()), true);
         }

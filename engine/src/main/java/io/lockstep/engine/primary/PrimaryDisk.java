@@ -5,9 +5,12 @@ import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
+import io.lockstep.engine.tracking.ChangeMap;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -22,25 +25,30 @@ import java.util.List;
  * guest was told of the error has it (I1).
  *
  * <p>A discard is done, and forwarded, as a zero: both disks must agree on what it leaves. Without
- * a log, since the secondary was given up, changes go to the local disk and into a bitmap.
+ * a log, since the secondary was given up, changes go to the local disk, and are noted.
  *
  * <p>On the guest's loop; in steady state nothing is allocated.
  */
-final class PrimaryDisk extends LayeredDisk {
+final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     /**
      * A zero is forwarded in pieces of this length, in bytes: each is answered by itself, so that a
      * secondary that takes long for all of it is not silent meanwhile.
      */
     private static final long ZERO_LENGTH_MAX = 16L << 20;
 
+    private static final Completion NOBODY = (token, errno) -> {};
+
     private final PrimaryGroup group;
     private final int number;
     private final ForwardLog log;
     private final RoomQueue room;
     private final PrimaryReign reign;
-    private final DirtyBitmap dirty;
+    private final Tracking tracking;
+
+    private final OutOfSync outOfSync;
     private final RangeOrder order = new RangeOrder(this::begin);
-    private final OperationPool<Operation> operations = new OperationPool<>(Operation::new);
+    private final OperationPool<PrimaryOperation> operations =
+            new OperationPool<>(index -> new PrimaryOperation(index, this));
     private long writeCount;
     private long writtenLength;
 
@@ -50,27 +58,97 @@ final class PrimaryDisk extends LayeredDisk {
             final int number,
             final ForwardLog log,
             final RoomQueue room,
-            final PrimaryReign reign) {
+            final PrimaryReign reign,
+            final Tracking tracking) {
         super(local);
         this.group = group;
         this.number = number;
         this.log = log;
         this.room = room;
         this.reign = reign;
-        dirty = new DirtyBitmap(local.length());
+        this.tracking = tracking;
+        outOfSync = new OutOfSync(local.length());
     }
 
     Disk local() {
         return local;
     }
 
-    DirtyBitmap dirty() {
-        return dirty;
+    /** What has changed here, and the peer may lack. */
+    ChangeMap changes() {
+        return tracking.disk(number);
     }
 
-    GroupStatus.DiskStatus status() {
+    /**
+     * How it is now.
+     *
+     * @param isLinked whether the secondary gets what is written
+     */
+    GroupStatus.DiskStatus status(final boolean isLinked) {
         return new GroupStatus.DiskStatus(
-                name(), length(), writeCount, writtenLength, 0, 0, dirty.markedLength());
+                name(),
+                length(),
+                writeCount,
+                writtenLength,
+                0,
+                0,
+                isLinked ? outOfSync.length() : changes().length());
+    }
+
+    // ---- A synchronisation.
+
+    /** What it has still to do here. */
+    OutOfSync outOfSync() {
+        return outOfSync;
+    }
+
+    /** Blocks that the secondary has changed by itself are to be sent; 64 a word, from one on. */
+    void noteTail(final long firstBlock, final long[] bits) {
+        for (int word = 0; word < bits.length; word++) {
+            for (long rest = bits[word]; rest != 0; rest &= rest - 1) {
+                final long block =
+                        firstBlock + (long) word * Long.SIZE + Long.numberOfTrailingZeros(rest);
+                final long offset = block * BlockSet.BLOCK_LENGTH;
+                if (offset < length()) {
+                    tracking.mark(number, offset, 1);
+                    outOfSync.waiting().add(block);
+                }
+            }
+        }
+    }
+
+    /** Holes are looked for: what changes from now on, or is about to, may be none any more. */
+    void beginLook() {
+        outOfSync.beginLook();
+        order.forEach(outOfSync::touch);
+    }
+
+    /**
+     * Puts a part of the disk into the log as it is, in its turn.
+     *
+     * @param isHole whether it is one, and nothing of it has changed since that was looked for
+     * @return its frame, or -1 where the log has no room
+     */
+    long forward(final long offset, final long end, final boolean isHole) {
+        final PrimaryOperation operation =
+                take(
+                        isHole ? ForwardLog.Kind.ZERO : ForwardLog.Kind.WRITE,
+                        offset,
+                        end - offset,
+                        NOBODY,
+                        0);
+        operation.isHole = isHole;
+        operation.isOfSynchroniser = true;
+        if (!claim(operation)) {
+            give(operation);
+            return -1;
+        }
+        final long frame = operation.frame;
+        if (order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
+            begin(operation.index);
+        }
+        local.poll();
+        return frame;
     }
 
     /** Flushes the local disks, one after the other; one of the actions runs. */
@@ -91,6 +169,54 @@ final class PrimaryDisk extends LayeredDisk {
                 },
                 0);
         first.poll();
+    }
+
+    /**
+     * Puts what a range holds into the log, to be compared, in its turn.
+     *
+     * @param hash with the session's key
+     * @param buffer for what is read; null where nothing is there but zeroes
+     * @param whenRead the buffer is free again
+     * @return its frame, or -1 where the log has no room, and the buffer is free
+     */
+    long compare(
+            final long offset,
+            final long end,
+            final PieceHash hash,
+            final MemorySegment buffer,
+            final Runnable whenRead) {
+        final PrimaryOperation operation =
+                take(
+                        ForwardLog.Kind.HASH,
+                        offset,
+                        end - offset,
+                        (token, errno) -> whenRead.run(),
+                        0);
+        operation.memory = buffer;
+        operation.hash = hash;
+        operation.isHole = buffer == null;
+        operation.isOfSynchroniser = true;
+        if (!claim(operation)) {
+            give(operation);
+            return -1;
+        }
+        final long frame = operation.frame;
+        if (order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
+            begin(operation.index);
+        }
+        local.poll();
+        return frame;
+    }
+
+    private void hash(final PrimaryOperation operation) {
+        final long length = operation.end - operation.offset;
+        final MemorySegment into = log.landing().segment();
+        final int position = log.payloadPosition(operation.frame);
+        if (operation.isHole) {
+            operation.hash.hashZeroes(length, into, position);
+        } else {
+            operation.hash.hash(operation.memory, 0, length, into, position);
+        }
     }
 
     // ---- The disk.
@@ -124,7 +250,8 @@ final class PrimaryDisk extends LayeredDisk {
             final long position,
             final Completion completion,
             final long token) {
-        final Operation operation = take(ForwardLog.Kind.WRITE, offset, length, completion, token);
+        final PrimaryOperation operation =
+                take(ForwardLog.Kind.WRITE, offset, length, completion, token);
         operation.memory = memory;
         operation.position = position;
         submit(operation);
@@ -132,7 +259,7 @@ final class PrimaryDisk extends LayeredDisk {
 
     @Override
     public boolean hasWriteWindow(final long offset, final int length) {
-        return length <= log.payloadLengthMax() && !group.isDetached();
+        return length <= log.payloadLengthMax() && room.isLogging();
     }
 
     /** Lends the place in the log that the payload would be copied to. */
@@ -148,7 +275,7 @@ final class PrimaryDisk extends LayeredDisk {
 
     @Override
     public void write(final WriteWindow window, final Completion completion, final long token) {
-        final Operation operation =
+        final PrimaryOperation operation =
                 take(ForwardLog.Kind.WRITE, window.offset(), window.length(), completion, token);
         operation.memory = log.landing().segment();
         operation.position = window.position();
@@ -168,7 +295,8 @@ final class PrimaryDisk extends LayeredDisk {
             final int flags,
             final Completion completion,
             final long token) {
-        final Operation operation = take(ForwardLog.Kind.ZERO, offset, length, completion, token);
+        final PrimaryOperation operation =
+                take(ForwardLog.Kind.ZERO, offset, length, completion, token);
         operation.flags = flags;
         submit(operation);
     }
@@ -187,7 +315,7 @@ final class PrimaryDisk extends LayeredDisk {
 
     // ---- An operation's way.
 
-    private void submit(final Operation operation) {
+    private void submit(final PrimaryOperation operation) {
         enterSubmit();
         writeCount += operation.kind == ForwardLog.Kind.FLUSH ? 0 : 1;
         writtenLength += operation.end - operation.offset;
@@ -196,7 +324,7 @@ final class PrimaryDisk extends LayeredDisk {
     }
 
     /** Takes the operation's next piece into the log, or has it wait for room. */
-    private void enter(final Operation operation) {
+    private void enter(final PrimaryOperation operation) {
         if (!room.mayEnter()) {
             room.waitForTurn(operation.enterAgain);
             return;
@@ -211,7 +339,8 @@ final class PrimaryDisk extends LayeredDisk {
         }
     }
 
-    private boolean enterAgain(final Operation operation) {
+    @Override
+    public boolean enterAgain(final PrimaryOperation operation) {
         if (room.isHopeless()) {
             refuse(operation);
             return true;
@@ -228,21 +357,27 @@ final class PrimaryDisk extends LayeredDisk {
     }
 
     /** The process ends, and there will be no room: the guest's server says so. */
-    private void refuse(final Operation operation) {
+    private void refuse(final PrimaryOperation operation) {
         if (operation.isInLog) {
             log.cancel((int) operation.position, operation.end - operation.offset);
         }
         finish(operation, Errno.ESHUTDOWN);
     }
 
-    private boolean claim(final Operation operation) {
+    private boolean claim(final PrimaryOperation operation) {
         final boolean isWrite = operation.kind == ForwardLog.Kind.WRITE;
         final long lengthMax = isWrite ? log.payloadLengthMax() : ZERO_LENGTH_MAX;
         operation.pieceEnd = Math.min(operation.end, operation.cursor + lengthMax);
         final long length = operation.pieceEnd - operation.cursor;
         operation.frame = -1;
-        if (group.isDetached()) {
-            dirty.mark(operation.cursor, length);
+        if (!room.isLogging()) {
+            dropPlace(operation);
+            tracking.mark(number, operation.cursor, length);
+            outOfSync.add(operation.cursor, operation.pieceEnd);
+            return true;
+        }
+        if (isSentLater(operation)) {
+            tracking.mark(number, operation.cursor, length);
             return true;
         }
         final long frame =
@@ -271,6 +406,12 @@ final class PrimaryDisk extends LayeredDisk {
             return true;
         }
         operation.frame = frame;
+        if (operation.kind == ForwardLog.Kind.HASH) {
+            outOfSync.onCompared(operation.cursor, operation.pieceEnd);
+            return true;
+        }
+        tracking.mark(number, operation.cursor, length);
+        outOfSync.onLogged(operation.cursor, operation.pieceEnd);
         if (isWrite && !operation.isReadBack() && !operation.isInLog) {
             MemorySegment.copy(
                     operation.memory,
@@ -282,16 +423,39 @@ final class PrimaryDisk extends LayeredDisk {
         return true;
     }
 
+    /** A synchronisation comes to all of it yet: it is noted, and need not be sent twice. */
+    private boolean isSentLater(final PrimaryOperation operation) {
+        return !operation.isOfSynchroniser
+                && !operation.isInLog
+                && operation.kind != ForwardLog.Kind.FLUSH
+                && outOfSync.comesTo(operation.cursor, operation.pieceEnd);
+    }
+
+    /** What was received into the log is written from there, and goes no further. */
+    private void dropPlace(final PrimaryOperation operation) {
+        if (operation.isInLog) {
+            operation.isPlaceSpare = true;
+        }
+    }
+
     private void begin(final long index) {
-        final Operation operation = operations.get(index);
+        final PrimaryOperation operation = operations.get(index);
         final long length = operation.pieceEnd - operation.cursor;
         final boolean isLogged = operation.frame >= 0;
+        if (operation.kind == ForwardLog.Kind.HASH) {
+            readToCompare(operation);
+            return;
+        }
         if (operation.isReadBack()) {
             if (isLogged) {
                 readBack(operation);
             } else {
                 onDone(operation, 0); // the secondary was given up, and the range is marked
             }
+            return;
+        }
+        if (operation.isHole) {
+            onDone(operation, 0); // it is zero here
             return;
         }
         switch (operation.kind) {
@@ -309,11 +473,25 @@ final class PrimaryDisk extends LayeredDisk {
             case ZERO ->
                     local.zero(operation.cursor, length, operation.flags, operation.onDone, index);
             case FLUSH -> local.flush(operation.onDone, index);
-            case SEAL -> throw new IllegalStateException("a seal is no operation of a disk");
+            case HASH, SEAL -> throw new IllegalStateException("no change of the disk");
         }
     }
 
-    private void readBack(final Operation operation) {
+    private void readToCompare(final PrimaryOperation operation) {
+        if (operation.isHole) {
+            onDone(operation, 0);
+            return;
+        }
+        local.read(
+                operation.offset,
+                (int) (operation.end - operation.offset),
+                operation.memory,
+                0,
+                operation.onDone,
+                operation.index);
+    }
+
+    private void readBack(final PrimaryOperation operation) {
         local.read(
                 operation.cursor,
                 (int) (operation.pieceEnd - operation.cursor),
@@ -323,9 +501,13 @@ final class PrimaryDisk extends LayeredDisk {
                 operation.index);
     }
 
-    private void onDone(final Operation operation, final int errno) {
+    @Override
+    public void onDone(final PrimaryOperation operation, final int errno) {
         if (operation.kind != ForwardLog.Kind.FLUSH) {
             order.finish(operation.index);
+        }
+        if (operation.kind == ForwardLog.Kind.HASH && errno == 0) {
+            hash(operation);
         }
         if (operation.frame >= 0) {
             log.decide(operation.frame, errno == 0);
@@ -333,8 +515,7 @@ final class PrimaryDisk extends LayeredDisk {
         }
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
-        if (errno != 0 && operation.isReadBack()) {
-            dirty.mark(operation.cursor, operation.pieceEnd - operation.cursor);
+        if (errno != 0 && operation.isRead()) {
             group.onUnknown(local.name(), operation.cursor, errno);
         } else if (errno != 0 && !isNotFast) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
@@ -350,10 +531,14 @@ final class PrimaryDisk extends LayeredDisk {
         finish(operation, errno);
     }
 
-    private void finish(final Operation operation, final int errno) {
+    private void finish(final PrimaryOperation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
-        final boolean isChange = operation.kind != ForwardLog.Kind.FLUSH;
+        final boolean isChange =
+                operation.kind != ForwardLog.Kind.FLUSH && !operation.isOfSynchroniser;
+        if (operation.isPlaceSpare) {
+            log.cancel((int) operation.position, operation.end - operation.offset);
+        }
         give(operation);
         if (isChange && errno == 0 && reign.isGated()) {
             reign.acknowledge(() -> complete(completion, token, 0));
@@ -377,64 +562,31 @@ final class PrimaryDisk extends LayeredDisk {
         local.poll();
     }
 
-    private Operation take(
+    private PrimaryOperation take(
             final ForwardLog.Kind kind,
             final long offset,
             final long length,
             final Completion completion,
             final long token) {
-        final Operation operation = operations.take();
+        final PrimaryOperation operation = operations.take();
         operation.kind = kind;
         operation.offset = offset;
         operation.cursor = offset;
         operation.end = offset + length;
         operation.flags = 0;
         operation.isInLog = false;
+        operation.isHole = false;
+        operation.isOfSynchroniser = false;
+        operation.isPlaceSpare = false;
         operation.completion = completion;
         operation.token = token;
         return operation;
     }
 
-    private void give(final Operation operation) {
+    private void give(final PrimaryOperation operation) {
         operation.completion = null;
+        operation.hash = null;
         operation.memory = null;
         operations.give(operation);
-    }
-
-    /** A request of the guest on its way; used again and again. */
-    private final class Operation {
-        private final int index;
-        private final Completion onDone = (token, errno) -> onDone(this, errno);
-        private final RoomQueue.Waiting enterAgain = this::enterAgain;
-
-        private ForwardLog.Kind kind;
-        private long offset;
-        private long end;
-        private MemorySegment memory;
-        private long position;
-
-        /** The payload was received where its frame has it. */
-        private boolean isInLog;
-
-        private int flags;
-        private Completion completion;
-        private long token;
-
-        private long cursor;
-        private long pieceEnd;
-        private long frame;
-
-        Operation(final int index) {
-            this.index = index;
-        }
-
-        /** Whether it is a write of what the local disk holds. */
-        private boolean isReadBack() {
-            return kind == ForwardLog.Kind.WRITE && memory == null;
-        }
-
-        private boolean enterAgain() {
-            return PrimaryDisk.this.enterAgain(this);
-        }
     }
 }

@@ -75,6 +75,11 @@ final class PrimaryEpochs {
         }
     }
 
+    /** Whether somebody waits for one to be sealed. */
+    boolean isAwaited(final long epoch) {
+        return seals.containsKey(epoch);
+    }
+
     /** The secondary has committed one; answers whether that is news, and nobody else is told. */
     boolean commit(final long epoch) {
         final boolean isNews = epoch > committed;

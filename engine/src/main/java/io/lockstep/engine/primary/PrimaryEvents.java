@@ -3,8 +3,10 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupEvents.Event;
 import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.memory.Errno;
 
+import java.util.Optional;
 import java.util.function.LongSupplier;
 
 /** What a primary tells its manager: events and errors, in sentences. On the guest's loop. */
@@ -49,6 +51,58 @@ final class PrimaryEvents {
 
     void checkpoint() {
         tell(Event.CHECKPOINT, "", "epoch " + committedEpoch.getAsLong() + " is committed");
+    }
+
+    void synchronising(final SynchronisationStatus status) {
+        tell(
+                Event.SYNCHRONISING,
+                "",
+                "the secondary at "
+                        + peer
+                        + " is made equal: "
+                        + status.left()
+                        + " bytes are sent, or compared; there are no checkpoints until that is"
+                        + " done");
+    }
+
+    /** The guest waits for the secondary no more. */
+    void ahead(final boolean isLinked) {
+        tell(
+                Event.SYNCHRONISING,
+                "",
+                "the forward log is full, and the secondary at "
+                        + peer
+                        + (isLinked ? " is too slow" : " is away")
+                        + ": the guest goes on, and what it changes is sent later; until then a"
+                        + " failover returns to epoch "
+                        + committedEpoch.getAsLong());
+    }
+
+    /** Why nothing is sealed or committed. */
+    String behind() {
+        return "the secondary at "
+                + peer
+                + " is behind, and the guest goes on without it: nothing was sealed or committed;"
+                + " what it lacks is sent when it has caught up with the log";
+    }
+
+    void synchronised() {
+        tell(
+                Event.SYNCHRONISED,
+                "",
+                "the secondary at "
+                        + peer
+                        + " is equal, as of epoch "
+                        + committedEpoch.getAsLong());
+    }
+
+    /** Why nothing is sealed or committed. */
+    String notEqual(final Optional<SynchronisationStatus> status) {
+        return "the secondary at "
+                + peer
+                + " is being made equal, and "
+                + status.map(SynchronisationStatus::percent).orElse(0)
+                + " % is done: nothing was sealed or committed; a checkpoint is made at the end";
     }
 
     void givenUp(final Event event, final ReplicationError cause) {

@@ -7,12 +7,12 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
-import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Self;
-import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.server.ServedExport;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.util.ArrayList;
@@ -56,8 +56,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final PrimaryCheckpoints checkpoints;
     private CompletableFuture<Void> started;
 
-    /** Of the link's ups and downs. */
-    private long linkCount;
+    private final Synchroniser synchroniser;
+    private final Tracking tracking;
+    private final PeerTracking peerTracking;
+    private final FullLog fullLog;
 
     private PrimaryGroup(
             final IoLoop guestLoop,
@@ -65,6 +67,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final List<Disk> locals,
             final List<Peer> peers,
             final Self self,
+            final Tracking tracking,
             final PrimaryOptions options,
             final GroupEvents events) {
         this.guestLoop = guestLoop;
@@ -77,27 +80,54 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
         lastWait = new LastWait(guestLoop, log::released, room::look);
         emptyDisks = new EmptyDisks(locals);
-        final Id session = self.reigns().name();
         reign =
                 new PrimaryReign(
                         guestLoop,
                         self,
-                        session,
                         options.word(),
                         epochs::committed,
                         this.events::notRecorded);
         for (final Disk local : locals) {
-            disks.add(new PrimaryDisk(local, this, disks.size(), log, room, reign));
+            disks.add(new PrimaryDisk(local, this, disks.size(), log, room, reign, tracking));
         }
+        synchroniser = new Synchroniser(guestLoop, disks, log, room, new Synchronisation());
+        this.tracking = tracking;
+        peerTracking = new PeerTracking(tracking);
+        final PrimaryMeeting meeting =
+                new PrimaryMeeting(
+                        linkLoop, reign, emptyDisks, tracking, synchroniser, this::skipLog);
+        fullLog =
+                new FullLog(
+                        options.fullLog(),
+                        this,
+                        log,
+                        room,
+                        presence,
+                        reign,
+                        epochs,
+                        this.events,
+                        synchroniser,
+                        meeting);
         link =
                 new Link(
                         linkLoop,
                         peers.toArray(Peer[]::new),
                         disks.toArray(PrimaryDisk[]::new),
                         log,
-                        session,
                         options.peerTimeout(),
-                        new LinkReport(guestLoop, new LinkEvents()));
+                        new LinkReport(
+                                guestLoop,
+                                new LinkEvents(
+                                        this,
+                                        reign,
+                                        epochs,
+                                        presence,
+                                        room,
+                                        this.events,
+                                        synchroniser,
+                                        peerTracking,
+                                        meeting,
+                                        disks)));
         checkpoints =
                 new PrimaryCheckpoints(
                         this,
@@ -106,6 +136,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         log,
                         room,
                         disks.size(),
+                        tracking::seal,
                         epoch -> linkLoop.execute(() -> link.commit(epoch)));
     }
 
@@ -129,14 +160,25 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final GroupEvents events)
             throws IOException {
         final List<Peer> peers = disks.stream().map(disk -> new Peer(peer, disk.name())).toList();
-        return open(guestLoop, linkLoop, disks, peers, self, options, events);
+        final List<Long> lengths = disks.stream().map(Disk::length).toList();
+        return open(
+                guestLoop,
+                linkLoop,
+                disks,
+                peers,
+                self,
+                Tracking.inMemory(lengths),
+                options,
+                events);
     }
 
     /**
-     * The same where each disk has a peer of its own.
+     * The same where each disk has a peer of its own, and what has changed is noted for the node's
+     * next process.
      *
      * @param peers of the disks, in their order
      * @param self the node whose disks these are
+     * @param tracking of these disks, in their order
      * @throws IOException where a disk can't be a primary's
      */
     public static PrimaryGroup open(
@@ -145,6 +187,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final List<Disk> disks,
             final List<Peer> peers,
             final Self self,
+            final Tracking tracking,
             final PrimaryOptions options,
             final GroupEvents events)
             throws IOException {
@@ -154,7 +197,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             }
         }
         final PrimaryGroup group =
-                new PrimaryGroup(guestLoop, linkLoop, disks, peers, self, options, events);
+                new PrimaryGroup(
+                        guestLoop, linkLoop, disks, peers, self, tracking, options, events);
         group.emptyDisks.look(group::startLink);
         return group;
     }
@@ -251,7 +295,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             return error.sentence();
         }
         return switch (state) {
-            case RUNNING -> null;
+            case RUNNING ->
+                    synchroniser.isUnderWay() ? events.notEqual(synchroniser.status()) : null;
             case ALONE -> "replication is not running: " + ending();
             default -> "replication is not running";
         };
@@ -324,11 +369,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return room.isOver();
     }
 
-    /** Does what the policy says. */
     private void onFullLog() {
-        if (options.fullLog() == FullLogPolicy.DETACH && !isDetached()) {
-            giveUp(GroupEvents.Event.DETACHED, events.fullLog());
-        }
+        fullLog.onFull();
+    }
+
+    /** The log was full, and the policy says to go on without the secondary. */
+    void detach() {
+        giveUp(GroupEvents.Event.DETACHED, events.fullLog());
     }
 
     void onDecided() {
@@ -359,116 +406,65 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         room.look();
     }
 
-    // ---- The link, told on the guest's loop.
+    // ---- What the link's events ask and tell, on the guest's loop.
 
-    /** What the link tells, on the guest's loop. */
-    private final class LinkEvents implements Link.Owner {
+    boolean isRunning() {
+        return state == GroupStatus.State.RUNNING;
+    }
+
+    /** Whether the link was up since replication was started. */
+    boolean hasStarted() {
+        return started.isDone();
+    }
+
+    void onStarted() {
+        started.complete(null);
+    }
+
+    /** The link is made anew: this reign is another one than it told. */
+    void attachAgain() {
+        linkLoop.execute(link::attachAgain);
+    }
+
+    /** What is in the log is not sent any more: it is noted, and sent as it is then. */
+    private void skipLog() {
+        final long end = log.appended();
+        room.logAgain();
+        linkLoop.execute(() -> link.skip(end));
+        epochs.fail(
+                epoch ->
+                        "epoch "
+                                + epoch
+                                + " is given up: the secondary is synchronised first, since it is"
+                                + " not where it was");
+    }
+
+    /** What the synchronisation does. */
+    private final class Synchronisation implements Synchroniser.Owner {
         @Override
-        public void onUp(final boolean nowForeign, final long sealed, final long committed) {
-            if (state != GroupStatus.State.RUNNING) {
-                return;
-            }
-            final long up = ++linkCount;
-            if (nowForeign) {
-                linked(true, sealed, committed);
-                return;
-            }
-            reign.meet(committed)
-                    .thenAccept(
-                            isMet -> {
-                                if (up != linkCount || state != GroupStatus.State.RUNNING) {
-                                    return; // it was cut meanwhile
-                                }
-                                if (isMet) {
-                                    reign.onMet();
-                                    linked(false, sealed, committed);
-                                } else {
-                                    linkLoop.execute(link::attachAgain);
-                                }
-                            });
-        }
-
-        private void linked(final boolean nowForeign, final long sealed, final long committed) {
-            presence.onUp(nowForeign);
-            room.peerIsThere(!nowForeign);
-            if (!started.isDone()) {
-                epochs.goOnBehind(sealed);
-            }
-            onCommitted(committed);
-            events.linkUp();
-            started.complete(null);
-        }
-
-        @Override
-        public void onFound(
-                final int disk, final Summary secondary, final Link.Judgement judgement) {
-            final Summary own = reign.summary(emptyDisks.flags()[disk]);
-            final String refusal = reign.judge(own, secondary);
-            linkLoop.execute(() -> judgement.onJudged(refusal, own, reign.word()));
+        public void onSent() {
+            checkpoints.sealCaughtUp();
         }
 
         @Override
-        public void onPeerOut() {
-            reign.onPeerOut();
+        public void onCaughtUp() {
+            reign.onCaughtUp(epochs.committed());
+            peerTracking.onCaughtUp(reign.peer(), epochs.committed(), epochs.open());
+            events.synchronised();
         }
 
         @Override
-        public void onDown(final String reason) {
-            linkCount++;
-            reign.onLost();
-            presence.onDown(reason);
-            room.peerIsThere(false);
-            events.linkDown(reason);
+        public void askForTail(final int disk) {
+            linkLoop.execute(() -> link.readTail(disk));
         }
 
         @Override
-        public void onUnfit(final String disk, final String reason) {
-            refuse(events.unfit(disk, reason));
-        }
-
-        @Override
-        public void onRefused(
-                final String what,
-                final String disk,
-                final long offset,
-                final int errno,
-                final String reason) {
-            refuse(events.refused(what, disk, offset, errno, reason));
-        }
-
-        private void refuse(final ReplicationError cause) {
-            if (state == GroupStatus.State.RUNNING) {
-                reign.onRefused(cause.sentence());
-                giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
-            }
-        }
-
-        @Override
-        public void onUnreachable(final String reason) {
-            presence.onUnreachable(reason);
-        }
-
-        @Override
-        public void onSealed(final long epoch) {
-            epochs.onSealed(epoch);
-            room.look();
-        }
-
-        @Override
-        public void onCommitted(final long epoch) {
-            if (epochs.commit(epoch)) {
-                events.checkpoint();
-                epochs.tellCommitted();
-            }
-        }
-
-        @Override
-        public void onReleased() {
-            room.onReleased();
+        public void onTailsNoted() {
+            tracking.onTailNoted();
         }
     }
 
-    private void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
+    void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
         error = cause;
         state = GroupStatus.State.BROKEN;
         events.givenUp(event, cause);
@@ -482,11 +478,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         room.end();
         presence.end();
         reign.onGivenUp();
-        for (long frame = log.released(); frame < log.appended(); frame++) {
-            if (log.kind(frame) != ForwardLog.Kind.SEAL) {
-                disks.get(log.disk(frame)).dirty().mark(log.offset(frame), log.length(frame));
-            }
-        }
+        synchroniser.end();
         linkLoop.execute(endOfLink);
         epochs.fail(epoch -> reason);
         if (started != null && !started.isDone()) {
@@ -507,6 +499,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 state == GroupStatus.State.RUNNING
                         && presence.isLinked()
                         && !presence.isForeign()
+                        && room.isLogging()
+                        && !synchroniser.isUnderWay()
                         && log.released() == log.appended();
         if (!hasAll) {
             whenLeft.run();
@@ -525,6 +519,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void onLeft(final Runnable whenLeft) {
         reign.leave().whenComplete((done, thrown) -> whenLeft.run());
+    }
+
+    @Override
+    public Optional<SynchronisationStatus> synchronisation() {
+        return synchroniser.status();
     }
 
     @Override
@@ -565,7 +564,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 log.capacity(),
                 0,
                 0,
-                disks.stream().map(PrimaryDisk::status).toList());
+                disks.stream().map(disk -> disk.status(presence.isLinked())).toList());
     }
 
     /**
@@ -582,12 +581,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * disks no more.
      */
     public void release() {
-        linkLoop.execute(() -> link.cut(() -> guestLoop.execute(log::close)));
+        linkLoop.execute(() -> link.cut(() -> guestLoop.execute(this::close)));
     }
 
     /** Gives the log's memory back. The guests have gone, and the link's loop has ended. */
     @Override
     public void close() {
+        synchroniser.close();
         log.close();
     }
 

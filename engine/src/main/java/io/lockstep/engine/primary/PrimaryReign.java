@@ -30,7 +30,7 @@ final class PrimaryReign {
 
     private final IoLoop loop;
     private final Self self;
-    private final Id session;
+    private Id session;
     private Word word;
     private final LongSupplier committed;
     private final Consumer<String> onNotRecorded;
@@ -63,13 +63,12 @@ final class PrimaryReign {
     PrimaryReign(
             final IoLoop loop,
             final Self self,
-            final Id session,
             final Word word,
             final LongSupplier committed,
             final Consumer<String> onNotRecorded) {
         this.loop = loop;
         this.self = self;
-        this.session = session;
+        session = self.reigns().name();
         this.word = word;
         this.committed = committed;
         this.onNotRecorded = onNotRecorded;
@@ -171,18 +170,15 @@ final class PrimaryReign {
     /** What it says of itself to the secondary of a disk. */
     Summary summary(final boolean isEmpty) {
         lineageAtAttach = record().lineage();
-        return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, isEmpty);
+        return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, -1, isEmpty);
     }
 
-    /** Why a secondary is refused; null where it is not. */
-    String judge(final Summary own, final Summary secondary) {
-        final Meeting.Answer answer = Meeting.of(own, secondary, word);
+    /** What the two nodes find. */
+    Meeting.Answer judge(final Summary own, final Summary secondary) {
         peer = secondary.node();
-        if (answer.isAgreed()) {
-            return null;
-        }
-        found = answer;
-        return Meeting.sentence(answer, own, secondary, word);
+        final Meeting.Answer answer = Meeting.of(own, secondary, word);
+        found = answer.isAgreed() ? null : answer;
+        return answer;
     }
 
     /** What was found when the peer was refused; empty where it was not. */
@@ -191,21 +187,55 @@ final class PrimaryReign {
     }
 
     /**
-     * The secondary follows; that is recorded before it counts.
-     *
-     * @return whether it follows this reign; otherwise it has to attach once more
+     * A synchronisation begins: the log goes on from here, under a name of its own, and what it
+     * lacks is sent otherwise. Until that is done the peer may not have what is acknowledged, which
+     * is recorded first.
      */
-    CompletableFuture<Boolean> meet(final long committedThere) {
+    CompletableFuture<Void> beginSession() {
+        session = self.reigns().name();
+        isLogGone = false;
+        return record().standing() == Standing.REIGNING
+                ? node().part(self.reigns().begin(origin()))
+                : CompletableFuture.completedFuture(null);
+    }
+
+    /** Of the log, as far as it reaches back. */
+    Id session() {
+        return session;
+    }
+
+    /** The node that was found last. */
+    Id peer() {
+        return peer;
+    }
+
+    /**
+     * The secondary is attached; that is recorded before it counts.
+     *
+     * @param isEqual whether it follows; otherwise it is made equal first
+     * @return whether it is attached to this reign; otherwise it has to attach once more
+     */
+    CompletableFuture<Boolean> meet(final long committedThere, final boolean isEqual) {
         if (!isCurrent()) {
             return CompletableFuture.completedFuture(false);
         }
-        return node().rejoin(peer, committedThere)
+        return (isEqual ? node().rejoin(peer, committedThere) : node().meet(peer))
                 .handle(
                         (done, thrown) -> {
                             if (thrown != null) {
                                 onNotRecorded.accept(thrown.getMessage());
                             }
                             return thrown == null && isCurrent();
+                        });
+    }
+
+    /** The secondary has been made equal, as of an epoch. */
+    void onCaughtUp(final long epoch) {
+        node().rejoin(peer, epoch)
+                .exceptionally(
+                        thrown -> {
+                            onNotRecorded.accept(thrown.getMessage());
+                            return null;
                         });
     }
 
@@ -235,7 +265,7 @@ final class PrimaryReign {
         isGated |= isMet;
     }
 
-    /** The same, and what is missing there is not in the log either. */
+    /** The same, and what is missing there is not all in the log. */
     void onGivenUp() {
         isLogGone = true;
         onLost();

@@ -52,6 +52,9 @@ final class RoomQueue {
 
     private boolean isOver;
 
+    /** Nothing goes into the log for now. */
+    private boolean isAhead;
+
     /** Of a process that will end: whether there is no use in waiting. */
     private BooleanSupplier isHopeless = () -> false;
 
@@ -83,7 +86,7 @@ final class RoomQueue {
     }
 
     private boolean isLate() {
-        if (lagNanosMax == 0 || !isPeerThere) {
+        if (lagNanosMax == 0 || !isPeerThere || isAhead) {
             return false;
         }
         final long released = log.released();
@@ -134,6 +137,22 @@ final class RoomQueue {
 
     boolean isOver() {
         return isOver;
+    }
+
+    /** Nothing goes into the log, and nobody waits, until {@link #logAgain}. */
+    void goAhead() {
+        isAhead = true;
+        tell();
+    }
+
+    /** What comes goes into the log again. */
+    void logAgain() {
+        isAhead = false;
+    }
+
+    /** Whether what comes goes into the log. */
+    boolean isLogging() {
+        return !isOver && !isAhead;
     }
 
     /** The process will end: from now on nobody waits where there is no use in it. */
@@ -193,6 +212,12 @@ final class RoomQueue {
         }
     }
 
+    /** Has something looked at whenever the secondary has answered, until it is done. */
+    void watch(final Waiting entry) {
+        drains.add(entry);
+        ask();
+    }
+
     private void ask() {
         isAsked = true;
         tell(); // there may be some by now: the link tells only those whom it knows of
@@ -212,6 +237,15 @@ final class RoomQueue {
         }
     }
 
+    /** One that is done may have others come. */
+    private void lookAtDrains() {
+        if (!drains.isEmpty()) {
+            final List<Waiting> all = List.copyOf(drains);
+            drains.clear();
+            all.stream().filter(one -> !one.enterAgain()).forEach(drains::add);
+        }
+    }
+
     private void use() {
         wakeUp.onAwake();
         boolean isFull = false;
@@ -224,7 +258,7 @@ final class RoomQueue {
         if (isFull) {
             onFull.run();
         }
-        drains.removeIf(Waiting::enterAgain);
+        lookAtDrains();
         isAsked = !waiting.isEmpty() || !drains.isEmpty();
     }
 }

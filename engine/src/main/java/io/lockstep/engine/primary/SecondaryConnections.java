@@ -39,7 +39,7 @@ final class SecondaryConnections {
         void onUp(long sealedEpoch, long committedEpoch);
 
         /** A secondary of our own kind was found for a disk; answers whether it may have it. */
-        void onFound(int disk, Summary secondary, Link.Judgement judgement);
+        void onFound(int disk, Summary secondary, LinkOwner.Judgement judgement);
 
         /** Whether a disk's connection owes an answer, now that all stand. */
         boolean isAnswerOwed(int disk);
@@ -94,18 +94,10 @@ final class SecondaryConnections {
         ENDED
     }
 
-    /** What the secondary is: on all disks, and for good once the link has stood. */
-    private enum Secondary {
-        UNKNOWN,
-        LOCKSTEP,
-        FOREIGN
-    }
-
     private final IoLoop loop;
     private final Peer[] peers;
     private final PrimaryDisk[] disks;
     private final int payloadLengthMax;
-    private final Id session;
     private final PeerTimeout timeout;
     private final Owner owner;
     private final NbdClient[] clients;
@@ -114,10 +106,13 @@ final class SecondaryConnections {
     private final MemorySegment[] states;
 
     private Phase phase = Phase.IDLE;
-    private Secondary secondary = Secondary.UNKNOWN;
+    private SecondaryKind secondary = SecondaryKind.UNKNOWN;
 
     /** What belongs to connections that were cut is told by this number. */
     private int generation;
+
+    /** Under which the primary attached last. */
+    private Id session = Id.NONE;
 
     private long backoffNanos = BACKOFF_MIN_NANOS;
     private boolean hasStood;
@@ -139,14 +134,12 @@ final class SecondaryConnections {
             final Peer[] peers,
             final PrimaryDisk[] disks,
             final int payloadLengthMax,
-            final Id session,
             final PeerTimeout timeout,
             final Owner owner) {
         this.loop = loop;
         this.peers = peers;
         this.disks = disks;
         this.payloadLengthMax = payloadLengthMax;
-        this.session = session;
         this.timeout = timeout;
         this.owner = owner;
         clients = new NbdClient[disks.length];
@@ -171,7 +164,12 @@ final class SecondaryConnections {
 
     /** Whether the secondary is a server that knows no epochs. */
     boolean isForeign() {
-        return secondary == Secondary.FOREIGN;
+        return secondary == SecondaryKind.FOREIGN;
+    }
+
+    /** The name of the primary's session that they are of. */
+    Id session() {
+        return session;
     }
 
     /** Of the connections that stand now: another one after each cut. */
@@ -206,7 +204,7 @@ final class SecondaryConnections {
         final int ofGeneration = ++generation;
         readyCount = 0;
         if (!hasStood) {
-            secondary = Secondary.UNKNOWN;
+            secondary = SecondaryKind.UNKNOWN;
         }
         final long now = loop.nanoTime();
         for (int i = 0; i < disks.length && ofGeneration == generation; i++) {
@@ -287,8 +285,8 @@ final class SecondaryConnections {
                     disk,
                     client,
                     negotiated.hasContext(Nbd.CONTEXT_CONTROL)
-                            ? Secondary.LOCKSTEP
-                            : Secondary.FOREIGN);
+                            ? SecondaryKind.LOCKSTEP
+                            : SecondaryKind.FOREIGN);
         }
     }
 
@@ -296,15 +294,15 @@ final class SecondaryConnections {
      * A server that knows no epochs must not get what was on its way to one that does: it saves no
      * pre-images, and nobody would commit there what is asked for.
      */
-    private void onFound(final int disk, final NbdClient client, final Secondary found) {
-        if (secondary == Secondary.UNKNOWN) {
+    private void onFound(final int disk, final NbdClient client, final SecondaryKind found) {
+        if (secondary == SecondaryKind.UNKNOWN) {
             secondary = found;
         }
         if (secondary != found) {
             final String reason =
                     "export "
                             + peers[disk].export()
-                            + (found == Secondary.FOREIGN ? " is not" : " is")
+                            + (found == SecondaryKind.FOREIGN ? " is not" : " is")
                             + " one of a lockstep secondary, unlike "
                             + (hasStood ? "before" : "those of other disks");
             if (hasStood) {
@@ -312,7 +310,7 @@ final class SecondaryConnections {
             } else {
                 refuse(disk, reason);
             }
-        } else if (found == Secondary.FOREIGN) {
+        } else if (found == SecondaryKind.FOREIGN) {
             onAttached();
         } else {
             ask(disk, client);
@@ -367,6 +365,7 @@ final class SecondaryConnections {
     private void attach(
             final int disk, final NbdClient client, final Summary own, final Word word) {
         final int ofGeneration = generation;
+        session = own.session();
         ControlRecord.write(
                 record, 0, ControlRecord.ATTACH, 0, 0, session, ControlRecord.flagsOf(word));
         ControlRecord.summary(record, 0, own);

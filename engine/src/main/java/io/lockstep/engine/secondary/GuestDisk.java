@@ -42,8 +42,11 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
         DIRECT
     }
 
-    /** Hears of errors that the guest gets. */
+    /** Hears of what the guest does to the disk, and of errors that it gets. */
     interface Owner {
+        /** The disk itself is about to be changed there, and not by the primary. */
+        void onChange(long offset, long length);
+
         void onGuestError(String disk, long offset, long length, int errno);
     }
 
@@ -392,6 +395,7 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
 
     private void changeDisk(final GuestOperation operation) {
         final long length = operation.pieceEnd - operation.cursor;
+        owner.onChange(operation.cursor, length);
         if (operation.memory == null) {
             local.zero(
                     operation.cursor,

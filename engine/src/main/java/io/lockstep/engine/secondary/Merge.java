@@ -23,6 +23,9 @@ import java.util.concurrent.TimeUnit;
 final class Merge {
     /** Hears how it goes. */
     interface Owner {
+        /** The disk is about to be changed there. */
+        void onChange(long offset, long length);
+
         /** The disk has refused a piece; it will be tried again. */
         void onMergeFailed(String disk, long offset, int errno);
 
@@ -174,6 +177,7 @@ final class Merge {
         }
         final long start = block * BLOCK_LENGTH;
         final long length = Math.min((long) pieceLength * BLOCK_LENGTH, local.length() - start);
+        owner.onChange(start, length);
         if (first == ZERO) {
             local.zero(start, length, 0, onWritten, 0);
         } else {

@@ -65,7 +65,7 @@ final class SecondaryCheckpoints {
             return fail("epoch " + (epoch - 1) + " is not committed yet; commit it first");
         }
         final CompletableFuture<Long> sealed = new CompletableFuture<>();
-        group.forEachDisk(SecondaryDisk::seal, () -> sealed.complete(epoch));
+        group.disks().forEachThen(SecondaryDisk::seal, () -> sealed.complete(epoch));
         return sealed;
     }
 

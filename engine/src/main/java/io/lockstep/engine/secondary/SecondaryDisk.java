@@ -2,32 +2,24 @@ package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.epoch.GroupPage;
-import io.lockstep.engine.group.ControlRecord;
-import io.lockstep.engine.group.Emptiness;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
-import io.lockstep.engine.node.Id;
-import io.lockstep.engine.node.Summary;
-import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
 
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
+import java.util.function.IntConsumer;
 import java.util.function.Predicate;
 
 /**
  * One disk of a secondary group: its two faces, towards the primary and towards the guest, and what
  * the primary says in the control space. On the group's loop.
  */
-final class SecondaryDisk
-        implements StreamDisk.Owner, GuestDisk.Owner, Merge.Owner, ControlSpace, AutoCloseable {
+final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Owner, AutoCloseable {
     private final SecondaryGroup group;
     private final int index;
     private final Disk local;
@@ -36,16 +28,7 @@ final class SecondaryDisk
     private final DiskBuffers buffers;
     private final StreamDisk stream;
     private final GuestDisk guest;
-    private final MemorySegment record =
-            Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
-
-    /** The connection of the primary; null for none. */
-    private Client attached;
-
-    /** The connection of a primary that presents itself while the disk is looked at. */
-    private Client attaching;
-
-    private String reason = "";
+    private final StreamControl control;
 
     /** What waits for the writes of the sealed epoch, and for all writes, to end. */
     private final List<Runnable> onDrained = new ArrayList<>();
@@ -75,6 +58,7 @@ final class SecondaryDisk
                 DiskBuffers.open(
                         options.buffers().get(index), local.length(), options.bufferLimit(), page);
         stream = new StreamDisk(local, buffers, page.sealedEpoch(index) + 1, this);
+        control = new StreamControl(group, this, index, local, stream);
         final GuestDisk.Mode mode =
                 page.state() == GroupPage.RUNNING
                         ? GuestDisk.Mode.BUFFERED
@@ -89,7 +73,7 @@ final class SecondaryDisk
     }
 
     ServedExport streamExport() {
-        return ServedExport.of(stream, "replication", this);
+        return ServedExport.of(stream, "replication", control);
     }
 
     ServedExport guestExport() {
@@ -106,13 +90,22 @@ final class SecondaryDisk
         return stream.openEpoch();
     }
 
+    /** Epochs go on behind this one; what is under way belongs to what was before. */
+    void goOnBehind(final long epoch) {
+        stream.goOnBehind(epoch);
+        if (stream.isDrained()) {
+            onDrained();
+        }
+    }
+
     /** Ends the open epoch; the action runs when all of its writes are in the disk. */
     void seal(final Runnable whenSealed) {
         endEpoch();
         whenDrained(whenSealed);
     }
 
-    private void endEpoch() {
+    /** Ends the open epoch. */
+    void endEpoch() {
         sealedCounts[0] = stream.writeCount();
         sealedCounts[1] = stream.writtenLength();
         stream.seal();
@@ -136,7 +129,8 @@ final class SecondaryDisk
         return stream.writtenLength() - committedCounts[1];
     }
 
-    private void whenDrained(final Runnable action) {
+    /** Runs an action when the writes of the sealed epochs have ended. */
+    void whenDrained(final Runnable action) {
         if (stream.isDrained()) {
             action.run();
         } else {
@@ -162,9 +156,7 @@ final class SecondaryDisk
 
     /** Cuts the primary's connection; the action runs when none of its writes is under way. */
     void endStream(final Runnable whenEnded) {
-        if (attached != null) {
-            attached.evict();
-        }
+        control.evict();
         if (stream.isQuiet()) {
             whenEnded.run();
         } else {
@@ -213,6 +205,11 @@ final class SecondaryDisk
     }
 
     @Override
+    public void onChange(final long offset, final long length) {
+        group.tracking().mark(index, offset, length);
+    }
+
+    @Override
     public void onMerged() {
         group.onMerged();
     }
@@ -233,7 +230,7 @@ final class SecondaryDisk
 
     @Override
     public boolean isLinked() {
-        return attached != null;
+        return control.isAttached();
     }
 
     @Override
@@ -257,285 +254,22 @@ final class SecondaryDisk
         group.onBroken(kind, disk, offset, errno, isFull ? buffers.hiddenRoom(length) : "");
     }
 
-    // ---- The control space.
+    // ---- The primary's connection.
 
-    @Override
-    public void read(
-            final int offset,
-            final int length,
-            final MemorySegment into,
-            final long position,
-            final Disk.Completion completion,
-            final long token) {
-        if (offset + length <= ControlRecord.LENGTH) {
-            writeState();
-            MemorySegment.copy(record, offset, into, position, length);
-            completion.onComplete(token, 0);
-            return;
-        }
-        lookWhetherEmpty(
-                isEmpty -> {
-                    writeState();
-                    ControlRecord.summary(record, 0, group.session().summary(isEmpty));
-                    MemorySegment.copy(record, offset, into, position, length);
-                    completion.onComplete(token, 0);
-                });
-    }
-
-    private void writeState() {
-        ControlRecord.write(
-                record,
-                0,
-                ControlRecord.STATE,
-                stream.openEpoch() - 1,
-                group.committedEpoch(),
-                group.session().id(),
-                group.stateFlags());
-    }
-
-    /** Only at a first meeting it counts. */
-    private void lookWhetherEmpty(final Emptiness.Answer answer) {
-        if (!group.isFresh()) {
-            answer.onLooked(false);
-            return;
-        }
-        final long seen = stream.writeCount();
-        Emptiness.look(local, isEmpty -> answer.onLooked(isEmpty && isUntouched(seen)));
-    }
-
-    @Override
-    public void write(
-            final Client client,
-            final int offset,
-            final int length,
-            final MemorySegment from,
-            final long position,
-            final Disk.Completion completion,
-            final long token) {
-        final int errno;
-        if (offset != 0
-                || length < ControlRecord.LENGTH
-                || !ControlRecord.isValid(from, position)
-                || length != lengthOf(ControlRecord.kind(from, position))) {
-            errno =
-                    refuse(
-                            Errno.EINVAL,
-                            "this is no control record of version " + ControlRecord.VERSION);
-        } else if (ControlRecord.kind(from, position) == ControlRecord.ATTACH) {
-            attach(client, from, position, completion, token);
-            return;
-        } else if (ControlRecord.kind(from, position) == ControlRecord.PULSE) {
-            errno = pulse(ControlRecord.session(from, position));
-        } else if (!isAttached(client)) {
-            errno = refuse(Errno.EPERM, "no primary is attached on this connection");
-        } else {
-            group.session().heard();
-            final long epoch = ControlRecord.epoch(from, position);
-            final int flags = ControlRecord.flags(from, position);
-            switch (ControlRecord.kind(from, position)) {
-                case ControlRecord.COMMIT -> errno = commit(epoch);
-                case ControlRecord.SEAL -> {
-                    errno = seal(epoch);
-                    if (errno == 0) {
-                        whenSealed(
-                                epoch, () -> completion.onComplete(token, onSealed(epoch, flags)));
-                        return;
-                    }
-                }
-                case ControlRecord.LEAVE -> {
-                    leave(completion, token);
-                    return;
-                }
-                case ControlRecord.ALONE -> {
-                    group.session().leftBehind(refusal -> answer(completion, token, refusal));
-                    return;
-                }
-                default -> errno = refuse(Errno.EINVAL, "unknown kind of control record");
-            }
-        }
-        completion.onComplete(token, errno);
-    }
-
-    /** The primary is there, on whichever connection it says so. */
-    private int pulse(final Id session) {
-        if (!session.equals(group.session().id())) {
-            return refuse(Errno.EPERM, "this is not the session that is attached");
-        }
-        group.session().heard();
-        return 0;
-    }
-
-    private static int lengthOf(final int kind) {
-        return kind == ControlRecord.ATTACH
-                ? ControlRecord.LENGTH_WITH_SUMMARY
-                : ControlRecord.LENGTH;
-    }
-
-    private int refuse(final int errno, final String sentence) {
-        reason = "disk " + local.name() + ": " + sentence;
-        return errno;
-    }
-
-    private void answer(final Disk.Completion completion, final long token, final String refusal) {
-        completion.onComplete(token, refusal == null ? 0 : refuse(Errno.EPERM, refusal));
-    }
-
-    private void attach(
-            final Client client,
-            final MemorySegment from,
-            final long position,
-            final Disk.Completion completion,
-            final long token) {
-        final Optional<Summary> primary = ControlRecord.summary(from, position);
-        if (primary.isEmpty()) {
-            completion.onComplete(token, refuse(Errno.EINVAL, "this is no summary of a node"));
-            return;
-        }
-        final Word word = ControlRecord.word(ControlRecord.flags(from, position));
-        attaching = client;
-        lookWhetherEmpty(
-                isEmpty -> {
-                    final SecondarySession session = group.session();
-                    final String refusal =
-                            isAttaching(client)
-                                    ? session.refuse(primary.get(), word, isEmpty)
-                                    : "another connection of a primary attaches";
-                    if (refusal != null) {
-                        answer(completion, token, refusal);
-                        return;
-                    }
-                    attaching = null;
-                    session.offer(
-                            index, client, primary.get(), why -> answer(completion, token, why));
-                });
-    }
-
-    /** Whether failover, too, leads to what is in the disk, and nobody has written meanwhile. */
-    private boolean isUntouched(final long writeCount) {
-        return stream.isQuiet()
-                && stream.writeCount() == writeCount
-                && (!group.hasBuffers() || buffers.hiddenUsed() == 0);
-    }
-
-    /** The primary's connection. */
-    void attach(final Client client) {
-        attached = client;
+    /** The one whose changes are taken from now on. */
+    void attach(final ControlSpace.Client client) {
+        control.attach(client);
     }
 
     /** No primary is attached any more. */
-    void detach(final Predicate<Client> isEvicted) {
-        final Client before = attached;
-        attached = null;
-        if (before != null && isEvicted.test(before)) {
-            before.evict();
-        }
+    void detach(final Predicate<ControlSpace.Client> isEvicted) {
+        control.detach(isEvicted);
     }
 
-    /** All that the primary has written is brought to stable storage, before it leaves. */
-    private void leave(final Disk.Completion completion, final long token) {
-        if (group.errnoOfChanges() != 0) {
-            answer(completion, token, group.refusalOfChanges());
-            return;
-        }
-        local.flush(
-                (ignored, errno) -> {
-                    if (errno == 0) {
-                        group.session().leave(refusal -> answer(completion, token, refusal));
-                    } else {
-                        answer(
-                                completion,
-                                token,
-                                "the disk can't be flushed: " + Errno.meaning(errno));
-                    }
-                },
-                0);
-        local.poll();
-    }
-
-    private int seal(final long epoch) {
-        final long open = stream.openEpoch();
-        if (epoch < open) {
-            return 0;
-        }
-        if (epoch > open) {
-            return refuse(
-                    Errno.EINVAL, "epoch " + epoch + " can't be sealed: the open one is " + open);
-        }
-        if (epoch + 1 > group.committedEpoch() + SecondaryCheckpoints.UNCOMMITTED_MAX) {
-            return refuse(
-                    Errno.EINVAL,
-                    "epoch "
-                            + epoch
-                            + " can't be sealed before epoch "
-                            + (epoch - 1)
-                            + " is committed");
-        }
-        endEpoch();
-        return 0;
-    }
-
-    private void whenSealed(final long epoch, final Runnable action) {
-        if (epoch == stream.openEpoch() - 1) {
-            whenDrained(action);
-        } else {
-            action.run(); // an older one
-        }
-    }
-
-    /** The group's last disk to seal the epoch commits it, where that was asked for. */
-    private int onSealed(final long epoch, final int flags) {
-        final boolean commitsToo =
-                (flags & ControlRecord.AND_COMMIT) != 0 && epoch <= group.sealedEpoch();
-        return commitsToo ? commit(epoch) : 0;
-    }
-
-    private int commit(final long epoch) {
-        final String refusal = group.commitUnlessRefused(epoch);
-        return refusal == null ? 0 : refuse(Errno.EINVAL, refusal);
-    }
-
-    @Override
-    public String reason() {
-        return reason;
-    }
-
-    @Override
-    public boolean mayChange(final Client client) {
-        if (isAttached(client)) {
-            return true;
-        }
-        final boolean isTaken = group.session().takesAnyone();
-        if (isTaken) {
-            group.session().onForeignChange();
-        }
-        return isTaken;
-    }
-
-    @Override
-    public String refusal() {
-        return group.refusalOfChanges();
-    }
-
-    @Override
-    public void onGone(final Client client) {
-        if (isAttaching(client)) {
-            attaching = null;
-        }
-        group.session().onGone(index, client);
-        if (isAttached(client)) {
-            attached = null;
-            group.onLink();
-        }
-    }
-
-    @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
-    private boolean isAttached(final Client client) {
-        return attached == client;
-    }
-
-    @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
-    private boolean isAttaching(final Client client) {
-        return attaching == client;
+    /** Brings what is written to stable storage; one that fails ends replication. */
+    void flush(final IntConsumer whenFlushed) {
+        stream.flush((token, errno) -> whenFlushed.accept(errno), 0);
+        stream.poll();
     }
 
     // ---- Status and end.
@@ -553,6 +287,10 @@ final class SecondaryDisk
 
     long sealedEpoch() {
         return page.sealedEpoch(index);
+    }
+
+    long hiddenUsed() {
+        return buffers.hiddenUsed();
     }
 
     long bufferUsed() {
@@ -580,6 +318,7 @@ final class SecondaryDisk
         if (merge != null) {
             merge.stop();
         }
+        control.close();
         buffers.close();
     }
 
@@ -589,6 +328,7 @@ final class SecondaryDisk
     }
 
     void deleteBuffers() throws IOException {
+        control.close();
         buffers.delete();
     }
 }

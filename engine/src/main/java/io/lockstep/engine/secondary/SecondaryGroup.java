@@ -14,23 +14,19 @@ import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.PrivateFiles;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
-import io.lockstep.engine.node.Verdict;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
+import io.lockstep.engine.tracking.Tracking;
 
 import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.BiConsumer;
 import java.util.function.Predicate;
-import java.util.function.ToLongFunction;
 
 /**
  * The secondary side of a disk group: takes the primary's stream, keeps what is needed to return to
@@ -56,31 +52,31 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final SecondaryOptions options;
     private final SecondaryEvents events;
     private final GroupPage page;
-    private final List<SecondaryDisk> disks = new ArrayList<>();
+    private final SecondaryDisks disks = new SecondaryDisks();
     private final SecondarySession session;
     private final Succession succession;
     private final Self self;
+    private final Tracking tracking;
     private final SecondaryCheckpoints checkpoints;
+    private final Durability durability;
     private ReplicationError error;
     private long committedNanos;
     private boolean isClosed;
     private boolean hasBuffers = true;
 
-    /** How replication has ended; empty while it has not. */
-    private String ending = "";
-
-    private boolean hasFailedOver;
-    private CompletableFuture<Void> ended = CompletableFuture.completedFuture(null);
+    private final SecondaryEnd end;
     private final CompletableFuture<Void> merged = new CompletableFuture<>();
 
     private SecondaryGroup(
             final IoLoop loop,
             final List<Disk> locals,
             final Self self,
+            final Tracking tracking,
             final SecondaryOptions options,
             final GroupEvents events)
             throws IOException {
         this.loop = loop;
+        this.tracking = tracking;
         this.options = options;
         committedNanos = loop.nanoTime();
         this.events = new SecondaryEvents(events, this::committedEpoch);
@@ -88,10 +84,15 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         session = new SecondarySession(this, page, self.node(), loop, options);
         succession = new Succession(this, loop, page, self, options.peerTimeout());
         this.self = self;
+        durability = new Durability(this, self.node(), loop);
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
+        end = new SecondaryEnd(this, loop, page, succession, this.events);
         boolean opened = false;
         try {
-            succession.resume();
+            succession.resume(options.ofFormerPrimary());
+            if (self.node().standing().isConsistent()) {
+                tracking.forget(); // it changes nothing by itself
+            }
             for (int i = 0; i < locals.size(); i++) {
                 disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
             }
@@ -120,7 +121,27 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             final SecondaryOptions options,
             final GroupEvents events)
             throws IOException {
-        Succession.requireNoPrimary(self.node().record());
+        final List<Long> lengths = disks.stream().map(Disk::length).toList();
+        return open(loop, disks, self, Tracking.inMemory(lengths), options, events);
+    }
+
+    /**
+     * The same, and what has changed once it has taken over is noted for the node's next process.
+     *
+     * @param tracking of these disks, in their order
+     * @throws IOException as above
+     */
+    public static SecondaryGroup open(
+            final IoLoop loop,
+            final List<Disk> disks,
+            final Self self,
+            final Tracking tracking,
+            final SecondaryOptions options,
+            final GroupEvents events)
+            throws IOException {
+        if (!options.ofFormerPrimary()) {
+            Succession.requireNoPrimary(self.node().record());
+        }
         for (final Disk disk : disks) {
             if (disk.isReadOnly()) {
                 throw new IOException(
@@ -128,14 +149,15 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             }
         }
         PrivateFiles.makeDirectories(options.page().toAbsolutePath().getParent());
-        final SecondaryGroup group = new SecondaryGroup(loop, disks, self, options, events);
+        final SecondaryGroup group =
+                new SecondaryGroup(loop, disks, self, tracking, options, events);
         group.resume();
         return group;
     }
 
     private void resume() {
         if (page.state() == GroupPage.ALONE) {
-            ending = SecondaryEvents.endedBefore();
+            end.goOn(SecondaryEvents.endedBefore(), false);
             disks.forEach(SecondaryDisk::standAlone); // killed while it was tidying up
             standAlone();
             return;
@@ -145,8 +167,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             error = events.brokenBefore();
         }
         if (page.state() == GroupPage.FAILED_OVER) {
-            ending = events.endedByFailover();
-            hasFailedOver = true;
+            end.goOn(events.endedByFailover(), true);
             disks.forEach(SecondaryDisk::startMerge);
         }
         loop.schedule(TRIM_NANOS, this::trim);
@@ -161,12 +182,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** What the primary writes to; a disk's export has its name. */
     public List<ServedExport> streamExports() {
-        return disks.stream().map(SecondaryDisk::streamExport).toList();
+        return disks.map(SecondaryDisk::streamExport);
     }
 
     /** What the secondary's guest uses; a disk's export has its name. */
     public List<ServedExport> guestExports() {
-        return disks.stream().map(SecondaryDisk::guestExport).toList();
+        return disks.map(SecondaryDisk::guestExport);
     }
 
     // ---- The four operations, and the halves of the second.
@@ -207,13 +228,13 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     boolean isOver() {
-        return !ending.isEmpty();
+        return !end.sentence().isEmpty();
     }
 
     /** Why nothing is sealed or committed; null where it may be. */
     String refuseOperation() {
         if (isOver()) {
-            return "replication is not running: " + ending;
+            return "replication is not running: " + end.sentence();
         }
         if (page.state() != GroupPage.RUNNING) {
             return "replication is not running";
@@ -227,113 +248,20 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
-        if (isOver()) {
-            return ended;
-        }
-        if (page.state() != GroupPage.RUNNING) {
-            return fail("replication is not running");
-        }
-        return failover ? failOver(false) : endReplication();
+        return failover ? end.failOver(false) : end.stop();
     }
 
     @Override
     public CompletableFuture<Void> failOver(final boolean isForced) {
-        if (isOver()) {
-            return ended;
-        }
-        if (page.state() != GroupPage.RUNNING) {
-            return fail("replication is not running");
-        }
-        final Verdict verdict = succession.verdict();
-        if (!isForced && !verdict.isAllowed()) {
-            return fail(verdict.reason());
-        }
-        ending = events.endedByFailover(); // nothing is committed while it is being recorded
-        return recordEnd(succession.takeOver(isForced), this::takeOver);
-    }
-
-    /** Goes on where the end of replication is recorded; otherwise it has not ended. */
-    private CompletableFuture<Void> recordEnd(
-            final CompletableFuture<Void> recorded, final Runnable whenRecorded) {
-        final CompletableFuture<Void> present = new CompletableFuture<>();
-        ended = present;
-        recorded.whenComplete(
-                (done, thrown) -> {
-                    if (isClosed) {
-                        return;
-                    }
-                    if (thrown == null) {
-                        whenRecorded.run();
-                    } else {
-                        ending = "";
-                        ended = CompletableFuture.completedFuture(null);
-                        present.completeExceptionally(
-                                new GroupException(SecondaryEvents.sentenceOf(thrown)));
-                    }
-                });
-        return present;
-    }
-
-    private void takeOver() {
-        page.state(GroupPage.FAILED_OVER);
-        hasFailedOver = true;
-        loop.schedule(HEAD_START_NANOS, events::failedOver);
-        for (final SecondaryDisk disk : disks) {
-            disk.endStream(
-                    () -> {
-                        if (!isClosed) {
-                            disk.startMerge();
-                        }
-                    });
-        }
-        ended.complete(null);
-    }
-
-    /** The primary's latest state is what the disks have; the buffers are dropped. */
-    private CompletableFuture<Void> endReplication() {
-        if (error != null) {
-            return fail(
-                    "the disks are not what the primary wrote last, as the stream broke ("
-                            + error.sentence()
-                            + "); go back to epoch "
-                            + committedEpoch()
-                            + " with 'lockstep failover'");
-        }
-        ending = SecondaryEvents.endedByStop();
-        return recordEnd(succession.goAlone(), this::standAloneAsWritten);
-    }
-
-    private void standAloneAsWritten() {
-        page.state(GroupPage.ALONE);
-        forEachDisk(
-                SecondaryDisk::endStream,
-                () -> {
-                    disks.forEach(SecondaryDisk::standAlone);
-                    standAlone();
-                    ended.complete(null);
-                });
-    }
-
-    /** Has all disks do something; the action runs when the last has. */
-    void forEachDisk(
-            final BiConsumer<SecondaryDisk, Runnable> operation, final Runnable whenAllHave) {
-        final AtomicInteger left = new AtomicInteger(disks.size());
-        for (final SecondaryDisk disk : disks) {
-            operation.accept(
-                    disk,
-                    () -> {
-                        if (left.decrementAndGet() == 0) {
-                            whenAllHave.run();
-                        }
-                    });
-        }
+        return end.failOver(isForced);
     }
 
     void onMerged() {
-        if (disks.stream().allMatch(SecondaryDisk::isMerged)) {
+        if (disks.all(SecondaryDisk::isMerged)) {
             succession.merged(
                     () -> {
                         if (!isClosed) {
+                            tracking.knowWithoutTail(self.node().record().peer(), committedEpoch());
                             page.state(GroupPage.ALONE);
                             disks.forEach(SecondaryDisk::settle);
                             standAlone();
@@ -362,17 +290,44 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         disks.forEach(SecondaryDisk::giveUpMerge);
     }
 
+    /** Has the disks overwritten by the primary that comes next, once. */
+    @Override
+    public CompletableFuture<Void> join() {
+        if (isOver() || session.isLinked()) {
+            return fail(
+                    isOver()
+                            ? "replication has ended here, and the guest is served: "
+                                    + end.sentence()
+                            : "a primary is linked: there is nothing to join");
+        }
+        return self.node()
+                .join(self.reigns().name())
+                .thenRun(
+                        () -> {
+                            if (hasBuffers) {
+                                page.node(self.node().record().node());
+                            }
+                        });
+    }
+
+    /** What this node has changed by itself, and its peer may lack. */
+    Tracking tracking() {
+        return tracking;
+    }
+
     void onNotRecorded(final String sentence) {
         events.notRecorded(sentence);
     }
 
+    boolean isClosed() {
+        return isClosed;
+    }
+
     /** The buffers go; what is left of the directory is the user's. */
-    private void standAlone() {
+    void standAlone() {
         hasBuffers = false;
         try {
-            for (final SecondaryDisk disk : disks) {
-                disk.deleteBuffers();
-            }
+            disks.deleteBuffers();
             page.delete();
             if (options.ownDirectory()) {
                 Files.deleteIfExists(options.page().toAbsolutePath().getParent());
@@ -393,6 +348,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return hasBuffers;
     }
 
+    SecondaryDisks disks() {
+        return disks;
+    }
+
     /** Whether the node was never in a pair. */
     boolean isFresh() {
         return self.node().standing() == Standing.FRESH;
@@ -411,10 +370,16 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     void onCommitted() {
         disks.forEach(SecondaryDisk::onCommitted);
         committedNanos = loop.nanoTime();
+        durability.onCommitted();
+    }
+
+    /** The last committed epoch of which all is on stable storage. */
+    Durability durability() {
+        return durability;
     }
 
     void onLink() {
-        if (session.link(disks.stream().allMatch(SecondaryDisk::isLinked))) {
+        if (session.link(disks.all(SecondaryDisk::isLinked))) {
             events.linked(session.isLinked());
         }
     }
@@ -428,15 +393,39 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         }
     }
 
-    /** Whether pre-images are saved. */
+    /** Whether the stream is taken. */
+    boolean isStarted() {
+        return !isClosed && hasBuffers && page.state() == GroupPage.RUNNING;
+    }
+
+    /**
+     * Whether pre-images are saved: there is a checkpoint to go back to, or who writes is no
+     * lockstep.
+     */
     boolean isReplicating() {
-        return hasBuffers && page.state() == GroupPage.RUNNING;
+        return isStarted() && self.node().standing() != Standing.INCONSISTENT;
+    }
+
+    /**
+     * A primary begins to make the disks equal: in one epoch on all of them, which is the open one
+     * of that which has sealed most. Where there is no checkpoint to keep, epochs go on behind
+     * those that the primary counts.
+     */
+    void beginCatchUp(final long epochThere) {
+        final boolean isKept = self.node().standing().isConsistent();
+        final long last = disks.goOnTogether(isKept ? 0 : epochThere);
+        if (!isKept && last > committedEpoch()) {
+            page.commit(last);
+            checkpoints.goOn();
+        }
+        error = null;
+        page.broken(false);
     }
 
     /** Why the stream is refused; empty where it is not. */
     String refusalOfChanges() {
         return isOver()
-                ? "replication has ended: " + ending
+                ? "replication has ended: " + end.sentence()
                 : error == null ? "" : error.sentence();
     }
 
@@ -458,25 +447,17 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     long openEpoch() {
-        return disks.getFirst().openEpoch();
+        return disks.openEpoch();
     }
 
     /** The last epoch that is sealed on every disk. */
     long sealedEpoch() {
-        return hasBuffers ? minimum(disk -> disk.sealedEpoch()) : committedEpoch();
-    }
-
-    private long minimum(final ToLongFunction<SecondaryDisk> value) {
-        return disks.stream().mapToLong(value).min().orElse(0);
-    }
-
-    private long sum(final ToLongFunction<SecondaryDisk> value) {
-        return disks.stream().mapToLong(value).sum();
+        return hasBuffers ? disks.sealedEpoch() : committedEpoch();
     }
 
     int stateFlags() {
-        return (isReplicating() ? ControlRecord.STARTED : 0)
-                | (hasFailedOver ? ControlRecord.FAILED_OVER : 0)
+        return (isStarted() ? ControlRecord.STARTED : 0)
+                | (end.isFailover() ? ControlRecord.FAILED_OVER : 0)
                 | (error != null ? ControlRecord.BROKEN : 0);
     }
 
@@ -510,8 +491,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return Optional.of(
                 succession.status(
                         loop.nanoTime() - committedNanos,
-                        sum(SecondaryDisk::uncommittedLength),
-                        sum(SecondaryDisk::uncommittedWrites)));
+                        disks.sum(SecondaryDisk::uncommittedLength),
+                        disks.sum(SecondaryDisk::uncommittedWrites)));
     }
 
     @Override
@@ -521,12 +502,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public String ending() {
-        return ending;
+        return end.sentence();
     }
 
     @Override
     public boolean hasFailedOver() {
-        return hasFailedOver;
+        return end.isFailover();
     }
 
     @Override
@@ -536,22 +517,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public GroupStatus status() {
-        return new GroupStatus(
-                Role.SECONDARY,
-                state(),
-                session.isLinked() ? session.toString() : "",
-                session.isLinked(),
-                0,
-                hasBuffers ? minimum(SecondaryDisk::openEpoch) : committedEpoch(),
-                sealedEpoch(),
-                committedEpoch(),
-                0,
-                0,
-                hasBuffers ? sum(SecondaryDisk::bufferUsed) : 0,
-                hasBuffers ? sum(SecondaryDisk::bufferLimit) : 0,
-                sum(SecondaryDisk::mergeDone),
-                sum(SecondaryDisk::mergeTotal),
-                disks.stream().map(disk -> disk.status(hasBuffers)).toList());
+        return disks.status(state(), session, committedEpoch(), hasBuffers);
     }
 
     private GroupStatus.State state() {
@@ -576,7 +542,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     public void closeInGoodOrder() throws IOException {
         try {
             if (!isClosed && hasBuffers) {
-                succession.keepForNextBoot(disks, options);
+                succession.keepForNextBoot(disks.list(), options);
             }
         } finally {
             close();

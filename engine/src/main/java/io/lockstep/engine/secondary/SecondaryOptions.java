@@ -17,16 +17,24 @@ import java.util.stream.IntStream;
  * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
  *     fails with ENOSPC
  * @param peerTimeout how long the primary may say nothing
+ * @param ofFormerPrimary whether it may be one whose record says that it is a primary: its peer has
+ *     taken over, and will make it equal
  */
 public record SecondaryOptions(
         Path page,
         List<BufferFiles> buffers,
         boolean ownDirectory,
         long bufferLimit,
-        PeerTimeout peerTimeout) {
+        PeerTimeout peerTimeout,
+        boolean ofFormerPrimary) {
     /** Copies the list. */
     public SecondaryOptions {
         buffers = List.copyOf(buffers);
+    }
+
+    /** The same, of a node that was a primary until its peer took over. */
+    public SecondaryOptions formerPrimary() {
+        return new SecondaryOptions(page, buffers, ownDirectory, bufferLimit, peerTimeout, true);
     }
 
     /**
@@ -53,6 +61,7 @@ public record SecondaryOptions(
                         .toList(),
                 true,
                 bufferLimit,
-                PeerTimeout.DEFAULT);
+                PeerTimeout.DEFAULT,
+                false);
     }
 }

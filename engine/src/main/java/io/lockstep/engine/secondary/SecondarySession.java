@@ -13,9 +13,13 @@ import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
 /**
@@ -28,16 +32,31 @@ final class SecondarySession {
      * A primary that has presented itself for a disk, and waits for the other disks and the record.
      */
     private record Candidate(
-            ControlSpace.Client client, Summary primary, Consumer<String> whenJudged) {}
+            ControlSpace.Client client,
+            Summary primary,
+            boolean isSynchronised,
+            Consumer<String> whenJudged) {}
 
     private final SecondaryGroup group;
     private final GroupPage page;
     private final Node node;
     private final IoLoop loop;
     private final Candidate[] candidates;
-    private final List<Consumer<String>> leaving = new ArrayList<>();
+
+    /** Those of each disk who are told when the primary has left, or has made all disks equal. */
+    private final Map<Integer, Consumer<String>> leaving = new TreeMap<>();
+
+    private final Map<Integer, Consumer<String>> caughtUp = new TreeMap<>();
+
+    /** Who is attached, as it presented itself; null for none. */
+    private Summary attached;
+
     private final PeerTimeout timeout;
     private final Silence silence;
+
+    /** Who waits for a sign of the primary's life or death. */
+    private final List<Runnable> onSign = new ArrayList<>();
+
     private boolean isLinked;
 
     /** Of its links, one after the other. */
@@ -77,7 +96,12 @@ final class SecondarySession {
 
     /** What the node says of itself to a primary. */
     Summary summary(final boolean isEmpty) {
-        return Summary.of(node.record(), group.committedEpoch(), id(), isEmpty);
+        return Summary.of(
+                node.record(),
+                group.committedEpoch(),
+                id(),
+                group.tracking().trackedEpoch(node.record().peer()),
+                isEmpty);
     }
 
     /** Why a primary may not attach; null where it may. */
@@ -90,7 +114,7 @@ final class SecondarySession {
         if (group.isOver()) {
             return "replication has ended: " + group.ending() + "; set the pair up anew";
         }
-        if (!group.isReplicating()) {
+        if (!group.isStarted()) {
             return "replication is not started on the secondary; start it there"
                     + " (xen-set-replication)";
         }
@@ -100,12 +124,15 @@ final class SecondarySession {
     /**
      * A primary presents itself for a disk, and may attach.
      *
+     * @param isEmpty whether the disk has no data at all
      * @param whenJudged is told null when it is attached, or why it is not
      */
     void offer(
             final int disk,
             final ControlSpace.Client client,
             final Summary primary,
+            final Word word,
+            final boolean isEmpty,
             final Consumer<String> whenJudged) {
         for (int i = 0; i < candidates.length; i++) {
             final Candidate other = candidates[i];
@@ -114,7 +141,8 @@ final class SecondarySession {
                 other.whenJudged.accept("another connection of a primary attaches");
             }
         }
-        candidates[disk] = new Candidate(client, primary, whenJudged);
+        final boolean isSynchronised = Meeting.of(primary, summary(isEmpty), word).isSynchronised();
+        candidates[disk] = new Candidate(client, primary, isSynchronised, whenJudged);
         for (final Candidate candidate : candidates) {
             if (candidate == null) {
                 return;
@@ -131,8 +159,9 @@ final class SecondarySession {
         // What an old connection still has in its buffers must not come late.
         group.detachAll(client -> isNoneOf(admitted, client));
         leaving.clear();
-        page.session(primary.session());
-        node.follow(primary, group.committedEpoch())
+        caughtUp.clear();
+        attached = primary;
+        recordAttached(admitted, primary)
                 .whenComplete(
                         (done, thrown) -> {
                             for (int i = 0; i < admitted.length; i++) {
@@ -140,6 +169,27 @@ final class SecondarySession {
                             }
                             group.onLink();
                         });
+    }
+
+    /**
+     * In the midst of a synchronisation the node stands where it stood, whether that begins or the
+     * primary comes again.
+     */
+    private CompletableFuture<Void> recordAttached(
+            final Candidate[] admitted, final Summary primary) {
+        final boolean isBegun = Arrays.stream(admitted).anyMatch(one -> one.isSynchronised);
+        final boolean goesOn = primary.session().equals(id());
+        if (isBegun) {
+            group.beginCatchUp(primary.committedEpoch());
+            page.catchingUp(primary.session());
+        }
+        page.session(primary.session());
+        if (isBegun) {
+            return node.catchUp(primary, group.committedEpoch());
+        }
+        return goesOn && page.isCatchingUp()
+                ? CompletableFuture.completedFuture(null)
+                : node.follow(primary, group.committedEpoch());
     }
 
     private void settle(final int disk, final Candidate admitted, final Throwable thrown) {
@@ -174,14 +224,50 @@ final class SecondarySession {
     // ---- The end of it.
 
     /** A disk is flushed, and the primary leaves it in good order; recorded when it is the last. */
-    void leave(final Consumer<String> whenLeft) {
-        leaving.add(whenLeft);
+    void leave(final int disk, final Consumer<String> whenLeft) {
+        leaving.put(disk, whenLeft);
         if (leaving.size() == candidates.length) {
-            final List<Consumer<String>> all = List.copyOf(leaving);
+            final List<Consumer<String>> all = List.copyOf(leaving.values());
             leaving.clear();
             node.leave(id(), group.committedEpoch())
                     .whenComplete((done, thrown) -> end(all, thrown));
         }
+    }
+
+    /**
+     * A disk has what it is to have to be equal, on stable storage; when it is the last of them the
+     * epoch is committed, and it is recorded that the node follows.
+     *
+     * @param of the session that has made it so
+     */
+    void caughtUp(
+            final int disk, final Id of, final long epoch, final Consumer<String> whenRecorded) {
+        if (!of.equals(id())) {
+            whenRecorded.accept("another session has begun");
+            return;
+        }
+        caughtUp.put(disk, whenRecorded);
+        if (caughtUp.size() < candidates.length) {
+            return;
+        }
+        final List<Consumer<String>> all = List.copyOf(caughtUp.values());
+        caughtUp.clear();
+        final String refusal = group.commitUnlessRefused(epoch);
+        if (refusal != null) {
+            all.forEach(one -> one.accept(refusal));
+            return;
+        }
+        node.follow(attached, epoch)
+                .whenComplete(
+                        (done, thrown) -> {
+                            if (thrown == null && of.equals(id())) {
+                                group.durability().onDurable(epoch);
+                                group.tracking().forget();
+                                page.catchingUp(Id.NONE);
+                            }
+                            all.forEach(
+                                    one -> one.accept(thrown == null ? null : thrown.getMessage()));
+                        });
     }
 
     /** The primary goes on without this node. */
@@ -203,6 +289,20 @@ final class SecondarySession {
     /** The primary has said something. */
     void heard() {
         silence.onHeard();
+        tellOfSign();
+    }
+
+    /** Runs an action when the linked primary says something, or is not linked any more. */
+    void onSign(final Runnable action) {
+        onSign.add(action);
+    }
+
+    private void tellOfSign() {
+        if (!onSign.isEmpty()) {
+            final List<Runnable> all = List.copyOf(onSign);
+            onSign.clear();
+            all.forEach(Runnable::run);
+        }
     }
 
     /** How long ago a linked primary was heard last. */
@@ -219,6 +319,9 @@ final class SecondarySession {
     boolean link(final boolean nowLinked) {
         final boolean isNews = nowLinked != isLinked;
         isLinked = nowLinked;
+        if (!nowLinked) {
+            tellOfSign();
+        }
         if (isNews && nowLinked) {
             silence.begin(loop.nanoTime());
             watch(++linkCount);

@@ -5,7 +5,6 @@ import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
 import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
 import io.lockstep.engine.disk.WriteWindow;
@@ -58,16 +57,16 @@ final class StreamDisk extends LayeredDisk {
     /** A zero longer than this is done piece by piece, in bytes: so much is saved at a time. */
     private static final long PIECE_LENGTH = 32L << 20;
 
-    private static final int EXTENTS_MAX = 64;
     private static final Completion NOBODY = (token, errno) -> {};
 
     private final DiskBuffers buffers;
     private final Owner owner;
     private final RangeOrder order = new RangeOrder(this::begin);
-    private final OperationPool<Operation> operations = new OperationPool<>(Operation::new);
+    private final OperationPool<StreamOperation> operations =
+            new OperationPool<>(index -> new StreamOperation(index, this));
 
     /** Writes that are saved and admitted, and whose payloads are still to come. */
-    private final List<Operation> awaiting = new ArrayList<>();
+    private final List<StreamOperation> awaiting = new ArrayList<>();
 
     private long openEpoch;
 
@@ -95,9 +94,15 @@ final class StreamDisk extends LayeredDisk {
 
     /** Ends the open epoch: what comes from now on belongs to the next. */
     void seal() {
-        assert sealedCount == 0 : "the epoch before has not drained";
         openEpoch++;
-        sealedCount = openCount;
+        sealedCount += openCount;
+        openCount = 0;
+    }
+
+    /** Epochs go on behind another one; what is under way belongs to what was before. */
+    void goOnBehind(final long epoch) {
+        openEpoch = epoch + 1;
+        sealedCount += openCount;
         openCount = 0;
     }
 
@@ -132,6 +137,23 @@ final class StreamDisk extends LayeredDisk {
         local.read(offset, length, memory, position, completion, token);
     }
 
+    /** Reads when all changes that came before are done, and before those that come later. */
+    void readInOrder(
+            final long offset,
+            final int length,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        final StreamOperation operation = take(offset, length, completion, token);
+        operation.memory = memory;
+        operation.position = position;
+        operation.isRead = true;
+        enterSubmit();
+        admit(operation);
+        leaveSubmit();
+    }
+
     @Override
     public void write(
             final long offset,
@@ -140,7 +162,7 @@ final class StreamDisk extends LayeredDisk {
             final long position,
             final Completion completion,
             final long token) {
-        final Operation operation = take(offset, length, completion, token);
+        final StreamOperation operation = take(offset, length, completion, token);
         operation.memory = memory;
         operation.position = position;
         submit(operation);
@@ -166,7 +188,7 @@ final class StreamDisk extends LayeredDisk {
         if (!isPossible) {
             return false;
         }
-        final Operation operation = take(offset, length, NOBODY, 0);
+        final StreamOperation operation = take(offset, length, NOBODY, 0);
         operation.window = window;
         enterSubmit();
         admit(operation);
@@ -186,7 +208,7 @@ final class StreamDisk extends LayeredDisk {
 
     @Override
     public void write(final WriteWindow window, final Completion completion, final long token) {
-        final Operation operation = takeAwaiting(window);
+        final StreamOperation operation = takeAwaiting(window);
         operation.completion = completion;
         operation.token = token;
         operation.isWhole = true;
@@ -202,7 +224,7 @@ final class StreamDisk extends LayeredDisk {
         finish(takeAwaiting(window), 0);
     }
 
-    private Operation takeAwaiting(final WriteWindow window) {
+    private StreamOperation takeAwaiting(final WriteWindow window) {
         for (int i = 0; i < awaiting.size(); i++) {
             if (isOf(awaiting.get(i), window)) {
                 return awaiting.remove(i);
@@ -212,7 +234,7 @@ final class StreamDisk extends LayeredDisk {
     }
 
     @SuppressWarnings("ReferenceEquality") // a window equals itself alone
-    private static boolean isOf(final Operation operation, final WriteWindow window) {
+    private static boolean isOf(final StreamOperation operation, final WriteWindow window) {
         return operation.window == window;
     }
 
@@ -229,7 +251,7 @@ final class StreamDisk extends LayeredDisk {
             leaveSubmit();
             return;
         }
-        final Operation operation = take(offset, length, completion, token);
+        final StreamOperation operation = take(offset, length, completion, token);
         operation.flags = flags;
         submit(operation);
     }
@@ -244,11 +266,11 @@ final class StreamDisk extends LayeredDisk {
     /** One that fails is told once, by the kernel, of writes that were answered long ago. */
     @Override
     public void flush(final Completion completion, final long token) {
-        final Operation operation = take(0, 0, completion, token);
+        final StreamOperation operation = take(0, 0, completion, token);
         local.flush(operation.onFlushed, operation.index);
     }
 
-    private void onFlushed(final Operation operation, final int errno) {
+    void onFlushed(final StreamOperation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
         give(operation);
@@ -270,19 +292,19 @@ final class StreamDisk extends LayeredDisk {
 
     // ---- An operation's way.
 
-    private void submit(final Operation operation) {
+    private void submit(final StreamOperation operation) {
         enterSubmit();
         count(operation);
         admit(operation);
         leaveSubmit();
     }
 
-    private void count(final Operation operation) {
+    private void count(final StreamOperation operation) {
         writeCount++;
         writtenLength += operation.end - operation.offset;
     }
 
-    private void admit(final Operation operation) {
+    private void admit(final StreamOperation operation) {
         operation.epoch = openEpoch;
         openCount++;
         final long start = DiskBuffers.blockOf(operation.offset);
@@ -293,13 +315,23 @@ final class StreamDisk extends LayeredDisk {
     }
 
     private void begin(final long index) {
-        final Operation operation = operations.get(index);
+        final StreamOperation operation = operations.get(index);
+        if (operation.isRead) {
+            local.read(
+                    operation.offset,
+                    (int) (operation.end - operation.offset),
+                    operation.memory,
+                    operation.position,
+                    operation.onReadInOrder,
+                    index);
+            return;
+        }
         operation.isSaved = !owner.isReplicating();
         operation.cursor = operation.offset;
         nextPiece(operation);
     }
 
-    private void nextPiece(final Operation operation) {
+    private void nextPiece(final StreamOperation operation) {
         if (operation.cursor == operation.end) {
             finish(operation, 0);
             return;
@@ -315,7 +347,7 @@ final class StreamDisk extends LayeredDisk {
     }
 
     /** Finds the next run of the piece that this epoch has not saved; then overwrites the piece. */
-    private void savePreImages(final Operation operation) {
+    private void savePreImages(final StreamOperation operation) {
         final long last = DiskBuffers.blockFrom(operation.pieceEnd);
         if (!operation.isSaved) {
             final EpochBuffer hidden = buffers.hidden(operation.epoch);
@@ -347,7 +379,11 @@ final class StreamDisk extends LayeredDisk {
         return Math.min(block * BLOCK_LENGTH, local.length());
     }
 
-    private void onExtents(final Operation operation, final int errno) {
+    void onReadInOrder(final StreamOperation operation, final int errno) {
+        finish(operation, errno);
+    }
+
+    void onExtents(final StreamOperation operation, final int errno) {
         if (errno != 0) {
             fail(operation, errno);
             return;
@@ -378,7 +414,7 @@ final class StreamDisk extends LayeredDisk {
         onRead(operation, 0);
     }
 
-    private void onRead(final Operation operation, final int errno) {
+    void onRead(final StreamOperation operation, final int errno) {
         if (errno != 0) {
             operation.errno = errno;
         }
@@ -397,7 +433,7 @@ final class StreamDisk extends LayeredDisk {
         savePreImages(operation);
     }
 
-    private void fail(final Operation operation, final int errno) {
+    private void fail(final StreamOperation operation, final int errno) {
         owner.onBroken(
                 ReplicationError.Kind.PRE_IMAGE,
                 local.name(),
@@ -407,7 +443,7 @@ final class StreamDisk extends LayeredDisk {
         finish(operation, errno);
     }
 
-    private void overwrite(final Operation operation) {
+    private void overwrite(final StreamOperation operation) {
         if (operation.isDropped) {
             finish(operation, 0);
             return;
@@ -446,7 +482,7 @@ final class StreamDisk extends LayeredDisk {
         }
     }
 
-    private void onOverwritten(final Operation operation, final int errno) {
+    void onOverwritten(final StreamOperation operation, final int errno) {
         if (errno != 0) {
             owner.onBroken(
                     ReplicationError.Kind.SECONDARY_DISK,
@@ -461,7 +497,7 @@ final class StreamDisk extends LayeredDisk {
         nextPiece(operation);
     }
 
-    private void finish(final Operation operation, final int errno) {
+    private void finish(final StreamOperation operation, final int errno) {
         final Completion completion = operation.completion;
         final long token = operation.token;
         final boolean isOpen = operation.epoch == openEpoch;
@@ -482,9 +518,9 @@ final class StreamDisk extends LayeredDisk {
         }
     }
 
-    private Operation take(
+    private StreamOperation take(
             final long offset, final long length, final Completion completion, final long token) {
-        final Operation operation = operations.take();
+        final StreamOperation operation = operations.take();
         operation.offset = offset;
         operation.end = offset + length;
         operation.flags = 0;
@@ -493,97 +529,13 @@ final class StreamDisk extends LayeredDisk {
         return operation;
     }
 
-    private void give(final Operation operation) {
+    private void give(final StreamOperation operation) {
         operation.completion = null;
         operation.memory = null;
         operation.window = null;
         operation.isWhole = false;
         operation.isDropped = false;
+        operation.isRead = false;
         operations.give(operation);
-    }
-
-    /** A write or a zero on its way; used again and again. */
-    private final class Operation {
-        private final int index;
-        private final Completion onExtents = (token, errno) -> onExtents(this, errno);
-        private final Completion onRead = (token, errno) -> onRead(this, errno);
-        private final Completion onOverwritten = (token, errno) -> onOverwritten(this, errno);
-        private final Completion onFlushed = (token, errno) -> onFlushed(this, errno);
-        private final ExtentList extents = new ExtentList(EXTENTS_MAX);
-
-        // What it is.
-        private long offset;
-        private long end;
-        private MemorySegment memory;
-        private long position;
-
-        /** Where the payload is received, instead of the memory. */
-        private WriteWindow window;
-
-        /** The whole payload is there. */
-        private boolean isWhole;
-
-        /** The payload will not come. */
-        private boolean isDropped;
-
-        private int flags;
-        private Completion completion;
-        private long token;
-        private long epoch;
-        private boolean isSaved;
-
-        // Where it stands.
-        private long cursor;
-        private long pieceEnd;
-        private long block;
-        private long runEnd;
-        private int pending;
-        private int errno;
-
-        /** The run that is being saved, divided into what holds data and what is zero. */
-        private final long[] runBlocks = new long[2 * EXTENTS_MAX + 1];
-
-        private final int[] runCounts = new int[2 * EXTENTS_MAX + 1];
-        private final int[] runSlots = new int[2 * EXTENTS_MAX + 1];
-        private int runs;
-
-        Operation(final int index) {
-            this.index = index;
-        }
-
-        /** Whole blocks within a hole take no slot; what is not known of is data. */
-        void divide(final long diskLength) {
-            runs = 0;
-            long done = block;
-            long at = block * BLOCK_LENGTH;
-            for (int i = 0; i < extents.size(); i++) {
-                final long from = at;
-                at += extents.length(i);
-                if (extents.state(i) != ExtentList.DATA) {
-                    final long first = Math.max(done, DiskBuffers.blockFrom(from));
-                    final long behind =
-                            Math.min(
-                                    runEnd,
-                                    at >= diskLength
-                                            ? DiskBuffers.blockFrom(at)
-                                            : DiskBuffers.blockOf(at));
-                    if (behind > first) {
-                        add(done, first, 0);
-                        add(first, behind, ZERO);
-                        done = behind;
-                    }
-                }
-            }
-            add(done, runEnd, 0);
-        }
-
-        private void add(final long from, final long to, final int kind) {
-            if (to > from) {
-                runBlocks[runs] = from;
-                runCounts[runs] = (int) (to - from);
-                runSlots[runs] = kind;
-                runs++;
-            }
-        }
     }
 }

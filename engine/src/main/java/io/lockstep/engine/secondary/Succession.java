@@ -113,8 +113,11 @@ final class Succession {
     }
 
     /** Brings page and record together: one of them may be older, or its storage lost. */
-    void resume() {
+    void resume(final boolean isFormerPrimary) {
         final NodeRecord record = node().record();
+        if (isFormerPrimary && record.standing() == Standing.REIGNING) {
+            return; // nothing of it counts but the disks, until they are made equal
+        }
         if (record.standing().isPrimary()) {
             if (!record.isMerging()) {
                 page.state(GroupPage.ALONE); // the buffers, if there are any, are not needed
@@ -150,6 +153,11 @@ final class Succession {
     }
 
     // ---- Taking over.
+
+    /** Whether nothing but a living primary would keep it from taking over. */
+    boolean hasCheckpoint() {
+        return node().standing() == Standing.FOLLOWING;
+    }
 
     /** Whether it may take over now. */
     Verdict verdict() {

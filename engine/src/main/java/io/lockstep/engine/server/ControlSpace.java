@@ -15,9 +15,12 @@ public interface ControlSpace {
         void evict();
     }
 
-    /** Reads a part of the space; completes as a {@link Disk}'s operation does. */
+    /**
+     * Reads a part of the space: of its front, or of the hashes from {@link
+     * io.lockstep.nbd.Nbd#CONTROL_HASHES} on. Completes as a {@link Disk}'s operation does.
+     */
     void read(
-            int offset,
+            long offset,
             int length,
             MemorySegment into,
             long position,

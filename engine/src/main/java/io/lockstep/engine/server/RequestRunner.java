@@ -259,13 +259,13 @@ final class RequestRunner
     }
 
     private void submitControl(final Request request, final int index) {
-        final int offset = (int) request.offset();
+        final long offset = request.offset();
         final int length = (int) request.length();
         lastMessageLength = encoder.style().requestHeaderLength();
         if (request.command() == Nbd.CMD_WRITE) {
             received.pin();
             final long payload = request.payloadPosition();
-            control.write(this, offset, length, received.memory(), payload, this, index);
+            control.write(this, (int) offset, length, received.memory(), payload, this, index);
             return;
         }
         requests.reading(index, 1);

@@ -5,11 +5,13 @@ import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.nbd.ClientNegotiated;
@@ -160,7 +162,27 @@ public final class Engine implements AutoCloseable {
      * @throws IOException where they can't be had
      */
     public void openSecondary() throws IOException {
-        onLoop(group::openSecondary);
+        onLoop(() -> group.openSecondary(false));
+    }
+
+    /**
+     * The same of a node that was the primary until its peer took over, which makes it equal.
+     *
+     * @throws IOException as above
+     */
+    public void openFormerPrimary() throws IOException {
+        onLoop(() -> group.openSecondary(true));
+    }
+
+    /**
+     * Has a node that has taken over, and is done with the merge, replicate to its former primary,
+     * as soon as that is there. On the loop.
+     *
+     * @param peer where the former primary's replication exports are, which have the disks' names
+     * @return done when it is linked
+     */
+    public CompletableFuture<Void> replicateTo(final Endpoint peer) {
+        return group.replicateTo(peer);
     }
 
     /**
@@ -374,7 +396,10 @@ public final class Engine implements AutoCloseable {
         final CompletableFuture<Void> merged = new CompletableFuture<>();
         loop.execute(
                 () -> {
-                    final CompletableFuture<Void> merge = group.finishMerge();
+                    final CompletableFuture<Void> merge =
+                            group.secondary()
+                                    .map(SecondaryGroup::finishMerge)
+                                    .orElse(CompletableFuture.completedFuture(null));
                     if (!merge.isDone()) {
                         sayMergeGoesOn(
                                 "it is finished before this process ends, within "
@@ -394,7 +419,7 @@ public final class Engine implements AutoCloseable {
                                         + " is left stays in the buffers: start the same command"
                                         + " again before the host loses them, as it does with a"
                                         + " reboot where they lie in memory");
-                        group.giveUpMerge();
+                        group.secondary().ifPresent(SecondaryGroup::giveUpMerge);
                     });
             return false;
         }

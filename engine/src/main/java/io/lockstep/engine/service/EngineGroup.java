@@ -9,6 +9,8 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.group.SynchronisationStatus;
+import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
@@ -138,14 +140,18 @@ final class EngineGroup implements ReplicationGroup {
         return disks.stream().filter(disk -> disk.buffers() != null).toList();
     }
 
-    /** Opens the secondary, if there is one and it isn't open; as a killed process left it. */
-    void openSecondary() throws IOException {
+    /**
+     * Opens the secondary, if there is one and it isn't open; as a killed process left it.
+     *
+     * @param ofFormerPrimary whether its record may say that it is a primary
+     */
+    void openSecondary(final boolean ofFormerPrimary) throws IOException {
         final List<EngineDisk> members = secondaryDisks();
         if (secondary != null || members.isEmpty()) {
             return;
         }
         openState(members);
-        final SecondaryOptions places = SecondaryPlace.optionsOf(members, options);
+        final SecondaryOptions places = SecondaryPlace.optionsOf(members, options, ofFormerPrimary);
         lock = BuffersLock.take(places.page(), places.ownDirectory());
         try {
             secondary =
@@ -153,6 +159,7 @@ final class EngineGroup implements ReplicationGroup {
                             loop,
                             members.stream().<Disk>map(EngineDisk::local).toList(),
                             state.self(),
+                            state.tracking(),
                             places,
                             options.groupEvents());
         } finally {
@@ -255,14 +262,7 @@ final class EngineGroup implements ReplicationGroup {
 
     private static CompletableFuture<Void> switchAll(
             final List<EngineDisk> members, final List<Disk> targets) {
-        final List<CompletableFuture<Void>> all = new ArrayList<>();
-        for (int i = 0; i < members.size(); i++) {
-            final CompletableFuture<Void> switched = new CompletableFuture<>();
-            final SwitchDisk guest = members.get(i).guest();
-            guest.switchTo(targets.get(i), () -> switched.complete(null));
-            all.add(switched);
-        }
-        return CompletableFuture.allOf(all.toArray(CompletableFuture[]::new));
+        return SwitchDisk.switchAll(members.stream().map(EngineDisk::guest).toList(), targets);
     }
 
     // ---- The four operations, and the halves of the second.
@@ -297,11 +297,17 @@ final class EngineGroup implements ReplicationGroup {
             return startPrimary();
         }
         try {
-            openSecondary();
+            openSecondary(false);
         } catch (final IOException e) {
             return fail(e.getMessage());
         }
         return secondary.start();
+    }
+
+    /** A node that has taken over, and is done with the merge, replicates all disks to its peer. */
+    CompletableFuture<Void> replicateTo(final Endpoint peer) {
+        disks.forEach(disk -> attach(disk, new Peer(peer, disk.name())));
+        return start();
     }
 
     private CompletableFuture<Void> startPrimary() {
@@ -337,6 +343,7 @@ final class EngineGroup implements ReplicationGroup {
                             members.stream().map(this::below).toList(),
                             members.stream().map(EngineDisk::peer).toList(),
                             state.self(),
+                            state.tracking(),
                             options.primary(),
                             options.groupEvents());
         } catch (final IOException e) {
@@ -363,26 +370,26 @@ final class EngineGroup implements ReplicationGroup {
                 (done, thrown) -> {
                     if (thrown == null) {
                         answer.complete(null);
-                    } else if (attachNanos > 0) {
-                        abandon(opened);
-                        answer.completeExceptionally(thrown);
-                    } else {
-                        answer.completeExceptionally(thrown);
+                        return;
                     }
+                    if (attachNanos > 0) {
+                        abandon(opened);
+                    }
+                    answer.completeExceptionally(thrown);
                 });
         if (attachNanos > 0) {
-            loop.schedule(
-                    attachNanos,
-                    () ->
-                            started.completeExceptionally(
-                                    new GroupException(
-                                            "the secondary at "
-                                                    + opened.status().peer()
-                                                    + " could not be attached to within "
-                                                    + TimeUnit.NANOSECONDS.toSeconds(attachNanos)
-                                                    + " s; see that it runs, and start again")));
+            loop.schedule(attachNanos, () -> started.completeExceptionally(late(opened)));
         }
         return answer;
+    }
+
+    private GroupException late(final PrimaryGroup opened) {
+        return new GroupException(
+                "the secondary at "
+                        + opened.status().peer()
+                        + " could not be attached to within "
+                        + TimeUnit.NANOSECONDS.toSeconds(options.attachNanos())
+                        + " s; see that it runs, and start again");
     }
 
     @SuppressWarnings("ReferenceEquality") // it may have been released meanwhile
@@ -446,11 +453,10 @@ final class EngineGroup implements ReplicationGroup {
     public Optional<NodeStatus> node() {
         return current()
                 .flatMap(ReplicationGroup::node)
-                .or(() -> Optional.ofNullable(state).map(EngineGroup::statusOf));
-    }
-
-    private static NodeStatus statusOf(final NodeState state) {
-        return NodeStatus.of(state.self().node().record());
+                .or(
+                        () ->
+                                Optional.ofNullable(state)
+                                        .map(open -> NodeStatus.of(open.self().node().record())));
     }
 
     private static <T> CompletableFuture<T> notRunning() {
@@ -474,6 +480,16 @@ final class EngineGroup implements ReplicationGroup {
     @Override
     public boolean hasFailedOver() {
         return current().map(ReplicationGroup::hasFailedOver).orElse(false);
+    }
+
+    @Override
+    public CompletableFuture<Void> join() {
+        return current().map(ReplicationGroup::join).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
+    public Optional<SynchronisationStatus> synchronisation() {
+        return current().flatMap(ReplicationGroup::synchronisation);
     }
 
     @Override
@@ -530,18 +546,9 @@ final class EngineGroup implements ReplicationGroup {
         }
     }
 
-    /** As {@link SecondaryGroup#finishMerge}; where there is no secondary it is done. */
-    CompletableFuture<Void> finishMerge() {
-        return secondary == null
-                ? CompletableFuture.completedFuture(null)
-                : secondary.finishMerge();
-    }
-
-    /** As {@link SecondaryGroup#giveUpMerge}. */
-    void giveUpMerge() {
-        if (secondary != null) {
-            secondary.giveUpMerge();
-        }
+    /** The secondary, while or after it is one; empty where it was never opened. */
+    Optional<SecondaryGroup> secondary() {
+        return Optional.ofNullable(secondary);
     }
 
     /** Runs an action when the secondary has all that was forwarded, or nobody forwards. */

@@ -14,6 +14,7 @@ import io.lockstep.engine.state.Boot;
 import io.lockstep.engine.state.LoopStateStore;
 import io.lockstep.engine.state.StateFile;
 import io.lockstep.engine.state.StatePlace;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -31,10 +32,12 @@ import java.util.concurrent.CompletionException;
 final class NodeState implements AutoCloseable {
     private final StateFile file;
     private final Self self;
+    private final Tracking tracking;
 
-    private NodeState(final StateFile file, final Self self) {
+    private NodeState(final StateFile file, final Self self, final Tracking tracking) {
         this.file = file;
         this.self = self;
+        this.tracking = tracking;
     }
 
     /**
@@ -90,7 +93,11 @@ final class NodeState implements AutoCloseable {
         final Node opening = new Node(before, file); // which stores before it returns
         require(opening.open(boot, identities), file.directory());
         final Node node = new Node(opening.record(), new LoopStateStore(file, helpers, loop));
-        return new NodeState(file, new Self(node, reigns, before.isClean()));
+        final List<Long> lengths = disks.stream().map(DiskFile::length).toList();
+        return new NodeState(
+                file,
+                new Self(node, reigns, before.isClean()),
+                Tracking.open(file.directory(), lengths, boot));
     }
 
     private static List<DiskIdentity> identities(final List<DiskFile> disks) {
@@ -119,6 +126,11 @@ final class NodeState implements AutoCloseable {
         return self;
     }
 
+    /** What it has changed, and its peer may lack. */
+    Tracking tracking() {
+        return tracking;
+    }
+
     /**
      * Refuses disks that are not the node's.
      *
@@ -135,6 +147,7 @@ final class NodeState implements AutoCloseable {
     /** Gives the state back. Nothing may be on its way there. */
     @Override
     public void close() {
+        tracking.close();
         file.close();
     }
 }

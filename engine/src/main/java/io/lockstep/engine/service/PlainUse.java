@@ -10,6 +10,7 @@ import io.lockstep.engine.node.NodeRole;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.state.PairedDisks;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -80,8 +81,11 @@ final class PlainUse {
             PairedDisks.begin(directory, reigns);
             return Optional.empty();
         }
-        return Optional.of(directory)
-                .filter(there -> found.get().record().standing() == Standing.REIGNING);
+        if (found.get().record().standing() == Standing.REIGNING) {
+            return Optional.of(directory);
+        }
+        Tracking.invalidate(directory); // what is written here is not noted
+        return Optional.empty();
     }
 
     private static String refusal(final DiskFile disk, final PairedDisks.Membership found) {
@@ -122,6 +126,7 @@ final class PlainUse {
     }
 
     private void part(final String disk, final NodeState state, final Runnable whenRecorded) {
+        state.tracking().forget(); // what is written here is not noted
         if (!state.self().node().standing().isPrimary()) {
             whenRecorded.run(); // it was taken out of its pair, or has ended as a secondary
             return;

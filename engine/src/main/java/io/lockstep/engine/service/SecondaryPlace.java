@@ -20,7 +20,10 @@ final class SecondaryPlace {
     private SecondaryPlace() {}
 
     /** The options of a group of these disks, which all have buffers. */
-    static SecondaryOptions optionsOf(final List<EngineDisk> disks, final EngineOptions options)
+    static SecondaryOptions optionsOf(
+            final List<EngineDisk> disks,
+            final EngineOptions options,
+            final boolean ofFormerPrimary)
             throws IOException {
         final List<BufferFiles> files = disks.stream().map(EngineDisk::buffers).toList();
         final Path hidden = files.getFirst().hidden().toAbsolutePath();
@@ -29,7 +32,8 @@ final class SecondaryPlace {
                 files,
                 options.ownBuffers() != null,
                 options.bufferLimit() > 0 ? options.bufferLimit() : limitFor(disks, hidden),
-                options.primary().peerTimeout());
+                options.primary().peerTimeout(),
+                ofFormerPrimary);
     }
 
     /** As much as the longest disk, and all together at most half of the file system. */

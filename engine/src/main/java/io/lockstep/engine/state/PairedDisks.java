@@ -6,6 +6,7 @@ import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -125,6 +126,7 @@ public final class PairedDisks {
                             ? node.part(reigns.begin(epoch))
                             : node.force(reigns.name(), reigns.begin(epoch))
                                     .thenCompose(forced -> node.merged());
+            Tracking.invalidate(directory);
             begun.join(); // the file stores before it returns
         } catch (final CompletionException e) {
             throw new IOException(directory + ": " + e.getCause().getMessage(), e);

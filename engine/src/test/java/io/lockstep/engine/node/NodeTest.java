@@ -62,6 +62,7 @@ final class NodeTest {
         return switch (happening) {
             case REIGN -> node.reign(Nodes.GROUP, Nodes.reign(4));
             case FOLLOW -> node.follow(primary(), 31);
+            case CATCH_UP -> node.catchUp(primary(), 31);
             case TEAR -> node.tear();
             case OUTDATE -> node.outdate(31);
             case PROMOTE -> node.promote(Nodes.reign(4), true);

@@ -73,6 +73,8 @@ final class Nodes {
                             isFresh ? 0 : 30,
                             Id.NONE,
                             Id.NONE,
+                            -1,
+                            false,
                             false);
         }
 
@@ -93,6 +95,8 @@ final class Nodes {
                             epoch,
                             session,
                             left,
+                            -1,
+                            said.isJoining(),
                             isEmpty);
             return this;
         }
@@ -105,6 +109,23 @@ final class Nodes {
                     said.session(),
                     said.leftSession(),
                     true);
+        }
+
+        Said joining() {
+            said =
+                    new Summary(
+                            said.node(),
+                            said.group(),
+                            said.peer(),
+                            said.standing(),
+                            said.lineage(),
+                            said.committedEpoch(),
+                            said.session(),
+                            said.leftSession(),
+                            said.trackedEpoch(),
+                            true,
+                            said.isEmpty());
+            return this;
         }
 
         Said withoutPeer() {

@@ -104,7 +104,7 @@ final class RecordFormatTest {
         }
         assertEquals(Optional.empty(), RecordFormat.decode(with(standing, (byte) 0)), "fresh");
         assertEquals(Optional.empty(), RecordFormat.decode(with(standing, (byte) 1)), "merging");
-        assertEquals(Optional.empty(), RecordFormat.decode(with(flags, (byte) 16)));
+        assertEquals(Optional.empty(), RecordFormat.decode(with(flags, (byte) 32)));
         assertEquals(Optional.empty(), RecordFormat.decode(with(generations, (byte) -1)));
         assertEquals(Optional.empty(), RecordFormat.decode(with(generations + 1, (byte) 1)));
         assertEquals(
@@ -187,6 +187,7 @@ final class RecordFormatTest {
         for (final Said said :
                 List.of(
                         new Said(1, Standing.FRESH).empty(),
+                        new Said(1, Standing.FRESH).joining(),
                         new Said(1, Standing.ALONE, longest()).in(1).left(4),
                         new Said(1, Standing.FOLLOWING, 2, 1).in(5))) {
             final byte[] encoded = said.heard().encode();
@@ -194,9 +195,10 @@ final class RecordFormatTest {
             assertArrayEquals(encoded, Summary.decode(encoded).orElseThrow().encode());
         }
         final Summary said =
-                Summary.of(Nodes.standing(Standing.FOLLOWING), 44, Nodes.session(1), true);
+                Summary.of(Nodes.standing(Standing.FOLLOWING), 44, Nodes.session(1), 7, true);
         assertEquals(Optional.of(said), Summary.decode(said.encode()));
         assertEquals(44, said.committedEpoch());
+        assertEquals(7, said.trackedEpoch());
     }
 
     @Test
@@ -205,13 +207,13 @@ final class RecordFormatTest {
         assertEquals(Optional.empty(), Summary.decode(Arrays.copyOf(encoded, 1151)));
         assertEquals(Optional.empty(), Summary.decode(Arrays.copyOf(encoded, 1153)));
         assertEquals(Optional.empty(), Summary.decode(new byte[Summary.LENGTH]));
-        final int standing = 88;
+        final int standing = 96;
         for (final byte value : new byte[] {0, 6, -1}) {
             final byte[] other = encoded.clone();
             other[standing] = value;
             assertEquals(Optional.empty(), Summary.decode(other));
         }
-        for (final int at : new int[] {standing + 1, standing + 2, 80}) {
+        for (final int at : new int[] {standing + 1, standing + 2, 80, 88}) {
             final byte[] other = encoded.clone();
             other[at] = -2;
             assertEquals(Optional.empty(), Summary.decode(other), "" + at);

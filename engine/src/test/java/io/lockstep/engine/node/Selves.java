@@ -24,6 +24,8 @@ public final class Selves {
                 0,
                 SESSION,
                 Id.NONE,
+                -1,
+                false,
                 isEmpty);
     }
 

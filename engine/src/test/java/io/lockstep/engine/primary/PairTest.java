@@ -518,7 +518,7 @@ final class PairTest {
     private record WithoutSeals(ControlSpace control) implements ControlSpace {
         @Override
         public void read(
-                final int offset,
+                final long offset,
                 final int length,
                 final MemorySegment into,
                 final long position,

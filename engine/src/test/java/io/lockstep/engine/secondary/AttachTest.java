@@ -223,8 +223,10 @@ final class AttachTest {
     }
 
     @Test
-    void aPrimaryThatHasDataIsNotPairedWithAnEmptyDisk() {
-        assertEquals(Errno.EPERM, attach(false, Word.NONE));
+    void anEmptyDiskIsMadeEqualFirstToAPrimaryThatHasData() {
+        assertEquals(0, attach(false, Word.NONE));
+        assertEquals(Standing.INCONSISTENT, self.node().standing());
+        assertTrue(refusal(group.failOver(false)).contains("between two checkpoints"));
     }
 
     @Test
@@ -337,6 +339,9 @@ final class AttachTest {
     /** Has a process die there, and the next one begin. */
     private void cutAttachment(final Cut cut) throws IOException {
         closeGroup();
+        try (RandomAccessFile data = new RandomAccessFile(image().toFile(), "rw")) {
+            data.write(1);
+        }
         final AtomicReference<NodeRecord> stored = new AtomicReference<>();
         self = Selves.fresh(1, (record, whenStored) -> stored.set(record)); // and never answers
         final NodeRecord before = self.node().record();
@@ -381,6 +386,8 @@ final class AttachTest {
                 0,
                 new Id(3, 9),
                 Id.NONE,
+                -1,
+                false,
                 false);
     }
 

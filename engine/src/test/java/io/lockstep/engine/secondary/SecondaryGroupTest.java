@@ -22,6 +22,7 @@ import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
 import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Word;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -649,7 +650,7 @@ final class SecondaryGroupTest {
 
     /** A primary of our own kind was here. */
     private void follow() {
-        group.session().offer(0, () -> {}, Selves.primary(true), refusal -> {});
+        group.session().offer(0, () -> {}, Selves.primary(true), Word.NONE, true, refusal -> {});
         while (loop.runNext()) {}
         assertEquals(Standing.FOLLOWING, self.node().standing());
     }

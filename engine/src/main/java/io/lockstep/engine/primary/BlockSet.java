@@ -1,0 +1,179 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.tracking.ChangeMap;
+
+import java.util.Arrays;
+
+/**
+ * Blocks of a disk that are still to be sent; a bit each, in parts that are made where something
+ * is. Single threaded. Offsets and lengths are in bytes unless said otherwise.
+ */
+final class BlockSet {
+    /** The unit, in bytes. */
+    static final int BLOCK_LENGTH = ChangeMap.BLOCK_LENGTH;
+
+    private static final int BLOCK_BITS = 12;
+
+    /** Words of a part: 256 MiB of disk. */
+    private static final int PART_BITS = 10;
+
+    private static final int PART_WORDS = 1 << PART_BITS;
+    private static final int PART_BLOCKS = PART_WORDS * Long.SIZE;
+
+    /** A part of which all is in the set; never written. */
+    private static final long[] FULL = full();
+
+    private final long blocks;
+    private final long[][] parts;
+    private long count;
+
+    /** An empty set of blocks of a disk. */
+    BlockSet(final long diskLength) {
+        blocks = (diskLength + BLOCK_LENGTH - 1) >> BLOCK_BITS;
+        parts = new long[Math.toIntExact((blocks + PART_BLOCKS - 1) / PART_BLOCKS)][];
+    }
+
+    private static long[] full() {
+        final long[] all = new long[PART_WORDS];
+        Arrays.fill(all, -1);
+        return all;
+    }
+
+    /** Bytes that are in it, in whole blocks. */
+    long length() {
+        return count << BLOCK_BITS;
+    }
+
+    boolean isEmpty() {
+        return count == 0;
+    }
+
+    void clear() {
+        Arrays.fill(parts, null);
+        count = 0;
+    }
+
+    /** All blocks. */
+    void addAll() {
+        clear();
+        final long whole = blocks / PART_BLOCKS;
+        Arrays.fill(parts, 0, (int) whole, FULL);
+        count = whole * PART_BLOCKS;
+        for (long block = count; block < blocks; block++) {
+            add(block);
+        }
+    }
+
+    /** The blocks that are noted. */
+    void addAll(final ChangeMap changes) {
+        for (long block = changes.next(0); block >= 0; block = changes.next(block + 1)) {
+            add(block);
+        }
+    }
+
+    /** The blocks that a range touches. */
+    void add(final long offset, final long end) {
+        for (long block = offset >> BLOCK_BITS; block << BLOCK_BITS < end; block++) {
+            add(block);
+        }
+    }
+
+    /** Whether it has a block that a range touches. */
+    boolean touches(final long offset, final long end) {
+        final long block = next(offset >> BLOCK_BITS);
+        return block >= 0 && block << BLOCK_BITS < end;
+    }
+
+    /** A block, by its number. */
+    void add(final long block) {
+        final int part = (int) (block / PART_BLOCKS);
+        if (parts[part] == null) {
+            parts[part] = new long[PART_WORDS];
+        }
+        final int word = word(block);
+        if ((parts[part][word] & 1L << block) == 0) {
+            parts[part][word] |= 1L << block;
+            count++;
+        }
+    }
+
+    @SuppressWarnings("ReferenceEquality") // it is one object
+    private static boolean isFull(final long[] part) {
+        return part == FULL;
+    }
+
+    private static int word(final long block) {
+        return (int) (block >> 6) & PART_WORDS - 1;
+    }
+
+    /** Whether it has a block. */
+    boolean has(final long block) {
+        final long[] part = parts[(int) (block / PART_BLOCKS)];
+        return part != null && (part[word(block)] & 1L << block) != 0;
+    }
+
+    /** Whether it has all blocks that a range touches. */
+    boolean hasAll(final long offset, final long end) {
+        long block = offset >> BLOCK_BITS;
+        while (block << BLOCK_BITS < end && has(block)) {
+            block++;
+        }
+        return block << BLOCK_BITS >= end;
+    }
+
+    /** Takes out the blocks that lie as a whole in a range; the disk's last one may be shorter. */
+    void removeWhole(final long offset, final long end, final long diskLength) {
+        if (count == 0) {
+            return;
+        }
+        final long behind = end == diskLength ? blocks : end >> BLOCK_BITS;
+        long block = next((offset + BLOCK_LENGTH - 1) >> BLOCK_BITS);
+        while (block >= 0 && block < behind) {
+            remove(block);
+            block = next(block + 1);
+        }
+    }
+
+    private void remove(final long block) {
+        if (has(block)) {
+            final int part = (int) (block / PART_BLOCKS);
+            if (isFull(parts[part])) {
+                parts[part] = FULL.clone();
+            }
+            parts[part][word(block)] &= ~(1L << block);
+            count--;
+        }
+    }
+
+    /**
+     * The first block from one on that is in it.
+     *
+     * @return its number, or -1 where there is none
+     */
+    long next(final long from) {
+        long block = from;
+        while (block < blocks) {
+            final long[] part = parts[(int) (block / PART_BLOCKS)];
+            if (part == null) {
+                block = (block / PART_BLOCKS + 1) * PART_BLOCKS;
+                continue;
+            }
+            final long rest = part[word(block)] >>> block;
+            if (rest != 0) {
+                return block + Long.numberOfTrailingZeros(rest);
+            }
+            block = (block | 63) + 1;
+        }
+        return -1;
+    }
+
+    /** Where the run of blocks ends that begins with one that is in it: the first that is not. */
+    long runEnd(final long first, final long lengthMax) {
+        final long behind = Math.min(blocks, first + lengthMax);
+        long block = first + 1;
+        while (block < behind && has(block)) {
+            block++;
+        }
+        return block;
+    }
+}

@@ -1,0 +1,86 @@
+package io.lockstep.engine.primary;
+
+import java.util.concurrent.TimeUnit;
+
+/**
+ * What becomes of the guest's writes when the forward log is full, as the policy says; and how a
+ * guest that has pulled ahead is waited for no more. On the guest's loop.
+ */
+final class FullLog {
+    /**
+     * A secondary that takes longer for what is in a full log is one that the guest does not wait
+     * for, where it may pull ahead.
+     */
+    private static final long LAG_NANOS_MAX = TimeUnit.SECONDS.toNanos(2);
+
+    private final FullLogPolicy policy;
+    private final PrimaryGroup group;
+    private final ForwardLog log;
+    private final RoomQueue room;
+    private final PeerPresence presence;
+    private final PrimaryReign reign;
+    private final PrimaryEpochs epochs;
+    private final PrimaryEvents events;
+    private final Synchroniser synchroniser;
+    private final PrimaryMeeting meeting;
+
+    FullLog(
+            final FullLogPolicy policy,
+            final PrimaryGroup group,
+            final ForwardLog log,
+            final RoomQueue room,
+            final PeerPresence presence,
+            final PrimaryReign reign,
+            final PrimaryEpochs epochs,
+            final PrimaryEvents events,
+            final Synchroniser synchroniser,
+            final PrimaryMeeting meeting) {
+        this.policy = policy;
+        this.group = group;
+        this.log = log;
+        this.room = room;
+        this.presence = presence;
+        this.reign = reign;
+        this.epochs = epochs;
+        this.events = events;
+        this.synchroniser = synchroniser;
+        this.meeting = meeting;
+    }
+
+    /** Somebody waits for room. */
+    void onFull() {
+        if (!room.isLogging()) {
+            return;
+        }
+        switch (policy) {
+            case DETACH -> group.detach();
+            case AHEAD -> {
+                final boolean isTooLate = !presence.isLinked() || room.lagNanos() > LAG_NANOS_MAX;
+                if (group.isRunning() && !presence.isForeign() && isTooLate) {
+                    goAhead();
+                }
+            }
+            case BLOCK -> {}
+        }
+    }
+
+    /** What the guest changes is noted, until the secondary has caught up with the log. */
+    private void goAhead() {
+        room.goAhead();
+        synchroniser.suspend();
+        reign.onGivenUp();
+        events.ahead(presence.isLinked());
+        epochs.fail(epoch -> events.behind());
+        room.watch(this::isLogAnswered);
+    }
+
+    /** The link attaches anew then, and what was noted is sent. */
+    private boolean isLogAnswered() {
+        if (!room.isLogging() && presence.isLinked() && log.released() == log.appended()) {
+            meeting.onCaughtUpWithLog();
+            group.attachAgain();
+            return true;
+        }
+        return room.isLogging();
+    }
+}

@@ -1,0 +1,185 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.node.Summary;
+
+import java.util.List;
+
+/** What a primary does about what its link tells, on the guest's loop. */
+final class LinkEvents implements LinkOwner {
+    private final PrimaryGroup group;
+    private final PrimaryReign reign;
+    private final PrimaryEpochs epochs;
+    private final PeerPresence presence;
+    private final RoomQueue room;
+    private final PrimaryEvents events;
+    private final Synchroniser synchroniser;
+    private final PeerTracking tracking;
+    private final PrimaryMeeting meeting;
+    private final List<PrimaryDisk> disks;
+
+    /** Of the link's ups and downs. */
+    private long linkCount;
+
+    LinkEvents(
+            final PrimaryGroup group,
+            final PrimaryReign reign,
+            final PrimaryEpochs epochs,
+            final PeerPresence presence,
+            final RoomQueue room,
+            final PrimaryEvents events,
+            final Synchroniser synchroniser,
+            final PeerTracking tracking,
+            final PrimaryMeeting meeting,
+            final List<PrimaryDisk> disks) {
+        this.group = group;
+        this.reign = reign;
+        this.epochs = epochs;
+        this.presence = presence;
+        this.room = room;
+        this.events = events;
+        this.synchroniser = synchroniser;
+        this.tracking = tracking;
+        this.meeting = meeting;
+        this.disks = disks;
+    }
+
+    @Override
+    public void onFound(
+            final int disk, final Summary secondary, final LinkOwner.Judgement judgement) {
+        meeting.onFound(disk, secondary, judgement, group::attachAgain);
+    }
+
+    @Override
+    public void onUp(final boolean nowForeign, final long sealed, final long committed) {
+        meeting.onTried();
+        if (!group.isRunning()) {
+            return;
+        }
+        final long up = ++linkCount;
+        if (nowForeign) {
+            linked(true, sealed, committed);
+            return;
+        }
+        reign.meet(committed, !synchroniser.isUnderWay())
+                .thenAccept(
+                        isMet -> {
+                            if (up != linkCount || !group.isRunning()) {
+                                return; // it was cut meanwhile
+                            }
+                            if (isMet) {
+                                reign.onMet();
+                                linked(false, sealed, committed);
+                            } else {
+                                group.attachAgain();
+                            }
+                        });
+    }
+
+    private void linked(final boolean nowForeign, final long sealed, final long committed) {
+        presence.onUp(nowForeign);
+        room.peerIsThere(!nowForeign);
+        if (!group.hasStarted() || synchroniser.isPrepared()) {
+            epochs.goOnBehind(sealed);
+            tracking.onNumbered(sealed);
+        }
+        commit(committed);
+        events.linkUp();
+        if (synchroniser.isUnderWay()) {
+            events.synchronising(synchroniser.status().orElseThrow());
+            synchroniser.onUp(reign.session());
+        } else if (!nowForeign) {
+            tracking.onEqual(reign.peer(), epochs.open());
+        }
+        group.onStarted();
+    }
+
+    @Override
+    public void onPeerOut() {
+        reign.onPeerOut();
+    }
+
+    @Override
+    public void onDown(final String reason) {
+        linkCount++;
+        meeting.onTried();
+        reign.onLost();
+        presence.onDown(reason);
+        room.peerIsThere(false);
+        events.linkDown(reason);
+    }
+
+    @Override
+    public void onUnfit(final String disk, final String reason) {
+        refuse(events.unfit(disk, reason));
+    }
+
+    @Override
+    public void onRefused(
+            final String what,
+            final String disk,
+            final long offset,
+            final int errno,
+            final String reason) {
+        refuse(events.refused(what, disk, offset, errno, reason));
+    }
+
+    private void refuse(final ReplicationError cause) {
+        if (group.isRunning()) {
+            reign.onRefused(cause.sentence());
+            group.giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
+        }
+    }
+
+    @Override
+    public void onUnreachable(final String reason) {
+        meeting.onTried();
+        presence.onUnreachable(reason);
+    }
+
+    @Override
+    public void onSealed(final long epoch) {
+        epochs.onSealed(epoch);
+        room.look();
+    }
+
+    @Override
+    public void onCommitted(final long epoch) {
+        commit(epoch);
+        synchroniser.onCommitted();
+    }
+
+    private void commit(final long epoch) {
+        if (epochs.commit(epoch)) {
+            events.checkpoint();
+            epochs.tellCommitted();
+        }
+    }
+
+    @Override
+    public void onCompared(
+            final int disk, final long offset, final long length, final long differing) {
+        synchroniser.onCompared(disk, offset, length, differing);
+    }
+
+    @Override
+    public void onTail(final int disk, final long firstBlock, final long[] bits) {
+        disks.get(disk).noteTail(firstBlock, bits);
+    }
+
+    @Override
+    public void onTailEnd(final int disk) {
+        synchroniser.onTail(disk);
+    }
+
+    @Override
+    public void onDurable(final long epoch) {
+        tracking.onDurable(epoch, epochs.open());
+    }
+
+    @Override
+    public void onReleased() {
+        room.onReleased();
+    }
+}

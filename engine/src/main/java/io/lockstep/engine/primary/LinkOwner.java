@@ -1,0 +1,71 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
+
+/** Hears how a {@link Link} fares, on the link's loop. */
+interface LinkOwner {
+    /** All disks are linked. The secondary's epochs are those of a lockstep, or 0 and 0. */
+    void onUp(boolean isForeign, long sealedEpoch, long committedEpoch);
+
+    /** A secondary of our own kind was found for a disk; whether it may have it is asked. */
+    void onFound(int disk, Summary secondary, Judgement judgement);
+
+    /** The secondary has recorded that it was left behind. */
+    void onPeerOut();
+
+    /** It was up, and is down; it connects again. */
+    void onDown(String reason);
+
+    /** It could not be made, and will be tried again. */
+    void onUnreachable(String reason);
+
+    /** The secondary won't have a disk of ours: the link has ended. */
+    void onUnfit(String disk, String reason);
+
+    /**
+     * The secondary refused something that was forwarded: the link has ended.
+     *
+     * @param what was refused: a noun
+     * @param offset of it on the disk; -1 where it has none
+     * @param reason the secondary's words; empty where it gave none
+     */
+    void onRefused(String what, String disk, long offset, int errno, String reason);
+
+    /** The seals of an epoch were answered for all disks. */
+    void onSealed(long epoch);
+
+    /** The commit of an epoch was answered, or its seals, which commit as well. */
+    void onCommitted(long epoch);
+
+    /**
+     * What both hold was compared, or was not ({@link Comparison#NOT_DONE}).
+     *
+     * @param differing a bit for each piece that differs, the lowest for the first
+     */
+    void onCompared(int disk, long offset, long length, long differing);
+
+    /** A former primary has noted these blocks of a disk: 64 a word, from one on. */
+    void onTail(int disk, long firstBlock, long[] bits);
+
+    /** Those were all. */
+    void onTailEnd(int disk);
+
+    /** The secondary has made durable all up to the end of an epoch. */
+    void onDurable(long epoch);
+
+    /** Frames were released. */
+    void onReleased();
+
+    /** Hears what the primary finds of a secondary, on the link's loop. */
+    interface Judgement {
+        /**
+         * It is told.
+         *
+         * @param refusal why the secondary is refused; null where it is not
+         * @param own what the primary says of itself
+         * @param word what its user says of the disks
+         */
+        void onJudged(String refusal, Summary own, Word word);
+    }
+}

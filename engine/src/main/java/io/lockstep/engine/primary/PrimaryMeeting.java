@@ -1,0 +1,127 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Meeting;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.tracking.Tracking;
+
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * What a primary does about a secondary that its link has found: refuses it, attaches to it, or
+ * prepares to make it equal first. On the guest's loop.
+ */
+final class PrimaryMeeting {
+    private final IoLoop linkLoop;
+    private final PrimaryReign reign;
+    private final EmptyDisks emptyDisks;
+    private final Tracking tracking;
+    private final Synchroniser synchroniser;
+    private final Runnable onSessionBegun;
+
+    /** A secondary whose session this is lacks what the sets have, and no more. */
+    private Id caughtUpWithLog = Id.NONE;
+
+    /** What is prepared is the rest of one before, or of what the guest did ahead. */
+    private boolean isRest;
+
+    /** Disks that were found equal since the link was up last, under the session that there is. */
+    private int equalCount;
+
+    /**
+     * One for a link.
+     *
+     * @param onSessionBegun the log goes on from here, and what is in it is not sent any more
+     */
+    PrimaryMeeting(
+            final IoLoop linkLoop,
+            final PrimaryReign reign,
+            final EmptyDisks emptyDisks,
+            final Tracking tracking,
+            final Synchroniser synchroniser,
+            final Runnable onSessionBegun) {
+        this.linkLoop = linkLoop;
+        this.reign = reign;
+        this.emptyDisks = emptyDisks;
+        this.tracking = tracking;
+        this.synchroniser = synchroniser;
+        this.onSessionBegun = onSessionBegun;
+    }
+
+    /** A secondary of our own kind was found for a disk. */
+    void onFound(
+            final int disk,
+            final Summary secondary,
+            final LinkOwner.Judgement judgement,
+            final Runnable attachAgain) {
+        final Summary own = reign.summary(emptyDisks.flags()[disk]);
+        final Meeting.Answer answer = reign.judge(own, secondary);
+        if (!answer.isAgreed()) {
+            final String refusal = Meeting.sentence(answer, own, secondary, reign.word());
+            linkLoop.execute(() -> judgement.onJudged(refusal, own, reign.word()));
+        } else if (!answer.isSynchronised()) {
+            equalCount++;
+            linkLoop.execute(() -> judgement.onJudged(null, own, reign.word()));
+        } else if (synchroniser.isPrepared()) {
+            synchronise(disk, own, secondary, answer, judgement);
+        } else {
+            begin(disk, secondary, judgement, attachAgain);
+        }
+    }
+
+    /**
+     * The guest has pulled ahead, and the secondary has all that was in the log: it attaches anew.
+     */
+    void onCaughtUpWithLog() {
+        caughtUpWithLog = reign.session();
+    }
+
+    /** The link is up, or could not be made. */
+    void onTried() {
+        equalCount = 0;
+    }
+
+    /** All disks are attached to under one session: those that were found equal come again. */
+    private void begin(
+            final int disk,
+            final Summary secondary,
+            final LinkOwner.Judgement judgement,
+            final Runnable attachAgain) {
+        final boolean isMixed = equalCount > 0;
+        final boolean hasLog =
+                !caughtUpWithLog.isNone() && secondary.session().equals(caughtUpWithLog);
+        caughtUpWithLog = Id.NONE;
+        final CompletableFuture<Void> begun = reign.beginSession();
+        onSessionBegun.run();
+        isRest = hasLog;
+        if (hasLog) {
+            synchroniser.prepareRest();
+        } else {
+            synchroniser.prepare();
+        }
+        begun.whenComplete(
+                (done, thrown) -> {
+                    if (isMixed || thrown != null || !synchroniser.isPrepared()) {
+                        linkLoop.execute(attachAgain);
+                    } else {
+                        onFound(disk, secondary, judgement, attachAgain);
+                    }
+                });
+    }
+
+    private void synchronise(
+            final int disk,
+            final Summary own,
+            final Summary secondary,
+            final Meeting.Answer answer,
+            final LinkOwner.Judgement judgement) {
+        final Id peer = secondary.node();
+        if (!isRest && tracking.isKnownWithTail(peer, secondary.trackedEpoch())) {
+            synchroniser.prepareTail(disk);
+        } else if (!isRest && !tracking.isKnown(peer, secondary.committedEpoch())) {
+            synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
+        }
+        linkLoop.execute(() -> judgement.onJudged(null, own, reign.word()));
+    }
+}

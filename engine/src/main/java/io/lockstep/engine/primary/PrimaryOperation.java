@@ -1,0 +1,71 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.PieceHash;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * An operation of a {@link PrimaryDisk} on its way: of its guest, or of a synchronisation; used
+ * again and again. On the guest's loop.
+ */
+final class PrimaryOperation {
+    /** Goes on with it. */
+    interface Owner {
+        /** The local disk has done its present piece. */
+        void onDone(PrimaryOperation operation, int errno);
+
+        /** There may be room in the log; answers whether it need not wait any more. */
+        boolean enterAgain(PrimaryOperation operation);
+    }
+
+    final int index;
+    final Disk.Completion onDone;
+    final RoomQueue.Waiting enterAgain;
+
+    // What it is.
+    ForwardLog.Kind kind;
+    long offset;
+    long end;
+    MemorySegment memory;
+    long position;
+    int flags;
+    Disk.Completion completion;
+    long token;
+
+    /** The payload was received where its frame has it. */
+    boolean isInLog;
+
+    /** The place in the log is not its frame's, which it has none of. */
+    boolean isPlaceSpare;
+
+    /** It is none of the guest's. */
+    boolean isOfSynchroniser;
+
+    /** The local disk has nothing there. */
+    boolean isHole;
+
+    /** Of a comparison. */
+    PieceHash hash;
+
+    // Where it stands.
+    long cursor;
+    long pieceEnd;
+    long frame;
+
+    PrimaryOperation(final int index, final Owner owner) {
+        this.index = index;
+        onDone = (ignored, errno) -> owner.onDone(this, errno);
+        enterAgain = () -> owner.enterAgain(this);
+    }
+
+    /** Whether it is a write of what the local disk holds. */
+    boolean isReadBack() {
+        return kind == ForwardLog.Kind.WRITE && memory == null;
+    }
+
+    /** Whether it only reads the local disk, in the order of what changes it. */
+    boolean isRead() {
+        return isReadBack() || kind == ForwardLog.Kind.HASH;
+    }
+}

@@ -1,0 +1,136 @@
+package io.lockstep.engine.secondary;
+
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationGroup;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.ToLongFunction;
+
+/** The disks of a secondary, as what is done with all of them. On the group's loop. */
+final class SecondaryDisks {
+    private final List<SecondaryDisk> disks = new ArrayList<>();
+
+    void add(final SecondaryDisk disk) {
+        disks.add(disk);
+    }
+
+    SecondaryDisk get(final int number) {
+        return disks.get(number);
+    }
+
+    List<SecondaryDisk> list() {
+        return List.copyOf(disks);
+    }
+
+    void forEach(final Consumer<SecondaryDisk> action) {
+        disks.forEach(action);
+    }
+
+    <T> List<T> map(final Function<SecondaryDisk, T> function) {
+        return disks.stream().map(function).toList();
+    }
+
+    boolean all(final Predicate<SecondaryDisk> condition) {
+        return disks.stream().allMatch(condition);
+    }
+
+    long sum(final ToLongFunction<SecondaryDisk> value) {
+        return disks.stream().mapToLong(value).sum();
+    }
+
+    private long minimum(final ToLongFunction<SecondaryDisk> value) {
+        return disks.stream().mapToLong(value).min().orElse(0);
+    }
+
+    /** Has all of them do something; the action runs when the last has. */
+    void forEachThen(
+            final BiConsumer<SecondaryDisk, Runnable> operation, final Runnable whenAllHave) {
+        final AtomicInteger left = new AtomicInteger(disks.size());
+        for (final SecondaryDisk disk : disks) {
+            operation.accept(
+                    disk,
+                    () -> {
+                        if (left.decrementAndGet() == 0) {
+                            whenAllHave.run();
+                        }
+                    });
+        }
+    }
+
+    /** Flushes all; answers whether all of them are. */
+    void flush(final Consumer<Boolean> whenFlushed) {
+        final AtomicBoolean isDone = new AtomicBoolean(true);
+        forEachThen(
+                (disk, whenDone) ->
+                        disk.flush(
+                                errno -> {
+                                    isDone.compareAndSet(true, errno == 0);
+                                    whenDone.run();
+                                }),
+                () -> whenFlushed.accept(isDone.get()));
+    }
+
+    /** The epoch that writes belong to. */
+    long openEpoch() {
+        return disks.getFirst().openEpoch();
+    }
+
+    /** The last epoch that is sealed on every disk. */
+    long sealedEpoch() {
+        return minimum(SecondaryDisk::sealedEpoch);
+    }
+
+    /**
+     * All go on in one epoch: behind what any of them has sealed, and behind another one.
+     *
+     * @return the last epoch before it
+     */
+    long goOnTogether(final long epoch) {
+        final long sealed =
+                disks.stream().mapToLong(SecondaryDisk::openEpoch).max().orElseThrow() - 1;
+        final long last = Math.max(sealed, epoch);
+        for (final SecondaryDisk disk : disks) {
+            if (disk.openEpoch() <= last) {
+                disk.goOnBehind(last);
+            }
+        }
+        return last;
+    }
+
+    void deleteBuffers() throws IOException {
+        for (final SecondaryDisk disk : disks) {
+            disk.deleteBuffers();
+        }
+    }
+
+    GroupStatus status(
+            final GroupStatus.State state,
+            final SecondarySession session,
+            final long committedEpoch,
+            final boolean hasBuffers) {
+        return new GroupStatus(
+                ReplicationGroup.Role.SECONDARY,
+                state,
+                session.isLinked() ? session.toString() : "",
+                session.isLinked(),
+                0,
+                hasBuffers ? minimum(SecondaryDisk::openEpoch) : committedEpoch,
+                hasBuffers ? sealedEpoch() : committedEpoch,
+                committedEpoch,
+                0,
+                0,
+                hasBuffers ? sum(SecondaryDisk::bufferUsed) : 0,
+                hasBuffers ? sum(SecondaryDisk::bufferLimit) : 0,
+                sum(SecondaryDisk::mergeDone),
+                sum(SecondaryDisk::mergeTotal),
+                map(disk -> disk.status(hasBuffers)));
+    }
+}

@@ -1,0 +1,170 @@
+package io.lockstep.engine.secondary;
+
+import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Verdict;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * How replication ends on a secondary: it takes over at the last checkpoint, or goes on with what
+ * its disks hold. Recorded before it counts. On the group's loop.
+ */
+final class SecondaryEnd {
+    /** What a primary said last may be heard just before its connections are seen to end. */
+    private static final long SETTLING_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
+    private final SecondaryGroup group;
+    private final IoLoop loop;
+    private final GroupPage page;
+    private final Succession succession;
+    private final SecondaryEvents events;
+
+    /** How it has ended; empty while it has not. */
+    private String sentence = "";
+
+    private boolean isFailover;
+    private CompletableFuture<Void> ended = CompletableFuture.completedFuture(null);
+
+    SecondaryEnd(
+            final SecondaryGroup group,
+            final IoLoop loop,
+            final GroupPage page,
+            final Succession succession,
+            final SecondaryEvents events) {
+        this.group = group;
+        this.loop = loop;
+        this.page = page;
+        this.succession = succession;
+        this.events = events;
+    }
+
+    /** It has ended in the process before this one. */
+    void goOn(final String nowEnded, final boolean byFailover) {
+        sentence = nowEnded;
+        isFailover = byFailover;
+    }
+
+    /** How it has ended; empty while it has not. */
+    String sentence() {
+        return sentence;
+    }
+
+    /** Whether it has taken over. */
+    boolean isFailover() {
+        return isFailover;
+    }
+
+    /**
+     * It takes over; where it must not, only if it is forced. A primary that is linked has to show
+     * that it lives, which takes a heartbeat: one that has just died is perhaps not known to have.
+     */
+    CompletableFuture<Void> failOver(final boolean isForced) {
+        final boolean isProofNeeded =
+                !isForced
+                        && sentence.isEmpty()
+                        && page.state() == GroupPage.RUNNING
+                        && group.session().isLinked()
+                        && succession.hasCheckpoint();
+        if (!isProofNeeded) {
+            return decide(isForced);
+        }
+        final CompletableFuture<Void> heard = new CompletableFuture<>();
+        group.session().onSign(() -> loop.schedule(SETTLING_NANOS, () -> heard.complete(null)));
+        return heard.thenCompose(
+                done -> group.isClosed() ? fail("the process ends") : decide(false));
+    }
+
+    private CompletableFuture<Void> decide(final boolean isForced) {
+        if (!sentence.isEmpty()) {
+            return ended;
+        }
+        if (page.state() != GroupPage.RUNNING) {
+            return fail("replication is not running");
+        }
+        final Verdict verdict = succession.verdict();
+        if (!isForced && !verdict.isAllowed()) {
+            return fail(verdict.reason());
+        }
+        sentence = events.endedByFailover(); // nothing is committed while it is being recorded
+        return record(succession.takeOver(isForced), this::takeOver);
+    }
+
+    /** The primary's latest state is what the disks have; the buffers are dropped. */
+    CompletableFuture<Void> stop() {
+        if (!sentence.isEmpty()) {
+            return ended;
+        }
+        if (page.state() != GroupPage.RUNNING) {
+            return fail("replication is not running");
+        }
+        if (group.error().isPresent()) {
+            return fail(
+                    "the disks are not what the primary wrote last, as the stream broke ("
+                            + group.error().get().sentence()
+                            + "); go back to epoch "
+                            + group.committedEpoch()
+                            + " with 'lockstep failover'");
+        }
+        sentence = SecondaryEvents.endedByStop();
+        return record(succession.goAlone(), this::standAloneAsWritten);
+    }
+
+    private static <T> CompletableFuture<T> fail(final String why) {
+        return CompletableFuture.failedFuture(new GroupException(why));
+    }
+
+    /** Goes on where the end of replication is recorded; otherwise it has not ended. */
+    private CompletableFuture<Void> record(
+            final CompletableFuture<Void> recorded, final Runnable whenRecorded) {
+        final CompletableFuture<Void> present = new CompletableFuture<>();
+        ended = present;
+        recorded.whenComplete(
+                (done, thrown) -> {
+                    if (group.isClosed()) {
+                        return;
+                    }
+                    if (thrown == null) {
+                        whenRecorded.run();
+                    } else {
+                        sentence = "";
+                        ended = CompletableFuture.completedFuture(null);
+                        present.completeExceptionally(
+                                new GroupException(SecondaryEvents.sentenceOf(thrown)));
+                    }
+                });
+        return present;
+    }
+
+    private void takeOver() {
+        group.tracking().forget();
+        group.tracking().seal(group.committedEpoch());
+        page.state(GroupPage.FAILED_OVER);
+        isFailover = true;
+        loop.schedule(SecondaryGroup.HEAD_START_NANOS, events::failedOver);
+        group.disks()
+                .forEach(
+                        disk ->
+                                disk.endStream(
+                                        () -> {
+                                            if (!group.isClosed()) {
+                                                disk.startMerge();
+                                            }
+                                        }));
+        ended.complete(null);
+    }
+
+    private void standAloneAsWritten() {
+        page.state(GroupPage.ALONE);
+        group.disks()
+                .forEachThen(
+                        SecondaryDisk::endStream,
+                        () -> {
+                            group.disks().forEach(SecondaryDisk::standAlone);
+                            group.standAlone();
+                            ended.complete(null);
+                        });
+    }
+}

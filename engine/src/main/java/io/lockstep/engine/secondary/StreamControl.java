@@ -1,0 +1,396 @@
+package io.lockstep.engine.secondary;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.Emptiness;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
+import io.lockstep.engine.server.ControlSpace;
+import io.lockstep.nbd.Nbd;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import java.util.function.Predicate;
+
+/**
+ * What a primary says and asks in the control space of a disk's replication export, and whose
+ * changes that takes. On the group's loop. See docs/protocol.md.
+ */
+final class StreamControl implements ControlSpace, AutoCloseable {
+    private final SecondaryGroup group;
+    private final SecondaryDisk disk;
+    private final int index;
+    private final Disk local;
+    private final StreamDisk stream;
+    private final HashSpace hashes;
+    private final MemorySegment record =
+            Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
+
+    /** The connection of the primary; null for none. */
+    private Client attached;
+
+    /** The connection of a primary that presents itself while the disk is looked at. */
+    private Client attaching;
+
+    private String reason = "";
+
+    StreamControl(
+            final SecondaryGroup group,
+            final SecondaryDisk disk,
+            final int index,
+            final Disk local,
+            final StreamDisk stream) {
+        this.group = group;
+        this.disk = disk;
+        this.index = index;
+        this.local = local;
+        this.stream = stream;
+        hashes = new HashSpace(stream);
+    }
+
+    /** Whether a primary is attached. */
+    boolean isAttached() {
+        return attached != null;
+    }
+
+    /** Cuts its connection. */
+    void evict() {
+        if (attached != null) {
+            attached.evict();
+        }
+    }
+
+    @Override
+    public void read(
+            final long offset,
+            final int length,
+            final MemorySegment into,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        if (offset >= Nbd.CONTROL_CHANGES) {
+            final long first = (offset - Nbd.CONTROL_CHANGES) * Byte.SIZE;
+            group.tracking().disk(index).copy(first, length / Long.BYTES, into, position);
+            completion.onComplete(token, 0);
+            return;
+        }
+        if (offset >= Nbd.CONTROL_HASHES) {
+            hashes.read(group.session().id(), offset, length, into, position, completion, token);
+            return;
+        }
+        if (offset + length <= ControlRecord.LENGTH) {
+            writeState();
+            MemorySegment.copy(record, offset, into, position, length);
+            completion.onComplete(token, 0);
+            return;
+        }
+        lookWhetherEmpty(
+                isEmpty -> {
+                    writeState();
+                    ControlRecord.summary(record, 0, group.session().summary(isEmpty));
+                    MemorySegment.copy(record, offset, into, position, length);
+                    completion.onComplete(token, 0);
+                });
+    }
+
+    private void writeState() {
+        ControlRecord.write(
+                record,
+                0,
+                ControlRecord.STATE,
+                stream.openEpoch() - 1,
+                group.committedEpoch(),
+                group.session().id(),
+                group.stateFlags());
+        ControlRecord.durableEpoch(record, 0, group.durability().epoch());
+    }
+
+    /** Only at a first meeting it counts. */
+    private void lookWhetherEmpty(final Emptiness.Answer answer) {
+        if (!group.isFresh()) {
+            answer.onLooked(false);
+            return;
+        }
+        final long seen = stream.writeCount();
+        Emptiness.look(local, isEmpty -> answer.onLooked(isEmpty && isUntouched(seen)));
+    }
+
+    @Override
+    public void write(
+            final Client client,
+            final int offset,
+            final int length,
+            final MemorySegment from,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        final int errno;
+        if (offset != 0
+                || length < ControlRecord.LENGTH
+                || !ControlRecord.isValid(from, position)
+                || length != lengthOf(ControlRecord.kind(from, position))) {
+            errno =
+                    refuse(
+                            Errno.EINVAL,
+                            "this is no control record of version " + ControlRecord.VERSION);
+        } else if (ControlRecord.kind(from, position) == ControlRecord.ATTACH) {
+            attach(client, from, position, completion, token);
+            return;
+        } else if (ControlRecord.kind(from, position) == ControlRecord.PULSE) {
+            errno = pulse(ControlRecord.session(from, position));
+        } else if (!isAttached(client)) {
+            errno = refuse(Errno.EPERM, "no primary is attached on this connection");
+        } else {
+            group.session().heard();
+            final long epoch = ControlRecord.epoch(from, position);
+            final int flags = ControlRecord.flags(from, position);
+            switch (ControlRecord.kind(from, position)) {
+                case ControlRecord.COMMIT -> errno = commit(epoch);
+                case ControlRecord.SEAL -> {
+                    final boolean isCaughtUp = (flags & ControlRecord.CAUGHT_UP) != 0;
+                    errno = seal(epoch, isCaughtUp ? 1 : 0);
+                    if (errno == 0 && isCaughtUp) {
+                        whenSealed(epoch, () -> catchUp(epoch, completion, token));
+                        return;
+                    }
+                    if (errno == 0) {
+                        whenSealed(
+                                epoch, () -> completion.onComplete(token, onSealed(epoch, flags)));
+                        return;
+                    }
+                }
+                case ControlRecord.LEAVE -> {
+                    leave(completion, token);
+                    return;
+                }
+                case ControlRecord.ALONE -> {
+                    group.session().leftBehind(refusal -> answer(completion, token, refusal));
+                    return;
+                }
+                default -> errno = refuse(Errno.EINVAL, "unknown kind of control record");
+            }
+        }
+        completion.onComplete(token, errno);
+    }
+
+    /** The primary is there, on whichever connection it says so. */
+    private int pulse(final Id session) {
+        if (!session.equals(group.session().id())) {
+            return refuse(Errno.EPERM, "this is not the session that is attached");
+        }
+        group.session().heard();
+        return 0;
+    }
+
+    private static int lengthOf(final int kind) {
+        return kind == ControlRecord.ATTACH
+                ? ControlRecord.LENGTH_WITH_SUMMARY
+                : ControlRecord.LENGTH;
+    }
+
+    private int refuse(final int errno, final String sentence) {
+        reason = "disk " + local.name() + ": " + sentence;
+        return errno;
+    }
+
+    private void answer(final Disk.Completion completion, final long token, final String refusal) {
+        completion.onComplete(token, refusal == null ? 0 : refuse(Errno.EPERM, refusal));
+    }
+
+    private void attach(
+            final Client client,
+            final MemorySegment from,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        final Optional<Summary> primary = ControlRecord.summary(from, position);
+        if (primary.isEmpty()) {
+            completion.onComplete(token, refuse(Errno.EINVAL, "this is no summary of a node"));
+            return;
+        }
+        final Word word = ControlRecord.word(ControlRecord.flags(from, position));
+        attaching = client;
+        lookWhetherEmpty(
+                isEmpty -> {
+                    final SecondarySession session = group.session();
+                    final String refusal =
+                            isAttaching(client)
+                                    ? session.refuse(primary.get(), word, isEmpty)
+                                    : "another connection of a primary attaches";
+                    if (refusal != null) {
+                        answer(completion, token, refusal);
+                        return;
+                    }
+                    attaching = null;
+                    session.offer(
+                            index,
+                            client,
+                            primary.get(),
+                            word,
+                            isEmpty,
+                            why -> answer(completion, token, why));
+                });
+    }
+
+    /** Whether failover, too, leads to what is in the disk, and nobody has written meanwhile. */
+    private boolean isUntouched(final long writeCount) {
+        return stream.isQuiet()
+                && stream.writeCount() == writeCount
+                && (!group.hasBuffers() || disk.hiddenUsed() == 0);
+    }
+
+    /** The primary's connection. */
+    void attach(final Client client) {
+        attached = client;
+    }
+
+    /** No primary is attached any more. */
+    void detach(final Predicate<Client> isEvicted) {
+        final Client before = attached;
+        attached = null;
+        if (before != null && isEvicted.test(before)) {
+            before.evict();
+        }
+    }
+
+    /** All that the primary has written is brought to stable storage, before it leaves. */
+    private void leave(final Disk.Completion completion, final long token) {
+        if (group.errnoOfChanges() != 0) {
+            answer(completion, token, group.refusalOfChanges());
+            return;
+        }
+        flush(
+                () -> group.session().leave(index, refusal -> answer(completion, token, refusal)),
+                completion,
+                token);
+    }
+
+    /** All that makes the disk equal to the primary's is brought to stable storage first. */
+    private void catchUp(final long epoch, final Disk.Completion completion, final long token) {
+        final Id session = group.session().id();
+        flush(
+                () ->
+                        group.session()
+                                .caughtUp(
+                                        index,
+                                        session,
+                                        epoch,
+                                        why -> answer(completion, token, why)),
+                completion,
+                token);
+    }
+
+    private void flush(
+            final Runnable whenFlushed, final Disk.Completion completion, final long token) {
+        disk.flush(
+                errno -> {
+                    if (errno == 0) {
+                        whenFlushed.run();
+                    } else {
+                        answer(
+                                completion,
+                                token,
+                                "the disk can't be flushed: " + Errno.meaning(errno));
+                    }
+                });
+    }
+
+    /**
+     * Seals an epoch.
+     *
+     * @param more that may be uncommitted: where nothing comes behind it before it is committed
+     */
+    private int seal(final long epoch, final int more) {
+        final long open = stream.openEpoch();
+        if (epoch < open) {
+            return 0;
+        }
+        if (epoch > open) {
+            return refuse(
+                    Errno.EINVAL, "epoch " + epoch + " can't be sealed: the open one is " + open);
+        }
+        if (epoch + 1 > group.committedEpoch() + SecondaryCheckpoints.UNCOMMITTED_MAX + more) {
+            return refuse(
+                    Errno.EINVAL,
+                    "epoch "
+                            + epoch
+                            + " can't be sealed before epoch "
+                            + (epoch - 1)
+                            + " is committed");
+        }
+        disk.endEpoch();
+        return 0;
+    }
+
+    private void whenSealed(final long epoch, final Runnable action) {
+        if (epoch == stream.openEpoch() - 1) {
+            disk.whenDrained(action);
+        } else {
+            action.run(); // an older one
+        }
+    }
+
+    /** The group's last disk to seal the epoch commits it, where that was asked for. */
+    private int onSealed(final long epoch, final int flags) {
+        final boolean commitsToo =
+                (flags & ControlRecord.AND_COMMIT) != 0 && epoch <= group.sealedEpoch();
+        return commitsToo ? commit(epoch) : 0;
+    }
+
+    private int commit(final long epoch) {
+        final String refusal = group.commitUnlessRefused(epoch);
+        return refusal == null ? 0 : refuse(Errno.EINVAL, refusal);
+    }
+
+    @Override
+    public String reason() {
+        return reason;
+    }
+
+    @Override
+    public boolean mayChange(final Client client) {
+        if (isAttached(client)) {
+            return true;
+        }
+        final boolean isTaken = group.session().takesAnyone();
+        if (isTaken) {
+            group.session().onForeignChange();
+        }
+        return isTaken;
+    }
+
+    @Override
+    public String refusal() {
+        return group.refusalOfChanges();
+    }
+
+    @Override
+    public void onGone(final Client client) {
+        if (isAttaching(client)) {
+            attaching = null;
+        }
+        group.session().onGone(index, client);
+        if (isAttached(client)) {
+            attached = null;
+            group.onLink();
+        }
+    }
+
+    @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
+    private boolean isAttached(final Client client) {
+        return attached == client;
+    }
+
+    @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
+    private boolean isAttaching(final Client client) {
+        return attaching == client;
+    }
+
+    @Override
+    public void close() {
+        hashes.close();
+    }
+}

@@ -410,7 +410,7 @@ final class MeetingTest {
         assertSays(
                 sentence(primary(REIGNING, 1), secondary(FOLLOWING, 1).ofAnotherGroup(), Word.NONE),
                 "belongs to another pair (group 00000000)",
-                "'lockstep state --forget' there");
+                "'lockstep join' there");
         assertSays(
                 sentence(primary(FOLLOWING, 1), freshSecondary(), Word.NONE),
                 "this node is a secondary",

@@ -68,6 +68,9 @@ final class ReplicationKillTest {
                 round -> {
                     guest.await(guest.count() + 1 + moments.nextInt(500));
                     if (round % 3 == 0) {
+                        try (Control control = pair.primaryControl()) {
+                            control.awaitLink();
+                        }
                         pair.checkpoint();
                     }
                     sleepUpTo(DELAY_MICROS_MAX);

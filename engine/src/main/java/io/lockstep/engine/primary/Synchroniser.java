@@ -91,7 +91,18 @@ final class Synchroniser implements AutoCloseable {
     private int comparing;
 
     private final RoomQueue.Waiting sendAgain = this::sendAgain;
-    private final RoomQueue.Waiting enterAgain = this::enterAgain;
+    private final RoomQueue.Waiting enterAgain =
+            new RoomQueue.Waiting() {
+                @Override
+                public boolean enterAgain() {
+                    return Synchroniser.this.enterAgain();
+                }
+
+                @Override
+                public boolean isPatient() {
+                    return true;
+                }
+            };
 
     /** By disk: whether there is nothing but holes at the secondary. */
     private final boolean[] isEmptyThere;

@@ -119,6 +119,16 @@ final class Control implements Rig.Ending {
                                 && status.get("lag-bytes").getAsLong() == 0);
     }
 
+    /** Waits until the primary's secondary is linked and equal. */
+    void awaitHealed() {
+        await(
+                "healed",
+                status ->
+                        status.get("linked").getAsBoolean()
+                                && !status.has("synchronisation")
+                                && status.get("standing").getAsString().equals("reigning"));
+    }
+
     /** Waits until a failed over secondary has plain disks again. */
     void awaitMerged() {
         await("merged", status -> status.get("state").getAsString().equals("alone"));

@@ -205,7 +205,11 @@ final class EngineLivesTest {
                         "nbd+unix:///?socket=" + rig.path("link"),
                         "--control",
                         rig.path("c").toString());
-        assertContains("what the secondary lacks is not known", rig.server(asked).err());
+        rig.server(asked);
+        try (Control control = Control.connect(rig.path("c"))) {
+            control.awaitHealed();
+        }
+        assertEquals(2, firstByte("south"));
     }
 
     @Test

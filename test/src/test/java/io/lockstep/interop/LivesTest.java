@@ -59,20 +59,6 @@ final class LivesTest {
         }
     }
 
-    /** The pair becomes equal by itself. */
-    private void awaitHealed() {
-        try (Control control = pair.primaryControl()) {
-            control.await(
-                    "healed",
-                    status ->
-                            status.get("linked").getAsBoolean()
-                                    && !status.has("synchronisation")
-                                    && status.get("standing").getAsString().equals("reigning"));
-        }
-        pair.checkpoint();
-        pair.requireEqual();
-    }
-
     private String refusedFailover() {
         try (Control control = pair.secondaryControl()) {
             return control.refuse("x-lockstep-failover", "{}").sentence();
@@ -138,7 +124,7 @@ final class LivesTest {
 
         pair.startSecondary();
         pair.startPrimary();
-        awaitHealed();
+        pair.awaitHealed();
         assertEquals(2, firstByte(pair.primaryDisk("a")));
         assertEquals(2, firstByte(pair.secondaryDisk("a")));
     }
@@ -161,7 +147,7 @@ final class LivesTest {
         }
         assertEquals(2, firstByte(pair.primaryDisk("a")));
         pair.startPrimary();
-        awaitHealed();
+        pair.awaitHealed();
         pair.primary().kill();
         failOver();
         assertEquals(2, firstByte(pair.secondaryDisk("a")));
@@ -309,7 +295,7 @@ final class LivesTest {
             assertEquals(0, server.stop());
         }
         pair.startPrimary();
-        awaitHealed();
+        pair.awaitHealed();
         assertEquals(2, firstByte(pair.secondaryDisk("a")));
     }
 
@@ -346,7 +332,7 @@ final class LivesTest {
         pair.primary().kill();
         pair.startSecondary();
         pair.startPrimary();
-        awaitHealed();
+        pair.awaitHealed();
         assertEquals(1, firstByte(pair.secondaryDisk("a")));
     }
 

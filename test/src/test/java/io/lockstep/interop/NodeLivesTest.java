@@ -288,12 +288,7 @@ final class NodeLivesTest {
 
     private static void awaitHealed(final Host primary) {
         try (Control control = primary.control()) {
-            control.await(
-                    "healed",
-                    status ->
-                            status.get("linked").getAsBoolean()
-                                    && !status.has("synchronisation")
-                                    && status.get("standing").getAsString().equals("reigning"));
+            control.awaitHealed();
         }
     }
 

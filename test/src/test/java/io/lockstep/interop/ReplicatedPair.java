@@ -201,6 +201,15 @@ final class ReplicatedPair {
         }
     }
 
+    /** The pair becomes equal by itself. */
+    void awaitHealed() {
+        try (Control control = primaryControl()) {
+            control.awaitHealed();
+        }
+        checkpoint();
+        requireEqual();
+    }
+
     /** Fails over, and waits until the secondary's disks are plain files. */
     void failOver() {
         try (Control control = secondaryControl()) {

@@ -31,6 +31,11 @@ final class SerialWrites {
             stopping = False
             submitted = acknowledged = checkpointed = 0
 
+            # Whole lines, as two threads print.
+            def say(*words):
+                sys.stdout.write(' '.join(map(str, words)) + chr(10))
+                sys.stdout.flush()
+
             def stop(*_):
                 global stopping
                 stopping = True
@@ -55,7 +60,7 @@ final class SerialWrites {
                             if 'return' in answer:
                                 return True
                             if 'error' in answer:
-                                print('refused', answer['error']['desc'])
+                                say('refused', answer['error']['desc'])
                                 return False
                     execute('qmp_capabilities')
                     while not stopping:
@@ -85,12 +90,12 @@ final class SerialWrites {
                     acknowledged = n
                     if n >= told + 100:
                         told = n
-                        print('count', n)
+                        say('count', n)
             except nbd.Error as e:
-                print('ended', e)
+                say('ended', e)
             if stopping and pause >= 0:
                 manager.join(30)
-            print('end', submitted, acknowledged, checkpointed)
+            say('end', submitted, acknowledged, checkpointed)
             """;
 
     private final Program client;

@@ -75,6 +75,9 @@ public final class FailoverCommand implements Callable<Integer> {
                 out.println(verdict);
                 return verdict.get("allowed").getAsBoolean() ? 0 : 1;
             }
+            if (force) {
+                sayWhatIsForced(client);
+            }
             final long start = System.nanoTime();
             final JsonObject arguments = new JsonObject();
             arguments.addProperty("force", force);
@@ -99,6 +102,29 @@ public final class FailoverCommand implements Callable<Integer> {
         } catch (final IOException e) {
             spec.commandLine().getErr().println("lockstep failover: " + e.getMessage());
             return 1;
+        }
+    }
+
+    /** Whoever insists is told against what, and what is lost. */
+    private void sayWhatIsForced(final QmpClient client) throws IOException {
+        final JsonObject verdict;
+        try {
+            verdict = client.execute("x-lockstep-verdict", options.timeout());
+        } catch (final QmpClient.RefusedException e) {
+            return; // the failover itself says what it is
+        }
+        if (!verdict.get("allowed").getAsBoolean()) {
+            final JsonObject lost = verdict.getAsJsonObject("lost");
+            spec.commandLine()
+                    .getErr()
+                    .println(
+                            "lockstep failover: forced, though "
+                                    + verdict.get("reason").getAsString()
+                                    + " (behind epoch "
+                                    + verdict.get("epoch").getAsLong()
+                                    + " there are "
+                                    + lost.get("writes").getAsLong()
+                                    + " writes that it has heard of)");
         }
     }
 

@@ -129,7 +129,7 @@ public final class NodeCommand implements Callable<Integer> {
         }
         final SecondaryRole secondary =
                 new SecondaryRole(checked, buffers, bufferLimit, listenAt)
-                        .replicateBack(peerAt, options);
+                        .replicateBack(peerAt, options, replication);
         return switch (role.get()) {
             case PRIMARY -> {
                 final PrimaryRole primary =

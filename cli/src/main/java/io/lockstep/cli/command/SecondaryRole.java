@@ -27,6 +27,7 @@ final class SecondaryRole {
     private final List<Endpoint> streams;
     private PrimaryOptions options = ForwardOptions.none();
     private Endpoint back;
+    private ReplicationOptions replication;
     private boolean isFormerPrimary;
     private EngineRun run;
 
@@ -53,10 +54,28 @@ final class SecondaryRole {
      *
      * @param peer where that is
      */
-    SecondaryRole replicateBack(final Endpoint peer, final PrimaryOptions how) {
+    SecondaryRole replicateBack(
+            final Endpoint peer, final PrimaryOptions how, final ReplicationOptions more) {
         back = peer;
         options = how;
+        replication = more;
         return this;
+    }
+
+    /** It is a primary from now on; on the engine's loop. */
+    private void makeCheckpoints() {
+        replication
+                .checkpointEvery()
+                .ifPresent(
+                        every ->
+                                run.controlService()
+                                        .checkpoints()
+                                        .makeEvery(
+                                                every.toNanos(),
+                                                reason ->
+                                                        console.say(
+                                                                "no checkpoint could be made: "
+                                                                        + reason)));
     }
 
     /** It was the primary until its peer took over, which makes it equal. */
@@ -131,7 +150,7 @@ final class SecondaryRole {
                             disk.getKey(), disk.getValue(), BufferFiles.in(directory, number++));
         }
         if (back != null) {
-            run.replicateBackTo(back);
+            run.replicateBackTo(back, this::makeCheckpoints);
         }
         if (isFormerPrimary) {
             run.startFormerPrimary();

@@ -14,6 +14,7 @@ import io.lockstep.engine.node.NodeException;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.state.Boot;
 import io.lockstep.engine.state.StateFile;
+import io.lockstep.engine.tracking.Tracking;
 
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -187,6 +188,7 @@ public final class StateCommand implements Callable<Integer> {
         final NodeRecord before = record.orElseThrow(this::nothing);
         try {
             new Node(before, file).forget(name).join();
+            Tracking.invalidate(file.directory()); // it was of the pair
         } catch (final CompletionException e) {
             if (e.getCause() instanceof NodeException refused) {
                 throw refused;

@@ -42,6 +42,9 @@ public final class EngineRun {
     /** To whom it replicates when it has taken over; null for nobody. */
     private Endpoint back;
 
+    /** What is done then. */
+    private Runnable whenBack = () -> {};
+
     private EngineRun(final Console console, final Engine engine) {
         this.console = console;
         this.engine = engine;
@@ -128,9 +131,12 @@ public final class EngineRun {
     /**
      * Has a secondary that takes over replicate to its former primary, once it is done with the
      * merge. Before {@link #control}.
+     *
+     * @param whenBegun runs then, on the engine's loop
      */
-    public void replicateBackTo(final Endpoint peer) {
+    public void replicateBackTo(final Endpoint peer, final Runnable whenBegun) {
         back = peer;
+        whenBack = whenBegun;
     }
 
     /** The same for one that took over before this process; behind {@link #control}. */
@@ -140,6 +146,7 @@ public final class EngineRun {
 
     private void replicateBackNow() {
         if (back != null) {
+            whenBack.run();
             engine.replicateTo(back)
                     .exceptionally(
                             thrown -> {

@@ -193,9 +193,9 @@ public final class Meeting {
                             + (hasParted(secondary, primary)
                                     ? " at " + parting(secondary, primary)
                                     : "")
-                            + ", and what was acknowledged since then would be lost; copy its disk"
-                            + " here, say 'lockstep state --forget' on both, and start this node as"
-                            + " its secondary and the peer with --assume-identical";
+                            + ", and what was acknowledged since then would be lost; start this"
+                            + " node as its secondary with 'lockstep node', which gets what"
+                            + " differs";
             case SPLIT_BRAIN ->
                     "split brain: both nodes have acknowledged writes that the other may lack, this"
                             + " one "
@@ -218,24 +218,24 @@ public final class Meeting {
         };
     }
 
-    private static final String HOW_TO_PAIR_ANEW =
-            "copy the primary's disk to the secondary, say 'lockstep state --forget' on both, and"
-                    + " start the primary with --assume-identical";
-
     private static final String HOW_TO_DECIDE =
-            "Decide which one gives way, copy the other one's disk to it, say 'lockstep state"
-                    + " --forget' on both, and start the pair with --assume-identical";
+            "Decide which one gives way, say 'lockstep state --forget' there, start it as a"
+                    + " secondary, and say 'lockstep join' there";
+
+    private static final String HOW_TO_JOIN =
+            "if it may be overwritten, say 'lockstep join' there, once: what is equal is not sent";
 
     private static String howToPair(final Summary primary, final Word word) {
         if (primary.peer().isNone()) {
-            return "copy the primary's disk to the secondary, and start the primary with"
+            return HOW_TO_JOIN
+                    + "; or, where you know it equal, start the primary with"
                     + " --assume-identical";
         }
         return (word == Word.AT_FIRST
                         ? "--assume-identical holds for a first meeting only, and this primary was"
                                 + " in a pair before; "
                         : "")
-                + HOW_TO_PAIR_ANEW;
+                + HOW_TO_JOIN;
     }
 
     private static String difference(final Summary primary, final Summary secondary) {
@@ -269,7 +269,8 @@ public final class Meeting {
         return "the two disks have nothing in common: the secondary's belongs to another pair"
                 + " (group "
                 + secondary.group().brief()
-                + "); if it may be overwritten, say 'lockstep state --forget' there";
+                + "); "
+                + HOW_TO_JOIN;
     }
 
     /** Whether a node went a way that the other does not know, rather than the one of both. */

@@ -57,15 +57,19 @@ interface LinkOwner {
     /** Frames were released. */
     void onReleased();
 
+    /**
+     * What the primary finds of a secondary.
+     *
+     * @param refusal why it is refused; null where it is not
+     * @param isFinal whether it is for good; otherwise it is asked again after a while
+     * @param own what the primary says of itself
+     * @param word what its user says of the disks
+     */
+    record Ruling(String refusal, boolean isFinal, Summary own, Word word) {}
+
     /** Hears what the primary finds of a secondary, on the link's loop. */
     interface Judgement {
-        /**
-         * It is told.
-         *
-         * @param refusal why the secondary is refused; null where it is not
-         * @param own what the primary says of itself
-         * @param word what its user says of the disks
-         */
-        void onJudged(String refusal, Summary own, Word word);
+        /** It is told. */
+        void onJudged(Ruling ruling);
     }
 }

@@ -19,6 +19,9 @@ final class PrimaryEvents {
     private final String peer;
     private final LongSupplier committedEpoch;
 
+    /** Why the secondary could not be attached to when that was told last. */
+    private String lastRefusal = "";
+
     PrimaryEvents(final GroupEvents events, final String peer, final LongSupplier committedEpoch) {
         this.events = events;
         this.peer = peer;
@@ -39,7 +42,19 @@ final class PrimaryEvents {
     }
 
     void linkUp() {
+        lastRefusal = "";
         tell(Event.LINK_UP, "", "linked to the secondary at " + peer);
+    }
+
+    /** The secondary is there, and can't be attached to; told once. */
+    void askedAgain(final String reason) {
+        if (!reason.equals(lastRefusal)) {
+            lastRefusal = reason;
+            tell(
+                    Event.LINK_DOWN,
+                    "",
+                    "the secondary at " + peer + " is not attached to, and asked again: " + reason);
+        }
     }
 
     void linkDown(final String reason) {
@@ -84,6 +99,13 @@ final class PrimaryEvents {
                 + peer
                 + " is behind, and the guest goes on without it: nothing was sealed or committed;"
                 + " what it lacks is sent when it has caught up with the log";
+    }
+
+    /** Why nobody is told any more of an epoch that was to be sealed or committed. */
+    static String epochGivenUp(final long epoch) {
+        return "epoch "
+                + epoch
+                + " is given up: the secondary is synchronised first, since it is not where it was";
     }
 
     void synchronised() {

@@ -95,7 +95,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         peerTracking = new PeerTracking(tracking);
         final PrimaryMeeting meeting =
                 new PrimaryMeeting(
-                        linkLoop, reign, emptyDisks, tracking, synchroniser, this::skipLog);
+                        linkLoop,
+                        reign,
+                        emptyDisks,
+                        tracking,
+                        synchroniser,
+                        this::skipLog,
+                        this.events);
         fullLog =
                 new FullLog(
                         options.fullLog(),
@@ -431,12 +437,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final long end = log.appended();
         room.logAgain();
         linkLoop.execute(() -> link.skip(end));
-        epochs.fail(
-                epoch ->
-                        "epoch "
-                                + epoch
-                                + " is given up: the secondary is synchronised first, since it is"
-                                + " not where it was");
+        epochs.fail(PrimaryEvents::epochGivenUp);
     }
 
     /** What the synchronisation does. */

@@ -19,6 +19,7 @@ final class PrimaryMeeting {
     private final Tracking tracking;
     private final Synchroniser synchroniser;
     private final Runnable onSessionBegun;
+    private final PrimaryEvents events;
 
     /** A secondary whose session this is lacks what the sets have, and no more. */
     private Id caughtUpWithLog = Id.NONE;
@@ -40,13 +41,15 @@ final class PrimaryMeeting {
             final EmptyDisks emptyDisks,
             final Tracking tracking,
             final Synchroniser synchroniser,
-            final Runnable onSessionBegun) {
+            final Runnable onSessionBegun,
+            final PrimaryEvents events) {
         this.linkLoop = linkLoop;
         this.reign = reign;
         this.emptyDisks = emptyDisks;
         this.tracking = tracking;
         this.synchroniser = synchroniser;
         this.onSessionBegun = onSessionBegun;
+        this.events = events;
     }
 
     /** A secondary of our own kind was found for a disk. */
@@ -55,14 +58,18 @@ final class PrimaryMeeting {
             final Summary secondary,
             final LinkOwner.Judgement judgement,
             final Runnable attachAgain) {
-        final Summary own = reign.summary(emptyDisks.flags()[disk]);
+        final Summary own = reign.summary(reign.hasMetNobody() && emptyDisks.flags()[disk]);
         final Meeting.Answer answer = reign.judge(own, secondary);
         if (!answer.isAgreed()) {
             final String refusal = Meeting.sentence(answer, own, secondary, reign.word());
-            linkLoop.execute(() -> judgement.onJudged(refusal, own, reign.word()));
+            final boolean isFinal = !reign.keepsAsking();
+            if (!isFinal) {
+                events.askedAgain(refusal);
+            }
+            answer(judgement, new LinkOwner.Ruling(refusal, isFinal, own, reign.word()));
         } else if (!answer.isSynchronised()) {
             equalCount++;
-            linkLoop.execute(() -> judgement.onJudged(null, own, reign.word()));
+            answer(judgement, new LinkOwner.Ruling(null, true, own, reign.word()));
         } else if (synchroniser.isPrepared()) {
             synchronise(disk, own, secondary, answer, judgement);
         } else {
@@ -75,6 +82,10 @@ final class PrimaryMeeting {
      */
     void onCaughtUpWithLog() {
         caughtUpWithLog = reign.session();
+    }
+
+    private void answer(final LinkOwner.Judgement judgement, final LinkOwner.Ruling ruling) {
+        linkLoop.execute(() -> judgement.onJudged(ruling));
     }
 
     /** The link is up, or could not be made. */
@@ -122,6 +133,6 @@ final class PrimaryMeeting {
         } else if (!isRest && !tracking.isKnown(peer, secondary.committedEpoch())) {
             synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
         }
-        linkLoop.execute(() -> judgement.onJudged(null, own, reign.word()));
+        answer(judgement, new LinkOwner.Ruling(null, true, own, reign.word()));
     }
 }

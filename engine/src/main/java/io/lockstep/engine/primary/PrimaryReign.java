@@ -141,6 +141,9 @@ final class PrimaryReign {
         if (!isHeld() || !record().standing().isPrimary()) {
             return "";
         }
+        if (found == Meeting.Answer.PEER_IS_NEWER || found == Meeting.Answer.SPLIT_BRAIN) {
+            return "the guest waits: " + refusal;
+        }
         return "the guest waits: this primary can't know whether its peer has taken over meanwhile"
                 + " ("
                 + (refusal.isEmpty() ? presence : refusal)
@@ -202,6 +205,19 @@ final class PrimaryReign {
     /** Of the log, as far as it reaches back. */
     Id session() {
         return session;
+    }
+
+    /**
+     * Whether the log, and nobody's disk, has all that was written since the disks were looked at:
+     * only then does it say anything that they were empty.
+     */
+    boolean hasMetNobody() {
+        return !isMet && record().peer().isNone();
+    }
+
+    /** Whether a peer that can't be attached to is asked again: the guest is served meanwhile. */
+    boolean keepsAsking() {
+        return !isHeld() && !record().peer().isNone() && word != Word.NOW;
     }
 
     /** The node that was found last. */

@@ -19,6 +19,11 @@ final class RoomQueue {
     interface Waiting {
         /** Tries again; answers whether it need not wait any more. */
         boolean enterAgain();
+
+        /** Whether it waits for room without that being anybody's concern. */
+        default boolean isPatient() {
+            return false;
+        }
     }
 
     /** How often it is looked, in the time that a late secondary has, whether that is over. */
@@ -255,7 +260,7 @@ final class RoomQueue {
                 waiting.removeFirst();
             }
         }
-        if (isFull) {
+        if (isFull && !waiting.isEmpty() && !waiting.peekFirst().isPatient()) {
             onFull.run();
         }
         lookAtDrains();

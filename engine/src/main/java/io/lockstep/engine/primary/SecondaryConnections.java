@@ -62,7 +62,7 @@ final class SecondaryConnections {
 
     private static final int IN_FLIGHT_MAX = 1024;
     private static final long BACKOFF_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
-    private static final long BACKOFF_MAX_NANOS = TimeUnit.SECONDS.toNanos(5);
+    private static final long BACKOFF_MAX_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     /** Of a handshake and an attachment, which the secondary records. */
     private static final long CONNECT_NANOS = TimeUnit.SECONDS.toNanos(10);
@@ -351,13 +351,16 @@ final class SecondaryConnections {
         owner.onFound(
                 disk,
                 secondary.get(),
-                (refusal, own, word) -> {
-                    if (ofGeneration == generation) {
-                        if (refusal == null) {
-                            attach(disk, client, own, word);
-                        } else {
-                            refuse(disk, refusal);
-                        }
+                ruling -> {
+                    if (ofGeneration != generation) {
+                        return;
+                    }
+                    if (ruling.refusal() == null) {
+                        attach(disk, client, ruling.own(), ruling.word());
+                    } else if (ruling.isFinal()) {
+                        refuse(disk, ruling.refusal());
+                    } else {
+                        goDown(ruling.refusal());
                     }
                 });
     }

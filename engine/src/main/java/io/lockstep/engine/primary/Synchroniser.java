@@ -40,6 +40,8 @@ final class Synchroniser implements AutoCloseable {
 
     private enum Phase {
         NONE,
+        /** The guest is ahead; what is to be sent is known when the secondary attaches anew. */
+        SUSPENDED,
         /** It is known what to send, and the link is not up for it yet. */
         PREPARED,
         SENDING,
@@ -91,7 +93,18 @@ final class Synchroniser implements AutoCloseable {
     private int comparing;
 
     private final RoomQueue.Waiting sendAgain = this::sendAgain;
-    private final RoomQueue.Waiting enterAgain = this::enterAgain;
+    private final RoomQueue.Waiting enterAgain =
+            new RoomQueue.Waiting() {
+                @Override
+                public boolean enterAgain() {
+                    return Synchroniser.this.enterAgain();
+                }
+
+                @Override
+                public boolean isPatient() {
+                    return true;
+                }
+            };
 
     /** By disk: whether there is nothing but holes at the secondary. */
     private final boolean[] isEmptyThere;
@@ -167,14 +180,18 @@ final class Synchroniser implements AutoCloseable {
         return phase == Phase.PREPARED;
     }
 
+    private boolean isBegun() {
+        return phase == Phase.SENDING || phase == Phase.SEALING;
+    }
+
     /** How far it is; empty where none is under way. */
     Optional<SynchronisationStatus> status() {
         return isUnderWay()
                 ? Optional.of(
                         new SynchronisationStatus(
                                 left(),
-                                isPrepared() ? left() : total,
-                                isPrepared() ? 0 : loop.nanoTime() - startNanos))
+                                isBegun() ? total : left(),
+                                isBegun() ? loop.nanoTime() - startNanos : 0))
                 : Optional.empty();
     }
 
@@ -197,7 +214,7 @@ final class Synchroniser implements AutoCloseable {
 
     /** The guest pulls ahead; the sets keep what is still to be sent, and get what it changes. */
     void suspend() {
-        phase = Phase.NONE;
+        phase = Phase.SUSPENDED;
         forgetLook();
     }
 

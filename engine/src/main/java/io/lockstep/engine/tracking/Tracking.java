@@ -6,6 +6,7 @@ import io.lockstep.engine.node.Id;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ public final class Tracking implements AutoCloseable {
     private static final int CHUNK_LENGTH = 1 << 15;
 
     private static final String PAGE = "tracking";
+    private static final String MAP = "changes-";
 
     private final TrackingPage page;
     private final List<ChangeMap> maps;
@@ -72,7 +74,7 @@ public final class Tracking implements AutoCloseable {
             final boolean isOurs = page.isOf(disks, boot);
             final List<ChangeMap> maps = new ArrayList<>();
             for (int i = 0; i < lengths.size(); i++) {
-                final Path path = directory.resolve("changes-" + i);
+                final Path path = directory.resolve(MAP + i);
                 if (!isOurs) {
                     Files.deleteIfExists(path);
                 }
@@ -102,6 +104,11 @@ public final class Tracking implements AutoCloseable {
      */
     public static void invalidate(final Path directory) throws IOException {
         Files.deleteIfExists(directory.resolve(PAGE));
+        try (DirectoryStream<Path> maps = Files.newDirectoryStream(directory, MAP + "*")) {
+            for (final Path map : maps) {
+                Files.delete(map);
+            }
+        }
     }
 
     private static long describe(final List<Long> lengths) {

@@ -347,9 +347,8 @@ final class MeetingTest {
         assertEquals(Answer.UNRELATED, Meeting.of(primary, older, Word.NOW));
         assertEquals(
                 "the two nodes have no generation in common any more: more than 32 began since they"
-                        + " were a pair. Decide which one gives way, copy the other one's disk to"
-                        + " it, say 'lockstep state --forget' on both, and start the pair with"
-                        + " --assume-identical",
+                        + " were a pair. Decide which one gives way, say 'lockstep state --forget'"
+                        + " there, start it as a secondary, and say 'lockstep join' there",
                 Meeting.sentence(Answer.UNRELATED, primary, older, Word.NOW));
     }
 
@@ -404,14 +403,14 @@ final class MeetingTest {
                 sentence(primary(REIGNING, 1), freshSecondary(), Word.AT_FIRST),
                 "has data of its own",
                 "--assume-identical holds for a first meeting only",
-                "'lockstep state --forget' on both");
+                "say 'lockstep join' there");
         assertSays(
                 sentence(primary(REIGNING, 1).withoutPeer(), freshSecondary().empty(), Word.NONE),
                 "the secondary's disk is empty");
         assertSays(
                 sentence(primary(REIGNING, 1), secondary(FOLLOWING, 1).ofAnotherGroup(), Word.NONE),
                 "belongs to another pair (group 00000000)",
-                "'lockstep state --forget' there");
+                "'lockstep join' there");
         assertSays(
                 sentence(primary(FOLLOWING, 1), freshSecondary(), Word.NONE),
                 "this node is a secondary",

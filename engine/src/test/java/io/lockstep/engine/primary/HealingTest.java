@@ -232,6 +232,29 @@ final class HealingTest {
         trackingThere = noted;
     }
 
+    /** Both were empty once; what has been written since is in no log any more. */
+    @Test
+    void anotherEmptySecondaryInThePlaceOfTheFirstGetsWhatThereIs() throws Exception {
+        startSecondary();
+        startPrimary();
+        awaitLinked();
+        write(0, 1 << 20, 300_000);
+        checkpointsWork();
+        killSecondary();
+        removeBuffers();
+        for (final String name : NAMES) {
+            Files.delete(path("secondary", name));
+        }
+        secondarySelf = Selves.fresh(3);
+        startSecondary();
+        awaitEqual();
+        checkpointsWork();
+    }
+
+    private void awaitLinked() throws Exception {
+        while (events.poll(PATIENCE_SECONDS, TimeUnit.SECONDS) != GroupEvents.Event.LINK_UP) {}
+    }
+
     @Test
     void whoJoinsIsOverwrittenOnce() throws Exception {
         fill("primary");

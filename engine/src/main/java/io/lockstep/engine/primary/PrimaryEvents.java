@@ -46,12 +46,16 @@ final class PrimaryEvents {
         tell(Event.LINK_UP, "", "linked to the secondary at " + peer);
     }
 
-    /** The secondary is there, and can't be attached to; told once. */
-    void askedAgain(final String reason) {
+    /**
+     * The secondary is there, and can't be attached to; told once.
+     *
+     * @param isError whether it stays so until one of the two nodes gives way
+     */
+    void askedAgain(final String reason, final boolean isError) {
         if (!reason.equals(lastRefusal)) {
             lastRefusal = reason;
             tell(
-                    Event.LINK_DOWN,
+                    isError ? Event.REPLICATION_ERROR : Event.LINK_DOWN,
                     "",
                     "the secondary at " + peer + " is not attached to, and asked again: " + reason);
         }

@@ -545,7 +545,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public Optional<ReplicationError> error() {
-        return Optional.ofNullable(error);
+        return Optional.ofNullable(error).or(reign::disagreement);
     }
 
     @Override

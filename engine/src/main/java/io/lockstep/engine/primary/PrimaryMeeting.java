@@ -64,7 +64,8 @@ final class PrimaryMeeting {
             final String refusal = Meeting.sentence(answer, own, secondary, reign.word());
             final boolean isFinal = !reign.keepsAsking();
             if (!isFinal) {
-                events.askedAgain(refusal);
+                reign.onRefused(refusal);
+                events.askedAgain(refusal, reign.disagreement().isPresent());
             }
             answer(judgement, new LinkOwner.Ruling(refusal, isFinal, own, reign.word()));
         } else if (!answer.isSynchronised()) {

@@ -1,6 +1,7 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Lineage;
@@ -141,7 +142,7 @@ final class PrimaryReign {
         if (!isHeld() || !record().standing().isPrimary()) {
             return "";
         }
-        if (found == Meeting.Answer.PEER_IS_NEWER || found == Meeting.Answer.SPLIT_BRAIN) {
+        if (isOfTwoPrimaries()) {
             return "the guest waits: " + refusal;
         }
         return "the guest waits: this primary can't know whether its peer has taken over meanwhile"
@@ -150,7 +151,7 @@ final class PrimaryReign {
                 + "); if it has not, say 'lockstep promote'";
     }
 
-    /** The peer is refused, and the guest waits for somebody's word. */
+    /** The peer is refused, and somebody's word is waited for. */
     void onRefused(final String reason) {
         refusal = reason;
     }
@@ -218,6 +219,22 @@ final class PrimaryReign {
     /** Whether a peer that can't be attached to is asked again: the guest is served meanwhile. */
     boolean keepsAsking() {
         return !isHeld() && !record().peer().isNone() && word != Word.NOW;
+    }
+
+    /**
+     * That both nodes serve a guest, or did: one of the two has to give way, as somebody has to
+     * say. Empty where that is not what was found last, and where this one waits.
+     */
+    Optional<ReplicationError> disagreement() {
+        return !isHeld() && isOfTwoPrimaries()
+                ? Optional.of(
+                        new ReplicationError(
+                                ReplicationError.Kind.FORWARD, "", -1, "", refusal))
+                : Optional.empty();
+    }
+
+    private boolean isOfTwoPrimaries() {
+        return found == Meeting.Answer.PEER_IS_NEWER || found == Meeting.Answer.SPLIT_BRAIN;
     }
 
     /** The node that was found last. */

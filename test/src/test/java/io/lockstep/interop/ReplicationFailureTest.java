@@ -359,6 +359,7 @@ final class ReplicationFailureTest {
         awaitDrained(pair);
     }
 
+    /** That it fails none of the sixteen writes is one chance in 65,536. */
     @Test
     void aForeignSecondaryThatFailsWritesIsAnError() {
         final ReplicatedPair pair =
@@ -367,7 +368,7 @@ final class ReplicationFailureTest {
                         "memory",
                         Integer.toString(LENGTH),
                         "error-pwrite=EIO",
-                        "error-pwrite-rate=20%");
+                        "error-pwrite-rate=50%");
         writeAsGuest(pair, 1);
         try (Control control = pair.primaryControl()) {
             final String error = awaitError(control);

@@ -324,18 +324,27 @@ final class SecondaryConnections {
                 states[disk],
                 ControlRecord.LENGTH_WITH_SUMMARY,
                 (token, errno) -> {
-                    if (ofGeneration != generation) {
-                        return;
-                    }
-                    onAnswer(disk);
-                    if (errno == 0) {
+                    if (isGranted(ofGeneration, disk, client, errno)) {
                         onTold(disk, client);
-                    } else if (errno != Errno.ESHUTDOWN) {
-                        refuse(disk, client.errorText());
                     }
                 },
                 0);
         client.send();
+    }
+
+    /** Whether the secondary did what it was asked to do on the way to an attachment. */
+    private boolean isGranted(
+            final int ofGeneration, final int disk, final NbdClient client, final int errno) {
+        if (ofGeneration != generation) {
+            return false;
+        }
+        onAnswer(disk);
+        if (errno == Errno.ESHUTDOWN) {
+            goDown(client.errorText()); // it was cut, or an old connection of ours came late
+        } else if (errno != 0) {
+            refuse(disk, client.errorText());
+        }
+        return errno == 0;
     }
 
     private void onTold(final int disk, final NbdClient client) {
@@ -376,14 +385,8 @@ final class SecondaryConnections {
                 record,
                 ControlRecord.LENGTH_WITH_SUMMARY,
                 (token, errno) -> {
-                    if (ofGeneration != generation) {
-                        return;
-                    }
-                    onAnswer(disk);
-                    if (errno == 0) {
+                    if (isGranted(ofGeneration, disk, client, errno)) {
                         readState(disk, client);
-                    } else if (errno != Errno.ESHUTDOWN) {
-                        refuse(disk, client.errorText());
                     }
                 },
                 0);
@@ -396,14 +399,8 @@ final class SecondaryConnections {
                 states[disk],
                 ControlRecord.LENGTH,
                 (token, errno) -> {
-                    if (ofGeneration != generation) {
-                        return;
-                    }
-                    onAnswer(disk);
-                    if (errno == 0) {
+                    if (isGranted(ofGeneration, disk, client, errno)) {
                         onAttached();
-                    } else if (errno != Errno.ESHUTDOWN) {
-                        refuse(disk, client.errorText());
                     }
                 },
                 0);

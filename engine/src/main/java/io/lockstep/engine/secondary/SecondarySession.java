@@ -28,6 +28,9 @@ import java.util.function.Consumer;
  * pair, of anybody. On the group's loop.
  */
 final class SecondarySession {
+    /** Why a connection is not attached in whose place another one is; it may try again. */
+    static final String ANOTHER_ATTACHES = "another connection of a primary attaches";
+
     /**
      * A primary that has presented itself for a disk, and waits for the other disks and the record.
      */
@@ -138,7 +141,7 @@ final class SecondarySession {
             final Candidate other = candidates[i];
             if (other != null && (i == disk || !isOfOneStream(other.primary, primary))) {
                 candidates[i] = null;
-                other.whenJudged.accept("another connection of a primary attaches");
+                other.whenJudged.accept(ANOTHER_ATTACHES);
             }
         }
         final boolean isSynchronised = Meeting.of(primary, summary(isEmpty), word).isSynchronised();

@@ -197,7 +197,10 @@ final class StreamControl implements ControlSpace, AutoCloseable {
     }
 
     private void answer(final Disk.Completion completion, final long token, final String refusal) {
-        completion.onComplete(token, refusal == null ? 0 : refuse(Errno.EPERM, refusal));
+        // Who was too slow comes again; nobody else does.
+        final int errno =
+                SecondarySession.ANOTHER_ATTACHES.equals(refusal) ? Errno.ESHUTDOWN : Errno.EPERM;
+        completion.onComplete(token, refusal == null ? 0 : refuse(errno, refusal));
     }
 
     private void attach(
@@ -219,7 +222,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                     final String refusal =
                             isAttaching(client)
                                     ? session.refuse(primary.get(), word, isEmpty)
-                                    : "another connection of a primary attaches";
+                                    : SecondarySession.ANOTHER_ATTACHES;
                     if (refusal != null) {
                         answer(completion, token, refusal);
                         return;

@@ -50,6 +50,7 @@ final class ReplicationScenario implements AutoCloseable {
 
     /** A primary that was started again is linked. */
     private boolean isTakenBack;
+
     private boolean isOver;
     private boolean checksEveryEvent;
     private boolean isParted;

@@ -228,8 +228,7 @@ final class PrimaryReign {
     Optional<ReplicationError> disagreement() {
         return !isHeld() && isOfTwoPrimaries()
                 ? Optional.of(
-                        new ReplicationError(
-                                ReplicationError.Kind.FORWARD, "", -1, "", refusal))
+                        new ReplicationError(ReplicationError.Kind.FORWARD, "", -1, "", refusal))
                 : Optional.empty();
     }
 

@@ -138,17 +138,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                         NOBODY,
                         0);
         operation.isHole = isHole;
-        operation.isOfSynchroniser = true;
-        if (!claim(operation)) {
-            give(operation);
-            return -1;
-        }
-        final long frame = operation.frame;
-        if (order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
-            begin(operation.index);
-        }
-        local.poll();
-        return frame;
+        return enterForSynchroniser(operation);
     }
 
     /** Flushes the local disks, one after the other; one of the actions runs. */
@@ -195,6 +185,10 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         operation.memory = buffer;
         operation.hash = hash;
         operation.isHole = buffer == null;
+        return enterForSynchroniser(operation);
+    }
+
+    private long enterForSynchroniser(final PrimaryOperation operation) {
         operation.isOfSynchroniser = true;
         if (!claim(operation)) {
             give(operation);

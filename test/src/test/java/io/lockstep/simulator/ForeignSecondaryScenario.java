@@ -48,9 +48,8 @@ final class ForeignSecondaryScenario {
     private final Dice dice;
     private final SimulatedNetwork network;
     private final SimulatedHost foreign;
-    private final SimulatedHost guestHost;
     private final List<ReplicatedDisk> disks = new ArrayList<>();
-    private final List<NbdGuest> guests = new ArrayList<>();
+    private final ScenarioGuests guests;
     private final PrimarySide primary;
 
     ForeignSecondaryScenario(final Simulation simulation) {
@@ -58,7 +57,7 @@ final class ForeignSecondaryScenario {
         dice = simulation.dice().split();
         network = new SimulatedNetwork(simulation, NetworkFaults.NONE);
         foreign = new SimulatedHost(network, "secondary");
-        guestHost = new SimulatedHost(network, "guests");
+        guests = new ScenarioGuests(simulation, network, dice, disks);
         for (int i = dice.between(1, 2); i > 0; i--) {
             disks.add(makeDisk("disk" + i));
         }
@@ -89,7 +88,7 @@ final class ForeignSecondaryScenario {
         startPrimary();
         awaitLink();
         for (int i = dice.between(1, 3); i > 0; i--) {
-            startGuest(new NbdGuest.Habits(60, 8, LENGTH_MAX, 9000, true));
+            guests.start(primary, new NbdGuest.Habits(60, 8, LENGTH_MAX, 9000, true));
         }
         for (int i = dice.between(0, 3); i > 0; i--) {
             simulation.scheduleAfterEvents(
@@ -97,7 +96,7 @@ final class ForeignSecondaryScenario {
             simulation.scheduleAfterEvents(
                     dice.between(1, 2000), () -> primary.execute(PrimaryGroup::checkpoint));
         }
-        awaitGuests();
+        guests.await(WHILE_NANOS);
         checkConverged();
         close();
     }
@@ -116,12 +115,12 @@ final class ForeignSecondaryScenario {
         awaitLink();
         for (int i = dice.between(1, 2); i > 0; i--) {
             // Short ones on few blocks: they overwrite each other again and again.
-            startGuest(new NbdGuest.Habits(80, 4, 9000, 9000, true));
+            guests.start(primary, new NbdGuest.Habits(80, 4, 9000, 9000, true));
         }
         for (int i = dice.between(2, 5); i > 0; i--) {
             simulation.schedule(dice.between(0, 90 * Simulation.SECOND), this::trouble);
         }
-        awaitGuests();
+        guests.await(WHILE_NANOS);
         checkConverged();
         simulation.runFor(LATE_NANOS_MAX);
         disks.forEach(ReplicatedDisk::checkMediaEqual);
@@ -162,8 +161,8 @@ final class ForeignSecondaryScenario {
                 });
         final long start = simulation.now();
         startPrimary();
-        startGuest(SHORT_STAY);
-        awaitGuests();
+        guests.start(primary, SHORT_STAY);
+        guests.await(WHILE_NANOS);
         simulation.runUntil(
                 "it is left and tried again",
                 HANDSHAKE_NANOS + Simulation.SECOND,
@@ -184,8 +183,8 @@ final class ForeignSecondaryScenario {
         awaitLink();
         network.partition(primary.host(), foreign);
         final long start = simulation.now();
-        startGuest(SHORT_STAY);
-        awaitGuests();
+        guests.start(primary, SHORT_STAY);
+        guests.await(WHILE_NANOS);
         simulation.runUntil(
                 "it is left",
                 SILENCE_NANOS + SILENCE_NANOS / 4 + Simulation.SECOND,
@@ -207,24 +206,6 @@ final class ForeignSecondaryScenario {
                 "it is linked", WHILE_NANOS, () -> primary.hasHeard(GroupEvents.Event.LINK_UP));
     }
 
-    private void startGuest(final NbdGuest.Habits habits) {
-        final NbdGuest guest =
-                new NbdGuest(
-                        guestHost.loop("guest" + guests.size()),
-                        primary.guestEndpoint(),
-                        disks.get(dice.between(0, disks.size() - 1)).primary(),
-                        habits);
-        guests.add(guest);
-        guest.start();
-    }
-
-    private void awaitGuests() {
-        simulation.runUntil(
-                "the guests are served",
-                WHILE_NANOS,
-                () -> guests.stream().allMatch(NbdGuest::isGone));
-    }
-
     private void checkConverged() {
         final boolean[] isDrained = new boolean[1];
         primary.execute(group -> group.drain(() -> isDrained[0] = true));
@@ -235,7 +216,7 @@ final class ForeignSecondaryScenario {
     private void close() {
         primary.close();
         foreign.kill();
-        guests.forEach(NbdGuest::close);
+        guests.close();
     }
 
     /** A server as {@code lockstep serve} is one. */

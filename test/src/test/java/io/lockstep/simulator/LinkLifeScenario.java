@@ -34,10 +34,9 @@ final class LinkLifeScenario implements AutoCloseable {
     private final Simulation simulation;
     private final Dice dice;
     private final SimulatedNetwork network;
-    private final SimulatedHost guestHost;
     private final BufferDirectories directories = new BufferDirectories();
     private final List<ReplicatedDisk> disks = new ArrayList<>();
-    private final List<NbdGuest> guests = new ArrayList<>();
+    private final ScenarioGuests guests;
     private final SecondarySide secondary;
     private PrimarySide primary;
 
@@ -45,7 +44,7 @@ final class LinkLifeScenario implements AutoCloseable {
         this.simulation = simulation;
         dice = simulation.dice().split();
         network = new SimulatedNetwork(simulation, NetworkFaults.NONE);
-        guestHost = new SimulatedHost(network, "guests");
+        guests = new ScenarioGuests(simulation, network, dice, disks);
         for (int i = dice.between(1, 2); i > 0; i--) {
             disks.add(makeDisk("disk" + i));
         }
@@ -66,7 +65,7 @@ final class LinkLifeScenario implements AutoCloseable {
     void playPartition(final boolean isBusy) {
         start(0);
         if (isBusy) {
-            startGuest(new NbdGuest.Habits(400, 4, 9000, 9000, false));
+            guests.start(primary, new NbdGuest.Habits(400, 4, 9000, 9000, false));
         }
         simulation.runFor(dice.between(0, 3 * Simulation.SECOND));
         assertTrue(secondary.status().linked());
@@ -88,7 +87,7 @@ final class LinkLifeScenario implements AutoCloseable {
         }
         network.heal(primary.host(), secondary.host());
         awaitLink();
-        awaitGuests();
+        guests.await(WHILE_NANOS);
         checkConverged();
     }
 
@@ -103,8 +102,8 @@ final class LinkLifeScenario implements AutoCloseable {
                 disk ->
                         disk.secondaryMedium()
                                 .faults(DiskFaults.NONE.slowing(0.1, 50 * Simulation.SECOND)));
-        startGuest(new NbdGuest.Habits(60, 8, 60_000, 9000, true));
-        awaitGuests();
+        guests.start(primary, new NbdGuest.Habits(60, 8, 60_000, 9000, true));
+        guests.await(WHILE_NANOS);
         checkConverged();
         assertFalse(primary.hasHeard(Event.LINK_DOWN), "the primary took it for dead");
         assertFalse(secondary.hasHeard(Event.LINK_DOWN), "the secondary took it for dead");
@@ -117,8 +116,8 @@ final class LinkLifeScenario implements AutoCloseable {
     void playStuck() {
         start(0);
         disks.forEach(disk -> disk.secondaryMedium().faults(DiskFaults.NONE.sticking(1)));
-        startGuest(ONE_BY_ONE);
-        awaitGuests();
+        guests.start(primary, ONE_BY_ONE);
+        guests.await(WHILE_NANOS);
         simulation.runFor(8 * TIMEOUT_NANOS);
         assertFalse(primary.hasHeard(Event.LINK_DOWN), "the primary took it for dead");
         assertFalse(secondary.hasHeard(Event.LINK_DOWN), "the secondary took it for dead");
@@ -137,8 +136,8 @@ final class LinkLifeScenario implements AutoCloseable {
         disks.forEach(disk -> disk.secondaryMedium().faults(DiskFaults.NONE.sticking(1)));
         simulation.schedule(Simulation.SECOND, this::cutAgainAndAgain);
         final long start = simulation.now();
-        startGuest(ONE_BY_ONE);
-        awaitGuests();
+        guests.start(primary, ONE_BY_ONE);
+        guests.await(WHILE_NANOS);
         final long took = simulation.now() - start;
         assertTrue(took <= 2 * TIMEOUT_NANOS, "the guest took " + took + " ns");
         disks.forEach(disk -> disk.secondaryMedium().faults(DiskFaults.NONE));
@@ -147,7 +146,7 @@ final class LinkLifeScenario implements AutoCloseable {
     }
 
     private void cutAgainAndAgain() {
-        if (guests.stream().anyMatch(guest -> !guest.isGone())) {
+        if (!guests.haveGone()) {
             network.cut(primary.host(), secondary.host());
             simulation.schedule(2 * Simulation.SECOND, this::cutAgainAndAgain);
         }
@@ -163,13 +162,13 @@ final class LinkLifeScenario implements AutoCloseable {
                 disk ->
                         disk.secondaryMedium()
                                 .faults(DiskFaults.NONE.slowing(0.05, 50 * Simulation.SECOND)));
-        startGuest(new NbdGuest.Habits(80, 4, 9000, 9000, true));
+        guests.start(primary, new NbdGuest.Habits(80, 4, 9000, 9000, true));
         for (int i = dice.between(2, 6); i > 0; i--) {
             simulation.schedule(
                     dice.between(0, 60 * Simulation.SECOND),
                     () -> network.cut(primary.host(), secondary.host()));
         }
-        awaitGuests();
+        guests.await(WHILE_NANOS);
         checkConverged();
         simulation.runFor(60 * Simulation.SECOND);
         checkConverged();
@@ -205,24 +204,6 @@ final class LinkLifeScenario implements AutoCloseable {
                 () -> primary.status().linked() && secondary.status().linked());
     }
 
-    private void startGuest(final NbdGuest.Habits habits) {
-        final NbdGuest guest =
-                new NbdGuest(
-                        guestHost.loop("guest" + guests.size()),
-                        primary.guestEndpoint(),
-                        disks.get(dice.between(0, disks.size() - 1)).primary(),
-                        habits);
-        guests.add(guest);
-        guest.start();
-    }
-
-    private void awaitGuests() {
-        simulation.runUntil(
-                "the guests are served",
-                WHILE_NANOS,
-                () -> guests.stream().allMatch(NbdGuest::isGone));
-    }
-
     private void checkConverged() {
         final boolean[] isDrained = new boolean[1];
         primary.execute(group -> group.drain(() -> isDrained[0] = true));
@@ -237,7 +218,7 @@ final class LinkLifeScenario implements AutoCloseable {
             primary.close();
         }
         secondary.close();
-        guests.forEach(NbdGuest::close);
+        guests.close();
         directories.close();
     }
 }

@@ -70,7 +70,7 @@ final class PrimaryMeeting {
             answer(judgement, new LinkOwner.Ruling(refusal, isFinal, own, reign.word()));
         } else if (!answer.isSynchronised()) {
             equalCount++;
-            answer(judgement, new LinkOwner.Ruling(null, true, own, reign.word()));
+            accept(judgement, own);
         } else if (synchroniser.isPrepared()) {
             synchronise(disk, own, secondary, answer, judgement);
         } else {
@@ -83,6 +83,10 @@ final class PrimaryMeeting {
      */
     void onCaughtUpWithLog() {
         caughtUpWithLog = reign.session();
+    }
+
+    private void accept(final LinkOwner.Judgement judgement, final Summary own) {
+        answer(judgement, new LinkOwner.Ruling(null, true, own, reign.word()));
     }
 
     private void answer(final LinkOwner.Judgement judgement, final LinkOwner.Ruling ruling) {
@@ -134,6 +138,6 @@ final class PrimaryMeeting {
         } else if (!isRest && !tracking.isKnown(peer, secondary.committedEpoch())) {
             synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
         }
-        answer(judgement, new LinkOwner.Ruling(null, true, own, reign.word()));
+        accept(judgement, own);
     }
 }

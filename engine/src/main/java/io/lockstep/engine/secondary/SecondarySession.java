@@ -28,9 +28,6 @@ import java.util.function.Consumer;
  * pair, of anybody. On the group's loop.
  */
 final class SecondarySession {
-    /** Why a connection is not attached in whose place another one is; it may try again. */
-    static final String ANOTHER_ATTACHES = "another connection of a primary attaches";
-
     /**
      * A primary that has presented itself for a disk, and waits for the other disks and the record.
      */
@@ -38,7 +35,8 @@ final class SecondarySession {
             ControlSpace.Client client,
             Summary primary,
             boolean isSynchronised,
-            Consumer<String> whenJudged) {}
+            Consumer<String> whenJudged,
+            Runnable whenOusted) {}
 
     private final SecondaryGroup group;
     private final GroupPage page;
@@ -129,6 +127,7 @@ final class SecondarySession {
      *
      * @param isEmpty whether the disk has no data at all
      * @param whenJudged is told null when it is attached, or why it is not
+     * @param whenOusted runs instead where another connection takes its place before
      */
     void offer(
             final int disk,
@@ -136,16 +135,17 @@ final class SecondarySession {
             final Summary primary,
             final Word word,
             final boolean isEmpty,
-            final Consumer<String> whenJudged) {
+            final Consumer<String> whenJudged,
+            final Runnable whenOusted) {
         for (int i = 0; i < candidates.length; i++) {
             final Candidate other = candidates[i];
             if (other != null && (i == disk || !isOfOneStream(other.primary, primary))) {
                 candidates[i] = null;
-                other.whenJudged.accept(ANOTHER_ATTACHES);
+                other.whenOusted.run();
             }
         }
         final boolean isSynchronised = Meeting.of(primary, summary(isEmpty), word).isSynchronised();
-        candidates[disk] = new Candidate(client, primary, isSynchronised, whenJudged);
+        candidates[disk] = new Candidate(client, primary, isSynchronised, whenJudged, whenOusted);
         for (final Candidate candidate : candidates) {
             if (candidate == null) {
                 return;

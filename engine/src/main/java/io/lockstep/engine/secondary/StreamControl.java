@@ -197,10 +197,13 @@ final class StreamControl implements ControlSpace, AutoCloseable {
     }
 
     private void answer(final Disk.Completion completion, final long token, final String refusal) {
-        // Who was too slow comes again; nobody else does.
-        final int errno =
-                SecondarySession.ANOTHER_ATTACHES.equals(refusal) ? Errno.ESHUTDOWN : Errno.EPERM;
-        completion.onComplete(token, refusal == null ? 0 : refuse(errno, refusal));
+        completion.onComplete(token, refusal == null ? 0 : refuse(Errno.EPERM, refusal));
+    }
+
+    /** Another connection takes its place: it is no refusal for good, and it may come again. */
+    private void oust(final Disk.Completion completion, final long token) {
+        completion.onComplete(
+                token, refuse(Errno.ESHUTDOWN, "another connection of a primary attaches"));
     }
 
     private void attach(
@@ -218,11 +221,12 @@ final class StreamControl implements ControlSpace, AutoCloseable {
         attaching = client;
         lookWhetherEmpty(
                 isEmpty -> {
+                    if (!isAttaching(client)) {
+                        oust(completion, token);
+                        return;
+                    }
                     final SecondarySession session = group.session();
-                    final String refusal =
-                            isAttaching(client)
-                                    ? session.refuse(primary.get(), word, isEmpty)
-                                    : SecondarySession.ANOTHER_ATTACHES;
+                    final String refusal = session.refuse(primary.get(), word, isEmpty);
                     if (refusal != null) {
                         answer(completion, token, refusal);
                         return;
@@ -234,7 +238,8 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                             primary.get(),
                             word,
                             isEmpty,
-                            why -> answer(completion, token, why));
+                            why -> answer(completion, token, why),
+                            () -> oust(completion, token));
                 });
     }
 

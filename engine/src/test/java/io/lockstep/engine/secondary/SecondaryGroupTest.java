@@ -650,7 +650,8 @@ final class SecondaryGroupTest {
 
     /** A primary of our own kind was here. */
     private void follow() {
-        group.session().offer(0, () -> {}, Selves.primary(true), Word.NONE, true, refusal -> {});
+        group.session()
+                .offer(0, () -> {}, Selves.primary(true), Word.NONE, true, refusal -> {}, () -> {});
         while (loop.runNext()) {}
         assertEquals(Standing.FOLLOWING, self.node().standing());
     }

@@ -15,7 +15,6 @@ import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.service.LoopCall;
 
 import java.io.IOException;
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -83,7 +82,7 @@ final class PrimaryRole {
                     EngineRun.start(
                             console,
                             pair.connectionsMax(),
-                            options.withPeerTimeout(pair.peerTimeout()),
+                            options,
                             0,
                             0,
                             null,
@@ -107,9 +106,7 @@ final class PrimaryRole {
             console.say(e.getMessage());
             return 1;
         }
-        replication
-                .checkpointEvery()
-                .ifPresent(every -> run.engine().loop().execute(() -> makeCheckpoints(every)));
+        run.engine().loop().execute(() -> replication.makeCheckpoints(run, console));
         return ServerRun.serve(
                 console,
                 "primary of "
@@ -164,14 +161,6 @@ final class PrimaryRole {
         }
         console.say(node.get().waiting());
         return true;
-    }
-
-    private void makeCheckpoints(final Duration every) {
-        run.controlService()
-                .checkpoints()
-                .makeEvery(
-                        every.toNanos(),
-                        reason -> console.say("no checkpoint could be made: " + reason));
     }
 
     /** Answers whether the disks could be flushed. */

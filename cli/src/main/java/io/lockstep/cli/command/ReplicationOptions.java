@@ -2,6 +2,8 @@ package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.DurationConverter;
 import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.run.Console;
+import io.lockstep.cli.run.EngineRun;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.PrimaryOptions;
 
@@ -11,7 +13,6 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 
 import java.time.Duration;
-import java.util.Optional;
 
 /** What a primary does with what its guest writes, on the command line. */
 final class ReplicationOptions {
@@ -48,8 +49,14 @@ final class ReplicationOptions {
         return forward.toGroupOptions(spec, assumeIdentical ? Word.AT_FIRST : Word.NONE);
     }
 
-    /** How often a checkpoint is made by itself; empty for never. */
-    Optional<Duration> checkpointEvery() {
-        return Optional.ofNullable(checkpointEvery);
+    /** Has a primary make checkpoints by itself, where that was asked for; on the engine's loop. */
+    void makeCheckpoints(final EngineRun run, final Console console) {
+        if (checkpointEvery != null) {
+            run.controlService()
+                    .checkpoints()
+                    .makeEvery(
+                            checkpointEvery.toNanos(),
+                            reason -> console.say("no checkpoint could be made: " + reason));
+        }
     }
 }

@@ -62,22 +62,6 @@ final class SecondaryRole {
         return this;
     }
 
-    /** It is a primary from now on; on the engine's loop. */
-    private void makeCheckpoints() {
-        replication
-                .checkpointEvery()
-                .ifPresent(
-                        every ->
-                                run.controlService()
-                                        .checkpoints()
-                                        .makeEvery(
-                                                every.toNanos(),
-                                                reason ->
-                                                        console.say(
-                                                                "no checkpoint could be made: "
-                                                                        + reason)));
-    }
-
     /** It was the primary until its peer took over, which makes it equal. */
     SecondaryRole ofFormerPrimary() {
         isFormerPrimary = true;
@@ -150,7 +134,7 @@ final class SecondaryRole {
                             disk.getKey(), disk.getValue(), BufferFiles.in(directory, number++));
         }
         if (back != null) {
-            run.replicateBackTo(back, this::makeCheckpoints);
+            run.replicateBackTo(back, () -> replication.makeCheckpoints(run, console));
         }
         if (isFormerPrimary) {
             run.startFormerPrimary();

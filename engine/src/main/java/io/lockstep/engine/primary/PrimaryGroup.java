@@ -52,8 +52,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private final PrimaryEpochs epochs = new PrimaryEpochs();
     private final PeerPresence presence;
-    private final LastWait lastWait;
     private final PrimaryCheckpoints checkpoints;
+    private final Leaving leaving;
     private CompletableFuture<Void> started;
 
     private final Synchroniser synchroniser;
@@ -78,7 +78,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         log = new ForwardLog(options.logLength());
         room = new RoomQueue(guestLoop, log, options, this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
-        lastWait = new LastWait(guestLoop, log::released, room::look);
         emptyDisks = new EmptyDisks(locals);
         reign =
                 new PrimaryReign(
@@ -144,6 +143,19 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         disks.size(),
                         tracking::seal,
                         epoch -> linkLoop.execute(() -> link.commit(epoch)));
+        leaving =
+                new Leaving(
+                        this,
+                        guestLoop,
+                        linkLoop,
+                        link,
+                        reign,
+                        epochs,
+                        presence,
+                        log,
+                        room,
+                        this.events,
+                        disks);
     }
 
     /**
@@ -335,14 +347,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * requests that wait for room are refused with ESHUTDOWN, and a drain is over.
      */
     public void prepareToStop() {
-        lastWait.begin();
-        room.prepareToStop(this::isHopeless);
-    }
-
-    private boolean isHopeless() {
-        return presence.isAway()
-                || lastWait.isOver()
-                || presence.isForeign() && epochs.sealed() > epochs.committed();
+        leaving.prepareToStop();
     }
 
     /**
@@ -351,18 +356,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * lacks is told then.
      */
     public void drain(final Runnable whenDrained) {
-        room.drain(
-                () -> {
-                    tellWhatIsLacking();
-                    whenDrained.run();
-                });
-    }
-
-    private void tellWhatIsLacking() {
-        final long length = isDetached() ? 0 : log.unansweredLength();
-        if (length > 0 && room.isHopeless()) {
-            events.lacking(length);
-        }
+        leaving.drain(whenDrained);
     }
 
     // ---- What the disks ask and tell, on the guest's loop.
@@ -496,30 +490,17 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * @param whenLeft runs when that is done, or can't be
      */
     public void leave(final Runnable whenLeft) {
-        final boolean hasAll =
-                state == GroupStatus.State.RUNNING
-                        && presence.isLinked()
-                        && !presence.isForeign()
-                        && room.isLogging()
-                        && !synchroniser.isUnderWay()
-                        && log.released() == log.appended();
-        if (!hasAll) {
-            whenLeft.run();
-            return;
-        }
-        PrimaryDisk.flushAll(
-                disks,
-                () ->
-                        linkLoop.execute(
-                                () ->
-                                        link.leaveInGoodOrder(
-                                                () -> guestLoop.execute(() -> onLeft(whenLeft)),
-                                                () -> guestLoop.execute(whenLeft))),
-                whenLeft);
+        leaving.leave(whenLeft);
     }
 
-    private void onLeft(final Runnable whenLeft) {
-        reign.leave().whenComplete((done, thrown) -> whenLeft.run());
+    /** Whether the secondary is linked, and has answered all that there is. */
+    boolean hasSecondaryAll() {
+        return state == GroupStatus.State.RUNNING
+                && presence.isLinked()
+                && !presence.isForeign()
+                && room.isLogging()
+                && !synchroniser.isUnderWay()
+                && log.released() == log.appended();
     }
 
     @Override

@@ -1,0 +1,99 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.loop.IoLoop;
+
+import java.util.List;
+
+/**
+ * The end of a primary's process: nobody waits for a secondary that is away, and the session ends
+ * in good order where the secondary has everything. On the guest's loop.
+ */
+final class Leaving {
+    private final PrimaryGroup group;
+    private final IoLoop guestLoop;
+    private final IoLoop linkLoop;
+    private final Link link;
+    private final PrimaryReign reign;
+    private final PrimaryEpochs epochs;
+    private final PeerPresence presence;
+    private final ForwardLog log;
+    private final RoomQueue room;
+    private final LastWait lastWait;
+    private final PrimaryEvents events;
+    private final List<PrimaryDisk> disks;
+
+    Leaving(
+            final PrimaryGroup group,
+            final IoLoop guestLoop,
+            final IoLoop linkLoop,
+            final Link link,
+            final PrimaryReign reign,
+            final PrimaryEpochs epochs,
+            final PeerPresence presence,
+            final ForwardLog log,
+            final RoomQueue room,
+            final PrimaryEvents events,
+            final List<PrimaryDisk> disks) {
+        this.group = group;
+        this.guestLoop = guestLoop;
+        this.linkLoop = linkLoop;
+        this.link = link;
+        this.reign = reign;
+        this.epochs = epochs;
+        this.presence = presence;
+        this.log = log;
+        this.room = room;
+        this.events = events;
+        this.disks = disks;
+        lastWait = new LastWait(guestLoop, log::released, room::look);
+    }
+
+    /** The process will end: see {@link PrimaryGroup#prepareToStop}. */
+    void prepareToStop() {
+        lastWait.begin();
+        room.prepareToStop(this::isHopeless);
+    }
+
+    private boolean isHopeless() {
+        return presence.isAway()
+                || lastWait.isOver()
+                || presence.isForeign() && epochs.sealed() > epochs.committed();
+    }
+
+    /** Runs an action when the secondary has answered all, or won't. */
+    void drain(final Runnable whenDrained) {
+        room.drain(
+                () -> {
+                    tellWhatIsLacking();
+                    whenDrained.run();
+                });
+    }
+
+    private void tellWhatIsLacking() {
+        final long length = group.isDetached() ? 0 : log.unansweredLength();
+        if (length > 0 && room.isHopeless()) {
+            events.lacking(length);
+        }
+    }
+
+    /** Ends the session in good order, where that can be. */
+    void leave(final Runnable whenLeft) {
+        if (!group.hasSecondaryAll()) {
+            whenLeft.run();
+            return;
+        }
+        PrimaryDisk.flushAll(
+                disks,
+                () ->
+                        linkLoop.execute(
+                                () ->
+                                        link.leaveInGoodOrder(
+                                                () -> guestLoop.execute(() -> onLeft(whenLeft)),
+                                                () -> guestLoop.execute(whenLeft))),
+                whenLeft);
+    }
+
+    private void onLeft(final Runnable whenLeft) {
+        reign.leave().whenComplete((done, thrown) -> whenLeft.run());
+    }
+}

@@ -1,6 +1,7 @@
 package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.NodeRecord;
@@ -23,6 +24,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 
 /**
  * {@code lockstep node}: either half of a pair, as the node's record says; until SIGTERM or SIGINT.
@@ -127,18 +129,27 @@ public final class NodeCommand implements Callable<Integer> {
                                     + " name its directory with --state");
             return 1;
         }
-        final SecondaryRole secondary =
-                new SecondaryRole(checked, buffers, bufferLimit, listenAt)
-                        .replicateBack(peerAt, options, replication);
-        return switch (role.get()) {
-            case PRIMARY -> {
-                final PrimaryRole primary =
-                        new PrimaryRole(checked, replication, options, peerAt).yieldToNewerPeer();
-                final int code = primary.run();
-                yield primary.hasYielded() ? secondary.ofFormerPrimary().run() : code;
+        final Supplier<SecondaryRole> secondary =
+                () ->
+                        new SecondaryRole(checked, buffers, bufferLimit, listenAt)
+                                .replicateBack(peerAt, options, replication);
+        int code;
+        if (role.get() == NodeRole.PRIMARY) {
+            final PrimaryRole primary =
+                    new PrimaryRole(checked, replication, options, peerAt)
+                            .yieldToNewerPeer()
+                            .switchRoles();
+            code = primary.run();
+            if (primary.hasYielded()) {
+                code = secondary.get().ofFormerPrimary().run();
             }
-            case SECONDARY, PROMOTED -> secondary.run();
-        };
+        } else {
+            code = secondary.get().run();
+        }
+        while (code == ServerRun.GOES_ON) {
+            code = secondary.get().run(); // what it has handed over its peer replicates back
+        }
+        return code;
     }
 
     /**

@@ -35,6 +35,7 @@ final class PrimaryRole {
     private Optional<PeerMonitor.Address> monitor = Optional.empty();
     private boolean yieldsToNewer;
     private boolean hasYielded;
+    private boolean isOfNode;
     private EngineRun run;
 
     /**
@@ -69,12 +70,21 @@ final class PrimaryRole {
         return this;
     }
 
+    /** It ends, too, where its peer takes over from it by a switch of roles. */
+    PrimaryRole switchRoles() {
+        isOfNode = true;
+        return this;
+    }
+
     /** Whether it has ended because its peer is newer, before it served anybody. */
     boolean hasYielded() {
         return hasYielded;
     }
 
-    /** Runs it; answers the exit code where it could not be started. */
+    /**
+     * Runs it; answers the exit code where it could not be started, and {@link ServerRun#GOES_ON}
+     * where its peer has taken over.
+     */
     int run() throws InterruptedException {
         try {
             AddressFamilies.requireFor(peer);
@@ -88,6 +98,9 @@ final class PrimaryRole {
                             null,
                             pair.state(),
                             false);
+            if (isOfNode) {
+                run.switchRoles();
+            }
             pair.disks().files().forEach((name, file) -> run.graph().addPrimary(name, file, peer));
             if (monitor.isPresent()) {
                 run.checkpointPeerAt(monitor.get());
@@ -117,7 +130,8 @@ final class PrimaryRole {
                         + EndpointArguments.uri(peer)
                         + "; control socket "
                         + pair.control(),
-                this::stop);
+                this::stop,
+                run.whenHandedOver());
     }
 
     /**

@@ -68,7 +68,10 @@ final class SecondaryRole {
         return this;
     }
 
-    /** Runs it; answers the exit code where it could not be started. */
+    /**
+     * Runs it; answers the exit code where it could not be started, and {@link ServerRun#GOES_ON}
+     * where it took over, and its peer has taken over from it.
+     */
     int run() throws InterruptedException {
         final Path directory;
         final boolean isStandby;
@@ -89,7 +92,10 @@ final class SecondaryRole {
             return 1;
         }
         return ServerRun.serve(
-                console, isStandby ? readyAsSecondary(directory) : readyAsPromoted(), this::stop);
+                console,
+                isStandby ? readyAsSecondary(directory) : readyAsPromoted(),
+                this::stop,
+                run.whenHandedOver());
     }
 
     private String readyAsSecondary(final Path directory) {
@@ -134,6 +140,7 @@ final class SecondaryRole {
                             disk.getKey(), disk.getValue(), BufferFiles.in(directory, number++));
         }
         if (back != null) {
+            run.switchRoles();
             run.replicateBackTo(back, () -> replication.makeCheckpoints(run, console));
         }
         if (isFormerPrimary) {

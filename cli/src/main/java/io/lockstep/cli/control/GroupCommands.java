@@ -88,6 +88,7 @@ final class GroupCommands {
         server.add("x-lockstep-failover", this::failOver);
         add("x-lockstep-verdict", this::verdict);
         add("x-lockstep-state", this::state);
+        add("x-lockstep-switchover", () -> group.switchOver().thenApply(GroupCommands::epoch));
         add("x-lockstep-promote", () -> empty(group.promote()));
         add("x-lockstep-join", () -> empty(group.join()));
         add("x-lockstep-stop", this::stop);

@@ -132,6 +132,11 @@ public final class MonitoredGroup implements ReplicationGroup {
     }
 
     @Override
+    public CompletableFuture<Long> switchOver() {
+        return group.switchOver();
+    }
+
+    @Override
     public CompletableFuture<Void> promote() {
         return group.promote();
     }

@@ -133,6 +133,7 @@ final class QmpDeclarations {
                 .command("x-lockstep-failover", "force?: bool", "LockstepFailover")
                 .command("x-lockstep-verdict", "any")
                 .command("x-lockstep-state", "any")
+                .command("x-lockstep-switchover", "LockstepEpoch")
                 .command("x-lockstep-promote", QmpSchema.NOTHING)
                 .command("x-lockstep-join", QmpSchema.NOTHING)
                 .command("x-lockstep-stop", "LockstepEnd")

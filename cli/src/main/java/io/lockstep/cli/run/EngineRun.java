@@ -35,6 +35,7 @@ public final class EngineRun {
     private String name;
     private ControlService controlService;
     private Rehearsal rehearsal;
+    private final CompletableFuture<Void> handedOver = new CompletableFuture<>();
 
     /** On the engine's loop. */
     private boolean yieldsToNewerPeer;
@@ -172,6 +173,19 @@ public final class EngineRun {
         }
     }
 
+    /**
+     * Has the process become the other half of the pair where the two switch their roles. Before
+     * the first disk.
+     */
+    public void switchRoles() throws IOException {
+        engine.switchRoles();
+    }
+
+    /** Done when the peer has taken over what this process had as a primary. */
+    public CompletableFuture<Void> whenHandedOver() {
+        return handedOver;
+    }
+
     private ReplicationGroup controlledGroup() {
         if (peerMonitor == null) {
             return engine.group();
@@ -206,6 +220,8 @@ public final class EngineRun {
                     controlService.onEvent(event, disk, epoch, sentence);
                     if (event == GroupEvents.Event.REPLICATION_ERROR) {
                         yieldUnlessServed();
+                    } else if (event == GroupEvents.Event.HANDED_OVER) {
+                        handedOver.complete(null);
                     } else if (event == GroupEvents.Event.MERGE_COMPLETED) {
                         engine.loop().execute(this::replicateBackNow);
                     }

@@ -1,5 +1,6 @@
 package io.lockstep.cli.run;
 
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.BooleanSupplier;
 
@@ -10,6 +11,9 @@ public final class ServerRun {
 
     /** Clients at a time, unless the command line says otherwise. */
     public static final int CONNECTIONS_DEFAULT = 256;
+
+    /** The process goes on as something else. */
+    public static final int GOES_ON = -1;
 
     /** What the process ends with if its end goes well: a hook can't ask Java for it. */
     private static volatile int exitCode;
@@ -27,6 +31,21 @@ public final class ServerRun {
      */
     public static int serve(final Console console, final String ready, final BooleanSupplier stop)
             throws InterruptedException {
+        return serve(console, ready, stop, new CompletableFuture<>());
+    }
+
+    /**
+     * The same of a process that may go on as something else, when it has ended what it was.
+     *
+     * @param whenOver done when it ends that; it returns once that is done
+     * @return {@link #GOES_ON}, or 1 where the disks could not be flushed, or nobody can read
+     */
+    public static int serve(
+            final Console console,
+            final String ready,
+            final BooleanSupplier stop,
+            final CompletableFuture<Void> whenOver)
+            throws InterruptedException {
         // Java ends a process by running its hooks; this one ends it when all is done.
         final Thread hook = new Thread(() -> end(console, stop), "lockstep-stop");
         try {
@@ -38,8 +57,13 @@ public final class ServerRun {
             console.say(CommandRun.UNWRITTEN);
             return 1;
         }
-        new CountDownLatch(1).await();
-        return 0;
+        whenOver.join();
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (final IllegalStateException alreadyEnding) {
+            new CountDownLatch(1).await();
+        }
+        return stop.getAsBoolean() ? GOES_ON : 1;
     }
 
     private static void end(final Console console, final BooleanSupplier stop) {

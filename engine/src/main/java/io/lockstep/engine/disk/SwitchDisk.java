@@ -48,6 +48,9 @@ public final class SwitchDisk implements Disk {
     /** It is not said yet what to exchange the target for. */
     private boolean isHeld;
 
+    /** Runs when nothing is under way while it is held. */
+    private Runnable whenQuiet = () -> {};
+
     private Disk next;
     private Runnable whenSwitched;
     private final List<Runnable> held = new ArrayList<>();
@@ -102,6 +105,7 @@ public final class SwitchDisk implements Disk {
             revokeWindows();
         }
         isHeld = false;
+        whenQuiet = () -> {};
         next = disk;
         whenSwitched = whenDone;
         if (inFlight == 0) {
@@ -111,13 +115,34 @@ public final class SwitchDisk implements Disk {
 
     /** Has operations that come from now on wait until it is said who does them. */
     public void hold() {
+        hold(() -> {});
+    }
+
+    /**
+     * The same.
+     *
+     * @param nothingUnderWay runs when those that had come before have ended, if it is held still
+     */
+    public void hold(final Runnable nothingUnderWay) {
         if (isSwitching) {
-            held.add(this::hold);
+            held.add(() -> hold(nothingUnderWay));
             return;
         }
         isSwitching = true;
         isHeld = true;
+        whenQuiet = nothingUnderWay;
         revokeWindows();
+        if (inFlight == 0) {
+            loop.execute(this::onQuiet);
+        }
+    }
+
+    private void onQuiet() {
+        if (isHeld && inFlight == 0) {
+            final Runnable action = whenQuiet;
+            whenQuiet = () -> {};
+            action.run();
+        }
     }
 
     /** A guest that stands still in the middle of a payload must not hold up an exchange. */
@@ -173,8 +198,8 @@ public final class SwitchDisk implements Disk {
         nextFree[at] = free;
         free = at;
         inFlight--;
-        if (inFlight == 0 && isSwitching && !isHeld) {
-            loop.execute(this::finishSwitch);
+        if (inFlight == 0 && isSwitching) {
+            loop.execute(isHeld ? this::onQuiet : this::finishSwitch);
         }
         completion.onComplete(token, errno);
     }

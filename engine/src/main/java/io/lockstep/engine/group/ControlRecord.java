@@ -22,11 +22,12 @@ import java.util.Optional;
  * <pre>
  *  0  4  magic "LSTP"
  *  4  2  version, 3
- *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE, PULSE; STATE in what is read
+ *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE, PULSE, HAND_OVER; STATE in what is read
  *  8  8  epoch: to seal, to commit; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
- * 40  4  flags: AT_FIRST, NOW, AND_COMMIT, CAUGHT_UP; in what is read: STARTED, FAILED_OVER, BROKEN
+ * 40  4  flags: AT_FIRST, NOW, AND_COMMIT, CAUGHT_UP; in what is read: STARTED, FAILED_OVER, BROKEN,
+ *       TAKES_ROLE, WANTS_ROLE
  * 44  4  zero
  * 48  8  in what is read: the last epoch that is on stable storage
  * 56  8  zero
@@ -63,6 +64,12 @@ public final class ControlRecord {
     /** The primary is there; on a connection of any of its exports, attached or not. */
     public static final int PULSE = 7;
 
+    /**
+     * The secondary is to take over at an epoch, which must be its last, and all that it has. With
+     * epoch 0 the primary declines to be asked for that.
+     */
+    public static final int HAND_OVER = 8;
+
     /** Of ATTACH: the user's word is {@link Word#AT_FIRST}. */
     public static final int AT_FIRST = 1;
 
@@ -86,6 +93,12 @@ public final class ControlRecord {
      * synchronised it.
      */
     public static final int CAUGHT_UP = 1 << 6;
+
+    /** Of STATE: the secondary would take its primary's role over, and replicate back to it. */
+    public static final int TAKES_ROLE = 1 << 7;
+
+    /** Of STATE: its user wants it to. */
+    public static final int WANTS_ROLE = 1 << 8;
 
     private static final int MAGIC = 0x4c535450;
 

@@ -22,6 +22,10 @@ public interface GroupEvents {
         CHECKPOINT,
         /** Failover is done: the guest is served from the last checkpoint. */
         FAILOVER,
+        /** The secondary has taken over what this primary handed over: this process is none now. */
+        HANDED_OVER,
+        /** The roles were not switched, or it is not known whether they were. */
+        NOT_HANDED_OVER,
         /** The merge came to its end: the disks are plain files again. */
         MERGE_COMPLETED,
         /** Failure 7: the merge met an error; it will be tried again. */

@@ -86,6 +86,19 @@ public interface ReplicationGroup {
     }
 
     /**
+     * Switches the roles of the two nodes, on either side: the primary hands over at a checkpoint
+     * that has everything, or goes on as if nothing had been.
+     *
+     * @return the epoch at which the other one has taken over; fails where it has not, or where
+     *     that is not known yet
+     */
+    default CompletableFuture<Long> switchOver() {
+        return CompletableFuture.failedFuture(
+                new GroupException(
+                        "roles are switched between two that are started with 'lockstep node'"));
+    }
+
+    /**
      * Has a secondary's disks overwritten by the primary that comes next, once. A node that is in a
      * pair leaves it.
      *

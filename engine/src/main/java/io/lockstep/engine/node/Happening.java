@@ -20,6 +20,8 @@ public enum Happening {
     PART("go on alone"),
     /** The peer has taken this node's newest generation over. */
     REJOIN("be joined by a peer"),
+    /** Its peer has taken over what it handed over, and it is that one's secondary. */
+    HAND_OVER("hand its role over"),
     /** Is taken out of its pair. */
     FORGET("be forgotten");
 

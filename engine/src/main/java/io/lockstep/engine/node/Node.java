@@ -218,6 +218,23 @@ public final class Node {
     }
 
     /**
+     * The secondary has taken over what this primary handed over, and has recorded it: with that
+     * this node is a secondary that holds everything up to that checkpoint, and nothing behind it.
+     *
+     * @param session whose end that is
+     */
+    public CompletableFuture<Void> handOver(final long committedEpoch, final Id session) {
+        return happen(
+                Happening.HAND_OVER,
+                (now, then) ->
+                        now.draft()
+                                .committedEpoch(committedEpoch)
+                                .leftSession(session)
+                                .peerOut(false)
+                                .standing(then));
+    }
+
+    /**
      * It is taken out of its pair: another node from now on, which no pair knows. Refused while a
      * merge is not done, as the buffers are the pair's.
      *

@@ -18,6 +18,7 @@ final class Leaving {
     private final PeerPresence presence;
     private final ForwardLog log;
     private final RoomQueue room;
+    private final Synchroniser synchroniser;
     private final LastWait lastWait;
     private final PrimaryEvents events;
     private final List<PrimaryDisk> disks;
@@ -32,6 +33,7 @@ final class Leaving {
             final PeerPresence presence,
             final ForwardLog log,
             final RoomQueue room,
+            final Synchroniser synchroniser,
             final PrimaryEvents events,
             final List<PrimaryDisk> disks) {
         this.group = group;
@@ -43,6 +45,7 @@ final class Leaving {
         this.presence = presence;
         this.log = log;
         this.room = room;
+        this.synchroniser = synchroniser;
         this.events = events;
         this.disks = disks;
         lastWait = new LastWait(guestLoop, log::released, room::look);
@@ -76,9 +79,23 @@ final class Leaving {
         }
     }
 
+    /** Whether the secondary is linked, and lacks nothing but what is on its way. */
+    boolean isEqual() {
+        return group.isRunning()
+                && presence.isLinked()
+                && !presence.isForeign()
+                && room.isLogging()
+                && !synchroniser.isUnderWay();
+    }
+
+    /** Whether it has answered all that there is, too. */
+    boolean hasAll() {
+        return isEqual() && log.released() == log.appended();
+    }
+
     /** Ends the session in good order, where that can be. */
     void leave(final Runnable whenLeft) {
-        if (!group.hasSecondaryAll()) {
+        if (!hasAll()) {
             whenLeft.run();
             return;
         }

@@ -78,6 +78,11 @@ final class Link {
     private final boolean[] beats;
 
     private final Farewell farewell;
+    private final HandOverRequest handOver;
+
+    /** What the secondary's STATE said last. */
+    private int peerFlags;
+
     private final Comparison comparison;
 
     private final Runnable workTask = this::workSoon;
@@ -103,6 +108,7 @@ final class Link {
                         timeout,
                         new ConnectionEvents());
         farewell = new Farewell(loop, connections);
+        handOver = new HandOverRequest(loop, connections);
         comparison = new Comparison(log);
         answered = new boolean[log.frames()];
         answeredMask = answered.length - 1;
@@ -157,6 +163,11 @@ final class Link {
                 });
     }
 
+    /** What asks the secondary to take over. */
+    HandOverRequest handOver() {
+        return handOver;
+    }
+
     private void onHeard(final long disk, final int errno) {
         beats[(int) disk] = false;
         if (errno == 0) {
@@ -165,6 +176,11 @@ final class Link {
             if (epoch > durable) {
                 durable = epoch;
                 owner.onDurable(epoch);
+            }
+            final int flags = ControlRecord.flags(heard, 0);
+            if (flags != peerFlags) {
+                peerFlags = flags;
+                owner.onFlags(flags);
             }
         }
     }
@@ -206,11 +222,13 @@ final class Link {
             caughtUpSeal = -1;
             comparison.reset();
             durable = 0;
+            peerFlags = 0;
             window.reset();
             Arrays.fill(answered, false);
             Arrays.fill(beats, false);
             commitSent = commitDone;
             owner.onUp(connections.isForeign(), sealedEpoch, committedEpoch);
+            handOver.onUp();
             work();
             if (!connections.isForeign()) {
                 beat(connections.generation());

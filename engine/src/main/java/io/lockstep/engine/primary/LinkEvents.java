@@ -108,6 +108,7 @@ final class LinkEvents implements LinkOwner {
         presence.onDown(reason);
         room.peerIsThere(false);
         events.linkDown(reason);
+        group.handOver().onCut(reason);
     }
 
     @Override
@@ -126,7 +127,7 @@ final class LinkEvents implements LinkOwner {
     }
 
     private void refuse(final ReplicationError cause) {
-        if (group.isRunning()) {
+        if (!group.handOver().asksAgain() && group.isRunning()) {
             reign.onRefused(cause.sentence());
             group.giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
         }
@@ -176,6 +177,11 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onDurable(final long epoch) {
         tracking.onDurable(epoch, epochs.open());
+    }
+
+    @Override
+    public void onFlags(final int flags) {
+        group.handOver().onFlags(flags);
     }
 
     @Override

@@ -54,6 +54,11 @@ interface LinkOwner {
     /** The secondary has made durable all up to the end of an epoch. */
     void onDurable(long epoch);
 
+    /**
+     * The flags of the secondary's STATE are others than they were when it was linked, or since.
+     */
+    void onFlags(int flags);
+
     /** Frames were released. */
     void onReleased();
 

@@ -89,6 +89,11 @@ final class LinkReport implements LinkOwner {
     }
 
     @Override
+    public void onFlags(final int flags) {
+        guestLoop.execute(() -> owner.onFlags(flags));
+    }
+
+    @Override
     public void onReleased() {
         owner.onReleased();
     }

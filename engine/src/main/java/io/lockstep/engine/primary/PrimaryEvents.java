@@ -105,11 +105,35 @@ final class PrimaryEvents {
                 + " what it lacks is sent when it has caught up with the log";
     }
 
+    /** How replication has ended; by a manager that counts it for lost, or otherwise. */
+    static String endedByStop(final boolean isLost) {
+        return isLost
+                ? "the manager has given the secondary up on the primary (lost heartbeat), whose"
+                        + " disks are plain ones since"
+                : "it was stopped on the primary, whose disks are plain ones since";
+    }
+
     /** Why nobody is told any more of an epoch that was to be sealed or committed. */
     static String epochGivenUp(final long epoch) {
         return "epoch "
                 + epoch
                 + " is given up: the secondary is synchronised first, since it is not where it was";
+    }
+
+    /** The roles were not switched, or it is not known whether they were. */
+    void notHandedOver(final String sentence) {
+        tell(Event.NOT_HANDED_OVER, "", sentence);
+    }
+
+    void handedOver() {
+        tell(
+                Event.HANDED_OVER,
+                "",
+                "the secondary at "
+                        + peer
+                        + " has taken over at epoch "
+                        + committedEpoch.getAsLong()
+                        + ", which has everything; this node is its secondary");
     }
 
     void synchronised() {

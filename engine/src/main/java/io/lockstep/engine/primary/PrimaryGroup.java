@@ -54,6 +54,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final PeerPresence presence;
     private final PrimaryCheckpoints checkpoints;
     private final Leaving leaving;
+    private final HandOver handOver;
+    private final PrimaryReport report;
     private CompletableFuture<Void> started;
 
     private final Synchroniser synchroniser;
@@ -100,6 +102,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         tracking,
                         synchroniser,
                         this::skipLog,
+                        newer -> handOver().takes(newer),
                         this.events);
         fullLog =
                 new FullLog(
@@ -154,8 +157,27 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         presence,
                         log,
                         room,
+                        synchroniser,
                         this.events,
                         disks);
+        report = new PrimaryReport(reign, epochs, presence, log, room, disks);
+        handOver =
+                new HandOver(
+                        this,
+                        leaving,
+                        guestLoop,
+                        linkLoop,
+                        link,
+                        reign,
+                        epochs,
+                        checkpoints,
+                        this.events,
+                        disks);
+    }
+
+    /** The process becomes a secondary where its peer takes over from it: an event says so. */
+    public void allowHandOver(final HeldGuests guests) {
+        handOver.allow(guests);
     }
 
     /**
@@ -273,9 +295,26 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return reign.whenServing();
     }
 
+    /** Whether the guests wait, for the peer or until it is known who serves them. */
+    public boolean holdsGuests() {
+        return reign.isHeld() || handOver.isBegun();
+    }
+
     @Override
     public CompletableFuture<Void> promote() {
-        return reign.promote();
+        return reign.promote().thenRun(handOver::onPromoted);
+    }
+
+    @Override
+    public CompletableFuture<Long> switchOver() {
+        return handOver.begin();
+    }
+
+    /**
+     * Whether the peer has taken over by a switch of roles: this process is no primary any more.
+     */
+    public boolean hasHandedOver() {
+        return handOver.isDone();
     }
 
     /** The link says which disks are empty: all must have been looked at. */
@@ -289,7 +328,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Long> seal() {
-        return checkpoints.seal();
+        return handOver.isBegun() ? fail(HandOver.UNDER_WAY) : checkpoints.seal();
     }
 
     @Override
@@ -299,12 +338,12 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> commit(final long epoch) {
-        return checkpoints.commit(epoch);
+        return handOver.isBegun() ? fail(HandOver.UNDER_WAY) : checkpoints.commit(epoch);
     }
 
     @Override
     public CompletableFuture<Long> checkpoint() {
-        return checkpoints.checkpoint();
+        return handOver.isBegun() ? fail(HandOver.UNDER_WAY) : checkpoints.checkpoint();
     }
 
     /** Why nothing is sealed or committed here; null where it may be. */
@@ -329,13 +368,12 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (state == GroupStatus.State.IDLE) {
             return fail("replication is not running");
         }
+        if (handOver.isInDoubt()) {
+            return fail("the secondary may have taken over; see 'lockstep status'");
+        }
         if (state != GroupStatus.State.ALONE) {
             state = GroupStatus.State.ALONE;
-            ending =
-                    failover
-                            ? "the manager has given the secondary up on the primary (lost"
-                                    + " heartbeat), whose disks are plain ones since"
-                            : "it was stopped on the primary, whose disks are plain ones since";
+            ending = PrimaryEvents.endedByStop(failover);
             goAlone("replication was stopped", link::leaveBehind);
         }
         return CompletableFuture.completedFuture(null);
@@ -408,6 +446,17 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     // ---- What the link's events ask and tell, on the guest's loop.
 
+    HandOver handOver() {
+        return handOver;
+    }
+
+    /** The secondary has taken over: nothing is sent or served here any more. */
+    void onHandedOver(final String nowEnded) {
+        state = GroupStatus.State.ALONE;
+        ending = nowEnded;
+        goAlone(nowEnded, link::end);
+    }
+
     boolean isRunning() {
         return state == GroupStatus.State.RUNNING;
     }
@@ -470,6 +519,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** From now on changes go to the local disk, and what the secondary lacks is noted. */
     private void goAlone(final String reason, final Runnable endOfLink) {
+        handOver.onCut(reason);
         room.end();
         presence.end();
         reign.onGivenUp();
@@ -493,16 +543,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         leaving.leave(whenLeft);
     }
 
-    /** Whether the secondary is linked, and has answered all that there is. */
-    boolean hasSecondaryAll() {
-        return state == GroupStatus.State.RUNNING
-                && presence.isLinked()
-                && !presence.isForeign()
-                && room.isLogging()
-                && !synchroniser.isUnderWay()
-                && log.released() == log.appended();
-    }
-
     @Override
     public Optional<SynchronisationStatus> synchronisation() {
         return synchroniser.status();
@@ -510,13 +550,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public Optional<NodeStatus> node() {
-        return Optional.of(
-                new NodeStatus(
-                        reign.record(),
-                        reign.waitingSentence(presence.toString()),
-                        reign.refusal(),
-                        Optional.empty(),
-                        NodeStatus.Loss.NONE));
+        return Optional.of(report.node());
     }
 
     @Override
@@ -531,22 +565,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public GroupStatus status() {
-        return new GroupStatus(
-                Role.PRIMARY,
-                state,
-                presence.peer(),
-                presence.isLinked(),
-                presence.unlinkedNanos(),
-                epochs.open(),
-                epochs.sealed(),
-                epochs.committed(),
-                isDetached() ? 0 : log.usedLength(),
-                isDetached() ? 0 : room.lagNanos(),
-                isDetached() ? 0 : log.usedLength(),
-                log.capacity(),
-                0,
-                0,
-                disks.stream().map(disk -> disk.status(presence.isLinked())).toList());
+        return report.status(state);
     }
 
     /**

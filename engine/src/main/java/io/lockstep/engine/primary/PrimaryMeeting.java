@@ -3,10 +3,12 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Meeting;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Predicate;
 
 /**
  * What a primary does about a secondary that its link has found: refuses it, attaches to it, or
@@ -19,6 +21,7 @@ final class PrimaryMeeting {
     private final Tracking tracking;
     private final Synchroniser synchroniser;
     private final Runnable onSessionBegun;
+    private final Predicate<Summary> takesRole;
     private final PrimaryEvents events;
 
     /** A secondary whose session this is lacks what the sets have, and no more. */
@@ -34,6 +37,8 @@ final class PrimaryMeeting {
      * One for a link.
      *
      * @param onSessionBegun the log goes on from here, and what is in it is not sent any more
+     * @param takesRole whether a newer peer has taken over what it was asked to, which is heard
+     *     then
      */
     PrimaryMeeting(
             final IoLoop linkLoop,
@@ -42,6 +47,7 @@ final class PrimaryMeeting {
             final Tracking tracking,
             final Synchroniser synchroniser,
             final Runnable onSessionBegun,
+            final Predicate<Summary> takesRole,
             final PrimaryEvents events) {
         this.linkLoop = linkLoop;
         this.reign = reign;
@@ -49,6 +55,7 @@ final class PrimaryMeeting {
         this.tracking = tracking;
         this.synchroniser = synchroniser;
         this.onSessionBegun = onSessionBegun;
+        this.takesRole = takesRole;
         this.events = events;
     }
 
@@ -60,7 +67,9 @@ final class PrimaryMeeting {
             final Runnable attachAgain) {
         final Summary own = reign.summary(reign.hasMetNobody() && emptyDisks.flags()[disk]);
         final Meeting.Answer answer = reign.judge(own, secondary);
-        if (!answer.isAgreed()) {
+        if (answer == Meeting.Answer.PEER_IS_NEWER && takesRole.test(secondary)) {
+            answer(judgement, new LinkOwner.Ruling("it has taken over", false, own, reign.word()));
+        } else if (!answer.isAgreed()) {
             final String refusal = Meeting.sentence(answer, own, secondary, reign.word());
             final boolean isFinal = !reign.keepsAsking();
             if (!isFinal) {
@@ -126,6 +135,15 @@ final class PrimaryMeeting {
                 });
     }
 
+    /** Whether it lacks no more than what is noted here. */
+    private boolean isKnown(final Summary secondary) {
+        final boolean hasHandedOver =
+                secondary.standing() == Standing.FOLLOWING
+                        && tracking.isKnownWithoutTail(
+                                secondary.node(), secondary.committedEpoch());
+        return hasHandedOver || tracking.isKnown(secondary.node(), secondary.committedEpoch());
+    }
+
     private void synchronise(
             final int disk,
             final Summary own,
@@ -135,7 +153,7 @@ final class PrimaryMeeting {
         final Id peer = secondary.node();
         if (!isRest && tracking.isKnownWithTail(peer, secondary.trackedEpoch())) {
             synchroniser.prepareTail(disk);
-        } else if (!isRest && !tracking.isKnown(peer, secondary.committedEpoch())) {
+        } else if (!isRest && !isKnown(secondary)) {
             synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
         }
         accept(judgement, own);

@@ -52,6 +52,9 @@ final class PrimaryReign {
     /** Why the peer was refused; empty where it was not. */
     private String refusal = "";
 
+    /** Why it is not known whether the peer has taken over; empty where it is. */
+    private String doubt = "";
+
     /** What was found then; null where both agreed. */
     private Meeting.Answer found;
 
@@ -139,6 +142,14 @@ final class PrimaryReign {
 
     /** Why the guest is not served yet; empty where it is. */
     String waitingSentence(final String presence) {
+        if (!doubt.isEmpty()) {
+            return "the guest waits: "
+                    + doubt
+                    + " ("
+                    + (refusal.isEmpty() ? presence : refusal)
+                    + "); it goes on, here or there, when the two have met; if the peer is gone for"
+                    + " good and has not taken over, say 'lockstep promote'";
+        }
         if (!isHeld() || !record().standing().isPrimary()) {
             return "";
         }
@@ -158,11 +169,21 @@ final class PrimaryReign {
 
     /** Somebody knows that the peer has not taken over. */
     CompletableFuture<Void> promote() {
-        if (!isHeld()) {
+        if (!isHeld() && doubt.isEmpty()) {
             return CompletableFuture.failedFuture(
                     new GroupException("the guest waits for nothing: it is served already"));
         }
         return node().part(self.reigns().begin(origin())).thenRun(() -> serving.complete(null));
+    }
+
+    /** Whether the peer has taken over is not known, and the guest waits; empty where it is. */
+    void doubt(final String sentence) {
+        doubt = sentence;
+    }
+
+    /** The peer has taken over at an epoch, of which this node has everything. */
+    CompletableFuture<Void> handOver(final long epoch) {
+        return node().handOver(epoch, session);
     }
 
     private long origin() {

@@ -89,7 +89,18 @@ final class SecondaryEnd {
             return fail(verdict.reason());
         }
         sentence = events.endedByFailover(); // nothing is committed while it is being recorded
-        return record(succession.takeOver(isForced), this::takeOver);
+        return record(succession.takeOver(isForced), () -> takeOver(true));
+    }
+
+    /** The primary has handed its role over, and waits for the answer on its connections. */
+    CompletableFuture<Void> takeRole() {
+        sentence = events.endedByHandOver();
+        return record(succession.takeOver(false), () -> takeOver(false));
+    }
+
+    /** Whether its end is being recorded: until that is done nobody knows what it is. */
+    boolean isBeingRecorded() {
+        return !sentence.isEmpty() && !ended.isDone();
     }
 
     /** The primary's latest state is what the disks have; the buffers are dropped. */
@@ -138,22 +149,29 @@ final class SecondaryEnd {
         return present;
     }
 
-    private void takeOver() {
+    /**
+     * It is recorded.
+     *
+     * @param isCut whether the primary's connections are cut, on which something may be under way
+     */
+    private void takeOver(final boolean isCut) {
         group.tracking().forget();
         group.tracking().seal(group.committedEpoch());
         page.state(GroupPage.FAILED_OVER);
         isFailover = true;
-        loop.schedule(SecondaryGroup.HEAD_START_NANOS, events::failedOver);
-        group.disks()
-                .forEach(
-                        disk ->
-                                disk.endStream(
-                                        () -> {
-                                            if (!group.isClosed()) {
-                                                disk.startMerge();
-                                            }
-                                        }));
+        loop.schedule(SecondaryGroup.HEAD_START_NANOS, () -> events.failedOver(!isCut));
+        if (isCut) {
+            group.disks().forEach(disk -> disk.endStream(() -> merge(disk)));
+        } else {
+            group.disks().forEach(this::merge);
+        }
         ended.complete(null);
+    }
+
+    private void merge(final SecondaryDisk disk) {
+        if (!group.isClosed()) {
+            disk.startMerge();
+        }
     }
 
     private void standAloneAsWritten() {

@@ -43,11 +43,18 @@ final class SecondaryEvents {
         tell(Event.CHECKPOINT, "", "epoch " + committedEpoch.getAsLong() + " is committed");
     }
 
-    void failedOver() {
+    /**
+     * The guest is served.
+     *
+     * @param isHandedOver whether the primary has handed over
+     */
+    void failedOver(final boolean isHandedOver) {
         tell(
                 Event.FAILOVER,
                 "",
-                "failed over to epoch " + committedEpoch.getAsLong() + "; the guest is served");
+                (isHandedOver ? "took over from the primary at epoch " : "failed over to epoch ")
+                        + committedEpoch.getAsLong()
+                        + "; the guest is served");
     }
 
     void merged() {
@@ -166,6 +173,12 @@ final class SecondaryEvents {
 
     String endedByFailover() {
         return "the secondary has failed over to epoch " + committedEpoch.getAsLong();
+    }
+
+    String endedByHandOver() {
+        return "the secondary has taken over at epoch "
+                + committedEpoch.getAsLong()
+                + ", which its primary handed over";
     }
 
     static String endedByStop() {

@@ -65,6 +65,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private boolean hasBuffers = true;
 
     private final SecondaryEnd end;
+    private final RoleTaking roleTaking;
     private final CompletableFuture<Void> merged = new CompletableFuture<>();
 
     private SecondaryGroup(
@@ -87,6 +88,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         durability = new Durability(this, self.node(), loop);
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         end = new SecondaryEnd(this, loop, page, succession, this.events);
+        roleTaking = new RoleTaking(this, loop, page, self.node(), end);
         boolean opened = false;
         try {
             succession.resume(options.ofFormerPrimary());
@@ -254,6 +256,29 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     @Override
     public CompletableFuture<Void> failOver(final boolean isForced) {
         return end.failOver(isForced);
+    }
+
+    /**
+     * This process replicates to its former primary where that hands its role over, and so takes
+     * it.
+     */
+    public void allowRoleTaking() {
+        roleTaking.allow();
+    }
+
+    @Override
+    public CompletableFuture<Long> switchOver() {
+        return roleTaking.want();
+    }
+
+    /** What becomes of the primary's role when that hands it over. */
+    RoleTaking roleTaking() {
+        return roleTaking;
+    }
+
+    /** Whether it is being recorded how replication ends: nobody can attach, or be refused. */
+    boolean isEnding() {
+        return end.isBeingRecorded();
     }
 
     void onMerged() {
@@ -458,7 +483,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     int stateFlags() {
         return (isStarted() ? ControlRecord.STARTED : 0)
                 | (end.isFailover() ? ControlRecord.FAILED_OVER : 0)
-                | (error != null ? ControlRecord.BROKEN : 0);
+                | (error != null ? ControlRecord.BROKEN : 0)
+                | roleTaking.flags();
     }
 
     void onBroken(

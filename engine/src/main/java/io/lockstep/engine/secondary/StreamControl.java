@@ -162,6 +162,10 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                         return;
                     }
                 }
+                case ControlRecord.HAND_OVER -> {
+                    handOver(client, epoch, completion, token);
+                    return;
+                }
                 case ControlRecord.LEAVE -> {
                     leave(completion, token);
                     return;
@@ -200,6 +204,12 @@ final class StreamControl implements ControlSpace, AutoCloseable {
         completion.onComplete(token, refusal == null ? 0 : refuse(Errno.EPERM, refusal));
     }
 
+    /** What this node is becomes known in a moment: it is no refusal for good. */
+    private void answerEnding(final Disk.Completion completion, final long token) {
+        completion.onComplete(
+                token, refuse(Errno.ESHUTDOWN, "it is being recorded how replication ends here"));
+    }
+
     /** Another connection takes its place: it is no refusal for good, and it may come again. */
     private void oust(final Disk.Completion completion, final long token) {
         completion.onComplete(
@@ -223,6 +233,10 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 isEmpty -> {
                     if (!isAttaching(client)) {
                         oust(completion, token);
+                        return;
+                    }
+                    if (group.isEnding()) {
+                        answerEnding(completion, token);
                         return;
                     }
                     final SecondarySession session = group.session();
@@ -274,6 +288,34 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 () -> group.session().leave(index, refusal -> answer(completion, token, refusal)),
                 completion,
                 token);
+    }
+
+    /** What is flushed here counts for all disks, and while this connection is the primary's. */
+    private void handOver(
+            final Client client,
+            final long epoch,
+            final Disk.Completion completion,
+            final long token) {
+        if (epoch == 0) {
+            group.roleTaking().onDeclined();
+            completion.onComplete(token, 0);
+            return;
+        }
+        final RoleTaking taking = group.roleTaking();
+        final String refusal = taking.refusal(epoch);
+        if (refusal != null) {
+            answer(completion, token, refusal);
+            return;
+        }
+        group.disks()
+                .flush(
+                        isFlushed -> {
+                            if (!isAttached(client)) {
+                                completion.onComplete(token, Errno.ESHUTDOWN); // it has come again
+                                return;
+                            }
+                            taking.take(epoch, isFlushed, why -> answer(completion, token, why));
+                        });
     }
 
     /** All that makes the disk equal to the primary's is brought to stable storage first. */

@@ -175,6 +175,25 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
+     * The process becomes the other half of the pair where the two switch their roles: it is told
+     * of that by an event, and stopped. Before it has a role.
+     *
+     * @throws IOException where the loop has ended
+     */
+    public void switchRoles() throws IOException {
+        onLoop(group::switchRoles);
+    }
+
+    /** Whether the peer has taken over what this process had as a primary. */
+    private boolean hasHandedOver() {
+        try {
+            return LoopCall.call(loop, group::hasHandedOver);
+        } catch (final IOException e) {
+            return false; // the loop does not answer, and nothing is handed over
+        }
+    }
+
+    /**
      * Has a node that has taken over, and is done with the merge, replicate to its former primary,
      * as soon as that is there. On the loop.
      *
@@ -350,6 +369,9 @@ public final class Engine implements AutoCloseable {
      */
     public boolean stop() {
         final boolean isMerged = finishMerge();
+        if (hasHandedOver()) {
+            guests.abort();
+        }
         loop.execute(group::prepareToStop);
         nbdServer.shutDown();
         guests.shutDown();

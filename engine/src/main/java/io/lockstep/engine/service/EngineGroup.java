@@ -32,7 +32,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The replicated disks of a process as one group, whatever role they have at the moment: a
@@ -48,6 +47,9 @@ final class EngineGroup implements ReplicationGroup {
     private final List<EngineDisk> disks = new ArrayList<>();
     private SecondaryGroup secondary;
     private BuffersLock lock;
+
+    /** Whether the process becomes what the pair makes of its node. */
+    private boolean switchesRoles;
 
     /** What the node remembers; null until a disk has a role. */
     private NodeState state;
@@ -76,6 +78,11 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     // ---- Disks and their roles.
+
+    /** The process becomes the other half of the pair where the two switch their roles. */
+    void switchRoles() {
+        switchesRoles = true;
+    }
 
     /** A disk is there, and its guest uses it as it is. */
     void add(final EngineDisk disk) {
@@ -166,6 +173,9 @@ final class EngineGroup implements ReplicationGroup {
             if (secondary == null) {
                 lock.close();
             }
+        }
+        if (switchesRoles) {
+            secondary.allowRoleTaking();
         }
         final List<ServedExport> streams = secondary.streamExports();
         final List<ServedExport> guests = secondary.guestExports();
@@ -355,41 +365,18 @@ final class EngineGroup implements ReplicationGroup {
         if (options.primary().word() == Word.NOW) {
             // Somebody who uses the disks already says so; they are equal at this moment.
             return switchAll(members, opened.guestDisks())
-                    .thenCompose(switched -> startWithin(opened, options.attachNanos()));
+                    .thenCompose(switched -> startInTime(opened));
+        }
+        if (switchesRoles) {
+            opened.allowHandOver(new EngineGuests(members, opened));
         }
         members.forEach(disk -> disk.guest().hold());
         opened.whenServing().thenRun(() -> switchAll(members, opened.guestDisks()));
-        return startWithin(opened, options.attachNanos());
+        return startInTime(opened);
     }
 
-    /** A secondary that can't be had is told of, and the primary is as it was before. */
-    private CompletableFuture<Void> startWithin(final PrimaryGroup opened, final long attachNanos) {
-        final CompletableFuture<Void> answer = new CompletableFuture<>();
-        final CompletableFuture<Void> started = opened.start();
-        started.whenComplete(
-                (done, thrown) -> {
-                    if (thrown == null) {
-                        answer.complete(null);
-                        return;
-                    }
-                    if (attachNanos > 0) {
-                        abandon(opened);
-                    }
-                    answer.completeExceptionally(thrown);
-                });
-        if (attachNanos > 0) {
-            loop.schedule(attachNanos, () -> started.completeExceptionally(late(opened)));
-        }
-        return answer;
-    }
-
-    private GroupException late(final PrimaryGroup opened) {
-        return new GroupException(
-                "the secondary at "
-                        + opened.status().peer()
-                        + " could not be attached to within "
-                        + TimeUnit.NANOSECONDS.toSeconds(options.attachNanos())
-                        + " s; see that it runs, and start again");
+    private CompletableFuture<Void> startInTime(final PrimaryGroup opened) {
+        return StartInTime.of(opened, loop, options.attachNanos(), () -> abandon(opened));
     }
 
     @SuppressWarnings("ReferenceEquality") // it may have been released meanwhile
@@ -447,6 +434,16 @@ final class EngineGroup implements ReplicationGroup {
     @Override
     public CompletableFuture<Void> promote() {
         return current().map(ReplicationGroup::promote).orElseGet(EngineGroup::notRunning);
+    }
+
+    @Override
+    public CompletableFuture<Long> switchOver() {
+        return current().map(ReplicationGroup::switchOver).orElseGet(EngineGroup::notRunning);
+    }
+
+    /** Whether the peer has taken over by a switch of roles: its guests find theirs there. */
+    boolean hasHandedOver() {
+        return primary != null && primary.hasHandedOver();
     }
 
     @Override
@@ -520,7 +517,7 @@ final class EngineGroup implements ReplicationGroup {
     void prepareToStop() {
         if (primary != null) {
             primary.prepareToStop();
-            if (!primary.whenServing().isDone()) {
+            if (primary.holdsGuests()) {
                 primaryDisks.forEach(disk -> disk.guest().switchTo(null, () -> {}));
             }
         }

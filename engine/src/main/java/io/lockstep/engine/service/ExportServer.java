@@ -102,6 +102,15 @@ public final class ExportServer {
         listeners.clear();
     }
 
+    /** Has what clients have sent neither answered nor refused: their connections end. */
+    void abort() {
+        loop.execute(
+                () -> {
+                    listeners.forEach(IoLoop.Listener::close);
+                    server.abort();
+                });
+    }
+
     /** Stops listening, and answers or refuses what clients have sent; waits some seconds. */
     void shutDown() {
         if (server == null) {

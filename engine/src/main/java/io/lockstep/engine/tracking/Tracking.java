@@ -157,6 +157,15 @@ public final class Tracking implements AutoCloseable {
     }
 
     /**
+     * The same of one that has handed its role over to this node, and has written nothing since.
+     *
+     * @param epoch of which it has all on stable storage
+     */
+    public boolean isKnownWithoutTail(final Id peer, final long epoch) {
+        return isKnown(peer) && page.isWithoutTail() && epoch == page.base();
+    }
+
+    /**
      * A peer lacks no more than what is noted, from now on.
      *
      * @param epoch of which it has all on stable storage

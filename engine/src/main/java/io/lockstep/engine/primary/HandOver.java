@@ -1,0 +1,349 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Summary;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A planned switch of roles, on the primary: its guests are held, all that they have changed is
+ * made a checkpoint, and the secondary is asked to take over there. What fails before it is asked,
+ * or is refused, leaves everything as it was, and the guests go on. Where its answer is lost they
+ * stay held until the two meet again, since it may have taken over; or until somebody knows better.
+ * Each step is bounded in time. On the guest's loop. See docs/lives.md, "A planned switch".
+ */
+final class HandOver {
+    /** Why nobody else seals or commits meanwhile. */
+    static final String UNDER_WAY = "the roles are being switched";
+
+    /** From the order until the secondary is asked, at most. */
+    private static final long PREPARE_NANOS = TimeUnit.SECONDS.toNanos(5);
+
+    /** The secondary flushes and records before it answers; then the link is cut. */
+    private static final long ANSWER_NANOS = TimeUnit.SECONDS.toNanos(5);
+
+    /** Whoever ordered it is told after so long that nothing is known yet. */
+    private static final long DOUBT_NANOS = TimeUnit.SECONDS.toNanos(7);
+
+    private static final long AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    /** Whoever ordered it is answered before the process becomes something else. */
+    private static final long ANSWERED_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+
+    private enum Phase {
+        NONE,
+        PREPARING,
+        ASKED,
+        IN_DOUBT,
+        RECORDING,
+        DONE
+    }
+
+    private final PrimaryGroup group;
+    private final Leaving leaving;
+    private final IoLoop guestLoop;
+    private final IoLoop linkLoop;
+    private final Link link;
+    private final PrimaryReign reign;
+    private final PrimaryEpochs epochs;
+    private final PrimaryCheckpoints checkpoints;
+    private final PrimaryEvents events;
+    private final List<PrimaryDisk> disks;
+
+    /** Null where this process is none that switches roles. */
+    private HeldGuests guests;
+
+    private Phase phase = Phase.NONE;
+
+    /** Of the orders, one after the other. */
+    private int attempt;
+
+    private long epoch;
+    private int peerFlags;
+    private CompletableFuture<Long> answer;
+
+    HandOver(
+            final PrimaryGroup group,
+            final Leaving leaving,
+            final IoLoop guestLoop,
+            final IoLoop linkLoop,
+            final Link link,
+            final PrimaryReign reign,
+            final PrimaryEpochs epochs,
+            final PrimaryCheckpoints checkpoints,
+            final PrimaryEvents events,
+            final List<PrimaryDisk> disks) {
+        this.group = group;
+        this.leaving = leaving;
+        this.guestLoop = guestLoop;
+        this.linkLoop = linkLoop;
+        this.link = link;
+        this.reign = reign;
+        this.epochs = epochs;
+        this.checkpoints = checkpoints;
+        this.events = events;
+        this.disks = disks;
+    }
+
+    /** This process becomes a secondary where its peer takes over. */
+    void allow(final HeldGuests ofGuest) {
+        guests = ofGuest;
+    }
+
+    /** Whether it is under way, or done: nobody else makes checkpoints then. */
+    boolean isBegun() {
+        return phase != Phase.NONE;
+    }
+
+    /** Whether the peer may have taken over. */
+    boolean isInDoubt() {
+        return phase == Phase.ASKED || phase == Phase.IN_DOUBT || phase == Phase.RECORDING;
+    }
+
+    /** Whether the peer has taken over, and this node has recorded it. */
+    boolean isDone() {
+        return phase == Phase.DONE;
+    }
+
+    // ---- From the order to the question.
+
+    CompletableFuture<Long> begin() {
+        final Optional<String> refusal = refusal();
+        if (refusal.isPresent()) {
+            return fail(refusal.get());
+        }
+        phase = Phase.PREPARING;
+        answer = new CompletableFuture<>();
+        final CompletableFuture<Long> begun = answer;
+        final int now = ++attempt;
+        guestLoop.schedule(
+                PREPARE_NANOS,
+                () -> {
+                    if (isPreparing(now)) {
+                        undo("the secondary did not have everything in time");
+                    }
+                });
+        guests.hold(
+                () -> {
+                    if (isPreparing(now)) {
+                        prepare(now);
+                    }
+                });
+        return begun;
+    }
+
+    private boolean isPreparing(final int ofAttempt) {
+        return attempt == ofAttempt && phase == Phase.PREPARING;
+    }
+
+    private Optional<String> refusal() {
+        if (guests == null) {
+            return Optional.of(
+                    "roles are switched between two that are started with 'lockstep node'");
+        }
+        if (isBegun()) {
+            return Optional.of(UNDER_WAY);
+        }
+        return Optional.ofNullable(group.refuseOperation())
+                .or(this::refusalOfNode)
+                .or(
+                        () ->
+                                (peerFlags & ControlRecord.TAKES_ROLE) == 0
+                                        ? Optional.of(
+                                                "the secondary would not replicate back: start it"
+                                                        + " with 'lockstep node', too")
+                                        : Optional.empty());
+    }
+
+    private Optional<String> refusalOfNode() {
+        if (reign.isHeld()) {
+            return Optional.of("the guest waits for the peer itself, see 'lockstep status'");
+        }
+        if (!leaving.isEqual() || reign.record().standing() != Standing.REIGNING) {
+            return Optional.of(
+                    "the secondary is not linked, or not equal: see 'lockstep status', and"
+                            + " try again when it is");
+        }
+        return Optional.empty();
+    }
+
+    private static <T> CompletableFuture<T> fail(final String sentence) {
+        return CompletableFuture.failedFuture(new GroupException(sentence));
+    }
+
+    /** All that the guests have begun is done, and on its way. */
+    private void prepare(final int now) {
+        final CompletableFuture<Void> flushed = new CompletableFuture<>();
+        PrimaryDisk.flushAll(
+                disks,
+                () -> flushed.complete(null),
+                () ->
+                        flushed.completeExceptionally(
+                                new GroupException("a disk of the primary can't be flushed")));
+        checkpoints
+                .checkpoint()
+                .thenCombine(flushed, (made, done) -> made)
+                .whenComplete(
+                        (made, thrown) -> {
+                            if (!isPreparing(now)) {
+                                return;
+                            }
+                            if (thrown == null) {
+                                ask(now, made);
+                            } else {
+                                undo(PrimaryEvents.sentenceOf(thrown));
+                            }
+                        });
+    }
+
+    private void ask(final int now, final long made) {
+        final boolean isAll =
+                leaving.hasAll() && epochs.committed() == made && epochs.open() == made + 1;
+        if (!isAll) {
+            undo("the link was cut");
+            return;
+        }
+        phase = Phase.ASKED;
+        epoch = made;
+        final HandOverRequest.Listener listener =
+                (known, reason) -> guestLoop.execute(() -> onAnswer(now, known, reason));
+        linkLoop.execute(() -> link.handOver().ask(made, ANSWER_NANOS, listener));
+        guestLoop.schedule(DOUBT_NANOS, () -> tellDoubt(now));
+    }
+
+    // ---- What became of it.
+
+    private void onAnswer(
+            final int ofAttempt, final HandOverRequest.Answer known, final String reason) {
+        if (attempt != ofAttempt || phase != Phase.ASKED && phase != Phase.IN_DOUBT) {
+            return;
+        }
+        switch (known) {
+            case TAKEN -> record();
+            case REFUSED -> undo(reason);
+            case UNKNOWN -> {
+                phase = Phase.IN_DOUBT;
+                reign.doubt(doubt());
+            }
+        }
+    }
+
+    private String doubt() {
+        return "the secondary was asked to take over at epoch " + epoch + " and may have done so";
+    }
+
+    private void tellDoubt(final int ofAttempt) {
+        if (attempt == ofAttempt && isInDoubt()) {
+            final String sentence =
+                    doubt()
+                            + ": the guest waits until the two have met again; see 'lockstep"
+                            + " status'";
+            answer.completeExceptionally(new GroupException(sentence));
+            events.notHandedOver(sentence);
+        }
+    }
+
+    /**
+     * A newer peer was found: whether it has taken over what it was asked to, and nothing else.
+     * That was its answer then.
+     */
+    boolean takes(final Summary secondary) {
+        final boolean isTaken =
+                phase == Phase.IN_DOUBT
+                        && secondary
+                                        .lineage()
+                                        .successorOf(reign.record().lineage().newest())
+                                        .origin()
+                                == epoch;
+        if (isTaken) {
+            record();
+        }
+        return isTaken;
+    }
+
+    /** As often as it takes: the guest is the peer's, whatever this node's storage does. */
+    private void record() {
+        phase = Phase.RECORDING;
+        linkLoop.execute(link::end);
+        reign.handOver(epoch)
+                .whenComplete(
+                        (done, thrown) -> {
+                            if (thrown == null) {
+                                end();
+                            } else {
+                                events.notRecorded(
+                                        thrown.getMessage()
+                                                + "; the peer has taken over, and it is tried"
+                                                + " again");
+                                guestLoop.schedule(AGAIN_NANOS, this::record);
+                            }
+                        });
+    }
+
+    private void end() {
+        phase = Phase.DONE;
+        reign.doubt("");
+        group.onHandedOver("the secondary has taken over at epoch " + epoch);
+        answer.complete(epoch);
+        guestLoop.schedule(ANSWERED_NANOS, events::handedOver);
+    }
+
+    private void undo(final String reason) {
+        final String sentence =
+                "the roles stay as they were, and the guest goes on here: " + reason;
+        phase = Phase.NONE;
+        reign.doubt("");
+        guests.letGo();
+        events.notHandedOver(sentence);
+        answer.completeExceptionally(new GroupException(sentence));
+    }
+
+    // ---- What happens meanwhile.
+
+    /**
+     * The link has ended for good, as the peer has refused something. It is the next meeting that
+     * tells what became of the question: answers whether it is made again for that.
+     */
+    boolean asksAgain() {
+        final boolean isOpen = phase == Phase.ASKED || phase == Phase.IN_DOUBT;
+        if (isOpen) {
+            guestLoop.schedule(AGAIN_NANOS, () -> linkLoop.execute(link::start));
+        }
+        return isOpen;
+    }
+
+    /** The secondary says what it would do, and what its user wants. */
+    void onFlags(final int flags) {
+        final boolean isWanted = (flags & ~peerFlags & ControlRecord.WANTS_ROLE) != 0;
+        peerFlags = flags;
+        if (isWanted) {
+            begin().whenComplete(
+                            (taken, thrown) -> {
+                                if (thrown != null && !isInDoubt()) {
+                                    linkLoop.execute(link.handOver()::decline);
+                                }
+                            });
+        }
+    }
+
+    /** The link is cut, or replication ends. */
+    void onCut(final String reason) {
+        peerFlags = 0;
+        if (phase == Phase.PREPARING) {
+            undo(reason);
+        }
+    }
+
+    /** Somebody has said that the peer has not taken over, and that is recorded. */
+    void onPromoted() {
+        if (phase == Phase.ASKED || phase == Phase.IN_DOUBT) {
+            undo("somebody has said that the secondary has not taken over (lockstep promote)");
+        }
+    }
+}

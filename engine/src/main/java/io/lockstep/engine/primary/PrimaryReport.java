@@ -1,0 +1,62 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.group.ReplicationGroup.Role;
+
+import java.util.List;
+import java.util.Optional;
+
+/** What there is to know of a primary now. On the guest's loop. */
+final class PrimaryReport {
+    private final PrimaryReign reign;
+    private final PrimaryEpochs epochs;
+    private final PeerPresence presence;
+    private final ForwardLog log;
+    private final RoomQueue room;
+    private final List<PrimaryDisk> disks;
+
+    PrimaryReport(
+            final PrimaryReign reign,
+            final PrimaryEpochs epochs,
+            final PeerPresence presence,
+            final ForwardLog log,
+            final RoomQueue room,
+            final List<PrimaryDisk> disks) {
+        this.reign = reign;
+        this.epochs = epochs;
+        this.presence = presence;
+        this.log = log;
+        this.room = room;
+        this.disks = disks;
+    }
+
+    NodeStatus node() {
+        return new NodeStatus(
+                reign.record(),
+                reign.waitingSentence(presence.toString()),
+                reign.refusal(),
+                Optional.empty(),
+                NodeStatus.Loss.NONE);
+    }
+
+    GroupStatus status(final GroupStatus.State state) {
+        final boolean isLogged = !room.isOver();
+        return new GroupStatus(
+                Role.PRIMARY,
+                state,
+                presence.peer(),
+                presence.isLinked(),
+                presence.unlinkedNanos(),
+                epochs.open(),
+                epochs.sealed(),
+                epochs.committed(),
+                isLogged ? log.usedLength() : 0,
+                isLogged ? room.lagNanos() : 0,
+                isLogged ? log.usedLength() : 0,
+                log.capacity(),
+                0,
+                0,
+                disks.stream().map(disk -> disk.status(presence.isLinked())).toList());
+    }
+}

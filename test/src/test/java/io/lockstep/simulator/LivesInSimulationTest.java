@@ -51,12 +51,12 @@ final class LivesInSimulationTest {
             System.out.println(REACHED);
         }
         if (Long.getLong(Seeds.SEED) == null && Long.getLong(Seeds.COUNT, SEEDS) >= SEEDS) {
-            assertEquals(Set.of(), REACHED.missing(), REACHED.toString());
+            assertEquals(Set.of(), REACHED.missing(false), REACHED.toString());
         }
     }
 
     private static void play(final Simulation simulation) {
-        try (LivesScenario scenario = new LivesScenario(simulation, REACHED)) {
+        try (LivesScenario scenario = new LivesScenario(simulation, REACHED, false)) {
             scenario.play();
         }
     }

@@ -214,6 +214,48 @@ final class LivesJudge {
                 .isPresent();
     }
 
+    /**
+     * A secondary has taken what its primary has handed over: all that the primary's guest was told
+     * is there, and what that has flushed is on stable storage.
+     */
+    static void onRoleTaken(final LivesSecondary secondary) {
+        final LivesNode node = secondary.node();
+        node.reached().note(LivesLine.ROLE_TAKEN);
+        for (int i = 0; i < node.disks().size(); i++) {
+            final LivesDisk disk = node.disks().get(i);
+            final LivesDisk before = node.peer().disks().get(i);
+            final byte[] content = disk.content();
+            judge("I11, switchover", () -> disk.checkpoint().checkContent(content));
+            if (before.view() != null) {
+                judge("I5, switchover", () -> before.view().checkContent(content));
+                judge("I12, switchover", () -> before.view().checkDurable(disk.medium().durable()));
+            }
+            disk.view(content);
+        }
+        node.peer().hasHandedOver();
+    }
+
+    /**
+     * Looks whether what the guest finds has all that the former primary's was told: so it is where
+     * that had just handed over, and whoever took it was killed, or ordered to.
+     */
+    private static void lookWhetherAll(final LivesNode node, final List<byte[]> contents) {
+        if (!node.switchesRoles()) {
+            return;
+        }
+        try {
+            for (int i = 0; i < contents.size(); i++) {
+                final LivesDisk before = node.peer().disks().get(i);
+                if (before.view() != null) {
+                    before.view().checkContent(contents.get(i));
+                }
+            }
+            node.peer().hasHandedOver();
+        } catch (final AssertionError somethingLacks) {
+            return; // the former primary must not follow then
+        }
+    }
+
     /** This is what its guest finds. */
     static void onTakenOver(
             final LivesSecondary secondary,
@@ -222,6 +264,7 @@ final class LivesJudge {
             final List<byte[]> contents) {
         final List<LivesDisk> disks = secondary.node().disks();
         secondary.node().mergeIsSettled();
+        lookWhetherAll(secondary.node(), contents);
         for (int i = 0; i < disks.size(); i++) {
             final LivesDisk disk = disks.get(i);
             final byte[] content = contents.get(i);
@@ -239,6 +282,7 @@ final class LivesJudge {
     static void onTakenOverBefore(final LivesSecondary secondary, final List<byte[]> contents) {
         final LivesNode node = secondary.node();
         node.mergeIsSettled();
+        lookWhetherAll(node, contents);
         final boolean isCheckpoint = !node.isStopAsked() && !secondary.record().isForced();
         for (int i = 0; i < contents.size(); i++) {
             final LivesDisk disk = node.disks().get(i);

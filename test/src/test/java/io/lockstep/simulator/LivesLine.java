@@ -28,12 +28,29 @@ enum LivesLine {
     VERDICT_PRIMARY_LIVES("the primary is linked and alive"),
     STOP_WOULD_BE_TORN("as plain disks they would be torn"),
     FORGET_IN_A_MERGE("a merge is not done, and the buffers hold"),
-    NOT_RECORDED("the state can't be recorded");
+    NOT_RECORDED("the state can't be recorded"),
+
+    ROLE_TAKEN("", true),
+    ROLE_KEPT("the roles stay as they were", true),
+    ROLE_IN_DOUBT("was asked to take over at epoch", true),
+    ROLE_NOT_WANTED("the primary does not hand over now", true),
+    ROLE_REFUSED_THERE("is not what this node holds", true);
 
     private final String part;
+    private final boolean isOfSwitch;
 
     LivesLine(final String part) {
+        this(part, false);
+    }
+
+    LivesLine(final String part, final boolean isOfSwitch) {
         this.part = part;
+        this.isOfSwitch = isOfSwitch;
+    }
+
+    /** Whether only stories come to it in which roles are switched. */
+    boolean isOfSwitch() {
+        return isOfSwitch;
     }
 
     /** Whether a sentence says it. */

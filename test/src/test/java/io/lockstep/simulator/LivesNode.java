@@ -37,20 +37,26 @@ final class LivesNode {
             Word word,
             boolean hasOtherDisk,
             boolean isSmall,
+            boolean isFormer,
             FullLogPolicy log) {
         static final Arguments SECONDARY =
-                new Arguments(false, Word.NONE, false, false, FullLogPolicy.BLOCK);
+                new Arguments(false, Word.NONE, false, false, false, FullLogPolicy.BLOCK);
+
+        /** Of a node that was the primary until its peer took over. */
+        static final Arguments FORMER_PRIMARY =
+                new Arguments(false, Word.NONE, false, false, true, FullLogPolicy.BLOCK);
 
         static Arguments primary(final Word word) {
-            return new Arguments(true, word, false, false, FullLogPolicy.AHEAD);
+            return new Arguments(true, word, false, false, false, FullLogPolicy.AHEAD);
         }
 
         Arguments onOtherDisk() {
-            return new Arguments(isPrimary, word, true, isSmall, log);
+            return new Arguments(isPrimary, word, true, isSmall, isFormer, log);
         }
 
         Arguments small() {
-            return new Arguments(isPrimary, word, hasOtherDisk, true, FullLogPolicy.DETACH);
+            return new Arguments(
+                    isPrimary, word, hasOtherDisk, true, isFormer, FullLogPolicy.DETACH);
         }
     }
 
@@ -76,6 +82,7 @@ final class LivesNode {
     private int acknowledged;
 
     private boolean isRestored;
+    private boolean switchesRoles;
     private boolean isStopAsked;
     private LivesPrimary linkedTo;
 
@@ -105,6 +112,15 @@ final class LivesNode {
 
     void peer(final LivesNode other) {
         peer = other;
+    }
+
+    /** Its processes are those of {@code lockstep node}, which switch their roles. */
+    void switchRoles() {
+        switchesRoles = true;
+    }
+
+    boolean switchesRoles() {
+        return switchesRoles;
     }
 
     private void forgetNotes() {
@@ -199,6 +215,12 @@ final class LivesNode {
     void onAcknowledged() {
         acknowledged++;
         primary().ifPresent(LivesJudge::onAcknowledged);
+    }
+
+    /** All that its guest was told is at its peer, which serves it from now on. */
+    void hasHandedOver() {
+        acknowledged = 0;
+        disks.forEach(LivesDisk::checkpointHere);
     }
 
     /** Its guest's disk is the pair's from now on, which begins anew. */
@@ -366,8 +388,13 @@ final class LivesNode {
             }
         }
         final boolean isLeft = record().filter(found -> !found.leftSession().isNone()).isPresent();
+        final boolean isSecondary =
+                record().filter(found -> found.standing().isSecondary()).isPresent();
         for (final LivesDisk disk : disks) {
             disk.tap().forget();
+            if (isLeft && isSecondary) {
+                disk.leave(); // it may have handed over in its last moment
+            }
             if (isLeft && disk.view() == null) {
                 disk.checkpointHere(); // it has everything, whatever became of the buffers
             } else {

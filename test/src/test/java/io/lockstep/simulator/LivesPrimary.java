@@ -1,14 +1,17 @@
 package io.lockstep.simulator;
 
+import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.primary.HeldGuests;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.primary.PrimaryStart;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /** A process of {@code lockstep primary}. */
@@ -20,6 +23,8 @@ final class LivesPrimary extends LivesProcess {
     private static final long FIRST_ATTACH_NANOS = 2 * Simulation.SECOND;
 
     private PrimaryGroup group;
+    private List<SwitchDisk> switches = List.of();
+    private boolean isHandedOver;
     private CompletableFuture<Void> started;
     private boolean isRefused;
     private boolean isLeftBehind;
@@ -63,7 +68,45 @@ final class LivesPrimary extends LivesProcess {
                                 }
                             }
                         });
+        if (node().switchesRoles()) {
+            allowHandOver();
+        }
         started = group.start();
+    }
+
+    private void allowHandOver() {
+        switches =
+                group.guestDisks().stream()
+                        .map(
+                                disk -> {
+                                    final SwitchDisk guest =
+                                            new SwitchDisk(disk.name(), disk, loop());
+                                    guest.switchTo(disk, () -> {});
+                                    return guest;
+                                })
+                        .toList();
+        group.allowHandOver(
+                new HeldGuests() {
+                    @Override
+                    public void hold(final Runnable whenQuiet) {
+                        final int[] left = {switches.size()};
+                        for (final SwitchDisk disk : switches) {
+                            disk.hold(
+                                    () -> {
+                                        if (--left[0] == 0) {
+                                            whenQuiet.run();
+                                        }
+                                    });
+                        }
+                    }
+
+                    @Override
+                    public void letGo() {
+                        for (int i = 0; i < switches.size(); i++) {
+                            switches.get(i).switchTo(group.guestDisks().get(i), () -> {});
+                        }
+                    }
+                });
     }
 
     @Override
@@ -93,7 +136,32 @@ final class LivesPrimary extends LivesProcess {
         }
         isBegun = true;
         LivesJudge.onPrimaryServes(this);
-        serve(group.guestDisks());
+        serve(switches.isEmpty() ? group.guestDisks() : List.copyOf(switches));
+    }
+
+    /** Whether its peer has taken over from it, by a switch of roles. */
+    boolean isHandedOver() {
+        return isHandedOver;
+    }
+
+    /** Whether it waits, and has heard that its peer has taken over. */
+    boolean isOvertaken() {
+        return group.node().filter(node -> node.isWaiting() && node.isPeerNewer()).isPresent();
+    }
+
+    /** Orders a switch of roles; answers whether it came about. On its loop. */
+    CompletableFuture<Boolean> switchOver() {
+        asked++; // it makes a checkpoint
+        final CompletableFuture<Long> answer = group.switchOver();
+        observe();
+        return answer.handle(
+                (epoch, thrown) -> {
+                    asked--;
+                    if (thrown != null) {
+                        node().reached().note(thrown.getMessage());
+                    }
+                    return thrown == null;
+                });
     }
 
     /** Whether it has ended by itself, as the secondary or its own state refuses it. */
@@ -151,6 +219,10 @@ final class LivesPrimary extends LivesProcess {
 
     /** Looks whether an epoch has ended: after every event while somebody has asked for that. */
     void observe() {
+        if (group.hasHandedOver() && !isHandedOver) {
+            isHandedOver = true;
+            node().disks().forEach(LivesDisk::leave);
+        }
         if (asked == 0 && openEpoch > 0 && !isSynchronising()) {
             return;
         }

@@ -29,10 +29,15 @@ final class LivesReached {
         }
     }
 
-    /** Those that no story came to. */
-    Set<LivesLine> missing() {
+    /**
+     * Those that no story came to.
+     *
+     * @param ofSwitch of those in which roles are switched, or of all others
+     */
+    Set<LivesLine> missing(final boolean ofSwitch) {
         final Set<LivesLine> missing = EnumSet.allOf(LivesLine.class);
         missing.removeAll(counts.keySet());
+        missing.removeIf(line -> line.isOfSwitch() != ofSwitch);
         return missing;
     }
 

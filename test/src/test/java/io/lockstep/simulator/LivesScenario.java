@@ -7,6 +7,7 @@ import io.lockstep.engine.node.Word;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * Two hosts and a pair on them, through several lives: processes and hosts die at any moment, come
@@ -37,6 +38,7 @@ final class LivesScenario implements AutoCloseable {
     private final Word word;
 
     private final Beginning beginning;
+    private final boolean switchesRoles;
     private boolean isParted;
 
     /** When connections from before a partition are known to be dead. */
@@ -63,8 +65,15 @@ final class LivesScenario implements AutoCloseable {
     /** An old copy of a node. */
     private record Copy(LivesNode node, List<SimulatedMedium> disks, SimulatedState state) {}
 
-    LivesScenario(final Simulation simulation, final LivesReached reached) {
+    /**
+     * A story.
+     *
+     * @param switchesRoles whether the two nodes switch their roles in it, again and again
+     */
+    LivesScenario(
+            final Simulation simulation, final LivesReached reached, final boolean switchesRoles) {
         this.simulation = simulation;
+        this.switchesRoles = switchesRoles;
         this.reached = reached;
         dice = simulation.dice().split();
         network = new SimulatedNetwork(simulation, NetworkFaults.NONE);
@@ -82,19 +91,30 @@ final class LivesScenario implements AutoCloseable {
         nodes.get(0).peer(nodes.get(1));
         nodes.get(1).peer(nodes.get(0));
         lead = nodes.get(0);
+        if (switchesRoles) {
+            nodes.forEach(LivesNode::switchRoles);
+        }
         simulation.observe(() -> nodes.forEach(LivesScenario::observe));
     }
 
     private static void observe(final LivesNode node) {
         node.primary().ifPresent(LivesPrimary::observe);
+        node.secondary().ifPresent(LivesSecondary::observe);
     }
 
     void play() {
         begin();
         for (int i = dice.between(3, 9); i > 0; i--) {
-            act();
+            if (switchesRoles && dice.chance(0.5)) {
+                switchOver();
+            } else {
+                act();
+            }
             pause();
             nodes.forEach(this::endWhatIsRefused);
+            if (switchesRoles) {
+                nodes.forEach(this::becomeSecondary);
+            }
         }
         settle();
         reached.endStory();
@@ -596,6 +616,118 @@ final class LivesScenario implements AutoCloseable {
         nodes.forEach(LivesNode::kill);
         node.peer().restore(node.copyDisks(), node.state());
         nodes.forEach(this::startAsUsual);
+    }
+
+    // ---- Roles are switched.
+
+    /** On either side, and whatever happens to the two and what is between them meanwhile. */
+    private void switchOver() {
+        final boolean isSound = compare() && nodes.stream().allMatch(LivesNode::isSound);
+        if (!isSound && dice.chance(0.7)) {
+            nodes.forEach(this::startAsUsual);
+        }
+        if (lead.primary().isEmpty()) {
+            becomePrimary(lead);
+            return;
+        }
+        if (dice.chance(0.7)) {
+            work();
+            simulation.runFor(dice.between(0, 5 * Simulation.MILLISECOND));
+        }
+        final List<Boolean> answer = new ArrayList<>();
+        final LivesProcess ordered =
+                dice.chance(0.7) || lead.peer().secondary().isEmpty()
+                        ? lead.process()
+                        : lead.peer().process();
+        final boolean isQuiet = dice.chance(0.3);
+        ordered.loop().execute(() -> switchOver(ordered).thenAccept(answer::add));
+        if (!isQuiet) {
+            disturb();
+        }
+        final long end = simulation.now() + 20 * Simulation.SECOND;
+        simulation.schedule(20 * Simulation.SECOND, () -> {});
+        simulation.runUntil(
+                "a switch of roles is answered",
+                LATER,
+                () -> !answer.isEmpty() || simulation.now() >= end || ordered.hasEnded());
+        if (isSound && isQuiet && (answer.isEmpty() || !answer.getFirst())) {
+            throw new AssertionError("the roles of a sound pair are not switched");
+        }
+    }
+
+    private static CompletableFuture<Boolean> switchOver(final LivesProcess process) {
+        return switch (process) {
+            case final LivesPrimary primary -> primary.switchOver();
+            case final LivesSecondary secondary -> secondary.switchOver();
+            default -> throw new AssertionError(process);
+        };
+    }
+
+    /** Something happens in the midst of it. */
+    private void disturb() {
+        final boolean[] isTime = new boolean[1];
+        simulation.scheduleAfterEvents(dice.between(0, 150), () -> isTime[0] = true);
+        final long end = simulation.now() + Simulation.SECOND;
+        simulation.schedule(Simulation.SECOND, () -> {});
+        simulation.runUntil("it is time", SOON, () -> isTime[0] || simulation.now() >= end);
+        final LivesNode one = dice.oneOf(nodes.get(0), nodes.get(1));
+        switch (dice.between(0, 9)) {
+            case 0, 1 -> one.kill();
+            case 2 -> one.crash();
+            case 3 -> nodes.forEach(LivesNode::kill);
+            case 4, 5 -> network.cut(one.host(), one.peer().host());
+            case 6 -> part();
+            case 7 -> one.state().failing(dice.oneOf(0.3, 1.0));
+            case 8 -> failOver(lead.peer(), dice.chance(0.5));
+            default -> promote(lead);
+        }
+    }
+
+    /** What `lockstep node` becomes in the same process, or when it is started again. */
+    private void becomeSecondary(final LivesNode node) {
+        final boolean hasHandedOver = node.primary().filter(LivesPrimary::isHandedOver).isPresent();
+        final boolean isRecorded =
+                !node.isUp()
+                        && node == lead
+                        && node.record().filter(now -> now.standing().isSecondary()).isPresent();
+        final boolean isOvertaken =
+                node.acknowledged() == 0
+                        && node.primary().filter(LivesPrimary::isOvertaken).isPresent();
+        if (!hasHandedOver && !isRecorded && !isOvertaken) {
+            return;
+        }
+        final LivesNode.Arguments arguments =
+                isOvertaken
+                        ? LivesNode.Arguments.FORMER_PRIMARY
+                        : LivesNode.Arguments.SECONDARY;
+        node.kill();
+        node.disks().forEach(LivesDisk::leave);
+        lead = node.peer();
+        start(node, arguments);
+        becomePrimary(lead);
+    }
+
+    /** Who has taken over replicates back: here as another process. */
+    private void becomePrimary(final LivesNode node) {
+        if (!node.isUp()) {
+            startAsUsual(node);
+        }
+        final boolean isPromoted =
+                node.secondary()
+                        .filter(secondary -> secondary.isPromoted() && !secondary.isAsked())
+                        .isPresent();
+        if (!isPromoted || dice.chance(0.2)) {
+            return;
+        }
+        simulation.runUntil(
+                "the merge is done",
+                LATER,
+                () -> !node.isUp() || !node.isSound() || !node.process().isMerging());
+        if (node.isUp() && !node.process().isMerging()) {
+            node.kill();
+            start(node, LivesNode.Arguments.primary(word));
+            simulation.runFor(dice.between(0, 2 * Simulation.SECOND));
+        }
     }
 
     /** Nothing is under way: two that are linked hold the same. Answers whether they are. */

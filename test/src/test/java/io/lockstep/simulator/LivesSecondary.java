@@ -26,6 +26,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     private SecondaryGroup group;
     private boolean wasFresh;
     private boolean isAsked;
+    private boolean hasTakenOver;
 
     LivesSecondary(final LivesNode node) {
         super(node);
@@ -40,14 +41,16 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                         media(),
                         self(),
                         node().tracking(),
-                        SecondaryOptions.in(
-                                node().buffers(), media().size(), LivesNode.bufferLimit(arguments)),
+                        options(arguments),
                         (event, disk, epoch, sentence) -> {
                             if (!hasEnded()) {
                                 onEvent(event, sentence);
                                 hear(event, epoch);
                             }
                         });
+        if (node().switchesRoles()) {
+            group.allowRoleTaking();
+        }
         if (group.status().state() == GroupStatus.State.IDLE) {
             group.start();
         }
@@ -63,6 +66,13 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         loop().listen(node().endpoint(), connection -> connection.open(loop(), server::connect));
     }
 
+    private SecondaryOptions options(final LivesNode.Arguments arguments) {
+        final SecondaryOptions options =
+                SecondaryOptions.in(
+                        node().buffers(), media().size(), LivesNode.bufferLimit(arguments));
+        return arguments.isFormer() ? options.formerPrimary() : options;
+    }
+
     private void hear(final GroupEvents.Event event, final long epoch) {
         switch (event) {
             case LINK_UP -> {
@@ -76,6 +86,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
 
     @Override
     void onOpened() {
+        hasTakenOver = group.hasFailedOver();
         if (isPromoted()) {
             LivesJudge.onPromotedServes(this);
             final LivesGuest guest = serve(guestDisks());
@@ -165,6 +176,29 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                     LivesJudge.onTakenOver(this, before, isForced, contents);
                     answer.complete(true);
                 });
+    }
+
+    /** Looks whether it has taken over what its primary has handed over; after every event. */
+    void observe() {
+        if (!hasTakenOver && group.hasFailedOver()) {
+            hasTakenOver = true;
+            if (!isAsked) {
+                LivesJudge.onRoleTaken(this);
+                serve(guestDisks());
+            }
+        }
+    }
+
+    /** Orders a switch of roles; answers whether it came about. On its loop. */
+    CompletableFuture<Boolean> switchOver() {
+        return group.switchOver()
+                .handle(
+                        (epoch, thrown) -> {
+                            if (thrown != null) {
+                                node().reached().note(thrown.getMessage());
+                            }
+                            return thrown == null;
+                        });
     }
 
     /** Ends replication on this side; on its loop. */

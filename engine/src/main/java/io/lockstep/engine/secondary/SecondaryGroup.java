@@ -276,9 +276,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return roleTaking;
     }
 
-    /** Whether it is being recorded how replication ends: nobody can attach, or be refused. */
-    boolean isEnding() {
-        return end.isBeingRecorded();
+    /**
+     * Whether it becomes something else in a moment, and nobody can attach, or be refused: it is
+     * being recorded how replication ends; or it has taken over, and handed over since.
+     */
+    boolean isChanging() {
+        return end.isBeingRecorded() || isOver() && self.node().standing().isSecondary();
     }
 
     void onMerged() {

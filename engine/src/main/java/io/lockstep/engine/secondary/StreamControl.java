@@ -205,9 +205,9 @@ final class StreamControl implements ControlSpace, AutoCloseable {
     }
 
     /** What this node is becomes known in a moment: it is no refusal for good. */
-    private void answerEnding(final Disk.Completion completion, final long token) {
+    private void answerChanging(final Disk.Completion completion, final long token) {
         completion.onComplete(
-                token, refuse(Errno.ESHUTDOWN, "it is being recorded how replication ends here"));
+                token, refuse(Errno.ESHUTDOWN, "this node is becoming something else"));
     }
 
     /** Another connection takes its place: it is no refusal for good, and it may come again. */
@@ -235,8 +235,8 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                         oust(completion, token);
                         return;
                     }
-                    if (group.isEnding()) {
-                        answerEnding(completion, token);
+                    if (group.isChanging()) {
+                        answerChanging(completion, token);
                         return;
                     }
                     final SecondarySession session = group.session();

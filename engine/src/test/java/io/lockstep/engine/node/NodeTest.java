@@ -24,6 +24,7 @@ import java.util.stream.Stream;
 /** What happens to a node, one thing after the other, each recorded before it counts. */
 final class NodeTest {
     private static final Id ANOTHER = new Id(9, 9);
+    private static final Id SESSION = new Id(7, 7);
 
     /** Stores when the test says so. */
     private static final class SlowStore implements RecordStore {
@@ -69,6 +70,7 @@ final class NodeTest {
             case FORCE -> node.force(Nodes.GROUP, Nodes.reign(4));
             case PART -> node.part(Nodes.reign(4));
             case REJOIN -> node.rejoin(Nodes.node(3), 31);
+            case HAND_OVER -> node.handOver(31, SESSION);
             case FORGET -> node.forget(ANOTHER);
         };
     }

@@ -1,0 +1,48 @@
+package io.lockstep.simulator;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+import java.util.Set;
+import java.util.stream.LongStream;
+
+/**
+ * Two hosts that switch their roles again and again, and in every seed another story, in which
+ * either is killed or loses its power in the midst of it, or the network is cut; see {@link
+ * LivesScenario}. Shows I5, I10, I11 and I12 of a planned switch.
+ */
+final class SwitchoverInSimulationTest {
+    private static final String TEST = "SwitchoverInSimulationTest";
+    private static final int SEEDS = 1000;
+    private static final LivesReached REACHED = new LivesReached();
+
+    static LongStream seeds() {
+        return Seeds.usually(SEEDS);
+    }
+
+    @ParameterizedTest
+    @MethodSource("seeds")
+    void everySwitchKeepsWhatTheGuestsWereTold(final long seed) {
+        Simulation.run(seed, TEST, SwitchoverInSimulationTest::play);
+    }
+
+    /** A line that no story comes to is shown by none. */
+    @AfterAll
+    static void everyLineIsReached() {
+        if (Boolean.getBoolean("lockstep.simulation.reached")) {
+            System.out.println(REACHED);
+        }
+        if (Long.getLong(Seeds.SEED) == null && Long.getLong(Seeds.COUNT, SEEDS) >= SEEDS) {
+            assertEquals(Set.of(), REACHED.missing(true), REACHED.toString());
+        }
+    }
+
+    private static void play(final Simulation simulation) {
+        try (LivesScenario scenario = new LivesScenario(simulation, REACHED, true)) {
+            scenario.play();
+        }
+    }
+}

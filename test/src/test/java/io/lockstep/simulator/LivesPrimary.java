@@ -223,7 +223,7 @@ final class LivesPrimary extends LivesProcess {
             isHandedOver = true;
             node().disks().forEach(LivesDisk::leave);
         }
-        if (asked == 0 && openEpoch > 0 && !isSynchronising()) {
+        if (asked == 0 && openEpoch > 0 && !isSynchronising() && !group.holdsGuests()) {
             return;
         }
         final GroupStatus status = group.status();

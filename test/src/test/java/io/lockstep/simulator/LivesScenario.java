@@ -418,6 +418,7 @@ final class LivesScenario implements AutoCloseable {
                     SOON,
                     () ->
                             isServing(node)
+                                    || node.primary().filter(LivesPrimary::isHandedOver).isPresent()
                                     || node.primary().filter(LivesPrimary::isRefused).isPresent());
         }
     }
@@ -640,6 +641,9 @@ final class LivesScenario implements AutoCloseable {
                         ? lead.process()
                         : lead.peer().process();
         final boolean isQuiet = dice.chance(0.3);
+        if (isSound && isQuiet) {
+            simulation.runFor(Simulation.SECOND); // the primary has heard of its peer by then
+        }
         ordered.loop().execute(() -> switchOver(ordered).thenAccept(answer::add));
         if (!isQuiet) {
             disturb();

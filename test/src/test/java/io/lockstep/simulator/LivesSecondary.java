@@ -76,7 +76,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     private void hear(final GroupEvents.Event event, final long epoch) {
         switch (event) {
             case LINK_UP -> {
-                LivesJudge.onLinked(this, wasFresh);
+                judged(() -> LivesJudge.onLinked(this, wasFresh));
                 wasFresh = false;
             }
             case CHECKPOINT -> LivesJudge.onCommitted(this, epoch);
@@ -159,6 +159,10 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                 answer.complete(false);
                                 return;
                             }
+                            if (group.ending().contains("handed over")) {
+                                answer.complete(true); // its primary was quicker
+                                return;
+                            }
                             takeOver(before, isBesideLiving, isForced, answer);
                         });
         return answer;
@@ -169,11 +173,12 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
             final boolean isBesideLiving,
             final boolean isForced,
             final CompletableFuture<Boolean> answer) {
+        hasTakenOver = true;
         final LivesGuest guest = serve(guestDisks());
-        LivesJudge.onTakesOver(this, before, isBesideLiving, isForced);
+        judged(() -> LivesJudge.onTakesOver(this, before, isBesideLiving, isForced));
         guest.readAll(
                 contents -> {
-                    LivesJudge.onTakenOver(this, before, isForced, contents);
+                    judged(() -> LivesJudge.onTakenOver(this, before, isForced, contents));
                     answer.complete(true);
                 });
     }

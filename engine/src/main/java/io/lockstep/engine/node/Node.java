@@ -219,7 +219,8 @@ public final class Node {
 
     /**
      * The secondary has taken over what this primary handed over, and has recorded it: with that
-     * this node is a secondary that holds everything up to that checkpoint, and nothing behind it.
+     * this node is a secondary that holds everything up to that checkpoint, and knows that its peer
+     * goes on.
      *
      * @param session whose end that is
      */

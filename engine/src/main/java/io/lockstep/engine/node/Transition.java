@@ -35,7 +35,7 @@ public final class Transition {
         all(Happening.FORCE, ALONE, FRESH, FOLLOWING, INCONSISTENT, OUTDATED);
         all(Happening.PART, ALONE, REIGNING, ALONE);
         all(Happening.REJOIN, REIGNING, REIGNING, ALONE);
-        row(Happening.HAND_OVER).put(REIGNING, FOLLOWING);
+        row(Happening.HAND_OVER).put(REIGNING, OUTDATED);
         all(Happening.FORGET, FRESH, Standing.values());
     }
 

@@ -152,13 +152,18 @@ final class HandOver {
         }
         return Optional.ofNullable(group.refuseOperation())
                 .or(this::refusalOfNode)
-                .or(
-                        () ->
-                                (peerFlags & ControlRecord.TAKES_ROLE) == 0
-                                        ? Optional.of(
-                                                "the secondary would not replicate back: start it"
-                                                        + " with 'lockstep node', too")
-                                        : Optional.empty());
+                .or(this::refusalOfPeer);
+    }
+
+    private Optional<String> refusalOfPeer() {
+        if (peerFlags == 0) {
+            return Optional.of("the secondary was linked just now; try again");
+        }
+        return (peerFlags & ControlRecord.TAKES_ROLE) == 0
+                ? Optional.of(
+                        "the secondary would not replicate back: start it with 'lockstep node',"
+                                + " too")
+                : Optional.empty();
     }
 
     private Optional<String> refusalOfNode() {

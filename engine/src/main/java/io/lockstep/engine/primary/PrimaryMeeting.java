@@ -138,7 +138,7 @@ final class PrimaryMeeting {
     /** Whether it lacks no more than what is noted here. */
     private boolean isKnown(final Summary secondary) {
         final boolean hasHandedOver =
-                secondary.standing() == Standing.FOLLOWING
+                secondary.standing() == Standing.OUTDATED
                         && tracking.isKnownWithoutTail(
                                 secondary.node(), secondary.committedEpoch());
         return hasHandedOver || tracking.isKnown(secondary.node(), secondary.committedEpoch());

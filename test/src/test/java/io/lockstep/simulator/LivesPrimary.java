@@ -223,7 +223,7 @@ final class LivesPrimary extends LivesProcess {
             isHandedOver = true;
             node().disks().forEach(LivesDisk::leave);
         }
-        if (asked == 0 && openEpoch > 0 && !isSynchronising() && !group.holdsGuests()) {
+        if (asked == 0 && openEpoch > 0 && !isSynchronising() && !node().switchesRoles()) {
             return;
         }
         final GroupStatus status = group.status();

@@ -159,7 +159,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                 answer.complete(false);
                                 return;
                             }
-                            if (group.ending().contains("handed over")) {
+                            if (isRoleTaken()) {
                                 answer.complete(true); // its primary was quicker
                                 return;
                             }
@@ -183,11 +183,15 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                 });
     }
 
+    private boolean isRoleTaken() {
+        return group.ending().contains("handed over");
+    }
+
     /** Looks whether it has taken over what its primary has handed over; after every event. */
     void observe() {
         if (!hasTakenOver && group.hasFailedOver()) {
             hasTakenOver = true;
-            if (!isAsked) {
+            if (isRoleTaken()) {
                 LivesJudge.onRoleTaken(this);
                 serve(guestDisks());
             }

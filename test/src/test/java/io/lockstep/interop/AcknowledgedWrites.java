@@ -24,7 +24,7 @@ final class AcknowledgedWrites {
 
     private static final String SCRIPT =
             """
-            import struct
+            import signal, struct
             uri, offset, first = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
             blocks, length, in_flight = 512, 4096, 32
             h = connect(uri)
@@ -49,9 +49,15 @@ final class AcknowledgedWrites {
                 buffer = nbd.Buffer.from_bytearray(data)
                 h.aio_pwrite(buffer, offset + block * length, completion=done)
 
+            stopping = False
+            def stop(*_):
+                global stopping
+                stopping = True
+            signal.signal(signal.SIGTERM, stop)
+
             told = 0
             try:
-                while not errors:
+                while not errors and not stopping:
                     while h.aio_in_flight() < in_flight:
                         write(number)
                         number += 1
@@ -164,6 +170,11 @@ final class AcknowledgedWrites {
                                     + ", in flight "
                                     + submitted);
         }
+    }
+
+    /** Asks it to stop, where its server has not gone. */
+    void stop() {
+        client.terminate();
     }
 
     /** What the client printed. */

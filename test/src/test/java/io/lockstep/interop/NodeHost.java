@@ -3,6 +3,7 @@ package io.lockstep.interop;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -86,7 +87,7 @@ final class NodeHost {
         while (true) {
             try {
                 return Control.connect(control());
-            } catch (final java.io.UncheckedIOException e) {
+            } catch (final UncheckedIOException e) {
                 if (!isRunning() || System.nanoTime() > deadline) {
                     throw new AssertionError(process.toString(), e);
                 }
@@ -95,10 +96,24 @@ final class NodeHost {
         }
     }
 
+    /** Whether it is a primary now whose secondary is linked and equal. */
+    boolean isHealedPrimary() {
+        try (Control control = Control.connect(control())) {
+            final JsonObject status = control.status();
+            return status.get("role").getAsString().equals("primary")
+                    && status.get("linked").getAsBoolean()
+                    && !status.has("synchronisation")
+                    && status.get("standing").getAsString().equals("reigning");
+        } catch (final UncheckedIOException | AssertionError e) {
+            return false; // it is not there yet, or not any more
+        }
+    }
+
     /** Waits until its secondary is equal, over however many connections that takes. */
     void awaitHealed() {
         try (Control control = connect()) {
             control.awaitHealed();
+            control.awaitDrained();
         }
     }
 

@@ -8,14 +8,25 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /** {@code lockstep switchover} on real processes: nothing is lost, and nobody else is a primary. */
 @Timeout(value = 10, unit = TimeUnit.MINUTES)
 final class SwitchoverTest {
     private static final int LENGTH = 4 << 20;
 
+    /** Rounds of kills and cuts; more with {@code -Dlockstep.switchover.rounds=50}. */
+    private static final int ROUNDS = Integer.getInteger("lockstep.switchover.rounds", 5);
+
     @AutoClose private final Rig rig = new Rig();
+
+    private final long seed = System.nanoTime();
+    private final Random moments = new Random(seed);
 
     private final NodeHost north = new NodeHost(rig, "n", "sl", LENGTH, "--first", "primary");
     private final NodeHost south = new NodeHost(rig, "s", "nl", LENGTH, "--first", "secondary");
@@ -53,5 +64,167 @@ final class SwitchoverTest {
             assertEquals("reigning", primary.standing());
             assertArrayEquals(Rig.read(primary.disk()), Rig.read(secondary.disk()));
         }
+    }
+
+    /** What a killed one was asked to do comes about, or does not; the pair heals by itself. */
+    @Test
+    void killedInTheMidstOfItEitherIsThePrimaryAndNothingIsLost() {
+        startBoth();
+        NodeHost primary = north;
+        long next = 1;
+        for (int round = 0; round < ROUNDS; round++) {
+            final NodeHost secondary = other(primary);
+            final AcknowledgedWrites guest =
+                    AcknowledgedWrites.start(rig, primary.guest(), 0, next);
+            guest.await(100);
+            final Thread order = order(round % 2 == 0 ? primary : secondary);
+            LockSupport.parkNanos(TimeUnit.MICROSECONDS.toNanos(moments.nextInt(30_000)));
+            final int choice = moments.nextInt(3);
+            if (choice != 0) {
+                secondary.process().kill();
+            }
+            if (choice != 1) {
+                primary.process().kill();
+            }
+            join(order);
+            primary = awaitPrimary();
+            stop(guest);
+            next = guest.verify(primary.disk());
+            primary.awaitHealed();
+            assertArrayEquals(Rig.read(north.disk()), Rig.read(south.disk()), "seed " + seed);
+        }
+    }
+
+    /** The answer may be lost: the guest waits until the two have met again. */
+    @Test
+    void aLinkThatIsCutInTheMidstOfItLosesNothing() {
+        final LinkProxy proxy = rig.keep(new LinkProxy(rig.path("proxy"), rig.path("ql")));
+        final NodeHost one = new NodeHost(rig, "p", "proxy", LENGTH, "--first", "primary");
+        final NodeHost two = new NodeHost(rig, "q", "pl", LENGTH, "--first", "secondary");
+        two.start();
+        one.start();
+        one.awaitHealed();
+        long next = 1;
+        for (int round = 0; round < ROUNDS; round++) {
+            final AcknowledgedWrites guest = AcknowledgedWrites.start(rig, one.guest(), 0, next);
+            guest.await(100);
+            final Thread order = order(one);
+            LockSupport.parkNanos(TimeUnit.MICROSECONDS.toNanos(moments.nextInt(15_000)));
+            proxy.cut();
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(200));
+            proxy.heal();
+            join(order);
+            final NodeHost primary = awaitPrimary(one, two);
+            stop(guest);
+            next = guest.verify(primary.disk());
+            primary.awaitHealed();
+            assertArrayEquals(Rig.read(one.disk()), Rig.read(two.disk()), "seed " + seed);
+            if (primary == two) {
+                two.switchover().requireSuccess();
+                one.awaitHealed();
+            }
+        }
+    }
+
+    @Test
+    void whatCannotBeSwitchedIsRefusedWithASentenceAndGoesOn() {
+        north.start();
+        assertRefused(north, "the secondary is not linked, or not equal");
+        south.start();
+        north.awaitHealed();
+        south.process().signal("STOP");
+        try {
+            assertRefused(north, "the roles stay as they were, and the guest goes on here: ");
+            rig.python("connect(sys.argv[1]).pwrite(bytes(4096), 0)", north.guest());
+        } finally {
+            south.process().signal("CONT");
+        }
+        north.awaitHealed();
+        north.process().kill();
+        assertRefused(south, "this node is not linked to its primary");
+    }
+
+    /** Only who would replicate back is handed anything. */
+    @Test
+    void aSecondaryThatIsNoNodeIsHandedNothing() {
+        final List<String> plain = new ArrayList<>(south.command());
+        plain.set(0, "secondary");
+        remove(plain, "--peer");
+        remove(plain, "--first");
+        rig.server(plain);
+        north.start();
+        north.awaitHealed();
+        assertRefused(north, "start it with 'lockstep node', too");
+        assertRefused(south, "started with 'lockstep node'");
+    }
+
+    private static void remove(final List<String> arguments, final String option) {
+        final int at = arguments.indexOf(option);
+        arguments.subList(at, at + 2).clear();
+    }
+
+    private static void assertRefused(final NodeHost host, final String part) {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        Tool.Output output = host.switchover();
+        while (output.err().contains("linked just now") && System.nanoTime() < deadline) {
+            output = host.switchover();
+        }
+        assertEquals(1, output.exitCode(), output::toString);
+        assertContains(part, output.err());
+        assertTrue(output.err().startsWith("lockstep switchover: "), output.err());
+    }
+
+    private NodeHost other(final NodeHost host) {
+        return host == north ? south : north;
+    }
+
+    /** Orders it, and doesn't look at the answer: whoever is asked may be killed. */
+    private static Thread order(final NodeHost host) {
+        final Control control = host.connect();
+        return Thread.ofPlatform()
+                .start(
+                        () -> {
+                            try (control) {
+                                control.execute("x-lockstep-switchover");
+                            } catch (final AssertionError | UncheckedIOException e) {
+                                return; // it is what stands on the disks that counts
+                            }
+                        });
+    }
+
+    private static void join(final Thread thread) {
+        try {
+            thread.join();
+        } catch (final InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** The guest has lost its primary, or loses it now. */
+    private static void stop(final AcknowledgedWrites guest) {
+        guest.stop();
+    }
+
+    private NodeHost awaitPrimary() {
+        return awaitPrimary(north, south);
+    }
+
+    /** As their units would, starts again what has ended, until one is a primary of the other. */
+    private static NodeHost awaitPrimary(final NodeHost... hosts) {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        while (System.nanoTime() < deadline) {
+            for (final NodeHost host : hosts) {
+                if (!host.isRunning()) {
+                    host.begin();
+                }
+            }
+            for (final NodeHost host : hosts) {
+                if (host.isHealedPrimary()) {
+                    return host;
+                }
+            }
+            Rig.pause();
+        }
+        throw new AssertionError("no primary\n" + hosts[0].process() + "\n" + hosts[1].process());
     }
 }

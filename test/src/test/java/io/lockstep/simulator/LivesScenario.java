@@ -701,9 +701,7 @@ final class LivesScenario implements AutoCloseable {
             return;
         }
         final LivesNode.Arguments arguments =
-                isOvertaken
-                        ? LivesNode.Arguments.FORMER_PRIMARY
-                        : LivesNode.Arguments.SECONDARY;
+                isOvertaken ? LivesNode.Arguments.FORMER_PRIMARY : LivesNode.Arguments.SECONDARY;
         node.kill();
         node.disks().forEach(LivesDisk::leave);
         lead = node.peer();

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonObject;
+
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -63,6 +65,18 @@ final class SwitchoverTest {
             assertEquals("following", secondary.standing());
             assertEquals("reigning", primary.standing());
             assertArrayEquals(Rig.read(primary.disk()), Rig.read(secondary.disk()));
+            assertEquals(0, writtenTo(secondary), "nothing had to be sent");
+        }
+    }
+
+    private static long writtenTo(final NodeHost secondary) {
+        try (Control control = secondary.connect()) {
+            return control.status()
+                    .getAsJsonArray("disks")
+                    .get(0)
+                    .getAsJsonObject()
+                    .get("written-bytes")
+                    .getAsLong();
         }
     }
 
@@ -156,6 +170,27 @@ final class SwitchoverTest {
         north.awaitHealed();
         assertRefused(north, "start it with 'lockstep node', too");
         assertRefused(south, "started with 'lockstep node'");
+    }
+
+    /** Each finds the other where it looks for its secondary, until one of them is one. */
+    @Test
+    void twoFirstPrimariesNoticeEachOther() {
+        final NodeHost wrong = new NodeHost(rig, "s", "nl", LENGTH, "--first", "primary");
+        north.start();
+        wrong.start();
+        for (final NodeHost host : List.of(north, wrong)) {
+            try (Control control = host.connect()) {
+                final JsonObject status =
+                        control.await("an error", candidate -> candidate.has("error"));
+                assertContains(
+                        "the peer is a primary, too, of another pair",
+                        status.getAsJsonObject("error").get("desc").getAsString());
+            }
+        }
+        assertEquals(0, wrong.process().stop());
+        rig.lockstep("state", "--forget", "--state", wrong.disk() + ".lockstep").requireSuccess();
+        south.start();
+        north.awaitHealed();
     }
 
     private static void remove(final List<String> arguments, final String option) {

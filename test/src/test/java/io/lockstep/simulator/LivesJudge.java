@@ -214,6 +214,22 @@ final class LivesJudge {
                 .isPresent();
     }
 
+    /** A primary is one no more, as it has recorded: somebody else is, whatever is lost now. */
+    static void onHandedOver(final LivesPrimary primary) {
+        final boolean isTaken =
+                primary.node()
+                        .peer()
+                        .state()
+                        .durableRecord()
+                        .filter(record -> record.standing().isPrimary())
+                        .isPresent();
+        if (!isTaken) {
+            throw broken(
+                    "I11",
+                    primary.node() + " hands over to one that has not recorded that it takes over");
+        }
+    }
+
     /**
      * A secondary has taken what its primary has handed over: all that the primary's guest was told
      * is there, and what that has flushed is on stable storage.

@@ -221,6 +221,7 @@ final class LivesPrimary extends LivesProcess {
     void observe() {
         if (group.hasHandedOver() && !isHandedOver) {
             isHandedOver = true;
+            LivesJudge.onHandedOver(this);
             node().disks().forEach(LivesDisk::leave);
         }
         if (asked == 0 && openEpoch > 0 && !isSynchronising() && !node().switchesRoles()) {

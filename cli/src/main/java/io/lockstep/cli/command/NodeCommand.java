@@ -82,7 +82,8 @@ public final class NodeCommand implements Callable<Integer> {
             required = true,
             paramLabel = "URI",
             description =
-                    "Where this host takes the primary's stream while it is no primary itself:"
+                    "Where this host takes the primary's stream, and as a primary tells another"
+                            + " one that it is:"
                             + " nbd://HOST:PORT (no host: every address; port 0: a free one) or"
                             + " nbd+unix:///?socket=PATH. Repeatable.")
     private List<String> listen;
@@ -138,6 +139,7 @@ public final class NodeCommand implements Callable<Integer> {
             final PrimaryRole primary =
                     new PrimaryRole(checked, replication, options, peerAt)
                             .yieldToNewerPeer()
+                            .listen(listenAt)
                             .switchRoles();
             code = primary.run();
             if (primary.hasYielded()) {

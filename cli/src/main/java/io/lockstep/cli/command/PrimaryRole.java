@@ -36,6 +36,7 @@ final class PrimaryRole {
     private boolean yieldsToNewer;
     private boolean hasYielded;
     private boolean isOfNode;
+    private List<Endpoint> streams = List.of();
     private EngineRun run;
 
     /**
@@ -76,6 +77,12 @@ final class PrimaryRole {
         return this;
     }
 
+    /** Where another primary finds that this is one. */
+    PrimaryRole listen(final List<Endpoint> endpoints) {
+        streams = endpoints;
+        return this;
+    }
+
     /** Whether it has ended because its peer is newer, before it served anybody. */
     boolean hasYielded() {
         return hasYielded;
@@ -109,6 +116,9 @@ final class PrimaryRole {
             if (!attach()) {
                 stop();
                 return 1;
+            }
+            if (!streams.isEmpty()) {
+                run.meetPrimaries(pair.connectionsMax(), streams);
             }
             run.serveGuests(pair.guests());
             if (yieldsToNewer) {

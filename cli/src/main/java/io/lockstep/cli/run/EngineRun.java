@@ -269,6 +269,14 @@ public final class EngineRun {
         serveGuests(guests);
     }
 
+    /** Lets another primary, which looks for its secondary here, find that this is one. */
+    public void meetPrimaries(final int connectionsMax, final List<Endpoint> streams)
+            throws IOException {
+        exports.start(List.of(), connectionsMax);
+        engine.exportMeetings();
+        exports.listen(streams);
+    }
+
     /**
      * Has a failover played beside the group, for the real one to be quick, if this is a standby.
      * Begins a moment later, when whoever waits for the process has been told that it is ready.

@@ -27,7 +27,7 @@ import java.util.Optional;
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
  * 40  4  flags: AT_FIRST, NOW, AND_COMMIT, CAUGHT_UP; in what is read: STARTED, FAILED_OVER, BROKEN,
- *       TAKES_ROLE, WANTS_ROLE
+ *       TAKES_ROLE, WANTS_ROLE, PRIMARY
  * 44  4  zero
  * 48  8  in what is read: the last epoch that is on stable storage
  * 56  8  zero
@@ -99,6 +99,9 @@ public final class ControlRecord {
 
     /** Of STATE: its user wants it to. */
     public static final int WANTS_ROLE = 1 << 8;
+
+    /** Of STATE: who answers is a primary's process, to which nobody attaches. */
+    public static final int PRIMARY = 1 << 9;
 
     private static final int MAGIC = 0x4c535450;
 

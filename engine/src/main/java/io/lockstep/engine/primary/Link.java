@@ -79,10 +79,7 @@ final class Link {
 
     private final Farewell farewell;
     private final HandOverRequest handOver;
-
-    /** What the secondary's STATE said last. */
     private int peerFlags;
-
     private final Comparison comparison;
 
     private final Runnable workTask = this::workSoon;
@@ -237,8 +234,11 @@ final class Link {
 
         @Override
         public void onFound(
-                final int disk, final Summary secondary, final LinkOwner.Judgement judgement) {
-            owner.onFound(disk, secondary, judgement);
+                final int disk,
+                final Summary secondary,
+                final boolean isPrimary,
+                final LinkOwner.Judgement judgement) {
+            owner.onFound(disk, secondary, isPrimary, judgement);
         }
 
         @Override

@@ -47,8 +47,11 @@ final class LinkEvents implements LinkOwner {
 
     @Override
     public void onFound(
-            final int disk, final Summary secondary, final LinkOwner.Judgement judgement) {
-        meeting.onFound(disk, secondary, judgement, group::attachAgain);
+            final int disk,
+            final Summary secondary,
+            final boolean isPrimary,
+            final LinkOwner.Judgement judgement) {
+        meeting.onFound(disk, secondary, isPrimary, judgement, group::attachAgain);
     }
 
     @Override

@@ -8,8 +8,12 @@ interface LinkOwner {
     /** All disks are linked. The secondary's epochs are those of a lockstep, or 0 and 0. */
     void onUp(boolean isForeign, long sealedEpoch, long committedEpoch);
 
-    /** A secondary of our own kind was found for a disk; whether it may have it is asked. */
-    void onFound(int disk, Summary secondary, Judgement judgement);
+    /**
+     * A secondary of our own kind was found for a disk; whether it may have it is asked.
+     *
+     * @param isPrimary whether it is none, but a primary's process, to which nobody attaches
+     */
+    void onFound(int disk, Summary secondary, boolean isPrimary, Judgement judgement);
 
     /** The secondary has recorded that it was left behind. */
     void onPeerOut();

@@ -23,8 +23,11 @@ final class LinkReport implements LinkOwner {
 
     @Override
     public void onFound(
-            final int disk, final Summary secondary, final LinkOwner.Judgement judgement) {
-        guestLoop.execute(() -> owner.onFound(disk, secondary, judgement));
+            final int disk,
+            final Summary secondary,
+            final boolean isPrimary,
+            final LinkOwner.Judgement judgement) {
+        guestLoop.execute(() -> owner.onFound(disk, secondary, isPrimary, judgement));
     }
 
     @Override

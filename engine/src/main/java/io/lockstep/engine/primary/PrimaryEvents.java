@@ -105,6 +105,13 @@ final class PrimaryEvents {
                 + " what it lacks is sent when it has caught up with the log";
     }
 
+    /** Both hosts were started as the first primary. */
+    static String twoPrimaries() {
+        return "the peer is a primary, too, of another pair: one of the two has to be the"
+                + " secondary; stop it, say 'lockstep state --forget' there, and start it with"
+                + " --first secondary";
+    }
+
     /** How replication has ended; by a manager that counts it for lost, or otherwise. */
     static String endedByStop(final boolean isLost) {
         return isLost

@@ -63,20 +63,27 @@ final class PrimaryMeeting {
     void onFound(
             final int disk,
             final Summary secondary,
+            final boolean isPrimary,
             final LinkOwner.Judgement judgement,
             final Runnable attachAgain) {
         final Summary own = reign.summary(reign.hasMetNobody() && emptyDisks.flags()[disk]);
-        final Meeting.Answer answer = reign.judge(own, secondary);
+        final Meeting.Answer answer = reign.judge(own, secondary, isPrimary);
         if (answer == Meeting.Answer.PEER_IS_NEWER && takesRole.test(secondary)) {
             answer(judgement, new LinkOwner.Ruling("it has taken over", false, own, reign.word()));
         } else if (!answer.isAgreed()) {
-            final String refusal = Meeting.sentence(answer, own, secondary, reign.word());
+            final String refusal =
+                    isPrimary && answer == Meeting.Answer.UNRELATED
+                            ? PrimaryEvents.twoPrimaries()
+                            : Meeting.sentence(answer, own, secondary, reign.word());
             final boolean isFinal = !reign.keepsAsking();
             if (!isFinal) {
                 reign.onRefused(refusal);
                 events.askedAgain(refusal, reign.disagreement().isPresent());
             }
             answer(judgement, new LinkOwner.Ruling(refusal, isFinal, own, reign.word()));
+        } else if (isPrimary) {
+            final String refusal = "a primary still, which takes no stream until it has heard";
+            answer(judgement, new LinkOwner.Ruling(refusal, false, own, reign.word()));
         } else if (!answer.isSynchronised()) {
             equalCount++;
             accept(judgement, own);
@@ -130,7 +137,7 @@ final class PrimaryMeeting {
                     if (isMixed || thrown != null || !synchroniser.isPrepared()) {
                         linkLoop.execute(attachAgain);
                     } else {
-                        onFound(disk, secondary, judgement, attachAgain);
+                        onFound(disk, secondary, false, judgement, attachAgain);
                     }
                 });
     }

@@ -42,6 +42,7 @@ final class PrimaryReign {
 
     private Lineage lineageAtAttach = Lineage.NONE;
     private Id peer = Id.NONE;
+    private boolean isPeerPrimary;
     private boolean isMet;
     private boolean isGated;
     private boolean isParting;
@@ -198,9 +199,14 @@ final class PrimaryReign {
         return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, -1, isEmpty);
     }
 
-    /** What the two nodes find. */
-    Meeting.Answer judge(final Summary own, final Summary secondary) {
+    /**
+     * What the two nodes find.
+     *
+     * @param isPrimary whether a primary's process answers for the other one
+     */
+    Meeting.Answer judge(final Summary own, final Summary secondary, final boolean isPrimary) {
         peer = secondary.node();
+        isPeerPrimary = isPrimary;
         final Meeting.Answer answer = Meeting.of(own, secondary, word);
         found = answer.isAgreed() ? null : answer;
         return answer;
@@ -239,7 +245,7 @@ final class PrimaryReign {
 
     /** Whether a peer that can't be attached to is asked again: the guest is served meanwhile. */
     boolean keepsAsking() {
-        return !isHeld() && !record().peer().isNone() && word != Word.NOW;
+        return !isHeld() && (!record().peer().isNone() || isPeerPrimary) && word != Word.NOW;
     }
 
     /**
@@ -254,7 +260,9 @@ final class PrimaryReign {
     }
 
     private boolean isOfTwoPrimaries() {
-        return found == Meeting.Answer.PEER_IS_NEWER || found == Meeting.Answer.SPLIT_BRAIN;
+        return found == Meeting.Answer.PEER_IS_NEWER
+                || found == Meeting.Answer.SPLIT_BRAIN
+                || found != null && isPeerPrimary;
     }
 
     /** The node that was found last. */

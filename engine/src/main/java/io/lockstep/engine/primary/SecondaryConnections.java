@@ -39,7 +39,7 @@ final class SecondaryConnections {
         void onUp(long sealedEpoch, long committedEpoch);
 
         /** A secondary of our own kind was found for a disk; answers whether it may have it. */
-        void onFound(int disk, Summary secondary, LinkOwner.Judgement judgement);
+        void onFound(int disk, Summary secondary, boolean isPrimary, LinkOwner.Judgement judgement);
 
         /** Whether a disk's connection owes an answer, now that all stand. */
         boolean isAnswerOwed(int disk);
@@ -360,6 +360,7 @@ final class SecondaryConnections {
         owner.onFound(
                 disk,
                 secondary.get(),
+                (ControlRecord.flags(states[disk], 0) & ControlRecord.PRIMARY) != 0,
                 ruling -> {
                     if (ofGeneration != generation) {
                         return;

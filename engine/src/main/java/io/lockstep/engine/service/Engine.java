@@ -311,6 +311,17 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    /**
+     * Has the primary of these disks say what its node is to another primary that looks for its
+     * secondary here. Nobody can change them there.
+     */
+    public void exportMeetings() throws IOException {
+        for (final EngineDisk disk : disks) {
+            nbdServer.add(
+                    ServedExport.of(disk.guest(), "primary", new PrimaryDoor(group, disk.name())));
+        }
+    }
+
     /** What was done for the clients of some exports, at one moment. */
     public List<ExportCounters.Figures> figures(final List<ExportCounters> counters)
             throws IOException {

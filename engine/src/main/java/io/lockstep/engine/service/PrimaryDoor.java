@@ -1,0 +1,129 @@
+package io.lockstep.engine.service;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Meeting;
+import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.node.Word;
+import io.lockstep.engine.server.ControlSpace;
+import io.lockstep.nbd.Nbd;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+
+/**
+ * What a primary's process says where another primary looks for a secondary: what its node is, and
+ * that nobody attaches to it. So two primaries notice each other. On the engine's loop. See
+ * docs/protocol.md, "A primary listens".
+ */
+final class PrimaryDoor implements ControlSpace {
+    private final ReplicationGroup group;
+    private final String disk;
+    private final MemorySegment record =
+            Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
+    private String reason = "";
+
+    PrimaryDoor(final ReplicationGroup group, final String disk) {
+        this.group = group;
+        this.disk = disk;
+    }
+
+    private Optional<Summary> summary() {
+        final long committed = group.status().committedEpoch();
+        return group.node()
+                .map(
+                        node -> {
+                            final NodeRecord now = node.record();
+                            final long epoch = Math.max(committed, now.committedEpoch());
+                            return Summary.of(now, epoch, Id.NONE, -1, false);
+                        });
+    }
+
+    @Override
+    public void read(
+            final long offset,
+            final int length,
+            final MemorySegment into,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        final Optional<Summary> summary = summary();
+        if (offset >= Nbd.CONTROL_HASHES || summary.isEmpty()) {
+            completion.onComplete(token, refuse(Errno.EPERM, "this is a primary"));
+            return;
+        }
+        ControlRecord.write(
+                record,
+                0,
+                ControlRecord.STATE,
+                0,
+                group.status().committedEpoch(),
+                Id.NONE,
+                ControlRecord.PRIMARY);
+        ControlRecord.summary(record, 0, summary.get());
+        MemorySegment.copy(record, offset, into, position, length);
+        completion.onComplete(token, 0);
+    }
+
+    @Override
+    public void write(
+            final Client client,
+            final int offset,
+            final int length,
+            final MemorySegment from,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        final boolean isAttach =
+                offset == 0
+                        && length == ControlRecord.LENGTH_WITH_SUMMARY
+                        && ControlRecord.isValid(from, position)
+                        && ControlRecord.kind(from, position) == ControlRecord.ATTACH;
+        completion.onComplete(
+                token, isAttach ? meet(from, position) : refuse(Errno.EPERM, refusal()));
+    }
+
+    /** One to whom this node would be a secondary comes again: it is none yet. */
+    private int meet(final MemorySegment from, final long position) {
+        final Optional<Summary> primary = ControlRecord.summary(from, position);
+        final Optional<Summary> own = summary();
+        if (primary.isEmpty() || own.isEmpty()) {
+            return refuse(Errno.EINVAL, "this is no summary of a node");
+        }
+        final Word word = ControlRecord.word(ControlRecord.flags(from, position));
+        final Meeting.Answer answer = Meeting.of(primary.get(), own.get(), word);
+        return answer.isAgreed()
+                ? refuse(Errno.ESHUTDOWN, refusal())
+                : refuse(Errno.EPERM, Meeting.sentence(answer, primary.get(), own.get(), word));
+    }
+
+    private int refuse(final int errno, final String sentence) {
+        reason = "disk " + disk + ": " + sentence;
+        return errno;
+    }
+
+    @Override
+    public String reason() {
+        return reason;
+    }
+
+    @Override
+    public boolean mayChange(final Client client) {
+        return false;
+    }
+
+    @Override
+    public String refusal() {
+        return "this is a primary, and takes no stream";
+    }
+
+    @Override
+    public void onGone(final Client client) {
+        // Nobody is attached.
+    }
+}

@@ -623,7 +623,7 @@ final class LivesScenario implements AutoCloseable {
 
     /** On either side, and whatever happens to the two and what is between them meanwhile. */
     private void switchOver() {
-        final boolean isSound = compare() && nodes.stream().allMatch(LivesNode::isSound);
+        boolean isSound = compare() && nodes.stream().allMatch(LivesNode::isSound);
         if (!isSound && dice.chance(0.7)) {
             nodes.forEach(this::startAsUsual);
         }
@@ -643,6 +643,7 @@ final class LivesScenario implements AutoCloseable {
         final boolean isQuiet = dice.chance(0.3);
         if (isSound && isQuiet) {
             simulation.runFor(Simulation.SECOND); // the primary has heard of its peer by then
+            isSound = compare() && !ordered.hasEnded(); // an order of before may have come true
         }
         ordered.loop().execute(() -> switchOver(ordered).thenAccept(answer::add));
         if (!isQuiet) {

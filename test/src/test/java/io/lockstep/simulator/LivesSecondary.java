@@ -163,7 +163,11 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                 answer.complete(true); // its primary was quicker
                                 return;
                             }
-                            takeOver(before, isBesideLiving, isForced, answer);
+                            takeOver(
+                                    before,
+                                    isBesideLiving && node().peer().isUp(),
+                                    isForced,
+                                    answer);
                         });
         return answer;
     }

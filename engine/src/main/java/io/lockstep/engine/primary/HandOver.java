@@ -3,6 +3,8 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Lineage;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Summary;
 
@@ -259,13 +261,14 @@ final class HandOver {
      * That was its answer then.
      */
     boolean takes(final Summary secondary) {
+        final Id own = reign.record().lineage().newest();
+        final Lineage theirs = secondary.lineage();
         final boolean isTaken =
                 phase == Phase.IN_DOUBT
-                        && secondary
-                                        .lineage()
-                                        .successorOf(reign.record().lineage().newest())
-                                        .origin()
-                                == epoch;
+                        && secondary.standing().isPrimary() // it may have lost what it took
+                        && theirs.has(own)
+                        && !theirs.newest().equals(own)
+                        && theirs.successorOf(own).origin() == epoch;
         if (isTaken) {
             record();
         }

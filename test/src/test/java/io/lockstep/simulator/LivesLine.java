@@ -33,8 +33,7 @@ enum LivesLine {
     ROLE_TAKEN("", true),
     ROLE_KEPT("the roles stay as they were", true),
     ROLE_IN_DOUBT("was asked to take over at epoch", true),
-    ROLE_NOT_WANTED("the primary does not hand over now", true),
-    ROLE_REFUSED_THERE("is not what this node holds", true);
+    ROLE_NOT_WANTED("the primary does not hand over now", true);
 
     private final String part;
     private final boolean isOfSwitch;

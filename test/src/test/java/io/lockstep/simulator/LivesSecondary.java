@@ -179,7 +179,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
             final CompletableFuture<Boolean> answer) {
         hasTakenOver = true;
         final LivesGuest guest = serve(guestDisks());
-        judged(() -> LivesJudge.onTakesOver(this, before, isBesideLiving, isForced));
+        LivesJudge.onTakesOver(this, before, isBesideLiving, isForced);
         guest.readAll(
                 contents -> {
                     judged(() -> LivesJudge.onTakenOver(this, before, isForced, contents));

@@ -71,8 +71,8 @@ final class SwitchoverDurationTest {
 
     @Test
     void howLongAGuestWaits() {
-        final NodeHost north = new NodeHost(rig, "n", "sl", LENGTH, "--first", "primary");
-        final NodeHost south = new NodeHost(rig, "s", "nl", LENGTH, "--first", "secondary");
+        final SwitchingHost north = new SwitchingHost(rig, "n", "sl", LENGTH, "--first", "primary");
+        final SwitchingHost south = new SwitchingHost(rig, "s", "nl", LENGTH, "--first", "secondary");
         south.start();
         north.start();
         final int rounds = Integer.getInteger(ROUNDS);
@@ -80,7 +80,7 @@ final class SwitchoverDurationTest {
         final long[] waits = new long[rounds];
         for (int i = -WARM_UP; i < rounds; i++) {
             final boolean isBack = (i & 1) != 0;
-            final NodeHost primary = isBack ? south : north;
+            final SwitchingHost primary = isBack ? south : north;
             primary.awaitHealed();
             final String[] figures =
                     rig.python(

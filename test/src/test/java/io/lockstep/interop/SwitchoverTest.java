@@ -30,8 +30,8 @@ final class SwitchoverTest {
     private final long seed = System.nanoTime();
     private final Random moments = new Random(seed);
 
-    private final NodeHost north = new NodeHost(rig, "n", "sl", LENGTH, "--first", "primary");
-    private final NodeHost south = new NodeHost(rig, "s", "nl", LENGTH, "--first", "secondary");
+    private final SwitchingHost north = new SwitchingHost(rig, "n", "sl", LENGTH, "--first", "primary");
+    private final SwitchingHost south = new SwitchingHost(rig, "s", "nl", LENGTH, "--first", "secondary");
 
     private void startBoth() {
         south.start();
@@ -47,8 +47,8 @@ final class SwitchoverTest {
     @Test
     void rolesAreSwitchedUnderLoadAndNothingAcknowledgedIsLost() {
         startBoth();
-        NodeHost primary = north;
-        NodeHost secondary = south;
+        SwitchingHost primary = north;
+        SwitchingHost secondary = south;
         long next = 1;
         for (int round = 0; round < 4; round++) {
             final AcknowledgedWrites guest =
@@ -58,7 +58,7 @@ final class SwitchoverTest {
             done.requireSuccess();
             assertContains("the roles are switched, at epoch ", done.out());
             next = guest.verify(secondary.disk());
-            final NodeHost before = primary;
+            final SwitchingHost before = primary;
             primary = secondary;
             secondary = before;
             primary.awaitHealed();
@@ -69,7 +69,7 @@ final class SwitchoverTest {
         }
     }
 
-    private static long writtenTo(final NodeHost secondary) {
+    private static long writtenTo(final SwitchingHost secondary) {
         try (Control control = secondary.connect()) {
             return control.status()
                     .getAsJsonArray("disks")
@@ -84,10 +84,10 @@ final class SwitchoverTest {
     @Test
     void killedInTheMidstOfItEitherIsThePrimaryAndNothingIsLost() {
         startBoth();
-        NodeHost primary = north;
+        SwitchingHost primary = north;
         long next = 1;
         for (int round = 0; round < ROUNDS; round++) {
-            final NodeHost secondary = other(primary);
+            final SwitchingHost secondary = other(primary);
             final AcknowledgedWrites guest =
                     AcknowledgedWrites.start(rig, primary.guest(), 0, next);
             guest.await(100);
@@ -113,8 +113,8 @@ final class SwitchoverTest {
     @Test
     void aLinkThatIsCutInTheMidstOfItLosesNothing() {
         final LinkProxy proxy = rig.keep(new LinkProxy(rig.path("proxy"), rig.path("ql")));
-        final NodeHost one = new NodeHost(rig, "p", "proxy", LENGTH, "--first", "primary");
-        final NodeHost two = new NodeHost(rig, "q", "pl", LENGTH, "--first", "secondary");
+        final SwitchingHost one = new SwitchingHost(rig, "p", "proxy", LENGTH, "--first", "primary");
+        final SwitchingHost two = new SwitchingHost(rig, "q", "pl", LENGTH, "--first", "secondary");
         two.start();
         one.start();
         one.awaitHealed();
@@ -128,7 +128,7 @@ final class SwitchoverTest {
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(200));
             proxy.heal();
             join(order);
-            final NodeHost primary = awaitPrimary(one, two);
+            final SwitchingHost primary = awaitPrimary(one, two);
             stop(guest);
             next = guest.verify(primary.disk());
             primary.awaitHealed();
@@ -175,10 +175,10 @@ final class SwitchoverTest {
     /** Each finds the other where it looks for its secondary, until one of them is one. */
     @Test
     void twoFirstPrimariesNoticeEachOther() {
-        final NodeHost wrong = new NodeHost(rig, "s", "nl", LENGTH, "--first", "primary");
+        final SwitchingHost wrong = new SwitchingHost(rig, "s", "nl", LENGTH, "--first", "primary");
         north.start();
         wrong.start();
-        for (final NodeHost host : List.of(north, wrong)) {
+        for (final SwitchingHost host : List.of(north, wrong)) {
             try (Control control = host.connect()) {
                 final JsonObject status =
                         control.await("an error", candidate -> candidate.has("error"));
@@ -198,7 +198,7 @@ final class SwitchoverTest {
         arguments.subList(at, at + 2).clear();
     }
 
-    private static void assertRefused(final NodeHost host, final String part) {
+    private static void assertRefused(final SwitchingHost host, final String part) {
         final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
         Tool.Output output = host.switchover();
         while (output.err().contains("linked just now") && System.nanoTime() < deadline) {
@@ -209,12 +209,12 @@ final class SwitchoverTest {
         assertTrue(output.err().startsWith("lockstep switchover: "), output.err());
     }
 
-    private NodeHost other(final NodeHost host) {
+    private SwitchingHost other(final SwitchingHost host) {
         return host == north ? south : north;
     }
 
     /** Orders it, and doesn't look at the answer: whoever is asked may be killed. */
-    private static Thread order(final NodeHost host) {
+    private static Thread order(final SwitchingHost host) {
         final Control control = host.connect();
         return Thread.ofPlatform()
                 .start(
@@ -240,20 +240,20 @@ final class SwitchoverTest {
         guest.stop();
     }
 
-    private NodeHost awaitPrimary() {
+    private SwitchingHost awaitPrimary() {
         return awaitPrimary(north, south);
     }
 
     /** As their units would, starts again what has ended, until one is a primary of the other. */
-    private static NodeHost awaitPrimary(final NodeHost... hosts) {
+    private static SwitchingHost awaitPrimary(final SwitchingHost... hosts) {
         final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
         while (System.nanoTime() < deadline) {
-            for (final NodeHost host : hosts) {
+            for (final SwitchingHost host : hosts) {
                 if (!host.isRunning()) {
                     host.begin();
                 }
             }
-            for (final NodeHost host : hosts) {
+            for (final SwitchingHost host : hosts) {
                 if (host.isHealedPrimary()) {
                     return host;
                 }

@@ -9,7 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A host of a pair, with one disk and the one command that is typed there again and again. */
-final class NodeHost {
+final class SwitchingHost {
     private final Rig rig;
     private final String name;
     private final String peer;
@@ -22,7 +22,7 @@ final class NodeHost {
      * @param peer where the other one is found: the name of its socket in the rig
      * @param more arguments
      */
-    NodeHost(
+    SwitchingHost(
             final Rig rig,
             final String name,
             final String peer,

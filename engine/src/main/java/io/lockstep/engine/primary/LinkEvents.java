@@ -158,9 +158,8 @@ final class LinkEvents implements LinkOwner {
     }
 
     @Override
-    public void onCompared(
-            final int disk, final long offset, final long length, final long differing) {
-        synchroniser.onCompared(disk, offset, length, differing);
+    public void onCompared(final long frame, final long differing) {
+        synchroniser.onCompared(frame, differing);
     }
 
     @Override

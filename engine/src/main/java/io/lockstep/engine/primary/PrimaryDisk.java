@@ -52,6 +52,9 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     private long writeCount;
     private long writtenLength;
 
+    /** Changes of the guest that have failed on the local disk. */
+    private long failures;
+
     PrimaryDisk(
             final Disk local,
             final PrimaryGroup group,
@@ -95,7 +98,17 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                 isLinked ? outOfSync.length() : changes().length());
     }
 
-    // ---- A synchronisation.
+    // ---- A synchronisation, or a verification.
+
+    /** How many changes have failed, whose ranges are read back and sent as they are. */
+    long failures() {
+        return failures;
+    }
+
+    /** The peer was found to differ in a range. */
+    void noteDifference(final long offset, final long end) {
+        tracking.mark(number, offset, end - offset);
+    }
 
     /** What it has still to do here. */
     OutOfSync outOfSync() {
@@ -166,7 +179,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
      *
      * @param hash with the session's key
      * @param buffer for what is read; null where nothing is there but zeroes
-     * @param whenRead the buffer is free again
+     * @param whenRead the buffer is free again; where it can't be read nothing is compared
      * @return its frame, or -1 where the log has no room, and the buffer is free
      */
     long compare(
@@ -174,14 +187,9 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             final long end,
             final PieceHash hash,
             final MemorySegment buffer,
-            final Runnable whenRead) {
+            final Completion whenRead) {
         final PrimaryOperation operation =
-                take(
-                        ForwardLog.Kind.HASH,
-                        offset,
-                        end - offset,
-                        (token, errno) -> whenRead.run(),
-                        0);
+                take(ForwardLog.Kind.HASH, offset, end - offset, whenRead, 0);
         operation.memory = buffer;
         operation.hash = hash;
         operation.isHole = buffer == null;
@@ -509,10 +517,11 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         }
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
-        if (errno != 0 && operation.isRead()) {
+        if (errno != 0 && operation.isReadBack()) {
             group.onUnknown(local.name(), operation.cursor, errno);
-        } else if (errno != 0 && !isNotFast) {
+        } else if (errno != 0 && !isNotFast && operation.kind != ForwardLog.Kind.HASH) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
+                failures++;
                 forwardWhatIsThere(operation.cursor, operation.pieceEnd);
             }
             group.onGuestError(local.name(), operation.cursor, errno);

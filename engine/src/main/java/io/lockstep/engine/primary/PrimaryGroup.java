@@ -463,6 +463,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         public void onTailsNoted() {
             tracking.onTailNoted();
         }
+
+        @Override
+        public void onUnreadable(final String disk, final long offset, final int errno) {
+            onUnknown(disk, offset, errno);
+        }
     }
 
     void giveUp(final GroupEvents.Event event, final ReplicationError cause) {

@@ -63,9 +63,4 @@ final class PrimaryOperation {
     boolean isReadBack() {
         return kind == ForwardLog.Kind.WRITE && memory == null;
     }
-
-    /** Whether it only reads the local disk, in the order of what changes it. */
-    boolean isRead() {
-        return isReadBack() || kind == ForwardLog.Kind.HASH;
-    }
 }

@@ -1,0 +1,45 @@
+package io.lockstep.engine.primary;
+
+import java.util.concurrent.TimeUnit;
+
+/**
+ * How fast something may be done: so many bytes in a second at most, a little at a time. Without
+ * clock or thread; single threaded.
+ */
+final class Pace {
+    /** What was not used of so long a time may be made up for. */
+    private static final long BURST_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+
+    private static final double SECOND = TimeUnit.SECONDS.toNanos(1);
+
+    /** Bytes a second; 0 for any. */
+    private long limit;
+
+    /** What was done is what may be done until then. */
+    private long doneNanos;
+
+    /** Sets what may be done in a second, in bytes; 0 for any. */
+    void limit(final long bytes) {
+        limit = bytes;
+    }
+
+    /** What may be done in a second, in bytes; 0 for any. */
+    long limit() {
+        return limit;
+    }
+
+    /** So many bytes were begun with. */
+    void took(final long bytes, final long nowNanos) {
+        if (limit > 0) {
+            doneNanos =
+                    Math.max(doneNanos, nowNanos - BURST_NANOS) + (long) (bytes * SECOND / limit);
+        } else {
+            doneNanos = nowNanos;
+        }
+    }
+
+    /** How long to wait before more is begun with; 0 where it may be now. */
+    long waitNanos(final long nowNanos) {
+        return limit == 0 ? 0 : Math.max(0, doneNanos - nowNanos);
+    }
+}

@@ -41,7 +41,8 @@ final class StatusReport {
         final Optional<ReplicationError> error = group.error();
         error.ifPresent(found -> report.add("error", error(found)));
         group.node().ifPresent(node -> NodeReport.addTo(report, node));
-        group.synchronisation()
+        group.healing()
+                .synchronisation()
                 .ifPresent(one -> report.add("synchronisation", synchronisation(one)));
         final JsonArray disks = new JsonArray();
         status.disks().forEach(disk -> disks.add(disk(disk)));

@@ -48,6 +48,8 @@ final class ComparingWalk implements AutoCloseable {
     /** Those whose answers are to come. */
     private final List<Compared> underWay = new ArrayList<>();
 
+    private boolean isClosed;
+
     /** With the session's key. */
     private PieceHash hash;
 
@@ -85,6 +87,13 @@ final class ComparingWalk implements AutoCloseable {
         underWay.clear();
     }
 
+    /** What is under way has to be compared again by others. */
+    void giveUp() {
+        final List<Compared> all = List.copyOf(underWay);
+        underWay.clear();
+        all.forEach(one -> owner.onPiece(one.disk, one.start, one.end, Finding.NOT_COMPARED));
+    }
+
     /** Whether no answer is to come. */
     boolean isIdle() {
         return underWay.isEmpty();
@@ -115,7 +124,7 @@ final class ComparingWalk implements AutoCloseable {
                         hash,
                         isHole ? null : buffer.segment(),
                         (token, errno) -> {
-                            buffers.add(buffer);
+                            giveBack(buffer);
                             compared.errno = errno;
                             tellIfUnreadable(compared);
                         });
@@ -132,6 +141,14 @@ final class ComparingWalk implements AutoCloseable {
     private IoBuffer takeBuffer() {
         final IoBuffer buffer = buffers.poll();
         return buffer == null ? IoBuffer.reserve(LENGTH_MAX) : buffer;
+    }
+
+    private void giveBack(final IoBuffer buffer) {
+        if (isClosed) {
+            buffer.close();
+        } else {
+            buffers.add(buffer);
+        }
     }
 
     private void tellIfUnreadable(final Compared compared) {
@@ -181,9 +198,10 @@ final class ComparingWalk implements AutoCloseable {
         return null;
     }
 
-    /** Gives its memory back. Nothing of it is under way. */
+    /** Gives its memory back; what is being read gives it back then. */
     @Override
     public void close() {
+        isClosed = true;
         buffers.forEach(IoBuffer::close);
         buffers.clear();
     }

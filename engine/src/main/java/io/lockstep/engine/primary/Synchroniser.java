@@ -1,5 +1,6 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.IoLoop;
@@ -17,9 +18,12 @@ import java.util.Optional;
  * <p>A cut costs nothing: what is in the log is sent again, and what is in a set still is. On the
  * guest's loop. See docs/healing.md.
  */
-final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoCloseable {
+final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoCloseable {
     /** Hears how it goes. */
     interface Owner {
+        /** It is known that the secondary is not equal; the sets have what is to be sent. */
+        void onBegun();
+
         /** All that was to be sent is in the log; the checkpoint is made. */
         void onSent();
 
@@ -31,6 +35,12 @@ final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoClosea
 
         /** All that it has noted is in the sets, and noted here. */
         void onTailsNoted();
+
+        /** As a job it stands otherwise than before. */
+        void onJob(Job.Report report);
+
+        /** It was cancelled: nothing more goes into the log. */
+        void onCancelled();
 
         /** The local disk can't be read. */
         void onUnreadable(String disk, long offset, int errno);
@@ -44,7 +54,9 @@ final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoClosea
         PREPARED,
         SENDING,
         /** The checkpoint is under way. */
-        SEALING
+        SEALING,
+        /** The guest is ahead until somebody wants it otherwise, or the secondary comes anew. */
+        CANCELLED
     }
 
     /** A write's, in bytes. */
@@ -73,6 +85,11 @@ final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoClosea
     private final boolean[] isTailOpen;
 
     private Phase phase = Phase.NONE;
+    private boolean isPaused;
+
+    /** What was told of the job last. */
+    private State told = State.COMPLETED;
+
     private long total;
     private long startNanos;
 
@@ -98,6 +115,11 @@ final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoClosea
         return phase != Phase.NONE;
     }
 
+    /** Whether it was cancelled, and the secondary is not equal for that. */
+    boolean isCancelled() {
+        return phase == Phase.CANCELLED;
+    }
+
     /** Whether it waits for the link to be up for the first time. */
     boolean isPrepared() {
         return phase == Phase.PREPARED;
@@ -114,7 +136,10 @@ final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoClosea
                         new SynchronisationStatus(
                                 left(),
                                 isBegun() ? total : left(),
-                                isBegun() ? loop.nanoTime() - startNanos : 0))
+                                isBegun() ? loop.nanoTime() - startNanos : 0,
+                                state(),
+                                isPaused,
+                                feed.pace().limit()))
                 : Optional.empty();
     }
 
@@ -127,18 +152,102 @@ final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoClosea
             isTailOpen[i] = false;
             disks.get(i).outOfSync().set(disks.get(i).changes());
         }
+        onBegun();
     }
+
+    private void onBegun() {
+        owner.onBegun();
+        tell();
+    }
+
+    // ---- By hand.
+
+    private State state() {
+        return switch (phase) {
+            case NONE -> State.COMPLETED;
+            case CANCELLED -> State.CANCELLED;
+            case SEALING -> State.READY;
+            case SENDING -> State.RUNNING;
+            // A job that has begun does not begin again when the secondary attaches anew.
+            case SUSPENDED, PREPARED -> told == State.RUNNING ? State.RUNNING : State.CREATED;
+        };
+    }
+
+    /** A job has come, or stands otherwise. */
+    private void tell() {
+        final State now = state();
+        if (now != told) {
+            told = now;
+            owner.onJob(report());
+        }
+    }
+
+    @Override
+    public Report report() {
+        return report(state(), "");
+    }
+
+    private Report report(final State state, final String error) {
+        final long left = left();
+        final long all = isBegun() ? Math.max(total, left) : left;
+        return new Report(
+                Kind.SYNCHRONISATION, state, isPaused, all - left, all, feed.pace().limit(), error);
+    }
+
+    @Override
+    public void pause() {
+        setPaused(true);
+    }
+
+    @Override
+    public void resume() {
+        setPaused(false);
+    }
+
+    private void setPaused(final boolean nowPaused) {
+        if (isPaused != nowPaused) {
+            isPaused = nowPaused;
+            owner.onJob(report());
+            feed.send();
+        }
+    }
+
+    /**
+     * The guest goes on without the secondary, which keeps what it has; what it lacks stays noted.
+     * One that is in its last checkpoint comes to its end instead.
+     */
+    @Override
+    public void cancel() {
+        if (phase == Phase.SENDING || phase == Phase.PREPARED || phase == Phase.SUSPENDED) {
+            phase = Phase.CANCELLED;
+            isPaused = false;
+            holes.forget();
+            owner.onCancelled();
+            tell();
+        }
+    }
+
+    @Override
+    public void speed(final long bytes) {
+        feed.pace().limit(bytes);
+        feed.send();
+    }
+
+    // ---- Its life.
 
     /** The same where no more is to be sent than what the sets have by now. */
     void prepareRest() {
         phase = Phase.PREPARED;
         holes.forget();
+        walk.giveUp();
+        onBegun();
     }
 
     /** The guest pulls ahead; the sets keep what is still to be sent, and get what it changes. */
     void suspend() {
         phase = Phase.SUSPENDED;
         holes.forget();
+        onBegun();
     }
 
     /**
@@ -186,6 +295,7 @@ final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoClosea
             feed.begin();
             total = left();
             startNanos = loop.nanoTime();
+            tell();
         }
         for (int i = 0; i < isTailOpen.length; i++) {
             if (isTailOpen[i]) {
@@ -199,13 +309,24 @@ final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoClosea
     void onCommitted() {
         if (phase == Phase.SEALING) {
             phase = Phase.NONE;
+            isPaused = false;
             owner.onCaughtUp();
+            tell();
         }
     }
 
-    /** There is none any more. */
-    void end() {
+    /**
+     * There is none any more.
+     *
+     * @param error why the secondary was given up; empty where somebody wanted it so
+     */
+    void end(final String error) {
+        if (isUnderWay() && !isCancelled()) {
+            told = error.isEmpty() ? State.CANCELLED : State.FAILED;
+            owner.onJob(report(told, error));
+        }
         phase = Phase.NONE;
+        isPaused = false;
         holes.forget();
         disks.forEach(disk -> disk.outOfSync().clear());
     }
@@ -218,12 +339,13 @@ final class Synchroniser implements Feed.Source, ComparingWalk.Owner, AutoClosea
 
     @Override
     public boolean mayGoOn() {
-        return phase == Phase.SENDING && !holes.isLooking();
+        return phase == Phase.SENDING && !isPaused && !holes.isLooking();
     }
 
     @Override
     public void onNothingLeft() {
         phase = Phase.SEALING;
+        tell();
         owner.onSent();
     }
 

@@ -89,7 +89,7 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
 
     /** Whether nothing of it is under way any more. */
     boolean isOver() {
-        return !isUnderWay() && walk.isIdle() && !isBehind();
+        return !isUnderWay() && !isBehind();
     }
 
     /** Whether something was found to differ that is not in the log yet. */
@@ -178,7 +178,6 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
             }
             set.clear();
         }
-        walk.giveUp();
         fail(reason);
     }
 
@@ -188,6 +187,7 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
             ending = reason;
             endNanos = loop.nanoTime();
             holes.forget();
+            walk.giveUp();
             owner.onVerification(this);
         }
     }

@@ -69,11 +69,7 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
     }
 
     private static JsonObject merge(final GroupStatus status, final String error) {
-        final JsonObject job = GroupCommands.mergeJob(status);
-        if (!error.isEmpty()) {
-            job.addProperty("error", error);
-        }
-        return job;
+        return ManagedJob.merge(status, error).eventData();
     }
 
     void sendTo(final QmpServer server) {

@@ -44,6 +44,9 @@ final class StatusReport {
         group.healing()
                 .synchronisation()
                 .ifPresent(one -> report.add("synchronisation", synchronisation(one)));
+        group.healing()
+                .verification()
+                .ifPresent(one -> report.add("verification", VerificationReport.of(one)));
         final JsonArray disks = new JsonArray();
         status.disks().forEach(disk -> disks.add(disk(disk)));
         report.add("disks", disks);
@@ -76,6 +79,9 @@ final class StatusReport {
         object.addProperty("total", status.total());
         object.addProperty("rate", status.rate());
         object.addProperty("age-ns", status.nanos());
+        object.addProperty("state", lowerCase(status.state()));
+        object.addProperty("paused", status.isPaused());
+        object.addProperty("limit", status.limit());
         return object;
     }
 

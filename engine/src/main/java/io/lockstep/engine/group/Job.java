@@ -10,7 +10,9 @@ public interface Job {
         /** Makes the secondary equal. */
         SYNCHRONISATION,
         /** Compares. */
-        VERIFICATION
+        VERIFICATION,
+        /** What a failover has left to be written to the disks. */
+        MERGE
     }
 
     /** How it stands. */

@@ -9,6 +9,7 @@ import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.NioLoop;
@@ -41,6 +42,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /** Two nodes of two disks each, in this process, which end and begin again. */
@@ -60,6 +62,9 @@ abstract class HealedPair {
     boolean isFormerPrimary;
     Tracking tracking = Tracking.inMemory(List.of((long) LENGTH, (long) LENGTH));
     final Random random = new Random(1);
+
+    /** Hears of the primary's jobs, on its loop. */
+    Consumer<Job.Report> onJob = report -> {};
 
     FullLogPolicy fullLog = FullLogPolicy.BLOCK;
     Self primarySelf = Selves.fresh(2);
@@ -302,7 +307,7 @@ abstract class HealedPair {
                                     primarySelf,
                                     tracking,
                                     new PrimaryOptions(LOG_LENGTH, fullLog, Word.NONE),
-                                    (event, name, epoch, sentence) -> events.add(event));
+                                    new Ear());
                     life.opened.add(primary);
                     return primary.start();
                 });
@@ -348,6 +353,19 @@ abstract class HealedPair {
 
     static <T> T call(final Life life, final Callable<T> operation) throws Exception {
         return onLoop(life, () -> CompletableFuture.completedFuture(operation.call()));
+    }
+
+    private final class Ear implements GroupEvents {
+        @Override
+        public void onEvent(
+                final Event event, final String disk, final long epoch, final String sentence) {
+            events.add(event);
+        }
+
+        @Override
+        public void onJob(final Job.Report report) {
+            onJob.accept(report);
+        }
     }
 
     private static final class Silence implements ServerEvents {

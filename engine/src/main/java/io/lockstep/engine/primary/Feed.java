@@ -4,11 +4,13 @@ import io.lockstep.engine.loop.IoLoop;
 
 import java.util.ArrayDeque;
 import java.util.Queue;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Puts into the forward log, behind what the guest puts there, what somebody has who sends or
  * compares all of the disks: a few runs in a turn of the loop, so much on the way at a time, and no
- * faster than its pace, so that the guest's writes never wait long behind it. On the guest's loop.
+ * faster than the {@link RateController} says, so that the guest's writes never wait long behind
+ * it. On the guest's loop.
  */
 final class Feed {
     /** Who has something. */
@@ -39,9 +41,16 @@ final class Feed {
     /** Runs that are taken in a turn of the loop. */
     private static final int A_TURN = 4;
 
+    /** So much is done at a time where there is a guest that would wait for it, in bytes. */
+    private static final int LENGTH_BESIDE_GUEST = 64 << 10;
+
+    /** The rate is looked at so often at least. */
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+
     private final IoLoop loop;
     private final ForwardLog log;
     private final RoomQueue room;
+    private final GuestWatch watch;
     private final Source source;
     private final Pace pace = new Pace();
     private final Queue<Sent> sent = new ArrayDeque<>();
@@ -58,6 +67,9 @@ final class Feed {
                     return true;
                 }
             };
+
+    /** What somebody has said, in bytes a second; 0 where nobody has. */
+    private long speed;
 
     /** Bytes that wait in the log for their answers. */
     private long onTheWay;
@@ -77,22 +89,53 @@ final class Feed {
      */
     private record Sent(long frame, long length) {}
 
-    Feed(final IoLoop loop, final ForwardLog log, final RoomQueue room, final Source source) {
+    Feed(
+            final IoLoop loop,
+            final ForwardLog log,
+            final RoomQueue room,
+            final GuestWatch watch,
+            final Source source) {
         this.loop = loop;
         this.log = log;
         this.room = room;
+        this.watch = watch;
         this.source = source;
     }
 
-    /** How fast it may be. */
-    Pace pace() {
-        return pace;
+    /** What somebody has said, in bytes a second; 0 where nobody has. */
+    long speed() {
+        return speed;
     }
 
-    /** What was put into the log before counts no more. */
+    /** Somebody says how fast it may be, in bytes a second; 0 for as fast as the guest lets it. */
+    void speed(final long bytes) {
+        speed = bytes;
+        if (source.mayGoOn()) {
+            send();
+        }
+    }
+
+    /** Something begins: what was put into the log before counts no more. */
     void begin() {
         onTheWay = 0;
         sent.clear();
+        watch.begin();
+    }
+
+    /** It goes on after it was held up. */
+    void resume() {
+        watch.begin();
+        send();
+    }
+
+    /** Nothing more is put into the log. */
+    void end() {
+        watch.end();
+    }
+
+    /** How much may be done at a time, in bytes, where it would be so much by itself. */
+    int lengthMax(final int usual) {
+        return watch.controller().isGuestThere() ? Math.min(usual, LENGTH_BESIDE_GUEST) : usual;
     }
 
     /**
@@ -107,6 +150,7 @@ final class Feed {
             sent.add(new Sent(frame, length));
             onTheWay += length;
         }
+        watch.controller().onSent(work);
         pace.took(work, loop.nanoTime());
     }
 
@@ -115,11 +159,17 @@ final class Feed {
         while (!sent.isEmpty() && sent.element().frame < log.released()) {
             onTheWay -= sent.remove().length;
         }
+        final long start = loop.nanoTime();
+        look(start);
+        final int most = watch.controller().isGuestThere() ? 1 : A_TURN;
         Step step = Step.SENT;
         int count = 0;
-        while (step == Step.SENT && maySend() && onTheWay < WINDOW_LENGTH && count < A_TURN) {
+        while (step == Step.SENT && maySend() && onTheWay < WINDOW_LENGTH && count < most) {
             step = room.mayEnter() ? source.next() : Step.NO_ROOM;
             count++;
+        }
+        if (count > 0) {
+            watch.onTurn(start, loop.nanoTime());
         }
         switch (step) {
             case NO_ROOM -> {
@@ -130,6 +180,12 @@ final class Feed {
             case SENT -> goOn();
             case LOOKS, WAITS -> {}
         }
+    }
+
+    private void look(final long now) {
+        final RateController controller = watch.controller();
+        controller.look(now);
+        pace.limit(speed == 0 ? controller.rate() : Math.min(speed, controller.rate()));
     }
 
     private boolean maySend() {
@@ -143,7 +199,7 @@ final class Feed {
         }
         final long wait = pace.waitNanos(loop.nanoTime());
         if (wait > 0) {
-            goOnIn(wait);
+            goOnIn(Math.min(wait, LOOK_NANOS));
         } else if (onTheWay < WINDOW_LENGTH) {
             goOnSoon();
         } else if (!isWatching) {

@@ -13,7 +13,6 @@ import io.lockstep.engine.tracking.ChangeMap;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /**
  * A disk of the primary's guest: reads are the local disk's; what changes it is put into the
@@ -44,6 +43,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     private final RoomQueue room;
     private final PrimaryReign reign;
     private final Tracking tracking;
+    private final GuestWatch watch;
 
     private final OutOfSync outOfSync;
     private final RangeOrder order = new RangeOrder(this::begin);
@@ -62,7 +62,8 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             final ForwardLog log,
             final RoomQueue room,
             final PrimaryReign reign,
-            final Tracking tracking) {
+            final Tracking tracking,
+            final GuestWatch watch) {
         super(local);
         this.group = group;
         this.number = number;
@@ -70,6 +71,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         this.room = room;
         this.reign = reign;
         this.tracking = tracking;
+        this.watch = watch;
         outOfSync = new OutOfSync(local.length());
     }
 
@@ -152,26 +154,6 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                         0);
         operation.isHole = isHole;
         return enterForSynchroniser(operation);
-    }
-
-    /** Flushes the local disks, one after the other; one of the actions runs. */
-    static void flushAll(
-            final List<PrimaryDisk> disks, final Runnable whenFlushed, final Runnable whenFailed) {
-        if (disks.isEmpty()) {
-            whenFlushed.run();
-            return;
-        }
-        final Disk first = disks.getFirst().local;
-        first.flush(
-                (token, errno) -> {
-                    if (errno == 0) {
-                        flushAll(disks.subList(1, disks.size()), whenFlushed, whenFailed);
-                    } else {
-                        whenFailed.run();
-                    }
-                },
-                0);
-        first.poll();
     }
 
     /**
@@ -319,6 +301,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
 
     private void submit(final PrimaryOperation operation) {
         enterSubmit();
+        operation.startNanos = watch.start();
         writeCount += operation.kind == ForwardLog.Kind.FLUSH ? 0 : 1;
         writtenLength += operation.end - operation.offset;
         enter(operation);
@@ -542,6 +525,9 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         if (operation.isPlaceSpare) {
             log.cancel((int) operation.position, operation.end - operation.offset);
         }
+        if (isChange) {
+            watch.onDone(operation.startNanos);
+        }
         give(operation);
         if (isChange && errno == 0 && reign.isGated()) {
             reign.acknowledge(() -> complete(completion, token, 0));
@@ -581,6 +567,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         operation.isHole = false;
         operation.isOfSynchroniser = false;
         operation.isPlaceSpare = false;
+        operation.startNanos = 0;
         operation.completion = completion;
         operation.token = token;
         return operation;

@@ -85,8 +85,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         options.word(),
                         epochs::committed,
                         this.events::notRecorded);
+        final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
         for (final Disk local : locals) {
-            disks.add(new PrimaryDisk(local, this, disks.size(), log, room, reign, tracking));
+            disks.add(
+                    new PrimaryDisk(local, this, disks.size(), log, room, reign, tracking, watch));
         }
         healing =
                 new PrimaryHealing(
@@ -95,6 +97,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         disks,
                         log,
                         room,
+                        watch,
                         reign,
                         presence,
                         epochs,
@@ -502,7 +505,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             whenLeft.run();
             return;
         }
-        PrimaryDisk.flushAll(
+        LocalFlush.flushAll(
                 disks,
                 () ->
                         linkLoop.execute(

@@ -24,6 +24,7 @@ final class PrimaryHealing
     private final List<PrimaryDisk> disks;
     private final ForwardLog log;
     private final RoomQueue room;
+    private final GuestWatch watch;
     private final PrimaryReign reign;
     private final PeerPresence presence;
     private final PrimaryEpochs epochs;
@@ -41,6 +42,7 @@ final class PrimaryHealing
             final List<PrimaryDisk> disks,
             final ForwardLog log,
             final RoomQueue room,
+            final GuestWatch watch,
             final PrimaryReign reign,
             final PeerPresence presence,
             final PrimaryEpochs epochs,
@@ -51,13 +53,14 @@ final class PrimaryHealing
         this.disks = disks;
         this.log = log;
         this.room = room;
+        this.watch = watch;
         this.reign = reign;
         this.presence = presence;
         this.epochs = epochs;
         this.events = events;
         this.tracking = tracking;
         peerTracking = new PeerTracking(tracking);
-        synchroniser = new Synchroniser(loop, disks, log, room, this);
+        synchroniser = new Synchroniser(loop, disks, log, room, watch, this);
     }
 
     Synchroniser synchroniser() {
@@ -115,7 +118,7 @@ final class PrimaryHealing
         if (verification != null) {
             verification.close();
         }
-        verification = new Verification(loop, disks, log, room, reign.session(), this);
+        verification = new Verification(loop, disks, log, room, watch, reign.session(), this);
         verification.begin();
         return CompletableFuture.completedFuture(null);
     }

@@ -45,6 +45,9 @@ final class PrimaryOperation {
     /** The local disk has nothing there. */
     boolean isHole;
 
+    /** Since when the guest waits for it; 0 where nobody asks. */
+    long startNanos;
+
     /** Of a comparison. */
     PieceHash hash;
 

@@ -98,12 +98,13 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
             final List<PrimaryDisk> disks,
             final ForwardLog log,
             final RoomQueue room,
+            final GuestWatch watch,
             final Owner owner) {
         this.loop = loop;
         this.disks = disks;
         this.log = log;
         this.owner = owner;
-        feed = new Feed(loop, log, room, this);
+        feed = new Feed(loop, log, room, watch, this);
         holes = new Holes(disks, feed::send);
         walk = new ComparingWalk(disks, holes, feed, this);
         isEmptyThere = new boolean[disks.size()];
@@ -139,7 +140,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
                                 isBegun() ? loop.nanoTime() - startNanos : 0,
                                 state(),
                                 isPaused,
-                                feed.pace().limit()))
+                                feed.speed()))
                 : Optional.empty();
     }
 
@@ -191,7 +192,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         final long left = left();
         final long all = isBegun() ? Math.max(total, left) : left;
         return new Report(
-                Kind.SYNCHRONISATION, state, isPaused, all - left, all, feed.pace().limit(), error);
+                Kind.SYNCHRONISATION, state, isPaused, all - left, all, feed.speed(), error);
     }
 
     @Override
@@ -208,7 +209,9 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         if (isPaused != nowPaused) {
             isPaused = nowPaused;
             owner.onJob(report());
-            feed.send();
+            if (!isPaused) {
+                feed.resume();
+            }
         }
     }
 
@@ -222,6 +225,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
             phase = Phase.CANCELLED;
             isPaused = false;
             holes.forget();
+            feed.end();
             owner.onCancelled();
             tell();
         }
@@ -229,8 +233,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
 
     @Override
     public void speed(final long bytes) {
-        feed.pace().limit(bytes);
-        feed.send();
+        feed.speed(bytes);
     }
 
     // ---- Its life.
@@ -247,6 +250,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
     void suspend() {
         phase = Phase.SUSPENDED;
         holes.forget();
+        feed.end();
         onBegun();
     }
 
@@ -327,6 +331,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         }
         phase = Phase.NONE;
         isPaused = false;
+        feed.end();
         holes.forget();
         disks.forEach(disk -> disk.outOfSync().clear());
     }
@@ -345,6 +350,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
     @Override
     public void onNothingLeft() {
         phase = Phase.SEALING;
+        feed.end();
         tell();
         owner.onSent();
     }
@@ -403,14 +409,17 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
     }
 
     private int dataLengthMax() {
-        return Math.min(PIECE_LENGTH, log.payloadLengthMax());
+        return Math.min(feed.lengthMax(PIECE_LENGTH), log.payloadLengthMax());
     }
 
     // ---- Comparing.
 
     private Feed.Step compareRun(final int number, final long block) {
         final long start = block * BLOCK_LENGTH / PieceHash.PIECE_LENGTH * PieceHash.PIECE_LENGTH;
-        final long end = Math.min(start + ComparingWalk.LENGTH_MAX, disks.get(number).length());
+        final long end =
+                Math.min(
+                        start + feed.lengthMax(ComparingWalk.LENGTH_MAX),
+                        disks.get(number).length());
         return walk.compare(number, start, end);
     }
 

@@ -63,13 +63,14 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
             final List<PrimaryDisk> disks,
             final ForwardLog log,
             final RoomQueue room,
+            final GuestWatch watch,
             final Id session,
             final Owner owner) {
         this.loop = loop;
         this.disks = disks;
         this.log = log;
         this.owner = owner;
-        feed = new Feed(loop, log, room, this);
+        feed = new Feed(loop, log, room, watch, this);
         holes = new Holes(disks, feed::send);
         walk = new ComparingWalk(disks, holes, feed, this);
         walk.begin(session);
@@ -79,6 +80,7 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
 
     /** Begins. */
     void begin() {
+        feed.begin();
         owner.onVerification(this);
         feed.send();
     }
@@ -128,7 +130,7 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
                 isPaused,
                 compared,
                 total(),
-                feed.pace().limit(),
+                feed.speed(),
                 state == State.FAILED ? ending : "");
     }
 
@@ -146,7 +148,9 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         if (isUnderWay() && isPaused != nowPaused) {
             isPaused = nowPaused;
             owner.onVerification(this);
-            feed.send();
+            if (!isPaused) {
+                feed.resume();
+            }
         }
     }
 
@@ -157,10 +161,7 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
 
     @Override
     public void speed(final long bytes) {
-        feed.pace().limit(bytes);
-        if (isUnderWay()) {
-            feed.send();
-        }
+        feed.speed(bytes);
     }
 
     /** It can't go on. What was found to differ is sent. */
@@ -186,6 +187,7 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
             state = how;
             ending = reason;
             endNanos = loop.nanoTime();
+            feed.end();
             holes.forget();
             walk.giveUp();
             owner.onVerification(this);
@@ -225,7 +227,10 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         if (disk == disks.size()) {
             return walk.isIdle() ? Feed.Step.NOTHING_LEFT : Feed.Step.WAITS;
         }
-        final long end = Math.min(offset + ComparingWalk.LENGTH_MAX, disks.get(disk).length());
+        final long end =
+                Math.min(
+                        offset + feed.lengthMax(ComparingWalk.LENGTH_MAX),
+                        disks.get(disk).length());
         final Feed.Step step = walk.compare(disk, offset, end);
         if (step == Feed.Step.SENT) {
             offset = end;

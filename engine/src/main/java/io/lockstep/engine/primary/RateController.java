@@ -65,7 +65,7 @@ final class RateController {
 
     RateController(final SyncRate bounds) {
         this.bounds = bounds;
-        rate = Math.clamp((double) START_RATE, bounds.min(), bounds.max());
+        rate = within(START_RATE);
     }
 
     /**
@@ -74,7 +74,7 @@ final class RateController {
     void begin(final long nowNanos) {
         quiet.clear();
         busy.clear();
-        rate = Math.clamp((double) START_RATE, bounds.min(), bounds.max());
+        rate = within(START_RATE);
         beQuiet(nowNanos);
     }
 
@@ -146,7 +146,7 @@ final class RateController {
             }
         }
         // What something else has held up says nothing of a higher rate.
-        rate = Math.clamp(Math.min(rate, GROWTH_ALONE * done), bounds.min(), bounds.max());
+        rate = within(Math.min(rate, GROWTH_ALONE * done));
     }
 
     /** How many times as long the guest's slow requests take as without. */

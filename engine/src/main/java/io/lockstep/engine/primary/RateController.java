@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
  * alike, and slower where they are not. A guest that does nothing is no reason to wait.
  *
  * <p>Without clock or thread; single threaded; allocates nothing. Rates are in bytes a second,
- * times in nanoseconds. How it came to be so is in docs/healing.md.
+ * times in nanoseconds. See docs/healing.md.
  */
 final class RateController {
     /** It goes at its least rate so long, to see what the guest has without it. */
@@ -21,7 +21,7 @@ final class RateController {
     /** What was begun at another rate is over by then, and does not count. */
     static final long SETTLE_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-    /** So often it is looked before it is quiet again: a fortieth of the time it is. */
+    /** So often it is looked before it is quiet again: that is 50 ms in two seconds. */
     private static final int LOOKS_BETWEEN = 16;
 
     private static final long START_RATE = 64L << 20;
@@ -66,6 +66,10 @@ final class RateController {
     RateController(final SyncRate bounds) {
         this.bounds = bounds;
         rate = within(START_RATE);
+    }
+
+    private double within(final double wanted) {
+        return Math.clamp(wanted, (double) bounds.min(), (double) bounds.max());
     }
 
     /**

@@ -8,7 +8,7 @@ import java.util.stream.LongStream;
 /** What differs is found, and nothing else; see {@link VerificationScenario}. */
 final class VerificationInSimulationTest {
     static LongStream seeds() {
-        return Seeds.usually(20);
+        return Seeds.usually(12);
     }
 
     @ParameterizedTest

@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
  * alike, and slower where they are not. A guest that does nothing is no reason to wait.
  *
  * <p>Without clock or thread; single threaded; allocates nothing. Rates are in bytes a second,
- * times in nanoseconds. How it came to be so is in docs/healing.md.
+ * times in nanoseconds. See docs/healing.md.
  */
 final class RateController {
     /** It goes at its least rate so long, to see what the guest has without it. */
@@ -21,7 +21,7 @@ final class RateController {
     /** What was begun at another rate is over by then, and does not count. */
     static final long SETTLE_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-    /** So often it is looked before it is quiet again: a fortieth of the time it is. */
+    /** So often it is looked before it is quiet again: that is 50 ms in two seconds. */
     private static final int LOOKS_BETWEEN = 16;
 
     private static final long START_RATE = 64L << 20;
@@ -65,7 +65,11 @@ final class RateController {
 
     RateController(final SyncRate bounds) {
         this.bounds = bounds;
-        rate = Math.clamp((double) START_RATE, bounds.min(), bounds.max());
+        rate = within(START_RATE);
+    }
+
+    private double within(final double wanted) {
+        return Math.clamp(wanted, (double) bounds.min(), (double) bounds.max());
     }
 
     /**
@@ -74,7 +78,7 @@ final class RateController {
     void begin(final long nowNanos) {
         quiet.clear();
         busy.clear();
-        rate = Math.clamp((double) START_RATE, bounds.min(), bounds.max());
+        rate = within(START_RATE);
         beQuiet(nowNanos);
     }
 
@@ -146,7 +150,7 @@ final class RateController {
             }
         }
         // What something else has held up says nothing of a higher rate.
-        rate = Math.clamp(Math.min(rate, GROWTH_ALONE * done), bounds.min(), bounds.max());
+        rate = within(Math.min(rate, GROWTH_ALONE * done));
     }
 
     /** How many times as long the guest's slow requests take as without. */

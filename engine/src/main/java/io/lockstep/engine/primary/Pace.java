@@ -15,11 +15,19 @@ final class Pace {
     /** Bytes a second; 0 for any. */
     private long limit;
 
-    /** What was done is what may be done until then. */
-    private long doneNanos;
+    /** What was done beyond what may have been, as the time that it takes to make up for it. */
+    private long debtNanos;
+
+    /** When that was so; says nothing before anything was done. */
+    private long lastNanos;
+
+    private boolean hasBegun;
 
     /** Sets what may be done in a second, in bytes; 0 for any. */
     void limit(final long bytes) {
+        if (bytes != limit && bytes > 0 && debtNanos > 0) {
+            debtNanos = (long) (debtNanos * ((double) limit / bytes)); // it is made up for so soon
+        }
         limit = bytes;
     }
 
@@ -30,16 +38,21 @@ final class Pace {
 
     /** So many bytes were begun with. */
     void took(final long bytes, final long nowNanos) {
+        debtNanos = Math.max(-BURST_NANOS, debt(nowNanos));
         if (limit > 0) {
-            doneNanos =
-                    Math.max(doneNanos, nowNanos - BURST_NANOS) + (long) (bytes * SECOND / limit);
-        } else {
-            doneNanos = nowNanos;
+            debtNanos += (long) (bytes * SECOND / limit);
         }
+        lastNanos = nowNanos;
+        hasBegun = true;
     }
 
     /** How long to wait before more is begun with; 0 where it may be now. */
     long waitNanos(final long nowNanos) {
-        return limit == 0 ? 0 : Math.max(0, doneNanos - nowNanos);
+        return limit == 0 ? 0 : Math.max(0, debt(nowNanos));
+    }
+
+    /** Only differences of times mean anything. */
+    private long debt(final long nowNanos) {
+        return hasBegun ? debtNanos - (nowNanos - lastNanos) : 0;
     }
 }

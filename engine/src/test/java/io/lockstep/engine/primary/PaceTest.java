@@ -11,7 +11,9 @@ final class PaceTest {
     private static final long LIMIT = 10 << 20;
 
     private final Pace pace = new Pace();
-    private long now = 12345;
+
+    /** Times may be negative, and only their differences mean anything. */
+    private long now = Long.MIN_VALUE / 2;
 
     private long secondsFor(final long bytes, final int piece) {
         final long start = now;
@@ -53,5 +55,13 @@ final class PaceTest {
         assertTrue(pace.waitNanos(now) > SECOND * 9 / 10);
         pace.limit(0);
         assertEquals(0, pace.waitNanos(now));
+    }
+
+    @Test
+    void whatWasBegunWithAtALowRateDoesNotHoldUpAHighOne() {
+        pace.limit(LIMIT);
+        pace.took(LIMIT, now);
+        pace.limit(100 * LIMIT);
+        assertTrue(pace.waitNanos(now) <= SECOND / 100);
     }
 }

@@ -26,7 +26,7 @@ final class RateControllerTest {
     /** What the link and the disks take, in bytes a second. */
     private long linkRate = 1000 * MIB;
 
-    private long now = 1;
+    private long now = Long.MIN_VALUE / 3;
     private long sent;
     private double owed;
 

@@ -13,6 +13,7 @@ import io.lockstep.cli.command.ServeCommand;
 import io.lockstep.cli.command.StateCommand;
 import io.lockstep.cli.command.StatusCommand;
 import io.lockstep.cli.command.StopCommand;
+import io.lockstep.cli.command.VerifyCommand;
 import io.lockstep.cli.demo.DemoCommand;
 import io.lockstep.cli.run.CommandRun;
 
@@ -48,6 +49,7 @@ import java.util.concurrent.Callable;
             FailoverCommand.class,
             JoinCommand.class,
             PromoteCommand.class,
+            VerifyCommand.class,
             StateCommand.class,
             StopCommand.class,
             DemoCommand.class,

@@ -171,6 +171,9 @@ public final class StatusCommand implements Callable<Integer> {
             if (report.get("synchronisation") instanceof final JsonObject status) {
                 line(text, "synchronisation: " + synchronisation(status));
             }
+            if (report.get("verification") instanceof final JsonObject verification) {
+                line(text, "verification: " + VerificationText.of(verification));
+            }
             if (string(report, "state").equals("merging")) {
                 line(
                         text,
@@ -183,11 +186,17 @@ public final class StatusCommand implements Callable<Integer> {
 
         private static String synchronisation(final JsonObject status) {
             final long rate = number(status, "rate");
-            return bytes(status, "left")
+            final boolean isCancelled = string(status, "state").equals("cancelled");
+            final boolean isPaused = status.get("paused").getAsBoolean();
+            return (isCancelled ? "cancelled, " : isPaused ? "paused, " : "")
+                    + bytes(status, "left")
                     + " of "
                     + bytes(status, "total")
                     + " left"
-                    + (rate == 0
+                    + (number(status, "limit") == 0
+                            ? ""
+                            : ", at most " + bytes(status, "limit") + " a second")
+                    + (rate == 0 || isPaused || isCancelled
                             ? ""
                             : ", "
                                     + Quantity.bytes(rate)

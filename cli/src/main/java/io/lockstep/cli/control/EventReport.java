@@ -41,7 +41,7 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
                     new EventReport(name, data, "BLOCK_JOB_COMPLETED", merge(group.status(), ""));
             case MERGE_FAILED ->
                     new EventReport(name, data, "BLOCK_JOB_ERROR", merge(group.status(), sentence));
-            case LINK_UP, LINK_DOWN, DETACHED, CHECKPOINT, SYNCHRONISING, SYNCHRONISED ->
+            case LINK_UP, LINK_DOWN, DETACHED, CHECKPOINT, SYNCHRONISING, SYNCHRONISED, VERIFIED ->
                     new EventReport(name, data, "", new JsonObject());
         };
     }
@@ -69,11 +69,7 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
     }
 
     private static JsonObject merge(final GroupStatus status, final String error) {
-        final JsonObject job = GroupCommands.mergeJob(status);
-        if (!error.isEmpty()) {
-            job.addProperty("error", error);
-        }
-        return job;
+        return ManagedJob.merge(status, error).eventData();
     }
 
     void sendTo(final QmpServer server) {

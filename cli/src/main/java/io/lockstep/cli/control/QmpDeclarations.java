@@ -85,8 +85,20 @@ final class QmpDeclarations {
                 .enumeration("COLOExitReason", "none", "request", "error")
                 .object("COLOStatus", "mode: COLOMode, last-mode: COLOMode, reason: COLOExitReason")
                 .object("ColoExitData", "mode: COLOMode, reason: COLOExitReason")
-                .enumeration("JobType", "commit")
-                .enumeration("JobStatus", "running")
+                .enumeration("JobType", "commit", "mirror", ManagedJob.VERIFICATION_TYPE)
+                .enumeration(
+                        "JobStatus",
+                        "created",
+                        "running",
+                        "paused",
+                        "ready",
+                        "standby",
+                        "waiting",
+                        "pending",
+                        "aborting",
+                        "concluded",
+                        "null")
+                .object("JobStatusChange", "id: str, status: JobStatus")
                 .enumeration("BlockDeviceIoStatus", "ok")
                 .object(
                         "JobInfo",
@@ -121,6 +133,14 @@ final class QmpDeclarations {
                 .command("x-colo-lost-heartbeat", QmpSchema.NOTHING)
                 .command("query-block-jobs", "[BlockJobInfo]")
                 .command("query-jobs", "[JobInfo]")
+                .command("job-pause", "id: str", QmpSchema.NOTHING)
+                .command("job-resume", "id: str", QmpSchema.NOTHING)
+                .command("job-cancel", "id: str", QmpSchema.NOTHING)
+                .command("job-dismiss", "id: str", QmpSchema.NOTHING)
+                .command("block-job-pause", "device: str", QmpSchema.NOTHING)
+                .command("block-job-resume", "device: str", QmpSchema.NOTHING)
+                .command("block-job-cancel", "device: str, force?: bool", QmpSchema.NOTHING)
+                .command("block-job-set-speed", "device: str, speed: int", QmpSchema.NOTHING)
                 .command("query-colo-status", "COLOStatus");
     }
 
@@ -135,6 +155,8 @@ final class QmpDeclarations {
                 .command("x-lockstep-state", "any")
                 .command("x-lockstep-promote", QmpSchema.NOTHING)
                 .command("x-lockstep-join", QmpSchema.NOTHING)
+                .command("x-lockstep-verify", QmpSchema.NOTHING)
+                .command("x-lockstep-synchronise", QmpSchema.NOTHING)
                 .command("x-lockstep-stop", "LockstepEnd")
                 .oob("x-lockstep-status");
     }
@@ -264,9 +286,12 @@ final class QmpDeclarations {
     private static void declareEvents(final QmpSchema schema) {
         schema.event("BLOCK_EXPORT_DELETED", "BlockExportDeletedData")
                 .event("BLOCK_IO_ERROR", "BlockIoErrorData")
+                .event("BLOCK_JOB_CANCELLED", "BlockJobData")
                 .event("BLOCK_JOB_COMPLETED", "BlockJobData")
                 .event("BLOCK_JOB_ERROR", "BlockJobData")
+                .event("BLOCK_JOB_READY", "BlockJobData")
                 .event("COLO_EXIT", "ColoExitData")
+                .event("JOB_STATUS_CHANGE", "JobStatusChange")
                 .event("SHUTDOWN", "ShutdownData");
         for (final GroupEvents.Event event : GroupEvents.Event.values()) {
             schema.event(EventReport.nameOf(event), "LockstepEvent");

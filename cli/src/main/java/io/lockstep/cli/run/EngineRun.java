@@ -10,6 +10,7 @@ import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.PrimaryOptions;
@@ -201,15 +202,26 @@ public final class EngineRun {
                         graph,
                         exports,
                         console);
-        console.forwardTo(
-                (event, disk, epoch, sentence) -> {
-                    controlService.onEvent(event, disk, epoch, sentence);
-                    if (event == GroupEvents.Event.REPLICATION_ERROR) {
-                        yieldUnlessServed();
-                    } else if (event == GroupEvents.Event.MERGE_COMPLETED) {
-                        engine.loop().execute(this::replicateBackNow);
-                    }
-                });
+        console.forwardTo(new Follower());
+    }
+
+    /** Tells managers, and does what follows from an event. */
+    private final class Follower implements GroupEvents {
+        @Override
+        public void onEvent(
+                final Event event, final String disk, final long epoch, final String sentence) {
+            controlService.onEvent(event, disk, epoch, sentence);
+            if (event == Event.REPLICATION_ERROR) {
+                yieldUnlessServed();
+            } else if (event == Event.MERGE_COMPLETED) {
+                engine.loop().execute(EngineRun.this::replicateBackNow);
+            }
+        }
+
+        @Override
+        public void onJob(final Job.Report report) {
+            controlService.onJob(report);
+        }
     }
 
     /** Opens the secondary of the graph's disks, and starts it where it was not started before. */

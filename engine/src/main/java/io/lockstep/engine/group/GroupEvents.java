@@ -18,6 +18,8 @@ public interface GroupEvents {
         SYNCHRONISING,
         /** It is equal now, and a checkpoint was made. */
         SYNCHRONISED,
+        /** A verification has ended; whether it found a difference the sentence says. */
+        VERIFIED,
         /** An epoch was committed. */
         CHECKPOINT,
         /** Failover is done: the guest is served from the last checkpoint. */
@@ -36,4 +38,7 @@ public interface GroupEvents {
      * @param sentence for people
      */
     void onEvent(Event event, String disk, long epoch, String sentence);
+
+    /** A job has begun, has ended, or stands otherwise than before. */
+    default void onJob(final Job.Report report) {}
 }

@@ -360,8 +360,7 @@ final class Link {
             return comparison.ask(client, frame, onAnswer, token(frame));
         }
         answered[(int) (frame & answeredMask)] = true;
-        owner.onCompared(
-                log.disk(frame), log.offset(frame), log.length(frame), Comparison.NOT_DONE);
+        owner.onCompared(frame, Comparison.NOT_DONE);
         return true;
     }
 
@@ -500,11 +499,7 @@ final class Link {
         }
         answered[(int) (frame & answeredMask)] = true;
         if (log.kind(frame) == ForwardLog.Kind.HASH) {
-            owner.onCompared(
-                    log.disk(frame),
-                    log.offset(frame),
-                    log.length(frame),
-                    comparison.differing(frame));
+            owner.onCompared(frame, comparison.differing(frame));
         }
         window.onAnswered(log.kind(frame), log.length(frame));
         if (frame == released) {

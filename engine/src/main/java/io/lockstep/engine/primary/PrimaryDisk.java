@@ -13,7 +13,6 @@ import io.lockstep.engine.tracking.ChangeMap;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /**
  * A disk of the primary's guest: reads are the local disk's; what changes it is put into the
@@ -44,6 +43,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     private final RoomQueue room;
     private final PrimaryReign reign;
     private final Tracking tracking;
+    private final GuestWatch watch;
 
     private final OutOfSync outOfSync;
     private final RangeOrder order = new RangeOrder(this::begin);
@@ -52,6 +52,9 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     private long writeCount;
     private long writtenLength;
 
+    /** Changes of the guest that have failed on the local disk. */
+    private long failures;
+
     PrimaryDisk(
             final Disk local,
             final PrimaryGroup group,
@@ -59,7 +62,8 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             final ForwardLog log,
             final RoomQueue room,
             final PrimaryReign reign,
-            final Tracking tracking) {
+            final Tracking tracking,
+            final GuestWatch watch) {
         super(local);
         this.group = group;
         this.number = number;
@@ -67,6 +71,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         this.room = room;
         this.reign = reign;
         this.tracking = tracking;
+        this.watch = watch;
         outOfSync = new OutOfSync(local.length());
     }
 
@@ -95,7 +100,17 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                 isLinked ? outOfSync.length() : changes().length());
     }
 
-    // ---- A synchronisation.
+    // ---- A synchronisation, or a verification.
+
+    /** How many changes have failed, whose ranges are read back and sent as they are. */
+    long failures() {
+        return failures;
+    }
+
+    /** The peer was found to differ in a range. */
+    void noteDifference(final long offset, final long end) {
+        tracking.mark(number, offset, end - offset);
+    }
 
     /** What it has still to do here. */
     OutOfSync outOfSync() {
@@ -141,32 +156,12 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         return enterForSynchroniser(operation);
     }
 
-    /** Flushes the local disks, one after the other; one of the actions runs. */
-    static void flushAll(
-            final List<PrimaryDisk> disks, final Runnable whenFlushed, final Runnable whenFailed) {
-        if (disks.isEmpty()) {
-            whenFlushed.run();
-            return;
-        }
-        final Disk first = disks.getFirst().local;
-        first.flush(
-                (token, errno) -> {
-                    if (errno == 0) {
-                        flushAll(disks.subList(1, disks.size()), whenFlushed, whenFailed);
-                    } else {
-                        whenFailed.run();
-                    }
-                },
-                0);
-        first.poll();
-    }
-
     /**
      * Puts what a range holds into the log, to be compared, in its turn.
      *
      * @param hash with the session's key
      * @param buffer for what is read; null where nothing is there but zeroes
-     * @param whenRead the buffer is free again
+     * @param whenRead the buffer is free again; where it can't be read nothing is compared
      * @return its frame, or -1 where the log has no room, and the buffer is free
      */
     long compare(
@@ -174,14 +169,9 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             final long end,
             final PieceHash hash,
             final MemorySegment buffer,
-            final Runnable whenRead) {
+            final Completion whenRead) {
         final PrimaryOperation operation =
-                take(
-                        ForwardLog.Kind.HASH,
-                        offset,
-                        end - offset,
-                        (token, errno) -> whenRead.run(),
-                        0);
+                take(ForwardLog.Kind.HASH, offset, end - offset, whenRead, 0);
         operation.memory = buffer;
         operation.hash = hash;
         operation.isHole = buffer == null;
@@ -311,6 +301,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
 
     private void submit(final PrimaryOperation operation) {
         enterSubmit();
+        operation.startNanos = watch.start();
         writeCount += operation.kind == ForwardLog.Kind.FLUSH ? 0 : 1;
         writtenLength += operation.end - operation.offset;
         enter(operation);
@@ -509,10 +500,11 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         }
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
-        if (errno != 0 && operation.isRead()) {
+        if (errno != 0 && operation.isReadBack()) {
             group.onUnknown(local.name(), operation.cursor, errno);
-        } else if (errno != 0 && !isNotFast) {
+        } else if (errno != 0 && !isNotFast && operation.kind != ForwardLog.Kind.HASH) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
+                failures++;
                 forwardWhatIsThere(operation.cursor, operation.pieceEnd);
             }
             group.onGuestError(local.name(), operation.cursor, errno);
@@ -532,6 +524,9 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                 operation.kind != ForwardLog.Kind.FLUSH && !operation.isOfSynchroniser;
         if (operation.isPlaceSpare) {
             log.cancel((int) operation.position, operation.end - operation.offset);
+        }
+        if (isChange) {
+            watch.onDone(operation.startNanos);
         }
         give(operation);
         if (isChange && errno == 0 && reign.isGated()) {
@@ -572,6 +567,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         operation.isHole = false;
         operation.isOfSynchroniser = false;
         operation.isPlaceSpare = false;
+        operation.startNanos = 0;
         operation.completion = completion;
         operation.token = token;
         return operation;

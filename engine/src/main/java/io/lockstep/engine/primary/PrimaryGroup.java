@@ -4,10 +4,10 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
-import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Self;
@@ -56,9 +56,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final PrimaryCheckpoints checkpoints;
     private CompletableFuture<Void> started;
 
-    private final Synchroniser synchroniser;
-    private final Tracking tracking;
-    private final PeerTracking peerTracking;
+    private final PrimaryHealing healing;
     private final FullLog fullLog;
 
     private PrimaryGroup(
@@ -87,12 +85,25 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         options.word(),
                         epochs::committed,
                         this.events::notRecorded);
+        final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
         for (final Disk local : locals) {
-            disks.add(new PrimaryDisk(local, this, disks.size(), log, room, reign, tracking));
+            disks.add(
+                    new PrimaryDisk(local, this, disks.size(), log, room, reign, tracking, watch));
         }
-        synchroniser = new Synchroniser(guestLoop, disks, log, room, new Synchronisation());
-        this.tracking = tracking;
-        peerTracking = new PeerTracking(tracking);
+        healing =
+                new PrimaryHealing(
+                        guestLoop,
+                        this,
+                        disks,
+                        log,
+                        room,
+                        watch,
+                        reign,
+                        presence,
+                        epochs,
+                        this.events,
+                        tracking);
+        final Synchroniser synchroniser = healing.synchroniser();
         final PrimaryMeeting meeting =
                 new PrimaryMeeting(
                         linkLoop,
@@ -130,8 +141,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                         presence,
                                         room,
                                         this.events,
-                                        synchroniser,
-                                        peerTracking,
+                                        healing,
                                         meeting,
                                         disks)));
         checkpoints =
@@ -301,8 +311,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             return error.sentence();
         }
         return switch (state) {
-            case RUNNING ->
-                    synchroniser.isUnderWay() ? events.notEqual(synchroniser.status()) : null;
+            case RUNNING -> healing.synchronisation().map(events::notEqual).orElse(null);
             case ALONE -> "replication is not running: " + ending();
             default -> "replication is not running";
         };
@@ -440,29 +449,18 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         epochs.fail(PrimaryEvents::epochGivenUp);
     }
 
-    /** What the synchronisation does. */
-    private final class Synchronisation implements Synchroniser.Owner {
-        @Override
-        public void onSent() {
-            checkpoints.sealCaughtUp();
-        }
+    /** A synchronisation was cancelled, and is wanted again. */
+    void catchUp() {
+        fullLog.catchUp();
+    }
 
-        @Override
-        public void onCaughtUp() {
-            reign.onCaughtUp(epochs.committed());
-            peerTracking.onCaughtUp(reign.peer(), epochs.committed(), epochs.open());
-            events.synchronised();
-        }
+    void sealCaughtUp() {
+        checkpoints.sealCaughtUp();
+    }
 
-        @Override
-        public void askForTail(final int disk) {
-            linkLoop.execute(() -> link.readTail(disk));
-        }
-
-        @Override
-        public void onTailsNoted() {
-            tracking.onTailNoted();
-        }
+    /** Asks for what the secondary has noted itself of a disk. */
+    void readTail(final int disk) {
+        linkLoop.execute(() -> link.readTail(disk));
     }
 
     void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
@@ -479,7 +477,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         room.end();
         presence.end();
         reign.onGivenUp();
-        synchroniser.end();
+        healing.end(reason, error != null);
         linkLoop.execute(endOfLink);
         epochs.fail(epoch -> reason);
         if (started != null && !started.isDone()) {
@@ -501,13 +499,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         && presence.isLinked()
                         && !presence.isForeign()
                         && room.isLogging()
-                        && !synchroniser.isUnderWay()
+                        && !healing.isBehind()
                         && log.released() == log.appended();
         if (!hasAll) {
             whenLeft.run();
             return;
         }
-        PrimaryDisk.flushAll(
+        LocalFlush.flushAll(
                 disks,
                 () ->
                         linkLoop.execute(
@@ -523,8 +521,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     @Override
-    public Optional<SynchronisationStatus> synchronisation() {
-        return synchroniser.status();
+    public Healing healing() {
+        return healing;
     }
 
     @Override
@@ -588,7 +586,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     /** Gives the log's memory back. The guests have gone, and the link's loop has ended. */
     @Override
     public void close() {
-        synchroniser.close();
+        healing.close();
         log.close();
     }
 

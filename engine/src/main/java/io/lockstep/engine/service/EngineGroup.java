@@ -6,10 +6,10 @@ import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
-import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Standing;
@@ -488,8 +488,8 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
-    public Optional<SynchronisationStatus> synchronisation() {
-        return current().flatMap(ReplicationGroup::synchronisation);
+    public Healing healing() {
+        return current().map(ReplicationGroup::healing).orElse(Healing.NONE);
     }
 
     @Override

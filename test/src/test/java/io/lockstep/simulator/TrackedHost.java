@@ -60,6 +60,10 @@ final class TrackedHost {
 
     private BitSet notedAtWrite = new BitSet();
     private boolean isRecorded;
+
+    /** Whether the peer lacks nothing but what is under way: otherwise there are no checkpoints. */
+    private boolean isMadeEqual;
+
     private int losses;
     private int found;
 
@@ -179,7 +183,7 @@ final class TrackedHost {
     }
 
     private void seal() {
-        if (dice.chance(0.3) && seals.size() < 3) {
+        if (isMadeEqual && dice.chance(0.3) && seals.size() < 3) {
             rest();
             loop.run(
                     () -> {
@@ -231,6 +235,7 @@ final class TrackedHost {
         }
         storage.failing(0);
         busy.clear();
+        isMadeEqual = false;
         if (dice.chance(0.3)) {
             losePowerThere();
         } else if (dice.chance(0.2)) {
@@ -343,6 +348,7 @@ final class TrackedHost {
                         }
                     }
                 });
+        isMadeEqual = isDone;
         if (!isDone) {
             return;
         }

@@ -61,6 +61,8 @@ final class TrackedHost {
     private BitSet notedAtWrite = new BitSet();
     private boolean isRecorded;
 
+    private BitSet suspectsAtBegin = new BitSet();
+
     /** Whether the peer lacks nothing but what is under way: otherwise there are no checkpoints. */
     private boolean isMadeEqual;
 
@@ -213,7 +215,10 @@ final class TrackedHost {
 
     private void end() {
         final boolean isLoss = dice.chance(0.7);
-        final BitSet hotBefore = suspects();
+        final BitSet suspectsBefore = suspects();
+        if (!isRecorded) {
+            suspectsBefore.or(suspectsAtBegin); // the record may speak of them still
+        }
         final Tracking before = tracking;
         final BitSet all = new BitSet();
         loop.run(() -> forEachNoted(all));
@@ -246,7 +251,7 @@ final class TrackedHost {
             isRecorded = false; // it need not be known, but what is said of it must be so
         }
         begin();
-        judge(isLoss, isClean, hotBefore, all);
+        judge(isLoss, isClean, suspectsBefore, all);
         makeEqual(dice.chance(0.7));
     }
 
@@ -299,6 +304,7 @@ final class TrackedHost {
         final BitSet marked = new BitSet();
         forEachNoted(marked);
         final BitSet suspects = suspects();
+        suspectsAtBegin = suspects;
         for (int block = 0; block < BLOCKS; block++) {
             if (!isEqual(block) && !marked.get(block) && !suspects.get(block)) {
                 throw new AssertionError("block " + block + " differs, and nobody knows");

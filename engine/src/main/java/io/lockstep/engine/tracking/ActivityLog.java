@@ -92,10 +92,10 @@ final class ActivityLog {
         Knowledge knowledge();
 
         /** Of each disk's map, the newer one's. */
-        long[] fillings();
+        List<Long> fillings();
 
         /** Regions of which more may have changed than is noted. */
-        int[] suspects();
+        List<Integer> suspects();
 
         /** Some regions are hot no more: what the maps have of them counts. */
         void onLeft();
@@ -135,7 +135,7 @@ final class ActivityLog {
         this.regions = regions;
         this.source = source;
         disks = newest.disks();
-        flushed = new Disk[newest.fillings().length];
+        flushed = new Disk[newest.fillings().size()];
         hot = new HotRegions(regions.count(), limits.hotMax());
         for (final int region : newest.hot()) {
             hot.restore(region);
@@ -256,7 +256,7 @@ final class ActivityLog {
      * missed.
      */
     long countsFrom(final int disk) {
-        return durable.fillings()[disk] - 1;
+        return durable.fillings().get(disk) - 1;
     }
 
     /** Runs an action when no record speaks of what was forgotten; at once, or on the loop. */
@@ -426,7 +426,7 @@ final class ActivityLog {
                                 disks,
                                 isForgetting ? Knowledge.NONE : source.knowledge(),
                                 source.fillings(),
-                                new int[0],
+                                List.of(),
                                 source.suspects())
                         .encode());
     }

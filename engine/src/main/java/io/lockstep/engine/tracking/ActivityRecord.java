@@ -4,8 +4,9 @@ import io.lockstep.engine.node.Id;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /**
@@ -35,7 +36,12 @@ import java.util.zip.CRC32C;
  * @param suspect regions that were hot when the power failed, and were not compared since
  */
 record ActivityRecord(
-        long sequence, long disks, Knowledge knowledge, long[] fillings, int[] hot, int[] suspect) {
+        long sequence,
+        long disks,
+        Knowledge knowledge,
+        List<Long> fillings,
+        List<Integer> hot,
+        List<Integer> suspect) {
     /** More regions than this there are not in one. */
     static final int REGIONS_MAX = 4 * ActivityLimits.HOT_MAX;
 
@@ -60,14 +66,14 @@ record ActivityRecord(
     byte[] encode() {
         final int length =
                 HEADER_LENGTH
-                        + fillings.length * Long.BYTES
-                        + (hot.length + suspect.length) * Integer.BYTES;
+                        + fillings.size() * Long.BYTES
+                        + (hot.size() + suspect.size()) * Integer.BYTES;
         final ByteBuffer bytes = ByteBuffer.allocate(length).order(ByteOrder.LITTLE_ENDIAN);
         bytes.putLong(MAGIC).putInt(length).putInt(0).putLong(sequence).putLong(disks);
         bytes.putLong(knowledge.peer.high()).putLong(knowledge.peer.low());
         bytes.putLong(knowledge.base).putLong(knowledge.sealed);
-        bytes.putInt(knowledge.isWithoutTail ? 1 : 0).putInt(fillings.length);
-        bytes.putInt(hot.length).putInt(suspect.length);
+        bytes.putInt(knowledge.isWithoutTail ? 1 : 0).putInt(fillings.size());
+        bytes.putInt(hot.size()).putInt(suspect.size());
         for (final long filling : fillings) {
             bytes.putLong(filling);
         }
@@ -100,20 +106,17 @@ record ActivityRecord(
         final long base = bytes.getLong();
         final long sealed = bytes.getLong();
         final boolean isWithoutTail = bytes.getInt() != 0;
-        final long[] fillings = new long[bytes.getInt()];
-        final int[] hot = new int[bytes.getInt()];
-        final int[] suspect = new int[bytes.getInt()];
-        Arrays.setAll(fillings, i -> bytes.getLong());
-        Arrays.setAll(hot, i -> bytes.getInt());
-        Arrays.setAll(suspect, i -> bytes.getInt());
+        final int diskCount = bytes.getInt();
+        final int hotCount = bytes.getInt();
+        final int suspectCount = bytes.getInt();
         return Optional.of(
                 new ActivityRecord(
                         sequence,
                         disks,
                         new Knowledge(peer, base, sealed, isWithoutTail),
-                        fillings,
-                        hot,
-                        suspect));
+                        Stream.generate(bytes::getLong).limit(diskCount).toList(),
+                        Stream.generate(bytes::getInt).limit(hotCount).toList(),
+                        Stream.generate(bytes::getInt).limit(suspectCount).toList()));
     }
 
     private static int sum(final ByteBuffer bytes, final int length) {

@@ -3,8 +3,9 @@ package io.lockstep.engine.tracking;
 import io.lockstep.engine.tracking.ActivityRecord.Knowledge;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
-import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The activity log as a killed process or the loss of power left it.
@@ -44,13 +45,13 @@ record FoundActivity(Optional<ActivityRecord> record, int copy) {
     /** Whether anything is known after the loss of power. */
     boolean isKnown() {
         return record.filter(found -> !found.knowledge().peer().isNone())
-                .filter(found -> found.hot().length + found.suspect().length <= SUSPECTS_MAX)
+                .filter(found -> found.hot().size() + found.suspect().size() <= SUSPECTS_MAX)
                 .isPresent();
     }
 
     /** What the newer filling of a disk's map was, or an older one. */
     long filling(final int disk) {
-        return record.orElseThrow().fillings()[disk];
+        return record.orElseThrow().fillings().get(disk);
     }
 
     /**
@@ -58,18 +59,18 @@ record FoundActivity(Optional<ActivityRecord> record, int copy) {
      *
      * @param fillings of the maps, which have been recovered and are on stable storage
      */
-    ActivityRecord afterLossOfPower(final long disks, final long[] fillings) {
-        final int[] none = {};
+    ActivityRecord afterLossOfPower(final long disks, final List<Long> fillings) {
+        final List<Integer> none = List.of();
         final long sequence = record.map(ActivityRecord::sequence).orElse(0L) + 1;
         if (!isKnown()) {
             return new ActivityRecord(sequence, disks, Knowledge.NONE, fillings, none, none);
         }
         final ActivityRecord found = record.orElseThrow();
-        final int[] suspects =
-                IntStream.concat(IntStream.of(found.hot()), IntStream.of(found.suspect()))
+        final List<Integer> suspects =
+                Stream.concat(found.hot().stream(), found.suspect().stream())
                         .distinct()
                         .sorted()
-                        .toArray();
+                        .toList();
         return new ActivityRecord(sequence, disks, found.knowledge(), fillings, none, suspects);
     }
 }

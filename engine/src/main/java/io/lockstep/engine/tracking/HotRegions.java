@@ -1,6 +1,8 @@
 package io.lockstep.engine.tracking;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Which regions are hot: in the record on stable storage, so that they may be written to. Those
@@ -129,12 +131,11 @@ final class HotRegions {
     }
 
     /** All that the next record has; it is being written. */
-    int[] listed() {
-        final int[] listed = new int[states.length - free];
-        int count = 0;
+    List<Integer> listed() {
+        final List<Integer> listed = new ArrayList<>();
         for (int slot = 0; slot < states.length; slot++) {
             if (states[slot] != FREE) {
-                listed[count++] = regions[slot];
+                listed.add(regions[slot]);
             }
             if (states[slot] == ENTERING) {
                 states[slot] = WRITTEN;

@@ -37,7 +37,7 @@ public final class Tracking implements AutoCloseable {
     private ActivityLog activity;
 
     /** Regions of which more may have changed than is noted. */
-    private int[] suspects;
+    private List<Integer> suspects;
 
     /** Whether the tail that is noted here is perhaps not on stable storage. */
     private boolean isTailFresh;
@@ -58,7 +58,7 @@ public final class Tracking implements AutoCloseable {
             final List<ChangeMap> maps,
             final TrackingStorage storage,
             final Regions regions,
-            final int[] suspects) {
+            final List<Integer> suspects) {
         this.page = page;
         this.maps = List.copyOf(maps);
         this.storage = storage;
@@ -80,7 +80,7 @@ public final class Tracking implements AutoCloseable {
                                                 length, new Memory(ChangeMap.lengthFor(length))))
                         .toList();
         return new Tracking(
-                page, maps, null, new Regions(lengths, ActivityLimits.STANDARD), new int[0]);
+                page, maps, null, new Regions(lengths, ActivityLimits.STANDARD), List.of());
     }
 
     /**
@@ -109,7 +109,7 @@ public final class Tracking implements AutoCloseable {
                     maps(files, lengths),
                     files,
                     new Regions(lengths, ActivityLimits.STANDARD),
-                    new int[0]);
+                    List.of());
         } finally {
             if (!opened) {
                 files.close();
@@ -156,7 +156,7 @@ public final class Tracking implements AutoCloseable {
                     isOurs
                             ? found.record().get()
                             : found.afterLossOfPower(
-                                    disks, maps.stream().mapToLong(ChangeMap::filling).toArray());
+                                    disks, maps.stream().map(ChangeMap::filling).toList());
             if (!isOurs) {
                 storage.syncMaps();
                 storage.write(found.next(), newest.encode());
@@ -222,12 +222,12 @@ public final class Tracking implements AutoCloseable {
         }
 
         @Override
-        public long[] fillings() {
-            return maps.stream().mapToLong(ChangeMap::filling).toArray();
+        public List<Long> fillings() {
+            return maps.stream().map(ChangeMap::filling).toList();
         }
 
         @Override
-        public int[] suspects() {
+        public List<Integer> suspects() {
             return suspects;
         }
 
@@ -364,7 +364,7 @@ public final class Tracking implements AutoCloseable {
             knowNobody(); // until no record speaks of another one
             return;
         }
-        suspects = new int[0];
+        suspects = List.of();
         isTailFresh = false;
         put(peer, epoch, isWithoutTail);
         if (activity != null) {
@@ -398,7 +398,7 @@ public final class Tracking implements AutoCloseable {
     /** Nothing is noted, and nobody known to lack no more. */
     public void forget() {
         knowNobody();
-        suspects = new int[0];
+        suspects = List.of();
         maps.forEach(ChangeMap::clear);
         olderEpoch = Long.MAX_VALUE;
     }

@@ -10,6 +10,7 @@ import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.state.StateFile;
+import io.lockstep.engine.tracking.ActivityLimits;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
@@ -30,6 +31,9 @@ final class LivesNode {
     private static final int PORT = 10809;
     private static final long LIMIT = 256 << 10;
     private static final long SMALL_LIMIT = 64 << 10;
+
+    /** Regions of a block, few of which are hot at a time: they enter and leave all the time. */
+    private static final ActivityLimits NOTES = new ActivityLimits(12, 4, 1);
 
     /** With what a process is started. */
     record Arguments(
@@ -67,8 +71,10 @@ final class LivesNode {
     private Path buffers;
     private long boot = 1;
 
-    /** What is noted of changes, as a kill leaves it. */
+    /** What is noted of changes; and where that is kept. */
     private Tracking tracking;
+
+    private final SimulatedTracking notes;
 
     private LivesProcess process;
 
@@ -99,16 +105,16 @@ final class LivesNode {
         state = new SimulatedState(simulation, name);
         reigns = new Reigns(new Random(dice.any()), () -> simulation.now() / Simulation.SECOND);
         disks = media.stream().map(LivesDisk::new).toList();
-        forgetNotes();
+        notes =
+                new SimulatedTracking(
+                        simulation,
+                        disks.stream().map(disk -> disk.medium().length()).toList(),
+                        NOTES);
         buffers = directories.fresh();
     }
 
     void peer(final LivesNode other) {
         peer = other;
-    }
-
-    private void forgetNotes() {
-        tracking = Tracking.inMemory(disks.stream().map(disk -> disk.medium().length()).toList());
     }
 
     // ---- What others ask.
@@ -139,6 +145,10 @@ final class LivesNode {
 
     Tracking tracking() {
         return tracking;
+    }
+
+    SimulatedTracking notes() {
+        return notes;
     }
 
     List<LivesDisk> disks() {
@@ -226,6 +236,12 @@ final class LivesNode {
         return isStopAsked;
     }
 
+    /** How likely it is that its state, and what it notes, can't be stored. */
+    void failing(final double probability) {
+        state.failing(probability);
+        notes.failing(probability);
+    }
+
     /** Whether its state can be stored. */
     boolean isSound() {
         return !state.isFailing();
@@ -271,6 +287,7 @@ final class LivesNode {
         if (process == null) {
             host.kill();
             state.kill();
+            notes.kill();
             simulation.trace(host.name(), "refuses", 0, 0);
             reached.note(refusal[0]);
         } else {
@@ -301,6 +318,7 @@ final class LivesNode {
                                 whenStored.onStored(failure);
                             });
             opening.open(now, identities).join();
+            tracking = notes.open(loop, now);
             return new Self(
                     new Node(opening.record(), state.on(file, loop)), reigns, before.isClean());
         } catch (final CompletionException e) {
@@ -340,6 +358,7 @@ final class LivesNode {
         }
         host.kill();
         state.kill();
+        notes.kill();
         disks.stream().filter(disk -> disk.view() != null).forEach(disk -> disk.view().settle());
     }
 
@@ -352,7 +371,7 @@ final class LivesNode {
             disks.forEach(disk -> disk.medium().crash());
         }
         state.crash();
-        forgetNotes();
+        notes.crash();
         boot++;
         buffers =
                 Files.exists(buffers) && dice.chance(0.5)
@@ -402,6 +421,7 @@ final class LivesNode {
                             })
                     .forget(reigns.name())
                     .join();
+            notes.clear();
             return Optional.empty();
         } catch (final CompletionException e) {
             reached.note(e.getCause().getMessage());
@@ -417,7 +437,7 @@ final class LivesNode {
 
     /** Its disks hold what others did, and nobody's guest was here. */
     void takeDisks(final List<SimulatedMedium> others) {
-        forgetNotes();
+        notes.clear();
         for (int i = 0; i < disks.size(); i++) {
             disks.get(i).medium().takeFrom(others.get(i));
             disks.get(i).leave();
@@ -434,12 +454,27 @@ final class LivesNode {
      * Disks and state are replaced by others, as a copy has them. Buffers of a later life must not
      * be there: nothing would tell them from the copy's.
      */
-    void restore(final List<SimulatedMedium> others, final SimulatedState copied) {
+    void restore(
+            final List<SimulatedMedium> others,
+            final SimulatedState copied,
+            final SimulatedTracking copiedNotes) {
         takeDisks(others);
         removeBuffers();
         state.takeFrom(copied);
+        notes.takeFrom(copiedNotes);
         isRestored = true;
         linkedTo = null;
+    }
+
+    /** What it has noted, to be put back one day. */
+    SimulatedTracking copyNotes() {
+        final SimulatedTracking copy =
+                new SimulatedTracking(
+                        simulation,
+                        disks.stream().map(disk -> disk.medium().length()).toList(),
+                        NOTES);
+        copy.takeFrom(notes);
+        return copy;
     }
 
     /** Its disks as they are now, to be put back one day. */

@@ -61,7 +61,11 @@ final class LivesScenario implements AutoCloseable {
     }
 
     /** An old copy of a node. */
-    private record Copy(LivesNode node, List<SimulatedMedium> disks, SimulatedState state) {}
+    private record Copy(
+            LivesNode node,
+            List<SimulatedMedium> disks,
+            SimulatedState state,
+            SimulatedTracking notes) {}
 
     LivesScenario(final Simulation simulation, final LivesReached reached) {
         this.simulation = simulation;
@@ -186,7 +190,7 @@ final class LivesScenario implements AutoCloseable {
         } else if (choice < 95) {
             handOver();
         } else if (choice < 97) {
-            one.state().failing(dice.oneOf(0.3, 1.0));
+            one.failing(dice.oneOf(0.3, 1.0));
             work();
         } else {
             compare();
@@ -482,7 +486,7 @@ final class LivesScenario implements AutoCloseable {
      */
     private void repair(final LivesNode source) {
         nodes.forEach(LivesNode::kill);
-        nodes.forEach(node -> node.state().failing(0));
+        nodes.forEach(node -> node.failing(0));
         if (source.forget().isPresent()) {
             start(source, LivesNode.Arguments.SECONDARY); // and let it end, as it says
             simulation.runUntil(
@@ -523,10 +527,15 @@ final class LivesScenario implements AutoCloseable {
         nodes.forEach(node == lead ? LivesNode::kill : other -> {});
         node.kill();
         if (copy == null) {
-            copy = new Copy(node, node.copyDisks(), new SimulatedState(node.state(), "copy"));
+            copy =
+                    new Copy(
+                            node,
+                            node.copyDisks(),
+                            new SimulatedState(node.state(), "copy"),
+                            node.copyNotes());
         } else {
             copy.node.kill();
-            copy.node.restore(copy.disks, copy.state);
+            copy.node.restore(copy.disks, copy.state, copy.notes);
         }
         nodes.forEach(this::startAsUsual);
     }
@@ -542,7 +551,8 @@ final class LivesScenario implements AutoCloseable {
                 new Copy(
                         secondary,
                         secondary.copyDisks(),
-                        new SimulatedState(secondary.state(), "old"));
+                        new SimulatedState(secondary.state(), "old"),
+                        secondary.copyNotes());
         start(secondary, LivesNode.Arguments.SECONDARY);
         work();
         simulation.runFor(dice.between(0, 2 * Simulation.SECOND));
@@ -550,7 +560,7 @@ final class LivesScenario implements AutoCloseable {
             stop(lead);
         }
         secondary.kill();
-        secondary.restore(old.disks, old.state);
+        secondary.restore(old.disks, old.state, old.notes);
         nodes.forEach(this::startAsUsual);
     }
 
@@ -594,7 +604,7 @@ final class LivesScenario implements AutoCloseable {
     /** A disk goes to the other host, and its state with it. */
     private void duplicate(final LivesNode node) {
         nodes.forEach(LivesNode::kill);
-        node.peer().restore(node.copyDisks(), node.state());
+        node.peer().restore(node.copyDisks(), node.state(), node.notes());
         nodes.forEach(this::startAsUsual);
     }
 
@@ -648,7 +658,7 @@ final class LivesScenario implements AutoCloseable {
         if (isParted) {
             part();
         }
-        nodes.forEach(node -> node.state().failing(0));
+        nodes.forEach(node -> node.failing(0));
         nodes.forEach(this::startAsUsual);
         simulation.runFor(2 * Simulation.SECOND);
         work();

@@ -9,7 +9,6 @@ import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
-import io.lockstep.engine.tracking.ChangeMap;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.lang.foreign.MemorySegment;
@@ -64,7 +63,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             final PrimaryReign reign,
             final Tracking tracking,
             final GuestWatch watch) {
-        super(local);
+        super(tracking.guard(number, local));
         this.group = group;
         this.number = number;
         this.log = log;
@@ -79,9 +78,12 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         return local;
     }
 
-    /** What has changed here, and the peer may lack. */
-    ChangeMap changes() {
-        return tracking.disk(number);
+    /**
+     * What is to be sent becomes what has changed here; where that is not known, it is compared.
+     */
+    void prepareToSend() {
+        outOfSync.set(tracking.disk(number));
+        tracking.forEachSuspect(number, outOfSync.unknown()::add);
     }
 
     /**
@@ -97,7 +99,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                 writtenLength,
                 0,
                 0,
-                isLinked ? outOfSync.length() : changes().length());
+                isLinked ? outOfSync.length() : tracking.length(number));
     }
 
     // ---- A synchronisation, or a verification.

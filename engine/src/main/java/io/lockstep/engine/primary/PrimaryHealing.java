@@ -59,7 +59,7 @@ final class PrimaryHealing
         this.epochs = epochs;
         this.events = events;
         this.tracking = tracking;
-        peerTracking = new PeerTracking(tracking);
+        peerTracking = new PeerTracking(tracking, events::notRecorded);
         synchroniser = new Synchroniser(loop, disks, log, room, watch, this);
     }
 

@@ -151,7 +151,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         for (int i = 0; i < disks.size(); i++) {
             isEmptyThere[i] = false;
             isTailOpen[i] = false;
-            disks.get(i).outOfSync().set(disks.get(i).changes());
+            disks.get(i).prepareToSend();
         }
         onBegun();
     }

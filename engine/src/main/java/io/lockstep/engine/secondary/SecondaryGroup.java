@@ -80,6 +80,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         this.options = options;
         committedNanos = loop.nanoTime();
         this.events = new SecondaryEvents(events, this::committedEpoch);
+        tracking.onNotRecorded(this::onNotRecorded);
         page = Succession.openPage(options, locals, self);
         session = new SecondarySession(this, page, self.node(), loop, options);
         succession = new Succession(this, loop, page, self, options.peerTimeout());
@@ -258,17 +259,18 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     void onMerged() {
         if (disks.all(SecondaryDisk::isMerged)) {
-            succession.merged(
-                    () -> {
-                        if (!isClosed) {
-                            tracking.knowWithoutTail(self.node().record().peer(), committedEpoch());
-                            page.state(GroupPage.ALONE);
-                            disks.forEach(SecondaryDisk::settle);
-                            standAlone();
-                            events.merged();
-                            merged.complete(null);
-                        }
-                    });
+            tracking.whenForgotten(() -> succession.merged(this::onMergeRecorded));
+        }
+    }
+
+    private void onMergeRecorded() {
+        if (!isClosed) {
+            tracking.knowWithoutTail(self.node().record().peer(), committedEpoch());
+            page.state(GroupPage.ALONE);
+            disks.forEach(SecondaryDisk::settle);
+            standAlone();
+            events.merged();
+            merged.complete(null);
         }
     }
 

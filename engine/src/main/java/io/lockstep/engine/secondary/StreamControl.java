@@ -73,7 +73,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
             final long token) {
         if (offset >= Nbd.CONTROL_CHANGES) {
             final long first = (offset - Nbd.CONTROL_CHANGES) * Byte.SIZE;
-            group.tracking().disk(index).copy(first, length / Long.BYTES, into, position);
+            group.tracking().copy(index, first, length / Long.BYTES, into, position);
             completion.onComplete(token, 0);
             return;
         }

@@ -579,7 +579,7 @@ final class EngineGroup implements ReplicationGroup {
             closeSecondary(areFlushed);
         }
         if (state != null) {
-            state.close();
+            state.close(areFlushed, options.serverEvents());
         }
     }
 

@@ -254,6 +254,26 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
         group.onBroken(kind, disk, offset, errno, isFull ? buffers.hiddenRoom(length) : "");
     }
 
+    @Override
+    public boolean givesUpCheckpoint(final long length, final Runnable whenJudged) {
+        return group.kept().giveUp(local.name(), buffers.hiddenTaken(), whenJudged);
+    }
+
+    /** Bytes that the hidden disk of the open epoch may still take, wherever they come from. */
+    long hiddenLeft() {
+        return buffers.hiddenLeft(stream.openEpoch());
+    }
+
+    /** Bytes of them that it has already. */
+    long hiddenAhead() {
+        return buffers.hiddenAhead(stream.openEpoch());
+    }
+
+    /** Bytes of pre-images that are beyond the hidden disk. */
+    long spillUsed() {
+        return buffers.spill().used();
+    }
+
     // ---- The primary's connection.
 
     /** The one whose changes are taken from now on. */

@@ -63,7 +63,13 @@ final class LivesScenario implements AutoCloseable {
     /** An old copy of a node. */
     private record Copy(LivesNode node, List<SimulatedMedium> disks, SimulatedState state) {}
 
-    LivesScenario(final Simulation simulation, final LivesReached reached) {
+    /**
+     * A story.
+     *
+     * @param isTight whether the secondaries' buffers may be too small for what is to be saved
+     */
+    LivesScenario(
+            final Simulation simulation, final LivesReached reached, final boolean isTight) {
         this.simulation = simulation;
         this.reached = reached;
         dice = simulation.dice().split();
@@ -82,6 +88,9 @@ final class LivesScenario implements AutoCloseable {
         nodes.get(0).peer(nodes.get(1));
         nodes.get(1).peer(nodes.get(0));
         lead = nodes.get(0);
+        if (isTight) {
+            nodes.forEach(node -> node.room(dice.oneOf(LivesNode.Arguments.Room.values())));
+        }
         simulation.observe(() -> nodes.forEach(LivesScenario::observe));
     }
 

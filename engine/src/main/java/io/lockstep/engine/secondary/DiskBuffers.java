@@ -11,6 +11,8 @@ import io.lockstep.engine.memory.Errno;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * The buffers of one secondary disk: the hidden disk, which is one buffer for each of the two
@@ -228,6 +230,20 @@ final class DiskBuffers implements AutoCloseable {
             MemorySegment.copy(
                     buffer.arena(), EpochBuffer.position(slot) + from, target, position, length);
         }
+    }
+
+    /** All that may hold what the guest sees, and the disk does not. */
+    EpochBuffer[] uncommitted() {
+        final long committed = page.committedEpoch();
+        final List<EpochBuffer> all = new ArrayList<>();
+        all.add(active());
+        for (long epoch = committed + 1; epoch <= committed + 2; epoch++) {
+            all.add(hidden(epoch));
+            if (spill.has(epoch)) {
+                all.add(spill.of(epoch));
+            }
+        }
+        return all.toArray(EpochBuffer[]::new);
     }
 
     /** The block is in the disk as the guest sees it: every buffer forgets it. */

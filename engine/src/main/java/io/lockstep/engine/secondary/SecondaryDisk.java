@@ -171,7 +171,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
 
     void startMerge() {
         guest.mode(GuestDisk.Mode.MERGING);
-        merge = new Merge(loop, local, page, buffers, guest, this);
+        merge = new Merge(loop, local, buffers, guest, this);
         merge.start();
     }
 

@@ -8,11 +8,18 @@ package io.lockstep.engine.group;
  *     attached
  * @param expected what the primary said then that it would send, at most, beside what its guest
  *     changes meanwhile; 0 where no checkpoint has to be kept
+ * @param missing how much of that would have no room: what one disk's buffers have too much helps
+ *     no other disk
  */
-public record RoomStatus(long left, long expected) {
+public record RoomStatus(long left, long expected, long missing) {
+    /** Of one that no checkpoint is kept in, or may have to be. */
+    public static RoomStatus of(final long left) {
+        return new RoomStatus(left, 0, 0);
+    }
+
     /** Whether the checkpoint may have to be given up. */
     public boolean isShort() {
-        return expected > left;
+        return missing > 0;
     }
 
     /** That it may, and what helps; for people. */
@@ -22,6 +29,8 @@ public record RoomStatus(long left, long expected) {
                 + expected
                 + " bytes are to come, and there is room for pre-images of "
                 + left
-                + "; a larger --buffer-limit, or a directory on a disk with --spill, keeps it";
+                + ", which is "
+                + missing
+                + " too little; a larger --buffer-limit, or a directory on a disk with --spill, keeps it";
     }
 }

@@ -154,11 +154,6 @@ final class DiskBuffers implements AutoCloseable {
         return reservedIn;
     }
 
-    /** What is beyond the hidden disk's memory. */
-    Spill spill() {
-        return spill;
-    }
-
     /** The guest's own writes since the last checkpoint. */
     EpochBuffer active() {
         active.enter(page.committedEpoch());

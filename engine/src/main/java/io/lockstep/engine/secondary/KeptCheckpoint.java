@@ -37,7 +37,7 @@ final class KeptCheckpoint {
 
     private boolean isRecording;
     private boolean isScheduled;
-    private RoomStatus room = new RoomStatus(0, 0);
+    private RoomStatus room = RoomStatus.of(0);
 
     KeptCheckpoint(
             final SecondaryGroup group,
@@ -58,7 +58,7 @@ final class KeptCheckpoint {
 
     /** Looks how much room there is. */
     void look() {
-        room = new RoomStatus(left(), 0);
+        room = RoomStatus.of(left());
     }
 
     /**
@@ -72,7 +72,10 @@ final class KeptCheckpoint {
             expected += length;
         }
         final boolean isKept = page.isBeforeCaughtUp() && node.standing().isConsistent();
-        room = new RoomStatus(left(toCome), isKept ? expected : 0);
+        room =
+                isKept
+                        ? new RoomStatus(left(), expected, expected - left(toCome))
+                        : RoomStatus.of(left());
         if (room.isShort()) {
             events.checkpointAtRisk(room.warning());
         }
@@ -80,12 +83,12 @@ final class KeptCheckpoint {
 
     /** Nothing more is to come. */
     void onCaughtUp() {
-        room = new RoomStatus(room.left(), 0);
+        room = RoomStatus.of(room.left());
     }
 
     /** As it was looked at last. */
     RoomStatus room() {
-        return node.standing().isConsistent() ? room : new RoomStatus(room.left(), 0);
+        return node.standing().isConsistent() ? room : RoomStatus.of(room.left());
     }
 
     /** In bytes, wherever they are needed. */

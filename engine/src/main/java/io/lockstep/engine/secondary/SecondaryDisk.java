@@ -255,7 +255,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
     }
 
     @Override
-    public boolean givesUpCheckpoint(final long length, final Runnable whenJudged) {
+    public boolean givesUpCheckpoint(final Runnable whenJudged) {
         return group.kept().giveUp(local.name(), buffers.hiddenTaken(), whenJudged);
     }
 
@@ -267,11 +267,6 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
     /** Bytes of them that it has already. */
     long hiddenAhead() {
         return buffers.hiddenAhead(stream.openEpoch());
-    }
-
-    /** Bytes of pre-images that are beyond the hidden disk. */
-    long spillUsed() {
-        return buffers.spill().used();
     }
 
     // ---- The primary's connection.

@@ -58,7 +58,7 @@ final class SpillFolder implements AutoCloseable {
             page.spill(Id.NONE);
             return new SpillFolder(null);
         }
-        PrivateFiles.makeDirectories(directory.get());
+        PrivateFiles.requireDirectory(directory.get());
         final MappedFile mark = MappedFile.allocate(directory.get().resolve(MARK), LENGTH);
         boolean opened = false;
         try {

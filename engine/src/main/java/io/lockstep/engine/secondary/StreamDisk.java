@@ -49,10 +49,8 @@ final class StreamDisk extends LayeredDisk {
         /**
          * There is no room for a pre-image. Whether the checkpoint that it belongs to is given up
          * instead: then nothing is overwritten before it is recorded, when the action runs.
-         *
-         * @param length of the whole change, in bytes
          */
-        boolean givesUpCheckpoint(long length, Runnable whenJudged);
+        boolean givesUpCheckpoint(Runnable whenJudged);
 
         /** The last operation of an epoch that is sealed has ended. */
         void onDrained();
@@ -446,9 +444,8 @@ final class StreamDisk extends LayeredDisk {
     }
 
     private void fail(final StreamOperation operation, final int errno) {
-        final long length = operation.end - operation.offset;
         operation.errno = errno;
-        if (!operation.isFull || !owner.givesUpCheckpoint(length, operation.onJudged)) {
+        if (!operation.isFull || !owner.givesUpCheckpoint(operation.onJudged)) {
             breakStream(operation, errno);
         }
     }

@@ -63,7 +63,6 @@ final class LivesNode {
         Arguments small() {
             return new Arguments(isPrimary, word, hasOtherDisk, true, FullLogPolicy.DETACH);
         }
-
     }
 
     private final Simulation simulation;

@@ -37,6 +37,7 @@ final class LivesScenario implements AutoCloseable {
     private final Word word;
 
     private final Beginning beginning;
+
     /** Whether what comes is about the room for pre-images. */
     private final boolean isTight;
 
@@ -71,8 +72,7 @@ final class LivesScenario implements AutoCloseable {
      *
      * @param isTight whether the secondaries' buffers may be too small for what is to be saved
      */
-    LivesScenario(
-            final Simulation simulation, final LivesReached reached, final boolean isTight) {
+    LivesScenario(final Simulation simulation, final LivesReached reached, final boolean isTight) {
         this.simulation = simulation;
         this.reached = reached;
         dice = simulation.dice().split();
@@ -231,7 +231,9 @@ final class LivesScenario implements AutoCloseable {
                 });
     }
 
-    /** The secondary is away for long, and is made equal: there may be no room for its pre-images. */
+    /**
+     * The secondary is away for long, and is made equal: there may be no room for its pre-images.
+     */
     private void fallBehind() {
         final LivesNode secondary = lead.peer();
         if (!isServing(lead) || secondary.secondary().isEmpty()) {

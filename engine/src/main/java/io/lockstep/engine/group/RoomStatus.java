@@ -31,6 +31,7 @@ public record RoomStatus(long left, long expected, long missing) {
                 + left
                 + ", which is "
                 + missing
-                + " too little; a larger --buffer-limit, or a directory on a disk with --spill, keeps it";
+                + " too little; a larger --buffer-limit, or a directory on a disk with --spill,"
+                + " keeps it";
     }
 }

@@ -1,12 +1,12 @@
 package io.lockstep.engine.secondary;
 
+import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
+
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-
-import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
@@ -231,8 +231,7 @@ final class KeptCheckpointTest {
         close();
         for (final SecondaryOptions other :
                 List.of(small(), small().spillingTo(folder.resolve("another")))) {
-            final String refusal =
-                    assertThrows(IOException.class, () -> open(other)).getMessage();
+            final String refusal = assertThrows(IOException.class, () -> open(other)).getMessage();
             assertTrue(refusal.contains("--spill"), refusal);
             local.close();
             file.close();
@@ -302,10 +301,7 @@ final class KeptCheckpointTest {
     }
 
     private Self again(final Self before) {
-        return new Self(
-                new Node(before.node().record(), this::store),
-                before.reigns(),
-                false);
+        return new Self(new Node(before.node().record(), this::store), before.reigns(), false);
     }
 
     /** A secondary at a checkpoint in which its disk is full of ones. */

@@ -17,7 +17,7 @@ import java.util.stream.LongStream;
 final class LivesInSimulationTest {
     private static final String TEST = "LivesInSimulationTest";
     private static final int SEEDS = 2000;
-    private static final int SEEDS_OF_LITTLE_ROOM = 300;
+    private static final int SEEDS_OF_LITTLE_ROOM = 200;
     private static final LivesReached REACHED = new LivesReached();
 
     static LongStream seeds() {

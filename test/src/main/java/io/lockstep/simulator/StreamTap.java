@@ -47,7 +47,15 @@ public final class StreamTap {
     }
 
     /** What has come and is not done: of changes that overlap the later one comes when it is. */
-    private record Change(long offset, byte[] bytes) {}
+    private static final class Change {
+        private final long offset;
+        private final byte[] bytes;
+
+        Change(final long offset, final byte[] bytes) {
+            this.offset = offset;
+            this.bytes = bytes;
+        }
+    }
 
     private void apply(final Change change) {
         System.arraycopy(change.bytes, 0, content, (int) change.offset, change.bytes.length);

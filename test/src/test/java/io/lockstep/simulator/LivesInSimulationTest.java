@@ -17,6 +17,7 @@ import java.util.stream.LongStream;
 final class LivesInSimulationTest {
     private static final String TEST = "LivesInSimulationTest";
     private static final int SEEDS = 2000;
+    private static final int SEEDS_OF_LITTLE_ROOM = 200;
     private static final LivesReached REACHED = new LivesReached();
 
     static LongStream seeds() {
@@ -27,6 +28,17 @@ final class LivesInSimulationTest {
     @MethodSource("seeds")
     void everyLifeKeepsWhatTheGuestsWereTold(final long seed) {
         Simulation.run(seed, TEST, LivesInSimulationTest::play);
+    }
+
+    static LongStream seedsOfLittleRoom() {
+        return Seeds.usually(SEEDS_OF_LITTLE_ROOM);
+    }
+
+    /** The same where there may be no room for all pre-images, with a spill or without. */
+    @ParameterizedTest
+    @MethodSource("seedsOfLittleRoom")
+    void everyLifeWithLittleRoomDoesSo(final long seed) {
+        Simulation.run(seed, TEST, simulation -> play(simulation, true));
     }
 
     /** Rare stories, each of which the engine once told wrongly. */
@@ -56,7 +68,11 @@ final class LivesInSimulationTest {
     }
 
     private static void play(final Simulation simulation) {
-        try (LivesScenario scenario = new LivesScenario(simulation, REACHED)) {
+        play(simulation, false);
+    }
+
+    private static void play(final Simulation simulation, final boolean isTight) {
+        try (LivesScenario scenario = new LivesScenario(simulation, REACHED, isTight)) {
             scenario.play();
         }
     }

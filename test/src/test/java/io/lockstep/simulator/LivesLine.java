@@ -26,6 +26,8 @@ enum LivesLine {
     VERDICT_TORN("are lost; take the primary's disk"),
     VERDICT_LEFT_BEHIND("the primary went on without this node"),
     VERDICT_PRIMARY_LIVES("the primary is linked and alive"),
+    CHECKPOINT_AT_RISK("there may not be room to keep the checkpoint"),
+    CHECKPOINT_GIVEN_UP("there is no room for another pre-image"),
     STOP_WOULD_BE_TORN("as plain disks they would be torn"),
     FORGET_IN_A_MERGE("a merge is not done, and the buffers hold"),
     NOT_RECORDED("the state can't be recorded");

@@ -9,6 +9,7 @@ import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
+import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.state.StateFile;
 import io.lockstep.engine.tracking.ActivityLimits;
 import io.lockstep.engine.tracking.Tracking;
@@ -35,6 +36,9 @@ final class LivesNode {
     /** Regions of a block, few of which are hot at a time: they enter and leave all the time. */
     private static final ActivityLimits NOTES = new ActivityLimits(12, 4, 1);
 
+    /** Too little for what a synchronisation overwrites, most often. */
+    private static final long TINY_LIMIT = 8 << 10;
+
     /** With what a process is started. */
     record Arguments(
             boolean isPrimary,
@@ -42,6 +46,13 @@ final class LivesNode {
             boolean hasOtherDisk,
             boolean isSmall,
             FullLogPolicy log) {
+        /** What a secondary has for pre-images. */
+        enum Room {
+            AMPLE,
+            TINY,
+            TINY_WITH_SPILL
+        }
+
         static final Arguments SECONDARY =
                 new Arguments(false, Word.NONE, false, false, FullLogPolicy.BLOCK);
 
@@ -69,6 +80,8 @@ final class LivesNode {
     private final List<LivesProcess> gone = new ArrayList<>();
     private LivesNode peer;
     private Path buffers;
+    private Path spill;
+    private Arguments.Room room = Arguments.Room.AMPLE;
     private long boot = 1;
 
     /** What is noted of changes; and where that is kept. */
@@ -111,6 +124,7 @@ final class LivesNode {
                         disks.stream().map(disk -> disk.medium().length()).toList(),
                         NOTES);
         buffers = directories.fresh();
+        spill = directories.fresh();
     }
 
     void peer(final LivesNode other) {
@@ -341,8 +355,22 @@ final class LivesNode {
         return buffers;
     }
 
-    static long bufferLimit(final Arguments arguments) {
-        return arguments.isSmall() ? SMALL_LIMIT : LIMIT;
+    /** Where it keeps its buffers, and how much of them. */
+    SecondaryOptions options(final Arguments arguments) {
+        final SecondaryOptions options =
+                SecondaryOptions.in(buffers, disks.size(), bufferLimit(arguments));
+        return room == Arguments.Room.TINY_WITH_SPILL ? options.spillingTo(spill) : options;
+    }
+
+    /** What it has for pre-images from now on. */
+    void room(final Arguments.Room now) {
+        room = now;
+    }
+
+    private long bufferLimit(final Arguments arguments) {
+        return room != Arguments.Room.AMPLE
+                ? TINY_LIMIT
+                : arguments.isSmall() ? SMALL_LIMIT : LIMIT;
     }
 
     // ---- It ends.
@@ -355,6 +383,9 @@ final class LivesNode {
         end();
         if (Files.exists(buffers)) {
             buffers = directories.copy(buffers);
+        }
+        if (Files.exists(spill)) {
+            spill = directories.copy(spill);
         }
         host.kill();
         state.kill();
@@ -377,6 +408,9 @@ final class LivesNode {
                 Files.exists(buffers) && dice.chance(0.5)
                         ? directories.afterCrash(buffers, dice)
                         : directories.fresh();
+        if (Files.exists(spill)) {
+            spill = directories.afterCrash(spill, dice);
+        }
         isMergeLost |= wasMerging;
         for (final LivesDisk disk : disks) {
             if (disk.view() != null && !isMergeLost) {
@@ -433,6 +467,7 @@ final class LivesNode {
 
     void removeBuffers() {
         buffers = directories.fresh();
+        spill = directories.fresh();
     }
 
     /** Its disks hold what others did, and nobody's guest was here. */

@@ -37,6 +37,10 @@ final class LivesScenario implements AutoCloseable {
     private final Word word;
 
     private final Beginning beginning;
+
+    /** Whether what comes is about the room for pre-images. */
+    private final boolean isTight;
+
     private boolean isParted;
 
     /** When connections from before a partition are known to be dead. */
@@ -67,7 +71,12 @@ final class LivesScenario implements AutoCloseable {
             SimulatedState state,
             SimulatedTracking notes) {}
 
-    LivesScenario(final Simulation simulation, final LivesReached reached) {
+    /**
+     * A story.
+     *
+     * @param isTight whether the secondaries' buffers may be too small for what is to be saved
+     */
+    LivesScenario(final Simulation simulation, final LivesReached reached, final boolean isTight) {
         this.simulation = simulation;
         this.reached = reached;
         dice = simulation.dice().split();
@@ -86,6 +95,10 @@ final class LivesScenario implements AutoCloseable {
         nodes.get(0).peer(nodes.get(1));
         nodes.get(1).peer(nodes.get(0));
         lead = nodes.get(0);
+        this.isTight = isTight;
+        if (isTight) {
+            nodes.forEach(node -> node.room(dice.oneOf(LivesNode.Arguments.Room.values())));
+        }
         simulation.observe(() -> nodes.forEach(LivesScenario::observe));
     }
 
@@ -142,6 +155,10 @@ final class LivesScenario implements AutoCloseable {
         if (nodes.stream().noneMatch(node -> node.isUp() && node.process().isLinked())
                 && dice.chance(0.2)) {
             repair(one); // where nobody follows, little can happen
+            return;
+        }
+        if (isTight && dice.chance(0.4)) {
+            fallBehind();
             return;
         }
         final int choice = dice.between(0, 99);
@@ -216,6 +233,29 @@ final class LivesScenario implements AutoCloseable {
                         node.process().look();
                     }
                 });
+    }
+
+    /**
+     * The secondary is away for long, and is made equal: there may be no room for its pre-images.
+     */
+    private void fallBehind() {
+        final LivesNode secondary = lead.peer();
+        if (!isServing(lead) || secondary.secondary().isEmpty()) {
+            nodes.forEach(this::startAsUsual);
+            return;
+        }
+        secondary.kill();
+        lead.process().guest().orElseThrow().work(20);
+        simulation.runFor(Simulation.SECOND);
+        lead.kill();
+        nodes.forEach(this::startAsUsual);
+        pause();
+        if (dice.chance(0.4)) {
+            failOver(secondary, false);
+        } else if (dice.chance(0.4)) {
+            secondary.kill();
+            startAsUsual(secondary);
+        }
     }
 
     /** Guests make requests, and somebody checkpoints. */

@@ -7,7 +7,6 @@ import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.secondary.SecondaryGroup;
-import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
@@ -40,8 +39,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                         media(),
                         self(),
                         node().tracking(),
-                        SecondaryOptions.in(
-                                node().buffers(), media().size(), LivesNode.bufferLimit(arguments)),
+                        node().options(arguments),
                         (event, disk, epoch, sentence) -> {
                             if (!hasEnded()) {
                                 onEvent(event, sentence);

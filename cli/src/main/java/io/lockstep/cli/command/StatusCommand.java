@@ -139,6 +139,21 @@ public final class StatusCommand implements Callable<Integer> {
                                                 + ", behind which there are "
                                                 + lost(report.getAsJsonObject("lost"))
                                         : "refused, as " + string(verdict, "reason")));
+                if (!string(verdict, "warning").isEmpty()) {
+                    line(text, "warning: " + string(verdict, "warning"));
+                }
+            }
+            if (report.get("pre-image-room") instanceof final JsonObject room) {
+                line(
+                        text,
+                        "pre-images: up to "
+                                + bytes(room, "expected")
+                                + " to come, room for "
+                                + bytes(room, "left")
+                                + " when that was said: the checkpoint "
+                                + (room.get("enough").getAsBoolean()
+                                        ? "is kept"
+                                        : "may have to be given up"));
             }
         }
 

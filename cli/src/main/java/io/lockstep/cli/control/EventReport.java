@@ -41,7 +41,15 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
                     new EventReport(name, data, "BLOCK_JOB_COMPLETED", merge(group.status(), ""));
             case MERGE_FAILED ->
                     new EventReport(name, data, "BLOCK_JOB_ERROR", merge(group.status(), sentence));
-            case LINK_UP, LINK_DOWN, DETACHED, CHECKPOINT, SYNCHRONISING, SYNCHRONISED, VERIFIED ->
+            case LINK_UP,
+                    LINK_DOWN,
+                    DETACHED,
+                    CHECKPOINT,
+                    CHECKPOINT_AT_RISK,
+                    CHECKPOINT_GIVEN_UP,
+                    SYNCHRONISING,
+                    SYNCHRONISED,
+                    VERIFIED ->
                     new EventReport(name, data, "", new JsonObject());
         };
     }

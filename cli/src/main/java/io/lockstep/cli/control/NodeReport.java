@@ -4,6 +4,7 @@ import com.google.gson.JsonObject;
 
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.group.RoomStatus;
 import io.lockstep.engine.node.Verdict;
 
 import java.util.Locale;
@@ -27,6 +28,17 @@ final class NodeReport {
                             report.add("verdict", verdict(verdict));
                             report.add("lost", loss(node.loss()));
                         });
+        node.room()
+                .filter(room -> room.expected() > 0)
+                .ifPresent(room -> report.add("pre-image-room", room(room)));
+    }
+
+    private static JsonObject room(final RoomStatus room) {
+        final JsonObject object = new JsonObject();
+        object.addProperty("expected", room.expected());
+        object.addProperty("left", room.left());
+        object.addProperty("enough", !room.isShort());
+        return object;
     }
 
     /** Whether a secondary may take over, to what, and what would be lost. */
@@ -46,6 +58,7 @@ final class NodeReport {
         final JsonObject object = new JsonObject();
         object.addProperty("allowed", verdict.isAllowed());
         object.addProperty("reason", verdict.reason());
+        object.addProperty("warning", verdict.warning());
         return object;
     }
 

@@ -60,6 +60,12 @@ public final class GroupPage implements AutoCloseable {
 
     private static final long AT_SEALED = 128;
 
+    /** The committed epoch behind which a synchronisation has begun. */
+    private static final long AT_CATCHING_UP_FROM = 2176;
+
+    private static final long AT_SPILLED = 2184;
+    private static final long AT_SPILL = 2192;
+
     /** Boot and session of who closed it in good order, and a sum; in a sector of their own. */
     private static final long AT_MARK = 2560;
 
@@ -287,9 +293,40 @@ public final class GroupPage implements AutoCloseable {
                 && !session().isNone();
     }
 
+    /**
+     * The same, and nothing has been committed since it began: what is written belongs to the
+     * synchronisation, and not to an epoch behind it.
+     */
+    public boolean isBeforeCaughtUp() {
+        return isCatchingUp() && page.get(LONG, AT_CATCHING_UP_FROM) == committedEpoch();
+    }
+
     /** A session begins with that, once it is this page's; or with {@link Id#NONE} it is done. */
     public void catchingUp(final Id session) {
+        WORD.setRelease(page, AT_CATCHING_UP_FROM, committedEpoch());
         WORD.setRelease(page, AT_CATCHING_UP, session.low());
+    }
+
+    /** The last epoch of which a pre-image is not in the buffers but in the spill. */
+    public long spilledEpoch() {
+        return page.get(LONG, AT_SPILLED);
+    }
+
+    /** One of that epoch is about to be. */
+    public void spilled(final long epoch) {
+        if (epoch > spilledEpoch()) {
+            WORD.setRelease(page, AT_SPILLED, epoch);
+        }
+    }
+
+    /** The name of the spill that belongs to these buffers; or none. */
+    public Id spill() {
+        return get(AT_SPILL);
+    }
+
+    /** From now on it is that one. */
+    public void spill(final Id name) {
+        put(AT_SPILL, name);
     }
 
     /** The last committed epoch; 0 for the state in which replication started. */

@@ -29,7 +29,7 @@ import java.util.Optional;
  * 40  4  flags: AT_FIRST, NOW, AND_COMMIT, CAUGHT_UP; in what is read: STARTED, FAILED_OVER, BROKEN
  * 44  4  zero
  * 48  8  in what is read: the last epoch that is on stable storage
- * 56  8  zero
+ * 56  8  ATTACH: bytes that a synchronisation has to bring to the disk, at most, or 0
  * </pre>
  */
 public final class ControlRecord {
@@ -127,6 +127,19 @@ public final class ControlRecord {
     public static void durableEpoch(
             final MemorySegment memory, final long position, final long epoch) {
         memory.set(LONG, position + 48, epoch);
+    }
+
+    /**
+     * Of ATTACH: how many bytes of the disk are to be sent or compared to make it equal; 0 where
+     * none are, or nothing is known of it.
+     */
+    public static long toCome(final MemorySegment memory, final long position) {
+        return Math.max(0, memory.get(LONG, position + 56));
+    }
+
+    /** Says so. */
+    public static void toCome(final MemorySegment memory, final long position, final long length) {
+        memory.set(LONG, position + 56, length);
     }
 
     /** A word as flags of ATTACH. */

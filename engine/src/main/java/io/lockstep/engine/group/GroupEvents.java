@@ -20,6 +20,10 @@ public interface GroupEvents {
         SYNCHRONISED,
         /** A verification has ended; whether it found a difference the sentence says. */
         VERIFIED,
+        /** Of a secondary that is made equal: there may not be room to keep its checkpoint. */
+        CHECKPOINT_AT_RISK,
+        /** There was none: until it is equal it can't take over. */
+        CHECKPOINT_GIVEN_UP,
         /** An epoch was committed. */
         CHECKPOINT,
         /** Failover is done: the guest is served from the last checkpoint. */

@@ -65,8 +65,9 @@ interface LinkOwner {
      * @param isFinal whether it is for good; otherwise it is asked again after a while
      * @param own what the primary says of itself
      * @param word what its user says of the disks
+     * @param toCome bytes of the disk that are to be sent or compared, as far as is known
      */
-    record Ruling(String refusal, boolean isFinal, Summary own, Word word) {}
+    record Ruling(String refusal, boolean isFinal, Summary own, Word word, long toCome) {}
 
     /** Hears what the primary finds of a secondary, on the link's loop. */
     interface Judgement {

@@ -528,12 +528,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     @Override
     public Optional<NodeStatus> node() {
         return Optional.of(
-                new NodeStatus(
+                NodeStatus.ofPrimary(
                         reign.record(),
                         reign.waitingSentence(presence.toString()),
-                        reign.refusal(),
-                        Optional.empty(),
-                        NodeStatus.Loss.NONE));
+                        reign.refusal()));
     }
 
     @Override

@@ -67,10 +67,10 @@ final class PrimaryMeeting {
                 reign.onRefused(refusal);
                 events.askedAgain(refusal, reign.disagreement().isPresent());
             }
-            answer(judgement, new LinkOwner.Ruling(refusal, isFinal, own, reign.word()));
+            answer(judgement, new LinkOwner.Ruling(refusal, isFinal, own, reign.word(), 0));
         } else if (!answer.isSynchronised()) {
             equalCount++;
-            accept(judgement, own);
+            accept(disk, judgement, own);
         } else if (synchroniser.isPrepared()) {
             synchronise(disk, own, secondary, answer, judgement);
         } else {
@@ -85,8 +85,10 @@ final class PrimaryMeeting {
         caughtUpWithLog = reign.session();
     }
 
-    private void accept(final LinkOwner.Judgement judgement, final Summary own) {
-        answer(judgement, new LinkOwner.Ruling(null, true, own, reign.word()));
+    private void accept(final int disk, final LinkOwner.Judgement judgement, final Summary own) {
+        answer(
+                judgement,
+                new LinkOwner.Ruling(null, true, own, reign.word(), synchroniser.left(disk)));
     }
 
     private void answer(final LinkOwner.Judgement judgement, final LinkOwner.Ruling ruling) {
@@ -138,6 +140,6 @@ final class PrimaryMeeting {
         } else if (!isRest && !tracking.isKnown(peer, secondary.committedEpoch())) {
             synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
         }
-        accept(judgement, own);
+        accept(disk, judgement, own);
     }
 }

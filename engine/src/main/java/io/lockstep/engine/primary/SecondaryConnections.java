@@ -9,7 +9,6 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Summary;
-import io.lockstep.engine.node.Word;
 import io.lockstep.nbd.ClientNegotiated;
 import io.lockstep.nbd.ClientOptions;
 import io.lockstep.nbd.Nbd;
@@ -365,7 +364,7 @@ final class SecondaryConnections {
                         return;
                     }
                     if (ruling.refusal() == null) {
-                        attach(disk, client, ruling.own(), ruling.word());
+                        attach(disk, client, ruling);
                     } else if (ruling.isFinal()) {
                         refuse(disk, ruling.refusal());
                     } else {
@@ -374,13 +373,13 @@ final class SecondaryConnections {
                 });
     }
 
-    private void attach(
-            final int disk, final NbdClient client, final Summary own, final Word word) {
+    private void attach(final int disk, final NbdClient client, final LinkOwner.Ruling ruling) {
         final int ofGeneration = generation;
-        session = own.session();
-        ControlRecord.write(
-                record, 0, ControlRecord.ATTACH, 0, 0, session, ControlRecord.flagsOf(word));
-        ControlRecord.summary(record, 0, own);
+        session = ruling.own().session();
+        final int flags = ControlRecord.flagsOf(ruling.word());
+        ControlRecord.write(record, 0, ControlRecord.ATTACH, 0, 0, session, flags);
+        ControlRecord.toCome(record, 0, ruling.toCome());
+        ControlRecord.summary(record, 0, ruling.own());
         client.writeControl(
                 record,
                 ControlRecord.LENGTH_WITH_SUMMARY,

@@ -336,6 +336,11 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         disks.forEach(disk -> disk.outOfSync().clear());
     }
 
+    /** Bytes of a disk that are still to be sent or compared. */
+    long left(final int disk) {
+        return isUnderWay() ? disks.get(disk).outOfSync().length() : 0;
+    }
+
     private long left() {
         return disks.stream().mapToLong(disk -> disk.outOfSync().length()).sum();
     }

@@ -176,7 +176,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
 
     void startMerge() {
         guest.mode(GuestDisk.Mode.MERGING);
-        merge = new Merge(loop, guarded, page, buffers, guest, this);
+        merge = new Merge(loop, guarded, buffers, guest, this);
         merge.start();
     }
 
@@ -257,6 +257,21 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
             final int errno) {
         final boolean isFull = kind == ReplicationError.Kind.PRE_IMAGE && errno == Errno.ENOSPC;
         group.onBroken(kind, disk, offset, errno, isFull ? buffers.hiddenRoom(length) : "");
+    }
+
+    @Override
+    public boolean givesUpCheckpoint(final Runnable whenJudged) {
+        return group.kept().giveUp(local.name(), buffers.hiddenTaken(), whenJudged);
+    }
+
+    /** Bytes that the hidden disk of the open epoch may still take, wherever they come from. */
+    long hiddenLeft() {
+        return buffers.hiddenLeft(stream.openEpoch());
+    }
+
+    /** Bytes of them that it has already. */
+    long hiddenAhead() {
+        return buffers.hiddenAhead(stream.openEpoch());
     }
 
     // ---- The primary's connection.

@@ -59,6 +59,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final Tracking tracking;
     private final SecondaryCheckpoints checkpoints;
     private final Durability durability;
+    private final KeptCheckpoint kept;
+    private final SpillFolder spill;
     private ReplicationError error;
     private long committedNanos;
     private boolean isClosed;
@@ -82,10 +84,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         this.events = new SecondaryEvents(events, this::committedEpoch);
         tracking.onNotRecorded(this::onNotRecorded);
         page = Succession.openPage(options, locals, self);
+        spill = Succession.openSpill(options, page, self);
         session = new SecondarySession(this, page, self.node(), loop, options);
         succession = new Succession(this, loop, page, self, options.peerTimeout());
         this.self = self;
         durability = new Durability(this, self.node(), loop);
+        kept = new KeptCheckpoint(this, page, self.node(), loop, options, this.events);
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         end = new SecondaryEnd(this, loop, page, succession, this.events);
         boolean opened = false;
@@ -97,10 +101,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             for (int i = 0; i < locals.size(); i++) {
                 disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
             }
+            kept.look();
             opened = true;
         } finally {
             if (!opened) {
                 disks.forEach(SecondaryDisk::close);
+                spill.close();
                 page.close();
             }
         }
@@ -308,6 +314,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                         () -> {
                             if (hasBuffers) {
                                 page.node(self.node().record().node());
+                                spill.node(self.node().record().node());
                             }
                         });
     }
@@ -330,6 +337,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         hasBuffers = false;
         try {
             disks.deleteBuffers();
+            spill.delete();
             page.delete();
             if (options.ownDirectory()) {
                 Files.deleteIfExists(options.page().toAbsolutePath().getParent());
@@ -378,6 +386,11 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /** The last committed epoch of which all is on stable storage. */
     Durability durability() {
         return durability;
+    }
+
+    /** The checkpoint that there is while a primary makes the disks equal. */
+    KeptCheckpoint kept() {
+        return kept;
     }
 
     void onLink() {
@@ -544,7 +557,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     public void closeInGoodOrder() throws IOException {
         try {
             if (!isClosed && hasBuffers) {
-                succession.keepForNextBoot(disks.list(), options);
+                succession.keepForNextBoot(disks.list(), spill, options);
             }
         } finally {
             close();
@@ -562,6 +575,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         isClosed = true;
         if (hasBuffers) {
             disks.forEach(SecondaryDisk::close);
+            spill.close();
             page.close();
         }
     }

@@ -35,6 +35,7 @@ final class SecondarySession {
             ControlSpace.Client client,
             Summary primary,
             boolean isSynchronised,
+            long toCome,
             Consumer<String> whenJudged,
             Runnable whenOusted) {}
 
@@ -126,6 +127,7 @@ final class SecondarySession {
      * A primary presents itself for a disk, and may attach.
      *
      * @param isEmpty whether the disk has no data at all
+     * @param toCome bytes that it has to bring to make the disk equal, at most
      * @param whenJudged is told null when it is attached, or why it is not
      * @param whenOusted runs instead where another connection takes its place before
      */
@@ -135,6 +137,7 @@ final class SecondarySession {
             final Summary primary,
             final Word word,
             final boolean isEmpty,
+            final long toCome,
             final Consumer<String> whenJudged,
             final Runnable whenOusted) {
         for (int i = 0; i < candidates.length; i++) {
@@ -145,7 +148,8 @@ final class SecondarySession {
             }
         }
         final boolean isSynchronised = Meeting.of(primary, summary(isEmpty), word).isSynchronised();
-        candidates[disk] = new Candidate(client, primary, isSynchronised, whenJudged, whenOusted);
+        candidates[disk] =
+                new Candidate(client, primary, isSynchronised, toCome, whenJudged, whenOusted);
         for (final Candidate candidate : candidates) {
             if (candidate == null) {
                 return;
@@ -170,6 +174,11 @@ final class SecondarySession {
                             for (int i = 0; i < admitted.length; i++) {
                                 settle(i, admitted[i], thrown);
                             }
+                            group.kept()
+                                    .expect(
+                                            Arrays.stream(admitted)
+                                                    .mapToLong(Candidate::toCome)
+                                                    .toArray());
                             group.onLink();
                         });
     }
@@ -260,6 +269,7 @@ final class SecondarySession {
             all.forEach(one -> one.accept(refusal));
             return;
         }
+        group.kept().onCaughtUp();
         node.follow(attached, epoch)
                 .whenComplete(
                         (done, thrown) -> {

@@ -218,6 +218,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
             return;
         }
         final Word word = ControlRecord.word(ControlRecord.flags(from, position));
+        final long toCome = ControlRecord.toCome(from, position);
         attaching = client;
         lookWhetherEmpty(
                 isEmpty -> {
@@ -238,6 +239,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                             primary.get(),
                             word,
                             isEmpty,
+                            toCome,
                             why -> answer(completion, token, why),
                             () -> oust(completion, token));
                 });

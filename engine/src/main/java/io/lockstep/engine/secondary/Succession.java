@@ -4,6 +4,7 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.PeerTimeout;
+import io.lockstep.engine.group.RoomStatus;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeException;
@@ -93,6 +94,23 @@ final class Succession {
         return openPage(options, disks, self);
     }
 
+    /** What is beyond the buffers' memory, of the page that was opened. */
+    static SpillFolder openSpill(
+            final SecondaryOptions options, final GroupPage page, final Self self)
+            throws IOException {
+        SpillFolder folder = null;
+        try {
+            folder =
+                    SpillFolder.open(
+                            options, page, self.node().record().node(), self.reigns().name());
+            return folder;
+        } finally {
+            if (folder == null) {
+                page.close();
+            }
+        }
+    }
+
     private static void removeBuffers(final SecondaryOptions options) throws IOException {
         for (final BufferFiles files : options.buffers()) {
             DiskBuffers.remove(files);
@@ -102,12 +120,16 @@ final class Succession {
     /**
      * The process ends in good order: where the buffers outlive the boot, the next one has them.
      */
-    void keepForNextBoot(final List<SecondaryDisk> disks, final SecondaryOptions options)
+    void keepForNextBoot(
+            final List<SecondaryDisk> disks,
+            final SpillFolder spill,
+            final SecondaryOptions options)
             throws IOException {
         if (options.outlivesBoot()) {
             for (final SecondaryDisk disk : disks) {
                 disk.syncBuffers();
             }
+            spill.sync();
             page.markClean();
         }
     }
@@ -165,10 +187,14 @@ final class Succession {
                 node().standing() == Standing.FRESH
                         && group.hasBuffers()
                         && (page.isOfForeign() || group.committedEpoch() > 0);
-        return Verdict.of(
-                isOfForeign ? Standing.FOLLOWING : node().standing(),
-                group.session().heardNanosAgo(),
-                timeout.nanos());
+        final Standing standing =
+                group.kept().isRecording()
+                        ? Standing.INCONSISTENT // as its record says in a moment
+                        : isOfForeign ? Standing.FOLLOWING : node().standing();
+        final Verdict verdict =
+                Verdict.of(standing, group.session().heardNanosAgo(), timeout.nanos());
+        final RoomStatus room = group.kept().room();
+        return room.isShort() ? verdict.warning(room.warning()) : verdict;
     }
 
     /**
@@ -223,6 +249,7 @@ final class Succession {
                 "",
                 Optional.empty(),
                 Optional.of(verdict()),
-                new NodeStatus.Loss(lostNanos, lostLength, lostWrites));
+                new NodeStatus.Loss(lostNanos, lostLength, lostWrites),
+                Optional.of(group.kept().room()));
     }
 }

@@ -292,6 +292,7 @@ final class LivesNode {
                 file.write(before);
                 state.land();
             }
+            final long numberFound = file.number();
             final Node opening =
                     new Node(
                             before,
@@ -302,7 +303,10 @@ final class LivesNode {
                             });
             opening.open(now, identities).join();
             return new Self(
-                    new Node(opening.record(), state.on(file, loop)), reigns, before.isClean());
+                    new Node(opening.record(), file.number(), state.on(file, loop)),
+                    reigns,
+                    before.isClean(),
+                    numberFound);
         } catch (final CompletionException e) {
             throw new IOException(e.getCause().getMessage(), e);
         }
@@ -431,12 +435,18 @@ final class LivesNode {
     }
 
     /**
-     * Disks and state are replaced by others, as a copy has them. Buffers of a later life must not
-     * be there: nothing would tell them from the copy's.
+     * Disks and state are replaced by others, as a copy has them.
+     *
+     * @param areBuffersKept whether those of a later life are there still
      */
-    void restore(final List<SimulatedMedium> others, final SimulatedState copied) {
+    void restore(
+            final List<SimulatedMedium> others,
+            final SimulatedState copied,
+            final boolean areBuffersKept) {
         takeDisks(others);
-        removeBuffers();
+        if (!areBuffersKept) {
+            removeBuffers();
+        }
         state.takeFrom(copied);
         isRestored = true;
         linkedTo = null;

@@ -90,13 +90,15 @@ final class NodeState implements AutoCloseable {
         if (found.isEmpty()) {
             file.write(before);
         }
+        final long numberFound = file.number();
         final Node opening = new Node(before, file); // which stores before it returns
         require(opening.open(boot, identities), file.directory());
-        final Node node = new Node(opening.record(), new LoopStateStore(file, helpers, loop));
+        final Node node =
+                new Node(opening.record(), file.number(), new LoopStateStore(file, helpers, loop));
         final List<Long> lengths = disks.stream().map(DiskFile::length).toList();
         return new NodeState(
                 file,
-                new Self(node, reigns, before.isClean()),
+                new Self(node, reigns, before.isClean(), numberFound),
                 Tracking.open(file.directory(), lengths, boot));
     }
 

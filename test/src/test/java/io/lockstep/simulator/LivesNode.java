@@ -323,6 +323,7 @@ final class LivesNode {
                 file.write(before);
                 state.land();
             }
+            final long numberFound = file.number();
             final Node opening =
                     new Node(
                             before,
@@ -334,7 +335,10 @@ final class LivesNode {
             opening.open(now, identities).join();
             tracking = notes.open(loop, now);
             return new Self(
-                    new Node(opening.record(), state.on(file, loop)), reigns, before.isClean());
+                    new Node(opening.record(), file.number(), state.on(file, loop)),
+                    reigns,
+                    before.isClean(),
+                    numberFound);
         } catch (final CompletionException e) {
             throw new IOException(e.getCause().getMessage(), e);
         }
@@ -486,15 +490,19 @@ final class LivesNode {
     }
 
     /**
-     * Disks and state are replaced by others, as a copy has them. Buffers of a later life must not
-     * be there: nothing would tell them from the copy's.
+     * Disks and state are replaced by others, as a copy has them.
+     *
+     * @param areBuffersKept whether those of a later life are there still
      */
     void restore(
             final List<SimulatedMedium> others,
             final SimulatedState copied,
-            final SimulatedTracking copiedNotes) {
+            final SimulatedTracking copiedNotes,
+            final boolean areBuffersKept) {
         takeDisks(others);
-        removeBuffers();
+        if (!areBuffersKept) {
+            removeBuffers();
+        }
         state.takeFrom(copied);
         notes.takeFrom(copiedNotes);
         isRestored = true;

@@ -209,6 +209,8 @@ final class LivesScenario implements AutoCloseable {
         } else if (choice < 97) {
             one.failing(dice.oneOf(0.3, 1.0));
             work();
+        } else if (choice < 98) {
+            forceTheTorn();
         } else {
             compare();
         }
@@ -575,7 +577,7 @@ final class LivesScenario implements AutoCloseable {
                             node.copyNotes());
         } else {
             copy.node.kill();
-            copy.node.restore(copy.disks, copy.state, copy.notes);
+            copy.node.restore(copy.disks, copy.state, copy.notes, dice.chance(0.5));
         }
         nodes.forEach(this::startAsUsual);
     }
@@ -600,8 +602,29 @@ final class LivesScenario implements AutoCloseable {
             stop(lead);
         }
         secondary.kill();
-        secondary.restore(old.disks, old.state, old.notes);
+        secondary.restore(old.disks, old.state, old.notes, dice.chance(0.5));
         nodes.forEach(this::startAsUsual);
+    }
+
+    /**
+     * Both die in mid-epoch, the secondary without its buffers; somebody insists on it, and the
+     * primary comes back.
+     */
+    private void forceTheTorn() {
+        if (!compare() || !lead.peer().isSound()) {
+            return;
+        }
+        work();
+        simulation.runFor(dice.between(0, 10 * Simulation.MILLISECOND));
+        nodes.forEach(LivesNode::kill);
+        lead.peer().removeBuffers();
+        lead.peer().disks().forEach(disk -> disk.checkpoint(null));
+        start(lead.peer(), LivesNode.Arguments.SECONDARY);
+        simulation.runFor(Simulation.SECOND);
+        failOver(lead.peer(), true);
+        simulation.runFor(2 * Simulation.SECOND);
+        nodes.forEach(this::startAsUsual);
+        simulation.runFor(2 * Simulation.SECOND);
     }
 
     /** The secondary alone is forgotten, and the primary was stopped in good order. */
@@ -644,7 +667,7 @@ final class LivesScenario implements AutoCloseable {
     /** A disk goes to the other host, and its state with it. */
     private void duplicate(final LivesNode node) {
         nodes.forEach(LivesNode::kill);
-        node.peer().restore(node.copyDisks(), node.state(), node.notes());
+        node.peer().restore(node.copyDisks(), node.state(), node.notes(), dice.chance(0.1));
         nodes.forEach(this::startAsUsual);
     }
 

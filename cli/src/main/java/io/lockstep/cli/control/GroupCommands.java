@@ -248,14 +248,7 @@ final class GroupCommands {
     }
 
     private CompletableFuture<JsonElement> verdict() {
-        return group.node()
-                .filter(node -> node.verdict().isPresent())
-                .map(node -> done((JsonElement) NodeReport.verdict(group.status(), node)))
-                .orElseGet(
-                        () ->
-                                refuse(
-                                        "this is no secondary: there is nothing to take over from"
-                                                + " here"));
+        return done(NodeReport.verdict(group.status(), group.node()));
     }
 
     private CompletableFuture<JsonElement> state() {

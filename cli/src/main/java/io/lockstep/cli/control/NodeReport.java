@@ -8,6 +8,7 @@ import io.lockstep.engine.group.RoomStatus;
 import io.lockstep.engine.node.Verdict;
 
 import java.util.Locale;
+import java.util.Optional;
 
 /** What a group's node knows of itself as JSON. Stateless. */
 final class NodeReport {
@@ -41,13 +42,29 @@ final class NodeReport {
         return object;
     }
 
-    /** Whether a secondary may take over, to what, and what would be lost. */
-    static JsonObject verdict(final GroupStatus status, final NodeStatus node) {
-        final JsonObject report = verdict(node.verdict().orElseThrow());
-        report.addProperty("standing", standing(node));
+    /**
+     * Whether a node may take over, to what, and what would be lost; also of one that is no
+     * secondary, or of none.
+     */
+    static JsonObject verdict(final GroupStatus status, final Optional<NodeStatus> node) {
+        final JsonObject report =
+                verdict(node.flatMap(NodeStatus::verdict).orElseGet(() -> ofNoSecondary(node)));
+        report.addProperty("standing", node.map(NodeReport::standing).orElse(null));
         report.addProperty("epoch", status.committedEpoch());
-        report.add("lost", loss(node.loss()));
+        report.add("lost", loss(node.map(NodeStatus::loss).orElse(NodeStatus.Loss.NONE)));
         return report;
+    }
+
+    private static Verdict ofNoSecondary(final Optional<NodeStatus> node) {
+        final boolean isPrimary =
+                node.filter(known -> known.record().standing().isPrimary()).isPresent();
+        return isPrimary
+                ? Verdict.of(node.get().record().standing(), Optional.empty(), 0)
+                : new Verdict(
+                        false,
+                        "this is no secondary, and replicates nothing: there is nothing to take"
+                                + " over from here",
+                        "");
     }
 
     private static String standing(final NodeStatus node) {

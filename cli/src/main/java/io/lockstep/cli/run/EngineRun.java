@@ -22,12 +22,16 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A process that replicates, as all of its commands run it: an engine, the graph of its block
  * nodes, their exports, and the control socket. Set up by one thread, and stopped by one.
  */
 public final class EngineRun {
+    /** The answer to a command that ends the process should be read before that is gone. */
+    private static final long ANSWER_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+
     private final Console console;
     private final Engine engine;
     private final BlockGraph graph;
@@ -173,6 +177,21 @@ public final class EngineRun {
         }
     }
 
+    /**
+     * A primary whose disks somebody has overwritten is one no more; whoever said so hears that.
+     */
+    private void endWhereItGivesWay() {
+        final boolean givesWay =
+                engine.group().role() == ReplicationGroup.Role.PRIMARY
+                        && engine.group()
+                                .node()
+                                .filter(node -> node.record().isJoining())
+                                .isPresent();
+        if (givesWay) {
+            engine.loop().schedule(ANSWER_NANOS, () -> ServerRun.quit(1));
+        }
+    }
+
     private ReplicationGroup controlledGroup() {
         if (peerMonitor == null) {
             return engine.group();
@@ -213,6 +232,7 @@ public final class EngineRun {
             controlService.onEvent(event, disk, epoch, sentence);
             if (event == Event.REPLICATION_ERROR) {
                 yieldUnlessServed();
+                endWhereItGivesWay();
             } else if (event == Event.MERGE_COMPLETED) {
                 engine.loop().execute(EngineRun.this::replicateBackNow);
             }

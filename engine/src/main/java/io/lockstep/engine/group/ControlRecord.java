@@ -40,7 +40,7 @@ public final class ControlRecord {
     public static final int LENGTH_WITH_SUMMARY = LENGTH + Summary.LENGTH;
 
     /** The version of this layout. */
-    public static final int VERSION = 3;
+    public static final int VERSION = 4;
 
     /** A primary presents itself, with its summary; the first command of its connections. */
     public static final int ATTACH = 1;

@@ -46,6 +46,15 @@ public record Verdict(boolean isAllowed, String reason, String warning) {
         };
     }
 
+    /** Of a node that was the primary, and waits for the one that took over to make it equal. */
+    public static Verdict ofFormerPrimary() {
+        return refused(
+                "this node was the primary, and waits for the one that took over, which makes it"
+                        + " equal: it has no checkpoint to go to before; to serve what its disks"
+                        + " hold, stop it, start it with 'lockstep primary', and say 'lockstep"
+                        + " promote'");
+    }
+
     private static Verdict refused(final String reason) {
         return new Verdict(false, reason, "");
     }

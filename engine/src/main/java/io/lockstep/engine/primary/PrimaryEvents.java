@@ -37,6 +37,13 @@ final class PrimaryEvents {
         events.onEvent(Event.REPLICATION_ERROR, "", committedEpoch.getAsLong(), sentence);
     }
 
+    void givesWay() {
+        notRecorded(
+                "this node's disks may be overwritten by its peer, once, as somebody has said: it"
+                        + " is a primary no more, and a secondary when it is started again with"
+                        + " 'lockstep node' or 'lockstep secondary'");
+    }
+
     static String sentenceOf(final Throwable thrown) {
         final Throwable cause = thrown.getCause();
         return (cause == null ? thrown : cause).getMessage();

@@ -55,6 +55,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final LastWait lastWait;
     private final PrimaryCheckpoints checkpoints;
     private CompletableFuture<Void> started;
+    private final Tracking tracking;
 
     private final PrimaryHealing healing;
     private final FullLog fullLog;
@@ -70,6 +71,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final GroupEvents events) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
+        this.tracking = tracking;
         this.options = options;
         final String peer = peers.getFirst().server().toString();
         this.events = new PrimaryEvents(events, peer, epochs::committed);
@@ -274,6 +276,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     @Override
     public CompletableFuture<Void> promote() {
         return reign.promote();
+    }
+
+    @Override
+    public CompletableFuture<Void> join() {
+        return reign.giveWay().thenRun(tracking::forget).thenRun(events::givesWay);
     }
 
     /** The link says which disks are empty: all must have been looked at. */
@@ -527,11 +534,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public Optional<NodeStatus> node() {
-        return Optional.of(
-                NodeStatus.ofPrimary(
-                        reign.record(),
-                        reign.waitingSentence(presence.toString()),
-                        reign.refusal()));
+        return Optional.of(reign.status(presence.toString()));
     }
 
     @Override
@@ -546,15 +549,16 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public GroupStatus status() {
+        final long known = reign.origin();
         return new GroupStatus(
                 Role.PRIMARY,
                 state,
                 presence.peer(),
                 presence.isLinked(),
                 presence.unlinkedNanos(),
-                epochs.open(),
-                epochs.sealed(),
-                epochs.committed(),
+                Math.max(epochs.open(), known + 1),
+                Math.max(epochs.sealed(), known),
+                known,
                 isDetached() ? 0 : log.usedLength(),
                 isDetached() ? 0 : room.lagNanos(),
                 isDetached() ? 0 : log.usedLength(),

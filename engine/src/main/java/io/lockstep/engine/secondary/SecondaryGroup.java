@@ -66,6 +66,9 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private boolean isClosed;
     private boolean hasBuffers = true;
 
+    /** What is to be told of the buffers that were found; empty for nothing. */
+    private final String remark;
+
     private final SecondaryEnd end;
     private final CompletableFuture<Void> merged = new CompletableFuture<>();
 
@@ -83,10 +86,12 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         committedNanos = loop.nanoTime();
         this.events = new SecondaryEvents(events, this::committedEpoch);
         tracking.onNotRecorded(this::onNotRecorded);
-        page = Succession.openPage(options, locals, self);
+        final FoundBuffers found = FoundBuffers.open(options, locals, self);
+        page = found.page();
+        remark = found.remark();
         spill = Succession.openSpill(options, page, self);
         session = new SecondarySession(this, page, self.node(), loop, options);
-        succession = new Succession(this, loop, page, self, options.peerTimeout());
+        succession = new Succession(this, loop, page, self, options);
         this.self = self;
         durability = new Durability(this, self.node(), loop);
         kept = new KeptCheckpoint(this, page, self.node(), loop, options, this.events);
@@ -94,7 +99,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         end = new SecondaryEnd(this, loop, page, succession, this.events);
         boolean opened = false;
         try {
-            succession.resume(options.ofFormerPrimary());
+            keepRecordNumber();
+            succession.resume(found.isPutBack());
             if (self.node().standing().isConsistent()) {
                 tracking.forget(); // it changes nothing by itself
             }
@@ -162,7 +168,21 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return group;
     }
 
+    /** The page says how new the record is that belongs to the buffers. */
+    private void keepRecordNumber() {
+        self.node()
+                .onStored(
+                        number -> {
+                            if (!isClosed && hasBuffers) {
+                                page.recordNumber(number);
+                            }
+                        });
+    }
+
     private void resume() {
+        if (!remark.isEmpty()) {
+            events.notRecorded(remark);
+        }
         if (page.state() == GroupPage.ALONE) {
             end.goOn(SecondaryEvents.endedBefore(), false);
             disks.forEach(SecondaryDisk::standAlone); // killed while it was tidying up
@@ -312,11 +332,13 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 .join(self.reigns().name())
                 .thenRun(
                         () -> {
+                            tracking.forget();
                             if (hasBuffers) {
                                 page.node(self.node().record().node());
                                 spill.node(self.node().record().node());
                             }
-                        });
+                        })
+                .thenCompose(joined -> self.node().haveBuffers());
     }
 
     /** What this node has changed by itself, and its peer may lack. */
@@ -348,6 +370,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     // ---- What the disks ask and tell.
+
+    Succession succession() {
+        return succession;
+    }
 
     /** Whose writes are taken. */
     SecondarySession session() {
@@ -557,7 +583,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     public void closeInGoodOrder() throws IOException {
         try {
             if (!isClosed && hasBuffers) {
-                succession.keepForNextBoot(disks.list(), spill, options);
+                succession.keepForNextBoot(disks.list(), spill);
             }
         } finally {
             close();

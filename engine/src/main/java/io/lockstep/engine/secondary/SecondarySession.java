@@ -98,12 +98,7 @@ final class SecondarySession {
 
     /** What the node says of itself to a primary. */
     Summary summary(final boolean isEmpty) {
-        return Summary.of(
-                node.record(),
-                group.committedEpoch(),
-                id(),
-                group.tracking().trackedEpoch(node.record().peer()),
-                isEmpty);
+        return group.succession().summary(group.committedEpoch(), id(), isEmpty);
     }
 
     /** Why a primary may not attach; null where it may. */
@@ -120,7 +115,9 @@ final class SecondarySession {
             return "replication is not started on the secondary; start it there"
                     + " (xen-set-replication)";
         }
-        return primary.session().isNone() ? "a session's name must not be zero" : null;
+        return primary.session().isNone()
+                ? "a session's name must not be zero"
+                : group.succession().refuseForNow();
     }
 
     /**

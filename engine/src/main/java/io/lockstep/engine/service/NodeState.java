@@ -94,9 +94,11 @@ final class NodeState implements AutoCloseable {
         if (found.isEmpty()) {
             file.write(before);
         }
+        final long numberFound = file.number();
         final Node opening = new Node(before, file); // which stores before it returns
         require(opening.open(boot, identities), file.directory());
-        final Node node = new Node(opening.record(), new LoopStateStore(file, helpers, loop));
+        final Node node =
+                new Node(opening.record(), file.number(), new LoopStateStore(file, helpers, loop));
         final List<Long> lengths = disks.stream().map(DiskFile::length).toList();
         final boolean isInMemory =
                 Storage.isMemory(file.directory())
@@ -111,7 +113,7 @@ final class NodeState implements AutoCloseable {
                                 new HelpersForTracking(helpers, loop),
                                 loop,
                                 ActivityLimits.STANDARD);
-        return new NodeState(file, new Self(node, reigns, before.isClean()), tracking);
+        return new NodeState(file, new Self(node, reigns, before.isClean(), numberFound), tracking);
     }
 
     private static List<DiskIdentity> identities(final List<DiskFile> disks) {

@@ -123,6 +123,7 @@ final class SecondaryGroupTest {
             local.close();
             file.close();
             group = null;
+            self = Selves.again(self); // which the next process finds
         }
     }
 

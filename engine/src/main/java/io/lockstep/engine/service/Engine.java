@@ -9,6 +9,7 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.primary.DiskMirror;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.secondary.SecondaryGroup;
@@ -51,6 +52,7 @@ public final class Engine implements AutoCloseable {
     private final NioLoop loop;
     private final NioLoop linkLoop;
     private final EngineGroup group;
+    private final Mirrors mirrors;
     private final ExportServer guests;
     private final ExportServer nbdServer;
 
@@ -58,7 +60,8 @@ public final class Engine implements AutoCloseable {
         this.options = options;
         loop = new NioLoop("lockstep-engine", options.spinNanos(), options.errorHandler());
         linkLoop = new NioLoop("lockstep-link", options.spinNanos(), options.errorHandler());
-        group = new EngineGroup(loop, linkLoop, stateHelpers, options);
+        mirrors = new Mirrors(loop, linkLoop, options.primary().peerTimeout());
+        group = new EngineGroup(loop, linkLoop, stateHelpers, mirrors, options);
         guests = new ExportServer(loop, options.serverEvents());
         nbdServer = new ExportServer(loop, options.serverEvents());
         guests.start(options.connectionsMax());
@@ -214,6 +217,25 @@ public final class Engine implements AutoCloseable {
         return CompletableFuture.runAsync(() -> group.sever(peer), loop::execute);
     }
 
+    /**
+     * Makes an export of another server equal to a disk as its guest sees it, and keeps it so; it
+     * is a plain server to us, whatever it is.
+     *
+     * @param owner hears of it on the loop
+     * @throws IOException with a sentence, where the disk can't be mirrored
+     */
+    public EngineMirror mirror(
+            final EngineDisk disk, final Peer target, final DiskMirror.Owner owner)
+            throws IOException {
+        admitPlain(disk);
+        return LoopCall.call(
+                loop,
+                () -> {
+                    mirrors.require(disk, group);
+                    return mirrors.begin(disk, target, owner);
+                });
+    }
+
     private interface Step {
         void run() throws IOException;
     }
@@ -249,10 +271,15 @@ public final class Engine implements AutoCloseable {
     private void exportAsItIs(
             final ExportServer server, final ExportRequest request, final EngineDisk disk)
             throws IOException {
+        if (!request.isReadOnly()) {
+            admitPlain(disk);
+        }
+        export(server, request, ServedExport.of(disk.guest(), ""));
+    }
+
+    private void admitPlain(final EngineDisk disk) throws IOException {
         final boolean isPlain =
-                !request.isReadOnly()
-                        && !disk.file().isReadOnly()
-                        && !LoopCall.call(loop, () -> group.isSecondarys(disk));
+                !disk.file().isReadOnly() && !LoopCall.call(loop, () -> group.isSecondarys(disk));
         if (isPlain) {
             final List<DiskFile> files = disks.stream().map(EngineDisk::file).toList();
             final Optional<Path> state = group.plainUse().admit(disk.file(), files);
@@ -260,7 +287,6 @@ public final class Engine implements AutoCloseable {
                 onLoop(() -> group.gate(disk, state.get()));
             }
         }
-        export(server, request, ServedExport.of(disk.guest(), ""));
     }
 
     private static void export(
@@ -350,6 +376,7 @@ public final class Engine implements AutoCloseable {
      */
     public boolean stop() {
         final boolean isMerged = finishMerge();
+        loop.execute(mirrors::endAll);
         loop.execute(group::prepareToStop);
         nbdServer.shutDown();
         guests.shutDown();
@@ -362,6 +389,7 @@ public final class Engine implements AutoCloseable {
         for (final EngineDisk disk : disks) {
             isFlushed &= flush(disk);
         }
+        mirrors.close();
         closeGroup(isFlushed);
         for (final EngineDisk disk : disks) {
             disk.whole().close();

@@ -32,7 +32,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The replicated disks of a process as one group, whatever role they have at the moment: a
@@ -45,6 +44,7 @@ final class EngineGroup implements ReplicationGroup {
     private final HelperThreads helpers;
     private final EngineOptions options;
     private final PlainUse plainUse;
+    private final Mirrors mirrors;
     private final List<EngineDisk> disks = new ArrayList<>();
     private SecondaryGroup secondary;
     private BuffersLock lock;
@@ -67,12 +67,14 @@ final class EngineGroup implements ReplicationGroup {
             final IoLoop loop,
             final IoLoop linkLoop,
             final HelperThreads helpers,
+            final Mirrors mirrors,
             final EngineOptions options) {
         this.helpers = helpers;
         this.loop = loop;
         this.linkLoop = linkLoop;
         this.options = options;
         plainUse = new PlainUse(loop, helpers, options);
+        this.mirrors = mirrors;
     }
 
     // ---- Disks and their roles.
@@ -85,6 +87,11 @@ final class EngineGroup implements ReplicationGroup {
 
     PlainUse plainUse() {
         return plainUse;
+    }
+
+    /** Whether a primary has a disk. */
+    boolean isPrimarys(final EngineDisk disk) {
+        return primaryDisks.contains(disk);
     }
 
     /** Whether a secondary serves a disk: what is written there it knows of. */
@@ -290,8 +297,10 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public CompletableFuture<Void> start() {
-        if (!plainUse.whenRecorded().isDone()) {
-            return plainUse.whenRecorded().thenCompose(recorded -> start());
+        final CompletableFuture<Void> before =
+                CompletableFuture.allOf(plainUse.whenRecorded(), mirrors.whenNone());
+        if (!before.isDone() || before.isCompletedExceptionally()) {
+            return before.thenCompose(recorded -> start());
         }
         if (role() == Role.PRIMARY) {
             return startPrimary();
@@ -378,18 +387,13 @@ final class EngineGroup implements ReplicationGroup {
                     answer.completeExceptionally(thrown);
                 });
         if (attachNanos > 0) {
-            loop.schedule(attachNanos, () -> started.completeExceptionally(late(opened)));
+            loop.schedule(
+                    attachNanos,
+                    () ->
+                            started.completeExceptionally(
+                                    PrimaryStart.late(opened.status().peer(), attachNanos)));
         }
         return answer;
-    }
-
-    private GroupException late(final PrimaryGroup opened) {
-        return new GroupException(
-                "the secondary at "
-                        + opened.status().peer()
-                        + " could not be attached to within "
-                        + TimeUnit.NANOSECONDS.toSeconds(options.attachNanos())
-                        + " s; see that it runs, and start again");
     }
 
     @SuppressWarnings("ReferenceEquality") // it may have been released meanwhile

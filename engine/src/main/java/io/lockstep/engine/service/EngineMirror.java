@@ -1,0 +1,137 @@
+package io.lockstep.engine.service;
+
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.primary.DiskMirror;
+
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * One disk of an engine that is being mirrored to an export of another server. What it is ordered,
+ * and what it tells, is on the engine's loop.
+ */
+public final class EngineMirror {
+    private final EngineDisk disk;
+    private final IoLoop loop;
+    private final DiskMirror.Owner owner;
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
+    private DiskMirror mirror;
+
+    /** What the guest used before, and uses again. */
+    private Disk below;
+
+    private boolean isToEnd;
+
+    EngineMirror(final EngineDisk disk, final IoLoop loop, final DiskMirror.Owner owner) {
+        this.disk = disk;
+        this.loop = loop;
+        this.owner = owner;
+    }
+
+    /** Makes the mirror of what lies below the guest by then. */
+    interface Maker {
+        /** Makes it, on the loop. */
+        DiskMirror make(Disk source, DiskMirror.Owner hears);
+    }
+
+    /** Has the guest use the mirror, and begins. */
+    void begin(final Maker maker) {
+        disk.guest()
+                .layer(
+                        before -> {
+                            below = before;
+                            mirror = maker.make(before, new Ending());
+                            return mirror.disk();
+                        },
+                        () -> mirror.start());
+    }
+
+    EngineDisk disk() {
+        return disk;
+    }
+
+    /** Whether it was ordered to end. */
+    boolean isToEnd() {
+        return isToEnd;
+    }
+
+    /** Done when it has ended, and the guest uses what it used before. */
+    CompletableFuture<Void> ended() {
+        return ended;
+    }
+
+    /** Bytes that have still to be sent, or answered. */
+    public long left() {
+        return mirror == null ? disk.length() : mirror.left();
+    }
+
+    /** What is mirrored, in bytes. */
+    public long length() {
+        return disk.length();
+    }
+
+    /**
+     * Ends it as soon as the target is equal. It holds what was acknowledged by the moment at which
+     * the guest leaves the mirror, and is on the target's stable storage.
+     */
+    public void complete() {
+        isToEnd = true;
+        loop.execute(
+                () -> mirror.whenEqual(() -> disk.guest().switchTo(below, () -> mirror.drain())));
+    }
+
+    /**
+     * Ends it at once: the target is not equal. Nothing is told of that.
+     *
+     * @return done when the guest uses what it used before
+     */
+    public CompletableFuture<Void> cancel() {
+        isToEnd = true;
+        mirror.cancel();
+        leave();
+        return ended;
+    }
+
+    /** Cuts the link: it fails. */
+    public void sever(final String reason) {
+        mirror.sever(reason);
+    }
+
+    private void leave() {
+        disk.guest().switchTo(below, this::release);
+    }
+
+    private void release() {
+        if (!ended.isDone()) {
+            mirror.release();
+            ended.complete(null);
+        }
+    }
+
+    /** Gives its memory back; the loops have ended. */
+    void close() {
+        if (mirror != null) {
+            mirror.close();
+        }
+    }
+
+    /** The guest is elsewhere before anybody hears that it has ended. */
+    private final class Ending implements DiskMirror.Owner {
+        @Override
+        public void onReady() {
+            owner.onReady();
+        }
+
+        @Override
+        public void onCompleted() {
+            release();
+            owner.onCompleted();
+        }
+
+        @Override
+        public void onFailed(final boolean isOfSource, final String reason) {
+            leave();
+            ended.thenRun(() -> owner.onFailed(isOfSource, reason));
+        }
+    }
+}

@@ -5,10 +5,8 @@ import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.UnaryOperator;
@@ -56,8 +54,13 @@ public final class SwitchDisk implements Disk {
 
     private Runnable whenSwitched;
 
-    /** Exchanges that come behind the one under way. */
-    private final Deque<Runnable> nextSwitches = new ArrayDeque<>();
+    /** One that waits behind another one, and is no operation. */
+    private record Exchange(Runnable action) implements Runnable {
+        @Override
+        public void run() {
+            action.run();
+        }
+    }
 
     /** Nobody does operations, whoever is there to do them. */
     private boolean isPaused;
@@ -116,7 +119,7 @@ public final class SwitchDisk implements Disk {
      */
     public void layer(final UnaryOperator<Disk> over, final Runnable whenDone) {
         if (isSwitching && !isHeld) {
-            nextSwitches.add(() -> layer(over, whenDone));
+            held.add(new Exchange(() -> layer(over, whenDone)));
             return;
         }
         if (!isHeld) {
@@ -134,7 +137,7 @@ public final class SwitchDisk implements Disk {
     /** Has operations that come from now on wait until it is said who does them. */
     public void hold() {
         if (isSwitching) {
-            nextSwitches.add(this::hold);
+            held.add(new Exchange(this::hold));
             return;
         }
         isSwitching = true;
@@ -156,9 +159,6 @@ public final class SwitchDisk implements Disk {
         next = null;
         isSwitching = false;
         whenSwitched.run();
-        if (!isSwitching && !nextSwitches.isEmpty()) {
-            nextSwitches.remove().run();
-        }
         doHeld();
     }
 
@@ -170,7 +170,7 @@ public final class SwitchDisk implements Disk {
         final List<Runnable> waiting = List.copyOf(held);
         held.clear();
         for (final Runnable operation : waiting) {
-            if (isHolding()) {
+            if (isSwitching || isPaused && !(operation instanceof Exchange)) {
                 held.add(operation);
             } else {
                 operation.run();

@@ -1,6 +1,7 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
@@ -129,6 +130,23 @@ public final class DiskMirror implements AutoCloseable {
         return phase == Phase.ENDED;
     }
 
+    // ---- By hand.
+
+    /** What it sends in a second at most, in bytes; 0 for as much as it can. */
+    public void speed(final long bytes) {
+        synchroniser.speed(bytes);
+    }
+
+    /** Nothing more is sent of what the guest does not change, until {@link #resume}. */
+    public void pause() {
+        synchroniser.pause();
+    }
+
+    /** It goes on. */
+    public void resume() {
+        synchroniser.resume();
+    }
+
     // ---- Its end.
 
     /**
@@ -192,7 +210,7 @@ public final class DiskMirror implements AutoCloseable {
         phase = Phase.ENDED;
         whenEqual = null;
         room.end();
-        synchroniser.end();
+        synchroniser.end("");
         linkLoop.execute(endOfLink);
     }
 
@@ -245,6 +263,20 @@ public final class DiskMirror implements AutoCloseable {
         leaveWhereEqual();
     }
 
+    private void onUnknownContent(final String name, final long offset, final int errno) {
+        fail(
+                true,
+                "disk "
+                        + name
+                        + " can't be read at "
+                        + offset
+                        + ": "
+                        + Errno.meaning(errno)
+                        + " ("
+                        + Errno.name(errno)
+                        + "); the target lacks what is there");
+    }
+
     private void work() {
         linkWakeUp.onAwake();
         link.work();
@@ -280,17 +312,7 @@ public final class DiskMirror implements AutoCloseable {
 
         @Override
         public void onUnknown(final String name, final long offset, final int errno) {
-            fail(
-                    true,
-                    "disk "
-                            + name
-                            + " can't be read at "
-                            + offset
-                            + ": "
-                            + Errno.meaning(errno)
-                            + " ("
-                            + Errno.name(errno)
-                            + "); the target lacks what is there");
+            onUnknownContent(name, offset, errno);
         }
     }
 
@@ -312,7 +334,22 @@ public final class DiskMirror implements AutoCloseable {
             onEqual();
         }
 
-        /** A plain server has none. */
+        @Override
+        public void onUnreadable(final String name, final long offset, final int errno) {
+            onUnknownContent(name, offset, errno);
+        }
+
+        // ---- A mirror tells how it stands by itself, and of a plain server there is no tail.
+
+        @Override
+        public void onBegun() {}
+
+        @Override
+        public void onJob(final Job.Report report) {}
+
+        @Override
+        public void onCancelled() {}
+
         @Override
         public void askForTail(final int number) {}
 

@@ -1,7 +1,6 @@
 package io.lockstep.engine.service;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.DiskMirror;
 
 import java.util.concurrent.CompletableFuture;
@@ -12,8 +11,8 @@ import java.util.concurrent.CompletableFuture;
  */
 public final class EngineMirror {
     private final EngineDisk disk;
-    private final IoLoop loop;
     private final DiskMirror.Owner owner;
+    private final CompletableFuture<Void> begun = new CompletableFuture<>();
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private DiskMirror mirror;
 
@@ -21,10 +20,11 @@ public final class EngineMirror {
     private Disk below;
 
     private boolean isToEnd;
+    private long speed;
+    private boolean isPaused;
 
-    EngineMirror(final EngineDisk disk, final IoLoop loop, final DiskMirror.Owner owner) {
+    EngineMirror(final EngineDisk disk, final DiskMirror.Owner owner) {
         this.disk = disk;
-        this.loop = loop;
         this.owner = owner;
     }
 
@@ -43,7 +43,10 @@ public final class EngineMirror {
                             mirror = maker.make(before, new Ending());
                             return mirror.disk();
                         },
-                        () -> mirror.start());
+                        () -> {
+                            mirror.start();
+                            begun.complete(null);
+                        });
     }
 
     EngineDisk disk() {
@@ -70,13 +73,42 @@ public final class EngineMirror {
         return disk.length();
     }
 
+    /** What it sends in a second at most, in bytes; 0 for as much as it can. */
+    public long speed() {
+        return speed;
+    }
+
+    /** Sets that. */
+    public void speed(final long bytes) {
+        speed = bytes;
+        begun.thenRun(() -> mirror.speed(bytes));
+    }
+
+    /** Whether nothing is sent of what the guest does not change. */
+    public boolean isPaused() {
+        return isPaused;
+    }
+
+    /** Holds that up, or has it go on. */
+    public void paused(final boolean nowPaused) {
+        isPaused = nowPaused;
+        begun.thenRun(
+                () -> {
+                    if (nowPaused) {
+                        mirror.pause();
+                    } else {
+                        mirror.resume();
+                    }
+                });
+    }
+
     /**
      * Ends it as soon as the target is equal. It holds what was acknowledged by the moment at which
      * the guest leaves the mirror, and is on the target's stable storage.
      */
     public void complete() {
         isToEnd = true;
-        loop.execute(
+        begun.thenRun(
                 () -> mirror.whenEqual(() -> disk.guest().switchTo(below, () -> mirror.drain())));
     }
 
@@ -87,14 +119,17 @@ public final class EngineMirror {
      */
     public CompletableFuture<Void> cancel() {
         isToEnd = true;
-        mirror.cancel();
-        leave();
+        begun.thenRun(
+                () -> {
+                    mirror.cancel();
+                    leave();
+                });
         return ended;
     }
 
     /** Cuts the link: it fails. */
     public void sever(final String reason) {
-        mirror.sever(reason);
+        begun.thenRun(() -> mirror.sever(reason));
     }
 
     private void leave() {

@@ -54,7 +54,7 @@ final class Mirrors {
 
     /** Begins one of a disk that is not being mirrored. */
     EngineMirror begin(final EngineDisk disk, final Peer target, final DiskMirror.Owner owner) {
-        final EngineMirror mirror = new EngineMirror(disk, loop, owner);
+        final EngineMirror mirror = new EngineMirror(disk, owner);
         mirrors.add(mirror);
         mirror.ended().thenRun(() -> mirrors.remove(mirror));
         mirror.begin(

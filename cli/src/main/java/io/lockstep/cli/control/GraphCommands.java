@@ -54,11 +54,6 @@ final class GraphCommands {
         new GraphCommands(server, graph, exports, thread).add();
     }
 
-    /** A command that may meet the disks' errors and the graph's. */
-    private interface Command {
-        CompletableFuture<JsonElement> run(QmpArguments arguments) throws IOException;
-    }
-
     private void add() {
         add("blockdev-add", this::addNode);
         add("blockdev-del", this::removeNode);
@@ -76,33 +71,8 @@ final class GraphCommands {
         add("query-block-exports", arguments -> query(arguments, exports::report));
     }
 
-    private void add(final String name, final Command command) {
-        server.add(
-                name,
-                arguments -> {
-                    final CompletableFuture<JsonElement> answer = new CompletableFuture<>();
-                    thread.execute(() -> run(command, arguments, answer));
-                    return answer;
-                });
-    }
-
-    private static void run(
-            final Command command,
-            final QmpArguments arguments,
-            final CompletableFuture<JsonElement> answer) {
-        try {
-            command.run(arguments)
-                    .whenComplete(
-                            (value, thrown) -> {
-                                if (thrown == null) {
-                                    answer.complete(value);
-                                } else {
-                                    answer.completeExceptionally(thrown);
-                                }
-                            });
-        } catch (final IOException | RuntimeException | Error e) {
-            answer.completeExceptionally(e);
-        }
+    private void add(final String name, final GraphThread.Command command) {
+        new GraphThread(thread).add(server, name, command);
     }
 
     private static CompletableFuture<JsonElement> done() {

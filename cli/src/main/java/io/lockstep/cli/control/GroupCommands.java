@@ -317,9 +317,9 @@ final class GroupCommands {
         final List<ManagedJob> jobs = new ArrayList<>();
         final GroupStatus status = group.status();
         if (isMerging(status)) {
-            jobs.add(ManagedJob.merge(status, ""));
+            jobs.add(GroupJob.merge(status, ""));
         }
-        group.healing().jobs().forEach(job -> jobs.add(ManagedJob.of(job)));
+        group.healing().jobs().forEach(job -> jobs.add(GroupJob.of(job)));
         return jobs;
     }
 

@@ -20,12 +20,15 @@ final class QmpDeclarations {
         declareReplicationTypes(types);
         declareAddresses(types);
         declareNodes(types);
+        JobDeclarations.declareTypes(types);
         final QmpSchema schema = new QmpSchema(types);
         declareGeneralCommands(schema);
         declareReplicationCommands(schema);
         declareGraphCommands(schema);
         declareOwnCommands(schema);
+        JobDeclarations.declareCommands(schema);
         declareEvents(schema);
+        JobDeclarations.declareEvents(schema);
         return schema;
     }
 
@@ -85,7 +88,7 @@ final class QmpDeclarations {
                 .enumeration("COLOExitReason", "none", "request", "error")
                 .object("COLOStatus", "mode: COLOMode, last-mode: COLOMode, reason: COLOExitReason")
                 .object("ColoExitData", "mode: COLOMode, reason: COLOExitReason")
-                .enumeration("JobType", "commit", "mirror", ManagedJob.VERIFICATION_TYPE)
+                .enumeration("JobType", "commit", "mirror", GroupJob.VERIFICATION_TYPE)
                 .enumeration(
                         "JobStatus",
                         "created",
@@ -98,17 +101,17 @@ final class QmpDeclarations {
                         "aborting",
                         "concluded",
                         "null")
-                .object("JobStatusChange", "id: str, status: JobStatus")
                 .enumeration("BlockDeviceIoStatus", "ok")
                 .object(
                         "JobInfo",
                         "id: str, type: JobType, status: JobStatus, current-progress: int,"
-                                + " total-progress: int")
+                                + " total-progress: int, error?: str")
                 .object(
                         "BlockJobInfo",
                         "type: JobType, device: str, len: int, offset: int, speed: int, busy: bool,"
                                 + " paused: bool, ready: bool, status: JobStatus, io-status:"
-                                + " BlockDeviceIoStatus, auto-finalize: bool, auto-dismiss: bool")
+                                + " BlockDeviceIoStatus, auto-finalize: bool, auto-dismiss: bool,"
+                                + " error?: str")
                 .object(
                         "BlockJobData",
                         "type: JobType, device: str, len: int, offset: int, speed: int, error?:"
@@ -133,14 +136,6 @@ final class QmpDeclarations {
                 .command("x-colo-lost-heartbeat", QmpSchema.NOTHING)
                 .command("query-block-jobs", "[BlockJobInfo]")
                 .command("query-jobs", "[JobInfo]")
-                .command("job-pause", "id: str", QmpSchema.NOTHING)
-                .command("job-resume", "id: str", QmpSchema.NOTHING)
-                .command("job-cancel", "id: str", QmpSchema.NOTHING)
-                .command("job-dismiss", "id: str", QmpSchema.NOTHING)
-                .command("block-job-pause", "device: str", QmpSchema.NOTHING)
-                .command("block-job-resume", "device: str", QmpSchema.NOTHING)
-                .command("block-job-cancel", "device: str, force?: bool", QmpSchema.NOTHING)
-                .command("block-job-set-speed", "device: str, speed: int", QmpSchema.NOTHING)
                 .command("query-colo-status", "COLOStatus");
     }
 
@@ -286,12 +281,7 @@ final class QmpDeclarations {
     private static void declareEvents(final QmpSchema schema) {
         schema.event("BLOCK_EXPORT_DELETED", "BlockExportDeletedData")
                 .event("BLOCK_IO_ERROR", "BlockIoErrorData")
-                .event("BLOCK_JOB_CANCELLED", "BlockJobData")
-                .event("BLOCK_JOB_COMPLETED", "BlockJobData")
-                .event("BLOCK_JOB_ERROR", "BlockJobData")
-                .event("BLOCK_JOB_READY", "BlockJobData")
                 .event("COLO_EXIT", "ColoExitData")
-                .event("JOB_STATUS_CHANGE", "JobStatusChange")
                 .event("SHUTDOWN", "ShutdownData");
         for (final GroupEvents.Event event : GroupEvents.Event.values()) {
             schema.event(EventReport.nameOf(event), "LockstepEvent");

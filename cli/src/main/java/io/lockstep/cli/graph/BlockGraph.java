@@ -52,6 +52,10 @@ public final class BlockGraph {
         return engine;
     }
 
+    PeerLengths peerLengths() {
+        return peerLengths;
+    }
+
     // ---- Adding.
 
     /** Adds what a {@code -drive} asks for; waits for NBD servers that it names. */
@@ -102,7 +106,7 @@ public final class BlockGraph {
      *
      * @param lengths of the exports
      */
-    private PlacedNode add(final Definition definition, final Map<Peer, Long> lengths) {
+    PlacedNode add(final Definition definition, final Map<Peer, Long> lengths) {
         final Deque<PlacedNode> placed = new ArrayDeque<>();
         boolean complete = false;
         try {
@@ -326,6 +330,7 @@ public final class BlockGraph {
 
     private boolean isInUse(final PlacedNode node) {
         return node.isExported()
+                || node.isUsed()
                 || node.children().values().stream()
                         .anyMatch(child -> !child.isOwned() && isInUse(child));
     }
@@ -345,7 +350,7 @@ public final class BlockGraph {
     }
 
     /** Takes a node and those that were made for it away; harmless where it is gone already. */
-    private void withdraw(final PlacedNode node) {
+    void withdraw(final PlacedNode node) {
         if (!names.remove(node)) {
             return;
         }

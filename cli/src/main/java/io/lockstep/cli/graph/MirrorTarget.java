@@ -14,7 +14,8 @@ import java.util.regex.Pattern;
  */
 final class MirrorTarget {
     private static final Pattern OLD_FORM =
-            Pattern.compile("nbd:(?:unix:(?<path>[^:]+)|(?<host>\\[.*]|[^:]+):(?<port>\\d+))(?::exportname=(?<export>.*))?");
+            Pattern.compile(
+                    "nbd:(?:unix:(?<path>[^:]+)|(?<host>\\[.*]|[^:]+):(?<port>\\d+))(?::exportname=(?<export>.*))?");
 
     private MirrorTarget() {}
 

@@ -165,9 +165,13 @@ final class NodeDuties {
                             + " the hidden disk (driver=extents), and that on the secondary disk"
                             + " (driver=raw)");
         }
-        if (raw.isExported()) {
+        if (raw.isExported() || raw.isUsed()) {
             throw unsupported(
-                    node, "'" + raw.name() + "' is exported already; remove its export first");
+                    node,
+                    "'"
+                            + raw.name()
+                            + "' is exported, or mirrored, already; remove its export, or end that"
+                            + " job, first");
         }
         if (raw.isReadOnly()) {
             throw new GraphException(

@@ -9,7 +9,6 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
-import io.lockstep.engine.primary.DiskMirror;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.secondary.SecondaryGroup;
@@ -208,13 +207,18 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Cuts the link, if it reaches that peer, and has whoever waits for it told so; it is tried
-     * again. Waits for nobody.
+     * Cuts the link, if it reaches that peer, and has whoever waits for it told so; replication is
+     * tried again, and a mirror fails. Waits for nobody.
      *
      * @return done, on the loop, when that was ordered
      */
     public CompletableFuture<Void> sever(final Peer peer) {
-        return CompletableFuture.runAsync(() -> group.sever(peer), loop::execute);
+        return CompletableFuture.runAsync(
+                () -> {
+                    group.sever(peer);
+                    mirrors.sever(peer);
+                },
+                loop::execute);
     }
 
     /**
@@ -225,7 +229,7 @@ public final class Engine implements AutoCloseable {
      * @throws IOException with a sentence, where the disk can't be mirrored
      */
     public EngineMirror mirror(
-            final EngineDisk disk, final Peer target, final DiskMirror.Owner owner)
+            final EngineDisk disk, final Peer target, final EngineMirror.Owner owner)
             throws IOException {
         admitPlain(disk);
         return LoopCall.call(

@@ -2,6 +2,7 @@ package io.lockstep.engine.service;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.primary.DiskMirror;
+import io.lockstep.engine.primary.Peer;
 
 import java.util.concurrent.CompletableFuture;
 
@@ -10,8 +11,15 @@ import java.util.concurrent.CompletableFuture;
  * and what it tells, is on the engine's loop.
  */
 public final class EngineMirror {
+    /** Hears of it, on the loop. */
+    public interface Owner extends DiskMirror.Owner {
+        /** It is about to begin: what it is ordered counts from now on. */
+        void onBegun(EngineMirror mirror);
+    }
+
     private final EngineDisk disk;
-    private final DiskMirror.Owner owner;
+    private final Peer target;
+    private final Owner owner;
     private final CompletableFuture<Void> begun = new CompletableFuture<>();
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private DiskMirror mirror;
@@ -23,8 +31,9 @@ public final class EngineMirror {
     private long speed;
     private boolean isPaused;
 
-    EngineMirror(final EngineDisk disk, final DiskMirror.Owner owner) {
+    EngineMirror(final EngineDisk disk, final Peer target, final Owner owner) {
         this.disk = disk;
+        this.target = target;
         this.owner = owner;
     }
 
@@ -36,6 +45,7 @@ public final class EngineMirror {
 
     /** Has the guest use the mirror, and begins. */
     void begin(final Maker maker) {
+        owner.onBegun(this);
         disk.guest()
                 .layer(
                         before -> {
@@ -51,6 +61,10 @@ public final class EngineMirror {
 
     EngineDisk disk() {
         return disk;
+    }
+
+    Peer target() {
+        return target;
     }
 
     /** Whether it was ordered to end. */

@@ -53,8 +53,8 @@ final class Mirrors {
     }
 
     /** Begins one of a disk that is not being mirrored. */
-    EngineMirror begin(final EngineDisk disk, final Peer target, final DiskMirror.Owner owner) {
-        final EngineMirror mirror = new EngineMirror(disk, owner);
+    EngineMirror begin(final EngineDisk disk, final Peer target, final EngineMirror.Owner owner) {
+        final EngineMirror mirror = new EngineMirror(disk, target, owner);
         mirrors.add(mirror);
         mirror.ended().thenRun(() -> mirrors.remove(mirror));
         mirror.begin(
@@ -81,6 +81,13 @@ final class Mirrors {
         }
         return CompletableFuture.allOf(
                 mirrors.stream().map(EngineMirror::ended).toArray(CompletableFuture[]::new));
+    }
+
+    /** Cuts the links that reach a peer. */
+    void sever(final Peer peer) {
+        mirrors.stream()
+                .filter(mirror -> mirror.target().equals(peer))
+                .forEach(mirror -> mirror.sever("the manager has cut it (yank)"));
     }
 
     /** The process ends: nobody waits for a target any more. */

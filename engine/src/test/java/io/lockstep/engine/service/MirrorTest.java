@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.Word;
-import io.lockstep.engine.primary.DiskMirror;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryOptions;
@@ -128,7 +127,10 @@ final class MirrorTest {
         return engine.mirror(
                 disk,
                 target,
-                new DiskMirror.Owner() {
+                new EngineMirror.Owner() {
+                    @Override
+                    public void onBegun(final EngineMirror mirror) {}
+
                     @Override
                     public void onReady() {
                         heard.add(READY);

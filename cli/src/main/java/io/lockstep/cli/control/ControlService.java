@@ -99,11 +99,9 @@ public final class ControlService implements GroupEvents, AutoCloseable {
                 service -> {
                     GraphCommands.addTo(service.server, graph, exports, service.graphThread);
                     YankCommands.addTo(service.server, graph);
-                    MirrorCommands.addTo(
-                            service.server,
-                            graph,
-                            new GraphThread(service.graphThread),
-                            service.mirrors);
+                    final GraphThread thread = new GraphThread(service.graphThread);
+                    RunCommands.addTo(service.server, graph, thread);
+                    MirrorCommands.addTo(service.server, graph, thread, service.mirrors);
                 },
                 errorHandler);
     }

@@ -50,7 +50,7 @@ final class QmpDeclarations {
                 .object("CommandInfo", "name: str")
                 .object("EventInfo", "name: str")
                 .object("NameInfo", "name?: str")
-                .enumeration("RunState", "running")
+                .enumeration("RunState", "running", "paused")
                 .object("StatusInfo", "running: bool, singlestep: bool, status: RunState")
                 .enumeration("YankInstanceType", "block-node", "chardev", "migration")
                 .object("YankInstanceBlockNode", "node-name: str")
@@ -74,6 +74,8 @@ final class QmpDeclarations {
                 .command("query-qmp-schema", "any")
                 .command("query-name", "NameInfo")
                 .command("query-status", "StatusInfo")
+                .command("stop", QmpSchema.NOTHING)
+                .command("cont", QmpSchema.NOTHING)
                 .command("query-yank", "[YankInstance]")
                 .command("yank", "instances: [YankInstance]", QmpSchema.NOTHING)
                 .command("quit", QmpSchema.NOTHING)
@@ -282,6 +284,8 @@ final class QmpDeclarations {
         schema.event("BLOCK_EXPORT_DELETED", "BlockExportDeletedData")
                 .event("BLOCK_IO_ERROR", "BlockIoErrorData")
                 .event("COLO_EXIT", "ColoExitData")
+                .event("STOP", QmpSchema.NOTHING)
+                .event("RESUME", QmpSchema.NOTHING)
                 .event("SHUTDOWN", "ShutdownData");
         for (final GroupEvents.Event event : GroupEvents.Event.values()) {
             schema.event(EventReport.nameOf(event), "LockstepEvent");

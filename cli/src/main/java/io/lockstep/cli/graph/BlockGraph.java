@@ -40,6 +40,8 @@ public final class BlockGraph {
     /** Nodes that are clients, and whose: as they are now, for other threads. */
     private volatile Map<String, Peer> clients = Map.of();
 
+    private volatile boolean areGuestsStopped;
+
     /** Without a node. */
     public BlockGraph(final Engine engine) {
         this.engine = engine;
@@ -375,6 +377,29 @@ public final class BlockGraph {
         } catch (final IOException e) {
             throw new GraphException(GraphException.sentenceOf(e));
         }
+    }
+
+    // ---- Guests.
+
+    /**
+     * Stops all guests: what they ask for waits.
+     *
+     * @return done when what was under way has ended
+     */
+    public CompletableFuture<Void> stopGuests() throws IOException {
+        areGuestsStopped = true;
+        return engine.pauseGuests();
+    }
+
+    /** Has them go on. */
+    public void continueGuests() throws IOException {
+        areGuestsStopped = false;
+        engine.resumeGuests();
+    }
+
+    /** Whether they are stopped; from any thread. */
+    public boolean areGuestsStopped() {
+        return areGuestsStopped;
     }
 
     // ---- Connections to other hosts.

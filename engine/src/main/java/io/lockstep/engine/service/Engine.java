@@ -52,6 +52,7 @@ public final class Engine implements AutoCloseable {
     private final NioLoop linkLoop;
     private final EngineGroup group;
     private final Mirrors mirrors;
+    private final GuestPause pause = new GuestPause();
     private final ExportServer guests;
     private final ExportServer nbdServer;
 
@@ -113,7 +114,11 @@ public final class Engine implements AutoCloseable {
         file.onChange(options.serverEvents()::onDiskError);
         final EngineDisk disk = new EngineDisk(file, loop);
         disks.add(disk);
-        onLoop(() -> group.add(disk));
+        onLoop(
+                () -> {
+                    group.add(disk);
+                    pause.onOpened(disk);
+                });
         return disk;
     }
 
@@ -125,7 +130,11 @@ public final class Engine implements AutoCloseable {
      */
     public void narrow(final EngineDisk disk, final long offset, final long length)
             throws IOException {
-        onLoop(() -> disk.narrow(offset, length));
+        onLoop(
+                () -> {
+                    disk.narrow(offset, length);
+                    pause.onOpened(disk);
+                });
     }
 
     /** Closes a disk that has no role and no export. */
@@ -258,6 +267,22 @@ public final class Engine implements AutoCloseable {
         return LoopCall.call(loop, group::isStandby);
     }
 
+    /**
+     * Has what guests ask for wait, of all disks and whoever else uses them as guests do.
+     *
+     * @return done, on the loop, when what was under way has ended and is on stable storage
+     */
+    public CompletableFuture<Void> pauseGuests() throws IOException {
+        final List<EngineDisk> all = List.copyOf(disks);
+        return LoopCall.call(loop, () -> pause.begin(all));
+    }
+
+    /** Has it done again. */
+    public void resumeGuests() throws IOException {
+        final List<EngineDisk> all = List.copyOf(disks);
+        onLoop(() -> pause.end(all));
+    }
+
     // ---- Exports.
 
     /**
@@ -380,6 +405,8 @@ public final class Engine implements AutoCloseable {
      */
     public boolean stop() {
         final boolean isMerged = finishMerge();
+        final List<EngineDisk> all = List.copyOf(disks);
+        loop.execute(() -> pause.end(all));
         loop.execute(mirrors::endAll);
         loop.execute(group::prepareToStop);
         nbdServer.shutDown();

@@ -12,6 +12,7 @@ import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.server.ServedExport;
 
 import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * One disk of an {@link Engine}: the open file, what the guest sees of it, and the roles that it
@@ -91,6 +92,17 @@ public final class EngineDisk {
     /** What the guest uses, whatever lies below it at the moment. */
     SwitchDisk guest() {
         return guest;
+    }
+
+    /** Flushes what its guest has written, whoever has it; done whether that fails or not. */
+    void flush(final CompletableFuture<Void> done) {
+        final Disk below = guest.target();
+        if (below == null || below.isReadOnly()) {
+            done.complete(null);
+        } else {
+            below.flush((token, errno) -> done.complete(null), 0);
+            below.poll();
+        }
     }
 
     BufferFiles buffers() {

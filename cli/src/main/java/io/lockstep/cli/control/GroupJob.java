@@ -6,8 +6,8 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.Job;
 
 /**
- * A job of a group as managers see it, which finalizes and dismisses itself: an immutable value. Source: QEMU's {@code qapi/job.json} and {@code
- * qapi/block-core.json}.
+ * A job of a group as managers see it, which finalizes and dismisses itself: an immutable value.
+ * Source: QEMU's {@code qapi/job.json} and {@code qapi/block-core.json}.
  *
  * @param id by which it is named; of a block job it is the device as well
  * @param type one of QEMU's JobType, or of ours
@@ -135,8 +135,7 @@ record GroupJob(String id, String type, Job.Report report, Job job) implements M
     @Override
     public void cancel(final boolean isForced) {
         if (require("cancel").report().isPaused() && !isForced) {
-            throw QmpException.generic(
-                    "The block job for device '" + id + "' is currently paused");
+            throw QmpException.generic("The block job for device '" + id + "' is currently paused");
         }
         job.cancel();
     }

@@ -53,8 +53,7 @@ final class JobCommands {
         server.add("block-job-set-speed", this::setSpeed);
     }
 
-    private void add(
-            final QmpServer server, final String name, final Consumer<ManagedJob> action) {
+    private void add(final QmpServer server, final String name, final Consumer<ManagedJob> action) {
         server.add(
                 name,
                 arguments -> apply(arguments, ID, action, id -> QmpException.generic(NO_JOB)));
@@ -69,8 +68,7 @@ final class JobCommands {
     }
 
     private static QmpException notFound(final String id) {
-        return new QmpException(
-                QmpException.DEVICE_NOT_ACTIVE, "Block job '" + id + "' not found");
+        return new QmpException(QmpException.DEVICE_NOT_ACTIVE, "Block job '" + id + "' not found");
     }
 
     private void addQuery(

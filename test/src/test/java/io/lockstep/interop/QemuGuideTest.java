@@ -157,12 +157,6 @@ final class QemuGuideTest {
         assertArrayEquals(content, Rig.read(rig.path("copy")), uri);
     }
 
-    private void awaitMerged() {
-        try (Control control = Control.connect(rig.path("south.qmp"))) {
-            control.awaitMerged();
-        }
-    }
-
     @Test
     void fromTheFirstSetUpToTheThirdHost() {
         final byte[] first = Rig.randomBytes(LENGTH, 1);
@@ -176,7 +170,6 @@ final class QemuGuideTest {
         run("The primary's host is lost");
         assertHolds(first, guest("south", "top-disk1"));
         run("The new primary");
-        awaitMerged();
         write(guest("south", "top-disk1"), second);
         assertHolds(first, guest("west", "top-disk1"));
         lines.get("south").done("{ 'execute': 'xen-colo-do-checkpoint' }");

@@ -128,7 +128,7 @@ final class MirrorJobTest {
         final List<String> events = events("null");
         assertEquals(
                 "BLOCK_JOB_ERROR"
-                    + " {\"action\":\"report\",\"device\":\"job\",\"operation\":\"write\"}",
+                        + " {\"action\":\"report\",\"device\":\"job\",\"operation\":\"write\"}",
                 events.getFirst());
         assertTrue(events.get(2).startsWith("BLOCK_JOB_COMPLETED"), events::toString);
         assertTrue(events.get(2).contains("connection is lost"), events::toString);

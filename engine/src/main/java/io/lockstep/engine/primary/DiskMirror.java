@@ -77,6 +77,7 @@ public final class DiskMirror implements AutoCloseable {
      *
      * @param source what lies below the guest, of the guest's loop
      * @param target of the same length
+     * @param rate between what it is as fast as the guest lets it
      */
     public DiskMirror(
             final IoLoop guestLoop,
@@ -84,6 +85,7 @@ public final class DiskMirror implements AutoCloseable {
             final Disk source,
             final Peer target,
             final PeerTimeout timeout,
+            final SyncRate rate,
             final Owner owner) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
@@ -91,8 +93,10 @@ public final class DiskMirror implements AutoCloseable {
         this.owner = owner;
         room = new RoomQueue(guestLoop, log, 0, timeout.nanos(), this::onFullLog);
         final Tracking tracking = Tracking.inMemory(List.of(source.length()));
-        disk = new PrimaryDisk(source, new Source(), 0, log, room, tracking);
-        synchroniser = new Synchroniser(guestLoop, List.of(disk), log, room, new Synchronisation());
+        final GuestWatch watch = new GuestWatch(guestLoop, rate);
+        disk = new PrimaryDisk(source, new Source(), 0, log, room, tracking, watch);
+        synchroniser =
+                new Synchroniser(guestLoop, List.of(disk), log, room, watch, new Synchronisation());
         link =
                 new Link(
                         linkLoop,

@@ -60,7 +60,7 @@ public final class Engine implements AutoCloseable {
         this.options = options;
         loop = new NioLoop("lockstep-engine", options.spinNanos(), options.errorHandler());
         linkLoop = new NioLoop("lockstep-link", options.spinNanos(), options.errorHandler());
-        mirrors = new Mirrors(loop, linkLoop, options.primary().peerTimeout());
+        mirrors = new Mirrors(loop, linkLoop, options.primary());
         group = new EngineGroup(loop, linkLoop, stateHelpers, mirrors, options);
         guests = new ExportServer(loop, options.serverEvents());
         nbdServer = new ExportServer(loop, options.serverEvents());

@@ -3,7 +3,6 @@ package io.lockstep.engine.service;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
-import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.Healing;
@@ -252,7 +251,7 @@ final class EngineGroup implements ReplicationGroup {
         primary = null;
         primaryDisks = List.of();
         attached.clear();
-        return switchAll(members, members.stream().map(this::belowRecorded).toList())
+        return EngineDisk.switchAll(members, members.stream().map(this::belowRecorded).toList())
                 .thenRun(ended::release);
     }
 
@@ -265,11 +264,6 @@ final class EngineGroup implements ReplicationGroup {
     private Disk below(final EngineDisk disk) {
         final int index = secondary == null ? -1 : secondaryDisks().indexOf(disk);
         return index < 0 ? disk.local() : secondary.guestExports().get(index).disk();
-    }
-
-    private static CompletableFuture<Void> switchAll(
-            final List<EngineDisk> members, final List<Disk> targets) {
-        return SwitchDisk.switchAll(members.stream().map(EngineDisk::guest).toList(), targets);
     }
 
     // ---- The four operations, and the halves of the second.
@@ -363,11 +357,11 @@ final class EngineGroup implements ReplicationGroup {
         final PrimaryGroup opened = primary;
         if (options.primary().word() == Word.NOW) {
             // Somebody who uses the disks already says so; they are equal at this moment.
-            return switchAll(members, opened.guestDisks())
+            return EngineDisk.switchAll(members, opened.guestDisks())
                     .thenCompose(switched -> startWithin(opened, options.attachNanos()));
         }
         members.forEach(disk -> disk.guest().hold());
-        opened.whenServing().thenRun(() -> switchAll(members, opened.guestDisks()));
+        opened.whenServing().thenRun(() -> EngineDisk.switchAll(members, opened.guestDisks()));
         return startWithin(opened, options.attachNanos());
     }
 

@@ -1,10 +1,10 @@
 package io.lockstep.engine.service;
 
 import io.lockstep.engine.group.GroupException;
-import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.DiskMirror;
 import io.lockstep.engine.primary.Peer;
+import io.lockstep.engine.primary.PrimaryOptions;
 
 import java.io.IOException;
 import java.util.ArrayList;
@@ -15,13 +15,13 @@ import java.util.concurrent.CompletableFuture;
 final class Mirrors {
     private final IoLoop loop;
     private final IoLoop linkLoop;
-    private final PeerTimeout timeout;
+    private final PrimaryOptions options;
     private final List<EngineMirror> mirrors = new ArrayList<>();
 
-    Mirrors(final IoLoop loop, final IoLoop linkLoop, final PeerTimeout timeout) {
+    Mirrors(final IoLoop loop, final IoLoop linkLoop, final PrimaryOptions options) {
         this.loop = loop;
         this.linkLoop = linkLoop;
-        this.timeout = timeout;
+        this.options = options;
     }
 
     /**
@@ -58,7 +58,15 @@ final class Mirrors {
         mirrors.add(mirror);
         mirror.ended().thenRun(() -> mirrors.remove(mirror));
         mirror.begin(
-                (source, hears) -> new DiskMirror(loop, linkLoop, source, target, timeout, hears));
+                (source, hears) ->
+                        new DiskMirror(
+                                loop,
+                                linkLoop,
+                                source,
+                                target,
+                                options.peerTimeout(),
+                                options.syncRate(),
+                                hears));
         return mirror;
     }
 

@@ -3,6 +3,7 @@ package io.lockstep.engine.service;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -264,9 +265,7 @@ final class MirrorTest {
     void aGuestIsNotStoppedByATargetThatAnswersNothing() throws Exception {
         final EngineMirror mirror = begin();
         assertEquals(READY, next());
-        final CompletableFuture<Void> quiet = new CompletableFuture<>();
-        server.loop().execute(() -> there.guest().pause(() -> quiet.complete(null)));
-        quiet.join();
+        holdTargetUp();
         for (int round = 0; round < 2; round++) {
             for (int offset = 0; offset < LENGTH; offset += 1 << 20) {
                 write(offset, 1 << 20);
@@ -277,6 +276,42 @@ final class MirrorTest {
         server.loop().execute(() -> there.guest().resume());
         assertEquals(COMPLETED, next());
         assertArrayEquals(contentOf("source"), contentOf("target"));
+    }
+
+    private void holdTargetUp() {
+        final CompletableFuture<Void> quiet = new CompletableFuture<>();
+        server.loop().execute(() -> there.guest().pause(() -> quiet.complete(null)));
+        quiet.join();
+    }
+
+    @Test
+    void itHasNotEndedBeforeTheTargetHasAnswered() throws Exception {
+        final EngineMirror mirror = begin();
+        assertEquals(READY, next());
+        holdTargetUp();
+        write(0, 4 << 20);
+        onLoop(mirror::complete);
+        assertNull(heard.poll(300, TimeUnit.MILLISECONDS), "it ended while answers were owed");
+        server.loop().execute(() -> there.guest().resume());
+        assertEquals(COMPLETED, next());
+        assertArrayEquals(contentOf("source"), contentOf("target"));
+    }
+
+    /** Its parts are longer than the log; they wait, and belong to what the target holds. */
+    @Test
+    void aWriteInWhichItIsOrderedToEndIsThereAsAWhole() throws Exception {
+        final EngineMirror mirror = begin();
+        assertEquals(READY, next());
+        holdTargetUp();
+        final byte[] all = new byte[LENGTH];
+        random.nextBytes(all);
+        final CompletableFuture<Integer> written = submitted(0, all);
+        onLoop(mirror::complete);
+        assertNull(heard.poll(300, TimeUnit.MILLISECONDS), "it ended while answers were owed");
+        server.loop().execute(() -> there.guest().resume());
+        assertEquals(COMPLETED, next());
+        assertEquals(0, written.join());
+        assertArrayEquals(all, contentOf("target"));
     }
 
     @Test

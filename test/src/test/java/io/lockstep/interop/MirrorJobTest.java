@@ -133,4 +133,45 @@ final class MirrorJobTest {
         assertTrue(events.get(2).startsWith("BLOCK_JOB_COMPLETED"), events::toString);
         assertTrue(events.get(2).contains("connection is lost"), events::toString);
     }
+
+    /** What is written goes to both, and whoever stops the guests may rely on the copy. */
+    @Test
+    void anNbdChildOfAQuorumIsACopyUntilItFails() {
+        start(ReplicationPeer.LOCKSTEP);
+        final String guest = "nbd+unix:///a?socket=" + rig.path("north.nbd");
+        line.done(
+                "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'nbd', 'node-name': 'nbd0',"
+                        + " 'server': { 'type': 'unix', 'path': '"
+                        + rig.socket()
+                        + "' }, 'export': 'disk' } }");
+        line.done(
+                "{ 'execute': 'x-blockdev-change', 'arguments': { 'parent': 'a', 'node': 'nbd0' }"
+                        + " }");
+        write(guest, LENGTH);
+        line.done("{ 'execute': 'stop' }");
+        ReplicatedPair.assertSame(rig.path("north.img"), rig.path("target"));
+        line.done("{ 'execute': 'cont' }");
+        target.kill();
+        JsonObject event = line.nextOfAny();
+        while (!event.has("event")
+                || !event.get("event").getAsString().equals("QUORUM_REPORT_BAD")) {
+            event = line.nextOfAny();
+        }
+        assertEquals("nbd0", event.getAsJsonObject("data").get("node-name").getAsString());
+        write(guest, 4096);
+        line.done(
+                "{ 'execute': 'x-blockdev-change', 'arguments': { 'parent': 'a', 'child':"
+                        + " 'children.1' } }");
+        line.done("{ 'execute': 'blockdev-del', 'arguments': { 'node-name': 'nbd0' } }");
+    }
+
+    private void write(final String guest, final int length) {
+        rig.python(
+                """
+                h = connect(sys.argv[1])
+                h.pwrite(pattern(int(sys.argv[2]), 5), 0)
+                """,
+                guest,
+                Integer.toString(length));
+    }
 }

@@ -212,6 +212,11 @@ final class QmpDeclarations {
                         "BlockdevOptionsReplication",
                         "mode: ReplicationMode, top-id?: str, file: BlockdevRef")
                 .enumeration("QuorumReadPattern", "fifo", "quorum")
+                .enumeration("QuorumOpType", "read", "write", "flush")
+                .object(
+                        "QuorumReportBadData",
+                        "type: QuorumOpType, error?: str, node-name: str, sector-num: int,"
+                                + " sectors-count: int")
                 .object(
                         "BlockdevOptionsQuorum",
                         "children: [BlockdevRef], vote-threshold: int, read-pattern?:"
@@ -285,6 +290,7 @@ final class QmpDeclarations {
                 .event("BLOCK_IO_ERROR", "BlockIoErrorData")
                 .event("COLO_EXIT", "ColoExitData")
                 .event("STOP", QmpSchema.NOTHING)
+                .event("QUORUM_REPORT_BAD", "QuorumReportBadData")
                 .event("RESUME", QmpSchema.NOTHING)
                 .event("SHUTDOWN", "ShutdownData");
         for (final GroupEvents.Event event : GroupEvents.Event.values()) {

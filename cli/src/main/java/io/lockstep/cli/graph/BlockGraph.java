@@ -32,6 +32,7 @@ import java.util.concurrent.Executor;
  */
 public final class BlockGraph {
     private final Engine engine;
+    private final QuorumCopies copies;
     private final NodeDuties duties;
     private final GuestExports guests;
     private final PeerLengths peerLengths;
@@ -45,7 +46,8 @@ public final class BlockGraph {
     /** Without a node. */
     public BlockGraph(final Engine engine) {
         this.engine = engine;
-        duties = new NodeDuties(engine);
+        copies = new QuorumCopies(engine);
+        duties = new NodeDuties(engine, copies);
         guests = new GuestExports(engine);
         peerLengths = new PeerLengths(engine);
     }
@@ -278,7 +280,7 @@ public final class BlockGraph {
                     "The number of children cannot be lower than the vote threshold 1");
         }
         parent.abandon(NodeDuties.REMOTE_CHILD);
-        return engine.detach(parent.disk());
+        return duties.forwardNoMore(parent);
     }
 
     /** Removes a node that was asked for by itself, with those that were made for it. */
@@ -377,6 +379,11 @@ public final class BlockGraph {
         } catch (final IOException e) {
             throw new GraphException(GraphException.sentenceOf(e));
         }
+    }
+
+    /** Who hears of children of quorums that fail; from any thread. */
+    public void badChildListener(final BadChildListener listener) {
+        copies.listener(listener);
     }
 
     // ---- Guests.

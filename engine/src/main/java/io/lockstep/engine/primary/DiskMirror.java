@@ -8,6 +8,7 @@ import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.tracking.Tracking;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -70,6 +71,7 @@ public final class DiskMirror implements AutoCloseable {
     private Phase phase = Phase.IDLE;
     private boolean isReady;
     private Runnable whenEqual;
+    private final List<Runnable> settling = new ArrayList<>();
     private boolean isClosed;
 
     /**
@@ -118,6 +120,29 @@ public final class DiskMirror implements AutoCloseable {
         phase = Phase.RUNNING;
         synchroniser.prepareFull();
         linkLoop.execute(link::start);
+    }
+
+    /**
+     * The same with a target that is equal, as somebody says: what changes is sent, and no more.
+     */
+    public void startEqual() {
+        phase = Phase.EQUAL;
+        isReady = true;
+        linkLoop.execute(link::start);
+    }
+
+    /** Runs an action when the target has all that was changed by now, or when it has ended. */
+    public void settle(final Runnable action) {
+        settling.add(action);
+        settleWhereEqual();
+    }
+
+    private void settleWhereEqual() {
+        if (phase == Phase.EQUAL) {
+            final List<Runnable> all = List.copyOf(settling);
+            settling.clear();
+            all.forEach(room::drain);
+        }
     }
 
     /** Whether it was ever equal. */
@@ -216,6 +241,8 @@ public final class DiskMirror implements AutoCloseable {
         room.end();
         synchroniser.end("");
         linkLoop.execute(endOfLink);
+        settling.forEach(Runnable::run);
+        settling.clear();
     }
 
     /** Gives its memory back, while both loops go on. It has ended, and the guest has left. */
@@ -264,6 +291,7 @@ public final class DiskMirror implements AutoCloseable {
             isReady = true;
             owner.onReady();
         }
+        settleWhereEqual();
         leaveWhereEqual();
     }
 

@@ -240,12 +240,32 @@ public final class Engine implements AutoCloseable {
     public EngineMirror mirror(
             final EngineDisk disk, final Peer target, final EngineMirror.Owner owner)
             throws IOException {
+        return mirror(disk, target, false, owner);
+    }
+
+    /**
+     * The same with an export that is equal, as somebody says: what changes is sent, and no more.
+     *
+     * @throws IOException as above
+     */
+    public EngineMirror copy(
+            final EngineDisk disk, final Peer target, final EngineMirror.Owner owner)
+            throws IOException {
+        return mirror(disk, target, true, owner);
+    }
+
+    private EngineMirror mirror(
+            final EngineDisk disk,
+            final Peer target,
+            final boolean isEqual,
+            final EngineMirror.Owner owner)
+            throws IOException {
         admitPlain(disk);
         return LoopCall.call(
                 loop,
                 () -> {
                     mirrors.require(disk, group);
-                    return mirrors.begin(disk, target, owner);
+                    return mirrors.begin(disk, target, isEqual, owner);
                 });
     }
 
@@ -270,11 +290,13 @@ public final class Engine implements AutoCloseable {
     /**
      * Has what guests ask for wait, of all disks and whoever else uses them as guests do.
      *
-     * @return done, on the loop, when what was under way has ended and is on stable storage
+     * @return done, on the loop, when what was under way has ended and is on stable storage, and
+     *     those that the disks are mirrored to have it
      */
     public CompletableFuture<Void> pauseGuests() throws IOException {
         final List<EngineDisk> all = List.copyOf(disks);
-        return LoopCall.call(loop, () -> pause.begin(all));
+        return LoopCall.call(
+                loop, () -> pause.begin(all).thenCompose(stopped -> mirrors.settled()));
     }
 
     /** Has it done again. */

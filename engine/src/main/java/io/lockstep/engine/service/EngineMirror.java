@@ -19,6 +19,7 @@ public final class EngineMirror {
 
     private final EngineDisk disk;
     private final Peer target;
+    private final boolean isCopy;
     private final Owner owner;
     private final CompletableFuture<Void> begun = new CompletableFuture<>();
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
@@ -31,9 +32,11 @@ public final class EngineMirror {
     private long speed;
     private boolean isPaused;
 
-    EngineMirror(final EngineDisk disk, final Peer target, final Owner owner) {
+    EngineMirror(
+            final EngineDisk disk, final Peer target, final boolean isCopy, final Owner owner) {
         this.disk = disk;
         this.target = target;
+        this.isCopy = isCopy;
         this.owner = owner;
     }
 
@@ -54,13 +57,22 @@ public final class EngineMirror {
                             return mirror.disk();
                         },
                         () -> {
-                            mirror.start();
+                            if (isCopy) {
+                                mirror.startEqual();
+                            } else {
+                                mirror.start();
+                            }
                             begun.complete(null);
                         });
     }
 
     EngineDisk disk() {
         return disk;
+    }
+
+    /** Whether the target was equal from the beginning on, as somebody has said. */
+    boolean isCopy() {
+        return isCopy;
     }
 
     Peer target() {
@@ -73,7 +85,7 @@ public final class EngineMirror {
     }
 
     /** Done when it has ended, and the guest uses what it used before. */
-    CompletableFuture<Void> ended() {
+    public CompletableFuture<Void> ended() {
         return ended;
     }
 
@@ -124,6 +136,13 @@ public final class EngineMirror {
         isToEnd = true;
         begun.thenRun(
                 () -> mirror.whenEqual(() -> disk.guest().switchTo(below, () -> mirror.drain())));
+    }
+
+    /** Done when the target has all that was changed by now, or when it has ended. */
+    CompletableFuture<Void> settled() {
+        final CompletableFuture<Void> settled = new CompletableFuture<>();
+        begun.thenRun(() -> mirror.settle(() -> settled.complete(null)));
+        return settled;
     }
 
     /**

@@ -52,9 +52,17 @@ final class Mirrors {
         }
     }
 
-    /** Begins one of a disk that is not being mirrored. */
-    EngineMirror begin(final EngineDisk disk, final Peer target, final EngineMirror.Owner owner) {
-        final EngineMirror mirror = new EngineMirror(disk, target, owner);
+    /**
+     * Begins one of a disk that is not being mirrored.
+     *
+     * @param isEqual whether the target is equal, as somebody says
+     */
+    EngineMirror begin(
+            final EngineDisk disk,
+            final Peer target,
+            final boolean isEqual,
+            final EngineMirror.Owner owner) {
+        final EngineMirror mirror = new EngineMirror(disk, target, isEqual, owner);
         mirrors.add(mirror);
         mirror.ended().thenRun(() -> mirrors.remove(mirror));
         mirror.begin(
@@ -82,13 +90,23 @@ final class Mirrors {
                         new GroupException(
                                 "disk "
                                         + mirror.disk().name()
-                                        + " is being mirrored by a job; wait until that is ready,"
-                                        + " and end it with block-job-cancel, before replication is"
+                                        + " is being mirrored; wait until the job that does it is"
+                                        + " ready, and end it with block-job-cancel, or take the"
+                                        + " quorum's nbd child away, before replication is"
                                         + " started"));
             }
         }
         return CompletableFuture.allOf(
                 mirrors.stream().map(EngineMirror::ended).toArray(CompletableFuture[]::new));
+    }
+
+    /** Done when all that are copies have what was changed by now, as far as they are there. */
+    CompletableFuture<Void> settled() {
+        return CompletableFuture.allOf(
+                mirrors.stream()
+                        .filter(EngineMirror::isCopy)
+                        .map(EngineMirror::settled)
+                        .toArray(CompletableFuture[]::new));
     }
 
     /** Cuts the links that reach a peer. */

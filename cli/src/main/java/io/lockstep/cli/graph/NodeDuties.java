@@ -168,13 +168,12 @@ final class NodeDuties {
                             + " the hidden disk (driver=extents), and that on the secondary disk"
                             + " (driver=raw)");
         }
-        if (raw.isExported() || raw.isUsed()) {
+        if (raw.isExported()) {
             throw unsupported(
-                    node,
-                    "'"
-                            + raw.name()
-                            + "' is exported, or mirrored, already; remove its export, or end that"
-                            + " job, first");
+                    node, "'" + raw.name() + "' is exported already; remove its export first");
+        }
+        if (raw.isUsed()) {
+            throw unsupported(node, "'" + raw.name() + "' is being mirrored; end that job first");
         }
         if (raw.isReadOnly()) {
             throw new GraphException(

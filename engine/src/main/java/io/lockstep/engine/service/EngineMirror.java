@@ -1,10 +1,12 @@
 package io.lockstep.engine.service;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.primary.DiskMirror;
 import io.lockstep.engine.primary.Peer;
 
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 /**
  * One disk of an engine that is being mirrored to an export of another server. What it is ordered,
@@ -29,6 +31,10 @@ public final class EngineMirror {
     private Disk below;
 
     private boolean isToEnd;
+
+    /** Why the target is not equal; empty where it has not failed. */
+    private String failure = "";
+
     private long speed;
     private boolean isPaused;
 
@@ -87,6 +93,22 @@ public final class EngineMirror {
     /** Done when it has ended, and the guest uses what it used before. */
     public CompletableFuture<Void> ended() {
         return ended;
+    }
+
+    /** The same; fails where it has not come to its end, and the target is not equal. */
+    CompletableFuture<Void> endedWell() {
+        return ended.thenRun(
+                () -> {
+                    if (!failure.isEmpty()) {
+                        throw new CompletionException(
+                                new GroupException(
+                                        "replication is not started: disk "
+                                                + disk.name()
+                                                + " was being mirrored, and that has failed ("
+                                                + failure
+                                                + "); mirror it again"));
+                    }
+                });
     }
 
     /** Bytes that have still to be sent, or answered. */
@@ -198,6 +220,7 @@ public final class EngineMirror {
 
         @Override
         public void onFailed(final boolean isOfSource, final String reason) {
+            failure = reason;
             leave();
             ended.thenRun(() -> owner.onFailed(isOfSource, reason));
         }

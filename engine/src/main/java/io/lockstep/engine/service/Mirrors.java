@@ -81,7 +81,8 @@ final class Mirrors {
     /**
      * Replication has the disks to itself.
      *
-     * @return done when those that were ordered to end have ended; fails where there are others
+     * @return done when those that were ordered to end have ended with their targets equal; fails
+     *     where one does not, and where there are others
      */
     CompletableFuture<Void> whenNone() {
         for (final EngineMirror mirror : mirrors) {
@@ -97,7 +98,7 @@ final class Mirrors {
             }
         }
         return CompletableFuture.allOf(
-                mirrors.stream().map(EngineMirror::ended).toArray(CompletableFuture[]::new));
+                mirrors.stream().map(EngineMirror::endedWell).toArray(CompletableFuture[]::new));
     }
 
     /** Done when all that are copies have what was changed by now, as far as they are there. */

@@ -326,4 +326,24 @@ final class MirrorTest {
                 assertThrows(Exception.class, () -> started.get(10, TimeUnit.SECONDS));
         assertTrue(refused.getMessage().contains("block-job-cancel"), refused.getMessage());
     }
+
+    /** Who starts it says that the disks are equal, relying on the mirror's end. */
+    @Test
+    void replicationThatWaitsForAMirrorIsNotStartedWhereThatFails() throws Exception {
+        final EngineMirror mirror = begin();
+        assertEquals(READY, next());
+        holdTargetUp();
+        write(0, 4 << 20);
+        onLoop(mirror::complete);
+        engine.attach(disk, target);
+        final CompletableFuture<Void> started =
+                CompletableFuture.supplyAsync(engine.group()::start, engine.loop()::execute)
+                        .thenCompose(done -> done);
+        onLoop(() -> assertFalse(started.isDone()));
+        server.nbdServer().stop();
+        final Exception refused =
+                assertThrows(Exception.class, () -> started.get(10, TimeUnit.SECONDS));
+        assertTrue(refused.getMessage().contains("mirror it again"), refused.getMessage());
+        server.loop().execute(() -> there.guest().resume());
+    }
 }

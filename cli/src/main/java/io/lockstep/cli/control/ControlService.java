@@ -38,6 +38,7 @@ public final class ControlService implements GroupEvents, AutoCloseable {
     private final Checkpoints checkpoints;
     private final QmpServer server;
     private final Jobs jobs = new Jobs();
+    private final MirrorJobs mirrors;
     private final JobEvents jobEvents = new JobEvents();
     private final ErrorHandler errorHandler;
 
@@ -58,7 +59,9 @@ public final class ControlService implements GroupEvents, AutoCloseable {
         checkpoints = new Checkpoints(controlled.group(), controlled.loop());
         server = new QmpServer(loop, errorHandler);
         GroupCommands.addTo(server, loop, controlled, checkpoints);
+        mirrors = new MirrorJobs(server);
         jobs.add(() -> GroupCommands.jobs(controlled.group()));
+        jobs.add(mirrors);
         JobCommands.addTo(server, controlled.loop(), jobs);
     }
 
@@ -96,6 +99,9 @@ public final class ControlService implements GroupEvents, AutoCloseable {
                 service -> {
                     GraphCommands.addTo(service.server, graph, exports, service.graphThread);
                     YankCommands.addTo(service.server, graph);
+                    final GraphThread thread = new GraphThread(service.graphThread);
+                    RunCommands.addTo(service.server, graph, thread);
+                    MirrorCommands.addTo(service.server, graph, thread, service.mirrors);
                 },
                 errorHandler);
     }

@@ -77,7 +77,7 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
     }
 
     private static JsonObject merge(final GroupStatus status, final String error) {
-        return ManagedJob.merge(status, error).eventData();
+        return GroupJob.merge(status, error).eventData();
     }
 
     void sendTo(final QmpServer server) {

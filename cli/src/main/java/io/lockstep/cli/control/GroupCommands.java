@@ -69,7 +69,7 @@ final class GroupCommands {
         add("xen-colo-do-checkpoint", this::checkpointAsQemu);
         add("query-xen-replication-status", () -> done(replicationStatus()));
         add("x-colo-lost-heartbeat", () -> empty(group.stop(true)));
-        add("query-status", () -> done(runState()));
+        add("query-status", () -> done(RunCommands.status(false)));
         add("query-name", () -> done(name(controlled.name())));
         add("query-colo-status", () -> done(coloStatus()));
         server.add("quit", this::quit);
@@ -310,9 +310,9 @@ final class GroupCommands {
         final List<ManagedJob> jobs = new ArrayList<>();
         final GroupStatus status = group.status();
         if (isMerging(status)) {
-            jobs.add(ManagedJob.merge(status, ""));
+            jobs.add(GroupJob.merge(status, ""));
         }
-        group.healing().jobs().forEach(job -> jobs.add(ManagedJob.of(job)));
+        group.healing().jobs().forEach(job -> jobs.add(GroupJob.of(job)));
         return jobs;
     }
 
@@ -344,14 +344,6 @@ final class GroupCommands {
             answer.addProperty("name", name);
         }
         return answer;
-    }
-
-    private static JsonObject runState() {
-        final JsonObject status = new JsonObject();
-        status.addProperty("status", "running");
-        status.addProperty("singlestep", false);
-        status.addProperty("running", true);
-        return status;
     }
 
     // ---- The end.

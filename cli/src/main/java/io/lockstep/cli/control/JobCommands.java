@@ -4,7 +4,6 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 
-import io.lockstep.engine.group.Job;
 import io.lockstep.engine.loop.IoLoop;
 
 import java.util.concurrent.CompletableFuture;
@@ -19,8 +18,8 @@ import java.util.function.Function;
 final class JobCommands {
     private static final String DEVICE = "device";
 
-    /** A job that is there is paused, resumed, and so on; ours dismiss themselves. */
-    private static final String DISMISS = "dismiss";
+    private static final String ID = "id";
+    private static final String NO_JOB = "Job not found";
 
     private final IoLoop groupLoop;
     private final Jobs jobs;
@@ -39,17 +38,37 @@ final class JobCommands {
     private void addTo(final QmpServer server) {
         addQuery(server, "query-jobs", ManagedJob::jobInfo);
         addQuery(server, "query-block-jobs", ManagedJob::blockJobInfo);
-        server.add("job-pause", arguments -> onJob(arguments, "pause", JobCommands::pause));
-        server.add("job-resume", arguments -> onJob(arguments, "resume", JobCommands::resume));
-        server.add("job-cancel", arguments -> onJob(arguments, "cancel", Job::cancel));
-        server.add("job-dismiss", arguments -> onJob(arguments, DISMISS, job -> {}));
-        server.add(
-                "block-job-pause", arguments -> onBlockJob(arguments, "pause", JobCommands::pause));
-        server.add(
-                "block-job-resume",
-                arguments -> onBlockJob(arguments, "resume", JobCommands::resume));
+        add(server, "job-pause", ManagedJob::pause);
+        add(server, "job-resume", ManagedJob::resume);
+        add(server, "job-cancel", job -> job.cancel(true));
+        add(server, "job-complete", ManagedJob::complete);
+        add(server, "job-finalize", ManagedJob::finish);
+        add(server, "job-dismiss", ManagedJob::dismiss);
+        addBlock(server, "block-job-pause", DEVICE, ManagedJob::pause);
+        addBlock(server, "block-job-resume", DEVICE, ManagedJob::resume);
+        addBlock(server, "block-job-complete", DEVICE, ManagedJob::complete);
+        addBlock(server, "block-job-finalize", ID, ManagedJob::finish);
+        addBlock(server, "block-job-dismiss", ID, ManagedJob::dismiss);
         server.add("block-job-cancel", this::cancelBlockJob);
         server.add("block-job-set-speed", this::setSpeed);
+    }
+
+    private void add(final QmpServer server, final String name, final Consumer<ManagedJob> action) {
+        server.add(
+                name,
+                arguments -> apply(arguments, ID, action, id -> QmpException.generic(NO_JOB)));
+    }
+
+    private void addBlock(
+            final QmpServer server,
+            final String name,
+            final String key,
+            final Consumer<ManagedJob> action) {
+        server.add(name, arguments -> apply(arguments, key, action, JobCommands::notFound));
+    }
+
+    private static QmpException notFound(final String id) {
+        return new QmpException(QmpException.DEVICE_NOT_ACTIVE, "Block job '" + id + "' not found");
     }
 
     private void addQuery(
@@ -71,86 +90,34 @@ final class JobCommands {
 
     private CompletableFuture<JsonElement> cancelBlockJob(final QmpArguments arguments) {
         final boolean isForced = arguments.optionalBoolean("force").orElse(false);
-        return onBlockJob(
-                arguments,
-                "cancel",
-                job -> {
-                    if (job.report().isPaused() && !isForced) {
-                        throw QmpException.generic(
-                                "The block job for device '"
-                                        + ManagedJob.of(job).id()
-                                        + "' is currently paused");
-                    }
-                    job.cancel();
-                });
+        return apply(arguments, DEVICE, job -> job.cancel(isForced), JobCommands::notFound);
     }
 
     private CompletableFuture<JsonElement> setSpeed(final QmpArguments arguments) {
         final long speed = arguments.requireInteger("speed");
-        return onBlockJob(
+        return apply(
                 arguments,
-                "set-speed",
+                DEVICE,
                 job -> {
                     if (speed < 0) {
                         throw QmpException.generic(
                                 "Parameter 'speed' expects a non-negative value");
                     }
                     job.speed(speed);
-                });
-    }
-
-    private static void pause(final Job job) {
-        if (job.report().isPaused()) {
-            throw QmpException.generic("Job is already paused");
-        }
-        job.pause();
-    }
-
-    private static void resume(final Job job) {
-        if (!job.report().isPaused()) {
-            throw QmpException.generic("Can't resume a job that was not paused");
-        }
-        job.resume();
-    }
-
-    private CompletableFuture<JsonElement> onJob(
-            final QmpArguments arguments, final String verb, final Consumer<Job> action) {
-        final String id = arguments.requireString("id");
-        arguments.end();
-        return apply(id, verb, action, QmpException.generic("Job not found"));
-    }
-
-    private CompletableFuture<JsonElement> onBlockJob(
-            final QmpArguments arguments, final String verb, final Consumer<Job> action) {
-        final String device = arguments.requireString(DEVICE);
-        arguments.end();
-        return apply(
-                device,
-                verb,
-                action,
-                new QmpException(
-                        QmpException.DEVICE_NOT_ACTIVE, "Block job '" + device + "' not found"));
+                },
+                JobCommands::notFound);
     }
 
     private CompletableFuture<JsonElement> apply(
-            final String id,
-            final String verb,
-            final Consumer<Job> action,
-            final QmpException ifMissing) {
+            final QmpArguments arguments,
+            final String key,
+            final Consumer<ManagedJob> action,
+            final Function<String, QmpException> ifMissing) {
+        final String id = arguments.requireString(key);
+        arguments.end();
         return onGroup(
                 () -> {
-                    final ManagedJob job = jobs.find(id).orElseThrow(() -> ifMissing);
-                    if (job.job() == null || verb.equals(DISMISS)) {
-                        throw QmpException.generic(
-                                "Job '"
-                                        + id
-                                        + "' in state '"
-                                        + job.status()
-                                        + "' cannot accept command verb '"
-                                        + verb
-                                        + "'");
-                    }
-                    action.accept(job.job());
+                    action.accept(jobs.find(id).orElseThrow(() -> ifMissing.apply(id)));
                     return new JsonObject();
                 });
     }

@@ -27,7 +27,7 @@ final class JobEvents {
 
     /** What there is to tell of a job that stands so now. */
     List<Event> of(final Job.Report report) {
-        final ManagedJob job = ManagedJob.of(report);
+        final GroupJob job = GroupJob.of(report);
         final List<Event> events = new ArrayList<>();
         if (!told.containsKey(job.id())) {
             add(events, job, "created");
@@ -62,14 +62,14 @@ final class JobEvents {
         return "ready".equals(status) || "standby".equals(status);
     }
 
-    private void conclude(final List<Event> events, final ManagedJob job, final String name) {
+    private void conclude(final List<Event> events, final GroupJob job, final String name) {
         events.add(new Event(name, job.eventData()));
         add(events, job, "concluded");
         add(events, job, "null");
         told.remove(job.id());
     }
 
-    private void add(final List<Event> events, final ManagedJob job, final String status) {
+    private void add(final List<Event> events, final GroupJob job, final String status) {
         if (!status.equals(told.put(job.id(), status))) {
             final JsonObject data = new JsonObject();
             data.addProperty("id", job.id());

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.UnaryOperator;
 
 /**
  * A disk with a name of its own, whose operations another one does, which can be exchanged while it
@@ -48,8 +49,23 @@ public final class SwitchDisk implements Disk {
     /** It is not said yet what to exchange the target for. */
     private boolean isHeld;
 
-    private Disk next;
+    /** What comes of the target. */
+    private UnaryOperator<Disk> next;
+
     private Runnable whenSwitched;
+
+    /** One that waits behind another one, and is no operation. */
+    private record Exchange(Runnable action) implements Runnable {
+        @Override
+        public void run() {
+            action.run();
+        }
+    }
+
+    /** Nobody does operations, whoever is there to do them. */
+    private boolean isPaused;
+
+    private Runnable whenPaused;
     private final List<Runnable> held = new ArrayList<>();
 
     /**
@@ -93,8 +109,17 @@ public final class SwitchDisk implements Disk {
      * @param whenDone runs when those that the old one still does have ended
      */
     public void switchTo(final Disk disk, final Runnable whenDone) {
+        layer(before -> disk, whenDone);
+    }
+
+    /**
+     * The same where that stands on the one that does them by then.
+     *
+     * @param over makes it of that; on the loop
+     */
+    public void layer(final UnaryOperator<Disk> over, final Runnable whenDone) {
         if (isSwitching && !isHeld) {
-            held.add(() -> switchTo(disk, whenDone));
+            held.add(new Exchange(() -> layer(over, whenDone)));
             return;
         }
         if (!isHeld) {
@@ -102,7 +127,7 @@ public final class SwitchDisk implements Disk {
             revokeWindows();
         }
         isHeld = false;
-        next = disk;
+        next = over;
         whenSwitched = whenDone;
         if (inFlight == 0) {
             loop.execute(this::finishSwitch);
@@ -112,7 +137,7 @@ public final class SwitchDisk implements Disk {
     /** Has operations that come from now on wait until it is said who does them. */
     public void hold() {
         if (isSwitching) {
-            held.add(this::hold);
+            held.add(new Exchange(this::hold));
             return;
         }
         isSwitching = true;
@@ -130,20 +155,55 @@ public final class SwitchDisk implements Disk {
     }
 
     private void finishSwitch() {
-        target = next;
+        target = next.apply(target);
         next = null;
         isSwitching = false;
+        whenSwitched.run();
+        doHeld();
+    }
+
+    private boolean isHolding() {
+        return isSwitching || isPaused;
+    }
+
+    private void doHeld() {
         final List<Runnable> waiting = List.copyOf(held);
         held.clear();
-        whenSwitched.run();
         for (final Runnable operation : waiting) {
-            if (isSwitching) {
+            if (isSwitching || isPaused && !(operation instanceof Exchange)) {
                 held.add(operation);
             } else {
                 operation.run();
             }
         }
         poll();
+    }
+
+    // ---- A pause.
+
+    /**
+     * Has operations that come from now on wait, whatever the target is exchanged for meanwhile.
+     *
+     * @param whenDone runs when those under way have ended
+     */
+    public void pause(final Runnable whenDone) {
+        isPaused = true;
+        revokeWindows();
+        whenPaused = whenDone;
+        tellWhenPaused();
+    }
+
+    /** Has them done again, and those that waited. */
+    public void resume() {
+        isPaused = false;
+        doHeld();
+    }
+
+    private void tellWhenPaused() {
+        if (inFlight == 0 && whenPaused != null) {
+            loop.execute(whenPaused);
+            whenPaused = null;
+        }
     }
 
     private int enter(final Completion completion, final long token) {
@@ -176,6 +236,7 @@ public final class SwitchDisk implements Disk {
         if (inFlight == 0 && isSwitching && !isHeld) {
             loop.execute(this::finishSwitch);
         }
+        tellWhenPaused();
         completion.onComplete(token, errno);
     }
 
@@ -217,7 +278,7 @@ public final class SwitchDisk implements Disk {
             final long position,
             final Completion completion,
             final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> read(offset, count, memory, position, completion, token));
         } else if (!isRefused(completion, token)) {
             target.read(offset, count, memory, position, onDone, enter(completion, token));
@@ -232,7 +293,7 @@ public final class SwitchDisk implements Disk {
             final long position,
             final Completion completion,
             final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> write(offset, count, memory, position, completion, token));
         } else if (!isRefused(completion, token)) {
             target.write(offset, count, memory, position, onDone, enter(completion, token));
@@ -246,7 +307,7 @@ public final class SwitchDisk implements Disk {
             final int flags,
             final Completion completion,
             final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> zero(offset, count, flags, completion, token));
         } else if (!isRefused(completion, token)) {
             target.zero(offset, count, flags, onDone, enter(completion, token));
@@ -256,7 +317,7 @@ public final class SwitchDisk implements Disk {
     @Override
     public void discard(
             final long offset, final long count, final Completion completion, final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> discard(offset, count, completion, token));
         } else if (!isRefused(completion, token)) {
             target.discard(offset, count, onDone, enter(completion, token));
@@ -265,7 +326,7 @@ public final class SwitchDisk implements Disk {
 
     @Override
     public void flush(final Completion completion, final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> flush(completion, token));
         } else if (!isRefused(completion, token)) {
             target.flush(onDone, enter(completion, token));
@@ -275,7 +336,7 @@ public final class SwitchDisk implements Disk {
     @Override
     public void prefetch(
             final long offset, final long count, final Completion completion, final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> prefetch(offset, count, completion, token));
         } else if (!isRefused(completion, token)) {
             target.prefetch(offset, count, onDone, enter(completion, token));
@@ -289,7 +350,7 @@ public final class SwitchDisk implements Disk {
             final ExtentList into,
             final Completion completion,
             final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> extents(offset, count, into, completion, token));
         } else if (!isRefused(completion, token)) {
             target.extents(offset, count, into, onDone, enter(completion, token));
@@ -298,7 +359,7 @@ public final class SwitchDisk implements Disk {
 
     @Override
     public IoBuffer window(final long offset, final int count) {
-        return isSwitching || target == null ? null : target.window(offset, count);
+        return isHolding() || target == null ? null : target.window(offset, count);
     }
 
     @Override
@@ -308,13 +369,13 @@ public final class SwitchDisk implements Disk {
 
     @Override
     public boolean hasWriteWindow(final long offset, final int count) {
-        return !isSwitching && target != null && target.hasWriteWindow(offset, count);
+        return !isHolding() && target != null && target.hasWriteWindow(offset, count);
     }
 
     @Override
     public boolean openWriteWindow(final long offset, final int count, final WriteWindow window) {
         final boolean isOpen =
-                !isSwitching && target != null && target.openWriteWindow(offset, count, window);
+                !isHolding() && target != null && target.openWriteWindow(offset, count, window);
         if (isOpen) {
             windows.add(window);
         }

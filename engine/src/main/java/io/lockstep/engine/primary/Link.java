@@ -82,12 +82,18 @@ final class Link {
 
     private final Runnable workTask = this::workSoon;
 
+    /**
+     * One that {@link #start} makes.
+     *
+     * @param wanted how a secondary is treated, whatever it is; UNKNOWN for as what it is
+     */
     Link(
             final IoLoop loop,
             final Peer[] peers,
             final PrimaryDisk[] disks,
             final ForwardLog log,
             final PeerTimeout timeout,
+            final SecondaryKind wanted,
             final LinkOwner owner) {
         this.loop = loop;
         this.disks = disks;
@@ -101,6 +107,7 @@ final class Link {
                         disks,
                         log.payloadLengthMax(),
                         timeout,
+                        wanted,
                         new ConnectionEvents());
         farewell = new Farewell(loop, connections);
         comparison = new Comparison(log);
@@ -123,6 +130,11 @@ final class Link {
     /** Ends it for good. */
     void end() {
         connections.end();
+    }
+
+    /** Ends it for good, in the protocol's way. */
+    void leave() {
+        connections.leave();
     }
 
     /** Makes the connections anew: the primary's reign is another one than it told. */

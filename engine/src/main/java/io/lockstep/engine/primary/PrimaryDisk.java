@@ -36,11 +36,10 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
 
     private static final Completion NOBODY = (token, errno) -> {};
 
-    private final PrimaryGroup group;
+    private final PrimaryDiskOwner owner;
     private final int number;
     private final ForwardLog log;
     private final RoomQueue room;
-    private final PrimaryReign reign;
     private final Tracking tracking;
     private final GuestWatch watch;
 
@@ -56,19 +55,17 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
 
     PrimaryDisk(
             final Disk local,
-            final PrimaryGroup group,
+            final PrimaryDiskOwner owner,
             final int number,
             final ForwardLog log,
             final RoomQueue room,
-            final PrimaryReign reign,
             final Tracking tracking,
             final GuestWatch watch) {
         super(tracking.guard(number, local));
-        this.group = group;
+        this.owner = owner;
         this.number = number;
         this.log = log;
         this.room = room;
-        this.reign = reign;
         this.tracking = tracking;
         this.watch = watch;
         outOfSync = new OutOfSync(local.length());
@@ -373,7 +370,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                                 number,
                                 operation.cursor,
                                 length,
-                                group.nanoTime(),
+                                owner.nanoTime(),
                                 (int) operation.position)
                         : log.claim(
                                 operation.kind,
@@ -381,7 +378,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                                 operation.cursor,
                                 length,
                                 operation.flags,
-                                group.nanoTime());
+                                owner.nanoTime());
         if (frame < 0) {
             return false;
         }
@@ -389,7 +386,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             // The secondary flushes whatever becomes of ours. To wait for it would hold up all
             // frames behind, a seal among them, for as long as a device takes to flush.
             log.decide(frame, true);
-            group.onDecided();
+            owner.onDecided();
             return true;
         }
         operation.frame = frame;
@@ -498,18 +495,18 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         }
         if (operation.frame >= 0) {
             log.decide(operation.frame, errno == 0);
-            group.onDecided();
+            owner.onDecided();
         }
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
         if (errno != 0 && operation.isReadBack()) {
-            group.onUnknown(local.name(), operation.cursor, errno);
+            owner.onUnknown(local.name(), operation.cursor, errno);
         } else if (errno != 0 && !isNotFast && operation.kind != ForwardLog.Kind.HASH) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
                 failures++;
                 forwardWhatIsThere(operation.cursor, operation.pieceEnd);
             }
-            group.onGuestError(local.name(), operation.cursor, errno);
+            owner.onGuestError(local.name(), operation.cursor, errno);
         } else if (errno == 0 && operation.pieceEnd < operation.end) {
             operation.cursor = operation.pieceEnd;
             enter(operation);
@@ -531,8 +528,8 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             watch.onDone(operation.startNanos);
         }
         give(operation);
-        if (isChange && errno == 0 && reign.isGated()) {
-            reign.acknowledge(() -> complete(completion, token, 0));
+        if (isChange && errno == 0 && owner.isGated()) {
+            owner.acknowledge(() -> complete(completion, token, 0));
         } else {
             complete(completion, token, errno);
         }

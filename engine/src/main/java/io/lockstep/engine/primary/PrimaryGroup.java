@@ -88,9 +88,9 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         epochs::committed,
                         this.events::notRecorded);
         final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
+        final PrimaryDiskOwner owner = new GroupDisks(this, guestLoop, reign, this.events);
         for (final Disk local : locals) {
-            disks.add(
-                    new PrimaryDisk(local, this, disks.size(), log, room, reign, tracking, watch));
+            disks.add(new PrimaryDisk(local, owner, disks.size(), log, room, tracking, watch));
         }
         healing =
                 new PrimaryHealing(
@@ -134,6 +134,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         disks.toArray(PrimaryDisk[]::new),
                         log,
                         options.peerTimeout(),
+                        SecondaryKind.UNKNOWN,
                         new LinkReport(
                                 guestLoop,
                                 new LinkEvents(
@@ -409,10 +410,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private void work() {
         linkWakeUp.onAwake();
         link.work();
-    }
-
-    void onGuestError(final String disk, final long offset, final int errno) {
-        events.guestError(disk, offset, errno);
     }
 
     /** A change has failed, and what it left can't be read: it can't be forwarded. */

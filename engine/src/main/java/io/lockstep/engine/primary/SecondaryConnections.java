@@ -10,9 +10,7 @@ import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.nbd.ClientNegotiated;
-import io.lockstep.nbd.ClientOptions;
 import io.lockstep.nbd.Nbd;
-import io.lockstep.nbd.ReplyStyle;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -98,6 +96,7 @@ final class SecondaryConnections {
     private final PrimaryDisk[] disks;
     private final int payloadLengthMax;
     private final PeerTimeout timeout;
+    private final SecondaryKind wanted;
     private final Owner owner;
     private final NbdClient[] clients;
     private final MemorySegment record =
@@ -127,6 +126,7 @@ final class SecondaryConnections {
      * Connections that {@link #start} makes.
      *
      * @param payloadLengthMax of a write, in bytes
+     * @param wanted UNKNOWN for what is there
      */
     SecondaryConnections(
             final IoLoop loop,
@@ -134,12 +134,14 @@ final class SecondaryConnections {
             final PrimaryDisk[] disks,
             final int payloadLengthMax,
             final PeerTimeout timeout,
+            final SecondaryKind wanted,
             final Owner owner) {
         this.loop = loop;
         this.peers = peers;
         this.disks = disks;
         this.payloadLengthMax = payloadLengthMax;
         this.timeout = timeout;
+        this.wanted = wanted;
         this.owner = owner;
         clients = new NbdClient[disks.length];
         isClosed = new boolean[disks.length];
@@ -251,9 +253,7 @@ final class SecondaryConnections {
                 NbdClient.connect(
                         loop,
                         peers[disk].server(),
-                        ClientOptions.use(peers[disk].export())
-                                .withReplyStyle(ReplyStyle.STRUCTURED)
-                                .withMetaContexts(Nbd.CONTEXT_CONTROL),
+                        FitExport.options(peers[disk].export(), wanted),
                         LIMITS,
                         new NbdClient.Listener() {
                             @Override

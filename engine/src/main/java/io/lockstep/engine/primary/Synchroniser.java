@@ -269,6 +269,14 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         }
     }
 
+    /** All of every disk is sent, and what is a hole as zeroes, whatever the other side has. */
+    void prepareFull() {
+        prepare();
+        for (final PrimaryDisk disk : disks) {
+            disk.outOfSync().waiting().addAll();
+        }
+    }
+
     /** The secondary was the primary before, and has noted what it wrote behind the checkpoint. */
     void prepareTail(final int disk) {
         isTailOpen[disk] = true;

@@ -3,7 +3,6 @@ package io.lockstep.engine.service;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
-import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.Healing;
@@ -32,7 +31,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The replicated disks of a process as one group, whatever role they have at the moment: a
@@ -45,6 +43,7 @@ final class EngineGroup implements ReplicationGroup {
     private final HelperThreads helpers;
     private final EngineOptions options;
     private final PlainUse plainUse;
+    private final Mirrors mirrors;
     private final List<EngineDisk> disks = new ArrayList<>();
     private SecondaryGroup secondary;
     private BuffersLock lock;
@@ -67,12 +66,14 @@ final class EngineGroup implements ReplicationGroup {
             final IoLoop loop,
             final IoLoop linkLoop,
             final HelperThreads helpers,
+            final Mirrors mirrors,
             final EngineOptions options) {
         this.helpers = helpers;
         this.loop = loop;
         this.linkLoop = linkLoop;
         this.options = options;
         plainUse = new PlainUse(loop, helpers, options);
+        this.mirrors = mirrors;
     }
 
     // ---- Disks and their roles.
@@ -85,6 +86,11 @@ final class EngineGroup implements ReplicationGroup {
 
     PlainUse plainUse() {
         return plainUse;
+    }
+
+    /** Whether a primary has a disk. */
+    boolean isPrimarys(final EngineDisk disk) {
+        return primaryDisks.contains(disk);
     }
 
     /** Whether a secondary serves a disk: what is written there it knows of. */
@@ -245,7 +251,7 @@ final class EngineGroup implements ReplicationGroup {
         primary = null;
         primaryDisks = List.of();
         attached.clear();
-        return switchAll(members, members.stream().map(this::belowRecorded).toList())
+        return EngineDisk.switchAll(members, members.stream().map(this::belowRecorded).toList())
                 .thenRun(ended::release);
     }
 
@@ -258,11 +264,6 @@ final class EngineGroup implements ReplicationGroup {
     private Disk below(final EngineDisk disk) {
         final int index = secondary == null ? -1 : secondaryDisks().indexOf(disk);
         return index < 0 ? disk.local() : secondary.guestExports().get(index).disk();
-    }
-
-    private static CompletableFuture<Void> switchAll(
-            final List<EngineDisk> members, final List<Disk> targets) {
-        return SwitchDisk.switchAll(members.stream().map(EngineDisk::guest).toList(), targets);
     }
 
     // ---- The four operations, and the halves of the second.
@@ -290,8 +291,10 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public CompletableFuture<Void> start() {
-        if (!plainUse.whenRecorded().isDone()) {
-            return plainUse.whenRecorded().thenCompose(recorded -> start());
+        final CompletableFuture<Void> before =
+                CompletableFuture.allOf(plainUse.whenRecorded(), mirrors.whenNone());
+        if (!before.isDone() || before.isCompletedExceptionally()) {
+            return before.thenCompose(recorded -> start());
         }
         if (role() == Role.PRIMARY) {
             return startPrimary();
@@ -354,11 +357,11 @@ final class EngineGroup implements ReplicationGroup {
         final PrimaryGroup opened = primary;
         if (options.primary().word() == Word.NOW) {
             // Somebody who uses the disks already says so; they are equal at this moment.
-            return switchAll(members, opened.guestDisks())
+            return EngineDisk.switchAll(members, opened.guestDisks())
                     .thenCompose(switched -> startWithin(opened, options.attachNanos()));
         }
         members.forEach(disk -> disk.guest().hold());
-        opened.whenServing().thenRun(() -> switchAll(members, opened.guestDisks()));
+        opened.whenServing().thenRun(() -> EngineDisk.switchAll(members, opened.guestDisks()));
         return startWithin(opened, options.attachNanos());
     }
 
@@ -378,18 +381,13 @@ final class EngineGroup implements ReplicationGroup {
                     answer.completeExceptionally(thrown);
                 });
         if (attachNanos > 0) {
-            loop.schedule(attachNanos, () -> started.completeExceptionally(late(opened)));
+            loop.schedule(
+                    attachNanos,
+                    () ->
+                            started.completeExceptionally(
+                                    PrimaryStart.late(opened.status().peer(), attachNanos)));
         }
         return answer;
-    }
-
-    private GroupException late(final PrimaryGroup opened) {
-        return new GroupException(
-                "the secondary at "
-                        + opened.status().peer()
-                        + " could not be attached to within "
-                        + TimeUnit.NANOSECONDS.toSeconds(options.attachNanos())
-                        + " s; see that it runs, and start again");
     }
 
     @SuppressWarnings("ReferenceEquality") // it may have been released meanwhile

@@ -36,8 +36,8 @@ final class RandomLivesTest {
 
     private final long seed = Long.getLong("lockstep.lives.seed", System.nanoTime());
     private final Random random = new Random(seed);
-    private NodeHost serving;
-    private NodeHost other;
+    private MortalHost serving;
+    private MortalHost other;
     private LinkCut link;
     private int written;
     private String story = "";
@@ -122,13 +122,13 @@ final class RandomLivesTest {
         return "nbd+unix:///?socket=" + rig.path(name);
     }
 
-    private NodeHost host(
+    private MortalHost host(
             final String name,
             final String first,
             final String listen,
             final String peer,
             final String place) {
-        return new NodeHost(rig, name, first, LENGTH, listen, peer, place, MORE);
+        return new MortalHost(rig, name, first, LENGTH, listen, peer, place, MORE);
     }
 
     private void live(final int rounds) {
@@ -219,7 +219,7 @@ final class RandomLivesTest {
     private void comeBack(final SerialWrites guest, final boolean isFailedOver) {
         final SerialWrites.End end = guest.end();
         if (isFailedOver && failOver()) {
-            final NodeHost former = serving;
+            final MortalHost former = serving;
             serving = other;
             other = former;
             written =
@@ -229,9 +229,9 @@ final class RandomLivesTest {
             other.start();
             return;
         }
-        final List<NodeHost> inTurn =
+        final List<MortalHost> inTurn =
                 random.nextBoolean() ? List.of(serving, other) : List.of(other, serving);
-        for (final NodeHost host : inTurn) {
+        for (final MortalHost host : inTurn) {
             if (!host.isRunning()) {
                 host.start();
             }

@@ -16,7 +16,7 @@ import java.util.UUID;
  * One of two hosts, with the one command {@code lockstep node} that is typed there again and again,
  * whatever has died. Its power can be cut, where the machine lets a process see another boot.
  */
-final class NodeHost {
+final class MortalHost {
     private static final Path BOOT = Path.of("/proc/sys/kernel/random/boot_id");
 
     private final Rig rig;
@@ -33,7 +33,7 @@ final class NodeHost {
      * @param place a command of the shell before {@code exec}, that gives what it starts its
      *     surroundings; or nothing
      */
-    NodeHost(
+    MortalHost(
             final Rig rig,
             final String name,
             final String first,

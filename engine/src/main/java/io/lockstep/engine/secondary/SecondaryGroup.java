@@ -99,7 +99,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         end = new SecondaryEnd(this, loop, page, succession, this.events);
         boolean opened = false;
         try {
-            keepRecordNumber();
+            succession.keepRecordNumber();
             succession.resume(found.isPutBack());
             if (self.node().standing().isConsistent()) {
                 tracking.forget(); // it changes nothing by itself
@@ -166,17 +166,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                 new SecondaryGroup(loop, disks, self, tracking, options, events);
         group.resume();
         return group;
-    }
-
-    /** The page says how new the record is that belongs to the buffers. */
-    private void keepRecordNumber() {
-        self.node()
-                .onStored(
-                        number -> {
-                            if (!isClosed && hasBuffers) {
-                                page.recordNumber(number);
-                            }
-                        });
     }
 
     private void resume() {
@@ -328,17 +317,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                                     + end.sentence()
                             : "a primary is linked: there is nothing to join");
         }
-        return self.node()
-                .join(self.reigns().name())
-                .thenRun(
-                        () -> {
-                            tracking.forget();
-                            if (hasBuffers) {
-                                page.node(self.node().record().node());
-                                spill.node(self.node().record().node());
-                            }
-                        })
-                .thenCompose(joined -> self.node().haveBuffers());
+        return succession.giveWay(tracking, spill);
     }
 
     /** What this node has changed by itself, and its peer may lack. */

@@ -14,6 +14,7 @@ import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Verdict;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.util.List;
@@ -102,6 +103,30 @@ final class Succession {
             spill.sync();
             page.markClean();
         }
+    }
+
+    /** The page says how new the record is that belongs to the buffers. */
+    void keepRecordNumber() {
+        node().onStored(
+                        number -> {
+                            if (!group.isClosed() && group.hasBuffers()) {
+                                page.recordNumber(number);
+                            }
+                        });
+    }
+
+    /** The node is another one, whose disks may be overwritten once. */
+    CompletableFuture<Void> giveWay(final Tracking tracking, final SpillFolder spill) {
+        return node().join(self.reigns().name())
+                .thenRun(
+                        () -> {
+                            tracking.forget();
+                            if (group.hasBuffers()) {
+                                page.node(node().record().node());
+                                spill.node(node().record().node());
+                            }
+                        })
+                .thenCompose(joined -> node().haveBuffers());
     }
 
     /**

@@ -301,7 +301,10 @@ final class KeptCheckpointTest {
     }
 
     private Self again(final Self before) {
-        return new Self(new Node(before.node().record(), this::store), before.reigns(), false);
+        return new Self(
+                new Node(before.node().record(), before.node().number(), this::store),
+                before.reigns(),
+                false);
     }
 
     /** A secondary at a checkpoint in which its disk is full of ones. */

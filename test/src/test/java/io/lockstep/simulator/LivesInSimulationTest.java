@@ -43,7 +43,10 @@ final class LivesInSimulationTest {
 
     /** Rare stories, each of which the engine once told wrongly. */
     @ParameterizedTest
-    @ValueSource(longs = {7294, 5782, 9536, 20310, 7278, 8867, 11545, 16813, 19192, 19686})
+    @ValueSource(
+            longs = {
+                7294, 5782, 9536, 20310, 7278, 8867, 11545, 16813, 19192, 19686, 2699, 6457, 6881
+            })
     void whatWasFoundOnceIsNotFoundAgain(final long seed) {
         Simulation.run(seed, TEST, LivesInSimulationTest::play);
     }

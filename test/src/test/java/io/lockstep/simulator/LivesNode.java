@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletionException;
 
 /**
@@ -410,10 +411,10 @@ final class LivesNode {
         boot++;
         buffers =
                 Files.exists(buffers) && dice.chance(0.5)
-                        ? directories.afterCrash(buffers, dice)
+                        ? directories.afterCrash(buffers, dice, Set.of())
                         : directories.fresh();
         if (Files.exists(spill)) {
-            spill = directories.afterCrash(spill, dice);
+            spill = directories.afterCrash(spill, dice, Set.of("spill"));
         }
         isMergeLost |= wasMerging;
         for (final LivesDisk disk : disks) {

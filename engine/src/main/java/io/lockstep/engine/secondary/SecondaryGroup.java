@@ -432,7 +432,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
      * those that the primary counts.
      */
     void beginCatchUp(final long epochThere) {
-        final boolean isKept = self.node().standing().isConsistent();
+        final boolean isKept = succession.standing().isConsistent();
         final long last = disks.goOnTogether(isKept ? 0 : epochThere);
         if (!isKept && last > committedEpoch()) {
             page.commit(last);

@@ -242,9 +242,14 @@ final class Succession {
 
     // ---- Taking over.
 
+    /** Where it stands, though the record may say so in a moment only. */
+    Standing standing() {
+        return isTearing ? Standing.INCONSISTENT : node().standing();
+    }
+
     /** Whether nothing but a living primary would keep it from taking over. */
     boolean hasCheckpoint() {
-        return node().standing() == Standing.FOLLOWING && !isTearing;
+        return standing() == Standing.FOLLOWING;
     }
 
     /** Whether it may take over now. */
@@ -284,7 +289,7 @@ final class Succession {
     /** Records that it goes on alone with what the disks hold. */
     CompletableFuture<Void> goAlone() {
         final Reign reign = self.reigns().begin(group.committedEpoch());
-        return switch (isTearing ? Standing.INCONSISTENT : node().standing()) {
+        return switch (standing()) {
             case FRESH -> CompletableFuture.completedFuture(null);
             case FOLLOWING -> node().promote(reign, false);
             case OUTDATED ->

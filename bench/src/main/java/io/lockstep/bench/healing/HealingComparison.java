@@ -65,7 +65,10 @@ public final class HealingComparison implements Callable<Integer> {
     private static final int GUEST_WRITES_A_SECOND = 1000;
 
     /** So that a secondary that is away is soon pulled ahead of. */
-    private static final String[] SMALL_LOG = {"--log-size", "1M"};
+    private static final String[] SMALL_LOG = {"--log-size", "1M", "--checkpoint-every", "100ms"};
+
+    /** What was sent at first has been made durable, and is noted no more. */
+    private static final long SETTLE_MS = 15_000;
 
     @Spec private CommandSpec spec;
 
@@ -251,6 +254,7 @@ public final class HealingComparison implements Callable<Integer> {
                         pair.startSecondary();
                         pair.startPrimary();
                         pair.awaitEqual();
+                        Thread.sleep(SETTLE_MS);
                         pair.killSecondary();
                         OwnLoad.scatter(pair.guestUri(), length(), changed);
                         final long differing = differing(folder);

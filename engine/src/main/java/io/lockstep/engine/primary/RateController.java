@@ -63,6 +63,9 @@ final class RateController {
     private long sent;
     private boolean isGuestThere;
 
+    /** The guest does nothing: there is nobody to be disturbed. */
+    private boolean isAlone = true;
+
     RateController(final SyncRate bounds) {
         this.bounds = bounds;
         rate = within(START_RATE);
@@ -73,17 +76,23 @@ final class RateController {
     }
 
     /**
-     * A synchronisation begins, or goes on after a while: what the guest has is looked at first.
+     * A synchronisation begins, or goes on after a while: as soon as the guest does something, what
+     * it has without it is looked at first.
      */
     void begin(final long nowNanos) {
         quiet.clear();
         busy.clear();
         rate = within(START_RATE);
+        isAlone = true;
+        isGuestThere = false;
         beQuiet(nowNanos);
     }
 
     /** How fast it may be now. */
     long rate() {
+        if (isAlone) {
+            return bounds.max();
+        }
         return isQuiet ? bounds.min() : (long) rate;
     }
 
@@ -95,6 +104,11 @@ final class RateController {
     /** A change of the guest's was done, and took so long. */
     void onGuest(final long nanos, final long nowNanos) {
         isGuestThere = true;
+        if (isAlone) {
+            isAlone = false;
+            rate = within(Math.min(rate, START_RATE));
+            beQuiet(nowNanos);
+        }
         if (nowNanos - phaseNanos >= SETTLE_NANOS) {
             (isQuiet ? quiet : busy).add(nanos);
         }
@@ -114,6 +128,7 @@ final class RateController {
             beBusy(nowNanos);
         } else if (!isQuiet && passed >= SETTLE_NANOS + BUSY_NANOS) {
             isGuestThere = busy.count() >= FEW;
+            isAlone = busy.count() == 0;
             adjust(passed);
             looks++;
             if (isGuestThere && (quiet.count() < FEW || looks >= LOOKS_BETWEEN)) {

@@ -399,9 +399,10 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
             return Feed.Step.LOOKS;
         }
         final OutOfSync outOfSync = disk.outOfSync();
+        final long holeLengthMax = isEmptyThere[number] ? Long.MAX_VALUE : HOLE_LENGTH;
         final long known =
                 Math.min(
-                        holes.wasHole(offset) ? HOLE_LENGTH : dataLengthMax(),
+                        holes.wasHole(offset) ? holeLengthMax : dataLengthMax(),
                         holes.end() - offset);
         final long runEnd =
                 outOfSync.waiting().runEnd(block, Math.max(1, known / BLOCK_LENGTH)) * BLOCK_LENGTH;

@@ -87,6 +87,16 @@ abstract class LivesProcess {
         node.reached().note(sentence);
     }
 
+    /** Has something judged where what is thrown would be kept by a future that nobody looks at. */
+    final void judged(final Runnable judgement) {
+        try {
+            judgement.run();
+        } catch (final AssertionError e) {
+            node.simulation().fail(e);
+            throw e;
+        }
+    }
+
     /** Serves the guest from now on. */
     final LivesGuest serve(final List<Disk> disks) {
         guest = new LivesGuest(node, loop, disks, node.disks(), node.dice().split());

@@ -26,6 +26,9 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     private boolean wasFresh;
     private boolean isAsked;
 
+    /** How often its primary was lost. */
+    private int unlinkedCount;
+
     LivesSecondary(final LivesNode node) {
         super(node);
     }
@@ -64,10 +67,11 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     private void hear(final GroupEvents.Event event, final long epoch) {
         switch (event) {
             case LINK_UP -> {
-                LivesJudge.onLinked(this, wasFresh);
+                judged(() -> LivesJudge.onLinked(this, wasFresh));
                 wasFresh = false;
             }
-            case CHECKPOINT -> LivesJudge.onCommitted(this, epoch);
+            case LINK_DOWN -> unlinkedCount++;
+            case CHECKPOINT -> judged(() -> LivesJudge.onCommitted(this, epoch));
             default -> {}
         }
     }
@@ -79,7 +83,8 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
             final LivesGuest guest = serve(guestDisks());
             if (node().disks().getFirst().view() == null) {
                 // Killed when it was recorded, before anybody could look.
-                guest.readAll(contents -> LivesJudge.onTakenOverBefore(this, contents));
+                guest.readAll(
+                        contents -> judged(() -> LivesJudge.onTakenOverBefore(this, contents)));
             }
         }
     }
@@ -134,6 +139,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         }
         isAsked = true;
         final NodeRecord before = record();
+        final int unlinkedBefore = unlinkedCount;
         group.failOver(isForced)
                 .whenComplete(
                         (done, thrown) -> {
@@ -146,7 +152,9 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                 answer.complete(false);
                                 return;
                             }
-                            takeOver(before, isBesideLiving, isForced, answer);
+                            // It waits for a sign: the end of the link is one.
+                            final boolean isLinked = unlinkedCount == unlinkedBefore;
+                            takeOver(before, isBesideLiving && isLinked, isForced, answer);
                         });
         return answer;
     }
@@ -157,10 +165,10 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
             final boolean isForced,
             final CompletableFuture<Boolean> answer) {
         final LivesGuest guest = serve(guestDisks());
-        LivesJudge.onTakesOver(this, before, isBesideLiving, isForced);
+        judged(() -> LivesJudge.onTakesOver(this, before, isBesideLiving, isForced));
         guest.readAll(
                 contents -> {
-                    LivesJudge.onTakenOver(this, before, isForced, contents);
+                    judged(() -> LivesJudge.onTakenOver(this, before, isForced, contents));
                     answer.complete(true);
                 });
     }
@@ -178,7 +186,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                     return;
                                 }
                                 if (thrown == null) {
-                                    LivesJudge.onStopped(this);
+                                    judged(() -> LivesJudge.onStopped(this));
                                     serve(guestDisks());
                                 } else {
                                     node().stopIsRefused();

@@ -111,6 +111,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             opened = true;
         } finally {
             if (!opened) {
+                isClosed = true; // records may still be on their way to storage
                 disks.forEach(SecondaryDisk::close);
                 spill.close();
                 page.close();

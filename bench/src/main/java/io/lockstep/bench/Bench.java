@@ -3,6 +3,7 @@ package io.lockstep.bench;
 import io.lockstep.bench.compare.ReplicationComparison;
 import io.lockstep.bench.compare.ServeComparison;
 import io.lockstep.bench.growth.Growth;
+import io.lockstep.bench.healing.HealingComparison;
 import io.lockstep.bench.limits.Limits;
 
 import picocli.CommandLine.Command;
@@ -18,6 +19,7 @@ import picocli.CommandLine.HelpCommand;
             Microbenchmarks.class,
             ServeComparison.class,
             ReplicationComparison.class,
+            HealingComparison.class,
             Growth.class,
             Limits.class,
             RegressionCheck.class,

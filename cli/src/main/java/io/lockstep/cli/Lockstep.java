@@ -14,6 +14,7 @@ import io.lockstep.cli.command.StateCommand;
 import io.lockstep.cli.command.StatusCommand;
 import io.lockstep.cli.command.StopCommand;
 import io.lockstep.cli.command.SwitchoverCommand;
+import io.lockstep.cli.command.VerifyCommand;
 import io.lockstep.cli.demo.DemoCommand;
 import io.lockstep.cli.run.CommandRun;
 
@@ -50,6 +51,7 @@ import java.util.concurrent.Callable;
             JoinCommand.class,
             PromoteCommand.class,
             SwitchoverCommand.class,
+            VerifyCommand.class,
             StateCommand.class,
             StopCommand.class,
             DemoCommand.class,

@@ -1,6 +1,7 @@
 package io.lockstep.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
@@ -62,6 +63,57 @@ final class CommandLineTest {
     void everyCommandTellsTheVersion(final String name) {
         assertEquals(0, execute(name, "--version"));
         assertTrue(out.toString().startsWith("lockstep "), out::toString);
+    }
+
+    /** Addresses that were not exchanged: the host would be a pair with itself. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "nbd+unix:///?socket=/run/vda.link nbd+unix:///?socket=/run/../run/vda.link",
+                "nbd://north:10809 nbd://North",
+                "nbd://:10809 nbd://localhost:10809",
+                "nbd://:10809 nbd://127.0.0.1",
+                "nbd://:10809 nbd://[::1]",
+                "nbd://0.0.0.0:10809 nbd://127.0.0.2:10809",
+                "nbd://0.0.0.0:10809 nbd://0.0.0.0:10809",
+                "nbd://[::]:10809 nbd://127.0.0.1:10809",
+                "nbd://localhost:10809 nbd://[::1]:10809",
+                "nbd://127.0.0.1:10809 nbd://0.0.0.0:10809"
+            })
+    void aNodeIsNoPairWithItself(final String addresses) {
+        assertEquals(2, node(addresses));
+        assertTrue(err.toString().contains("is where this host listens itself"), err::toString);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "nbd+unix:///?socket=/run/vda.link nbd+unix:///?socket=/run/vda.other",
+                "nbd://:10809 nbd://south:10809",
+                "nbd://:10809 nbd://localhost:10810",
+                "nbd://0.0.0.0:10809 nbd://[::1]:10809",
+                "nbd://127.0.0.1:10809 nbd://127.0.0.2:10809",
+                "nbd://:10809 nbd://192.0.2.7:10809"
+            })
+    void aNodeIsAPairWithAnother(final String addresses) {
+        assertEquals(1, node(addresses)); // there is no such disk
+        assertFalse(err.toString().contains("itself"), err::toString);
+    }
+
+    private int node(final String addresses) {
+        final String[] both = addresses.split(" ");
+        return execute(
+                "node",
+                "--disk",
+                "vda=/nowhere/vda.img",
+                "--listen",
+                both[0],
+                "--peer",
+                both[1],
+                "--guest",
+                "nbd+unix:///?socket=/nowhere/guest",
+                "--control",
+                "/nowhere/control");
     }
 
     /** Letters behind one dash are one option, which there is or isn't; never several. */

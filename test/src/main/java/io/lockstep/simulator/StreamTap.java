@@ -7,8 +7,9 @@ import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
 
@@ -22,6 +23,7 @@ public final class StreamTap {
     private final byte[] content;
     private final Map<Long, byte[]> sealed = new HashMap<>();
     private final LongConsumer onSeal;
+    private final List<Change> underWay = new ArrayList<>();
 
     /**
      * A tap of a disk.
@@ -35,9 +37,39 @@ public final class StreamTap {
         sealed.put(0L, content.clone());
     }
 
-    /** Another stream begins, over a disk that has this content; epochs are numbered on. */
+    /**
+     * Another stream begins, over a disk that has this content, and gets what has come before and
+     * is still on its way to it; epochs are numbered on.
+     */
     public void restart(final byte[] begin) {
         System.arraycopy(begin, 0, content, 0, content.length);
+        underWay.forEach(this::apply);
+    }
+
+    /** What has come and is not done: of changes that overlap the later one comes when it is. */
+    private static final class Change {
+        private final long offset;
+        private final byte[] bytes;
+
+        Change(final long offset, final byte[] bytes) {
+            this.offset = offset;
+            this.bytes = bytes;
+        }
+    }
+
+    private void apply(final Change change) {
+        System.arraycopy(change.bytes, 0, content, (int) change.offset, change.bytes.length);
+    }
+
+    private Disk.Completion begin(
+            final long offset, final byte[] bytes, final Disk.Completion completion) {
+        final Change change = new Change(offset, bytes);
+        apply(change);
+        underWay.add(change);
+        return (token, errno) -> {
+            underWay.remove(change);
+            completion.onComplete(token, errno);
+        };
     }
 
     /** What was sealed is lost, and may be sealed again. */
@@ -62,8 +94,9 @@ public final class StreamTap {
         }
     }
 
-    /** A disk that does as another does, and is listened to. */
+    /** A disk of another process that does as another does, and is listened to. */
     public Disk on(final Disk disk) {
+        underWay.clear();
         return new Tapped(disk);
     }
 
@@ -113,9 +146,8 @@ public final class StreamTap {
                 final long position,
                 final Completion completion,
                 final long token) {
-            MemorySegment.copy(
-                    memory, ValueLayout.JAVA_BYTE, position, content, (int) offset, length);
-            disk.write(offset, length, memory, position, completion, token);
+            final byte[] bytes = memory.asSlice(position, length).toArray(ValueLayout.JAVA_BYTE);
+            disk.write(offset, length, memory, position, begin(offset, bytes, completion), token);
         }
 
         @Override
@@ -125,10 +157,11 @@ public final class StreamTap {
                 final int flags,
                 final Completion completion,
                 final long token) {
-            if ((flags & ZERO_FAST) == 0) {
-                Arrays.fill(content, (int) offset, (int) (offset + length), (byte) 0);
-            }
-            disk.zero(offset, length, flags, completion, token);
+            final Completion whenDone =
+                    (flags & ZERO_FAST) == 0
+                            ? begin(offset, new byte[(int) length], completion)
+                            : completion;
+            disk.zero(offset, length, flags, whenDone, token);
         }
 
         @Override
@@ -187,14 +220,12 @@ public final class StreamTap {
 
         @Override
         public void write(final WriteWindow window, final Completion completion, final long token) {
-            MemorySegment.copy(
-                    window.memory().segment(),
-                    ValueLayout.JAVA_BYTE,
-                    window.position(),
-                    content,
-                    (int) window.offset(),
-                    window.length());
-            disk.write(window, completion, token);
+            final byte[] bytes =
+                    window.memory()
+                            .segment()
+                            .asSlice(window.position(), window.length())
+                            .toArray(ValueLayout.JAVA_BYTE);
+            disk.write(window, begin(window.offset(), bytes, completion), token);
         }
 
         @Override

@@ -32,7 +32,7 @@ final class RoomsTest {
     /** The same; rooms of one floor don't know each other. */
     private static final List<Set<String>> BENCH_FLOORS =
             List.of(
-                    Set.of("compare", "profile", "growth", "limits"),
+                    Set.of("compare", "healing", "profile", "growth", "limits"),
                     Set.of("load"),
                     Set.of("peer"),
                     Set.of("report"));

@@ -19,11 +19,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * One life of a pair after another, in real processes: kill -9, and what a reboot takes away (I10,
@@ -190,6 +194,60 @@ final class LivesTest {
         } finally {
             DirectoryTree.remove(onDisk);
         }
+    }
+
+    /**
+     * The host of the primary loses its power: what the peer lacks is known all the same, but for
+     * the regions that were written to lately, which are compared.
+     */
+    @Test
+    void afterALossOfPowerThePrimaryComparesWhatWasHot() throws IOException {
+        assumeTrue(isBootAChoice(), "the name of the boot can't be chosen here: needs root");
+        try (Rig onDisk = new Rig(Rig.Place.DISK)) {
+            assumeFalse(Storage.isMemory(onDisk.path("")), "no disk here");
+            final ReplicatedPair large = new ReplicatedPair(onDisk, "x", 1, 512 << 20);
+            change(large.primaryDisk("a"), 0); // it is made equal, and so is known
+            large.start();
+            large.awaitHealed();
+            awaitRecorded(onDisk.path(large.primaryDisk("a").getFileName() + ".lockstep"));
+            onDisk.python(
+                    "h = connect(sys.argv[1]); h.pwrite(b'2' * 4096, 0);"
+                            + " h.pwrite(b'3' * 4096, 100 << 20)",
+                    large.guest("a"));
+            large.requireEqual();
+            large.primary().kill();
+            change(large.primaryDisk("a"), 101 << 20); // what was there was not flushed
+            final LockstepProcess primary =
+                    onDisk.serverAfter(inAnotherBoot(), large.primaryArguments());
+            large.awaitHealed();
+            final Matcher told =
+                    Pattern.compile("is made equal: ([0-9]+) bytes").matcher(primary.err());
+            assertTrue(told.find(), primary.err());
+            final long beyond = Long.parseLong(told.group(1)) - (2 * 16 << 20);
+            assertTrue(beyond >= 0 && beyond <= 2 * 4096, "two regions were hot: " + beyond);
+        }
+    }
+
+    private static void change(final Path disk, final long offset) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(disk.toFile(), "rw")) {
+            file.seek(offset);
+            file.write(1);
+        }
+    }
+
+    /** Waits until the activity log speaks of a peer: at 32 it has its name. */
+    private static void awaitRecorded(final Path state) throws IOException {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        while (!hasPeer(state.resolve("activity-0")) && !hasPeer(state.resolve("activity-1"))) {
+            assertTrue(System.nanoTime() < deadline, "nothing is recorded in time");
+            Rig.pause();
+        }
+    }
+
+    private static boolean hasPeer(final Path copy) throws IOException {
+        return Files.exists(copy)
+                && !Arrays.equals(
+                        new byte[16], Arrays.copyOfRange(Files.readAllBytes(copy), 32, 48));
     }
 
     /** A command of the shell that gives what it starts a kernel of another boot. */

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
@@ -25,114 +24,10 @@ import java.util.concurrent.TimeUnit;
  */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 final class NodeLivesTest {
-    private static final int LENGTH = 4 << 20;
-
     @AutoClose private final Rig rig = new Rig();
 
-    private final Host north = new Host("n", "s", "primary");
-    private final Host south = new Host("s", "n", "secondary");
-
-    /** A host with the one command that is typed there. */
-    private final class Host {
-        private final String name;
-        private final String other;
-        private final List<String> first;
-        private LockstepProcess node;
-
-        Host(final String name, final String other, final String first) {
-            this.name = name;
-            this.other = other;
-            this.first = List.of("--first", first);
-            rig.hole(name + ".img", LENGTH);
-        }
-
-        Path disk() {
-            return rig.path(name + ".img");
-        }
-
-        Path socket(final String what) {
-            return rig.path(name + what);
-        }
-
-        String guest() {
-            return "nbd+unix:///vda?socket=" + socket("g");
-        }
-
-        /** Without what it is first. */
-        List<String> bare(final String command, final List<String> more) {
-            final List<String> arguments = new ArrayList<>();
-            arguments.addAll(List.of(command, "--disk", "vda=" + disk()));
-            arguments.addAll(List.of("--guest", "nbd+unix:///?socket=" + socket("g")));
-            arguments.addAll(List.of("--control", socket("c").toString()));
-            arguments.addAll(more);
-            return arguments;
-        }
-
-        List<String> addresses() {
-            return List.of(
-                    "--listen",
-                    "nbd+unix:///?socket=" + socket("l"),
-                    "--peer",
-                    "nbd+unix:///?socket=" + rig.path(other + "l"),
-                    "--buffers",
-                    rig.path(name + "buffers").toString());
-        }
-
-        List<String> command() {
-            final List<String> more = new ArrayList<>(addresses());
-            more.addAll(first);
-            return bare("node", more);
-        }
-
-        /** Answers what it says that it is. */
-        String start() {
-            node = rig.server(command());
-            return node.ready();
-        }
-
-        Control control() {
-            return Control.connect(socket("c"));
-        }
-
-        void write(final int value) {
-            rig.python(
-                    "h = connect(sys.argv[1]); h.pwrite(bytes([int(sys.argv[2])]) * 4096, 0);"
-                            + " h.flush()",
-                    guest(),
-                    "" + value);
-        }
-
-        int seenByGuest() {
-            return Integer.parseInt(
-                    rig.python("print(connect(sys.argv[1]).pread(1, 0)[0])", guest())
-                            .out()
-                            .strip());
-        }
-
-        int firstByte() {
-            return Rig.read(disk())[0];
-        }
-
-        JsonObject state() {
-            final Tool.Output output =
-                    rig.lockstep("state", "--json", "--state", disk() + ".lockstep");
-            return JsonParser.parseString(output.requireSuccess().out()).getAsJsonObject();
-        }
-
-        String standing() {
-            return state().get("standing").getAsString();
-        }
-
-        void forget() {
-            rig.lockstep("state", "--forget", "--state", disk() + ".lockstep").requireSuccess();
-        }
-
-        void awaitLink() {
-            try (Control control = control()) {
-                control.awaitLink();
-            }
-        }
-    }
+    private final NodeHost north = new NodeHost(rig, "n", "s", "primary");
+    private final NodeHost south = new NodeHost(rig, "s", "n", "secondary");
 
     private static void assertContains(final String part, final String sentence) {
         assertTrue(sentence.contains(part), sentence);
@@ -162,13 +57,13 @@ final class NodeLivesTest {
         startBoth();
         north.write(1);
         checkpoint();
-        south.node.kill();
+        south.process.kill();
         north.write(2);
         assertContains("secondary of vda", south.start());
         north.awaitLink();
         checkpoint();
 
-        north.node.kill();
+        north.process.kill();
         assertContains("primary of vda", north.start());
         awaitHealed(north);
         assertEquals(2, north.seenByGuest());
@@ -180,7 +75,7 @@ final class NodeLivesTest {
     @Test
     void aLivingNodeShowsTheRecordThatItsStorageHas() {
         startBoth();
-        for (final Host host : List.of(north, south)) {
+        for (final NodeHost host : List.of(north, south)) {
             final String control = host.socket("c").toString();
             final String state = host.disk() + ".lockstep";
             for (final List<String> options : List.of(List.of("--json"), List.<String>of())) {
@@ -198,7 +93,7 @@ final class NodeLivesTest {
         assertContains(
                 "is a secondary\npair: group",
                 state("--control", south.socket("c").toString(), List.of()).out());
-        assertEquals(0, south.node.stop());
+        assertEquals(0, south.process.stop());
         final Tool.Output gone = state("--control", south.socket("c").toString(), List.of());
         assertEquals(1, gone.exitCode());
         assertContains("cannot connect to the control socket", gone.err());
@@ -210,7 +105,7 @@ final class NodeLivesTest {
         return rig.lockstep(all.toArray(String[]::new));
     }
 
-    private LockstepProcess start(final Host host) {
+    private LockstepProcess start(final NodeHost host) {
         return LockstepProcess.start(rig.directory(), host.command());
     }
 
@@ -218,8 +113,8 @@ final class NodeLivesTest {
     void stoppedInGoodOrderTheyReplicateAgain() {
         startBoth();
         north.write(1);
-        assertEquals(0, north.node.stop());
-        assertEquals(0, south.node.stop());
+        assertEquals(0, north.process.stop());
+        assertEquals(0, south.process.stop());
         startBoth();
         north.write(2);
         checkpoint();
@@ -232,12 +127,12 @@ final class NodeLivesTest {
         startBoth();
         north.write(1);
         checkpoint();
-        north.node.kill();
-        south.node.kill();
-        south.node = rig.server(south.bare("node", south.addresses())); // --first isn't needed
-        assertContains("secondary of vda", south.node.ready());
-        north.node = rig.server(north.bare("node", north.addresses()));
-        assertContains("primary of vda", north.node.ready());
+        north.process.kill();
+        south.process.kill();
+        south.process = rig.server(south.bare("node", south.addresses())); // --first isn't needed
+        assertContains("secondary of vda", south.process.ready());
+        north.process = rig.server(north.bare("node", north.addresses()));
+        assertContains("primary of vda", north.process.ready());
         awaitHealed(north);
         assertEquals(1, north.seenByGuest());
         assertEquals(1, south.seenByGuest());
@@ -248,10 +143,10 @@ final class NodeLivesTest {
         startBoth();
         north.write(1);
         checkpoint();
-        north.node.kill();
+        north.process.kill();
         failOver();
         south.write(2);
-        south.node.kill();
+        south.process.kill();
 
         assertContains("promoted node of vda serves the guest", south.start());
         assertEquals(2, south.seenByGuest());
@@ -267,7 +162,7 @@ final class NodeLivesTest {
         assertEquals("reigning", south.standing());
 
         // And back again.
-        south.node.kill();
+        south.process.kill();
         try (Control control = north.control()) {
             control.execute("x-lockstep-failover");
             control.await("merged", NodeLivesTest::isMerged);
@@ -286,7 +181,7 @@ final class NodeLivesTest {
                 && !status.get("state").getAsString().equals("merging");
     }
 
-    private static void awaitHealed(final Host primary) {
+    private static void awaitHealed(final NodeHost primary) {
         try (Control control = primary.control()) {
             control.awaitHealed();
         }
@@ -298,10 +193,10 @@ final class NodeLivesTest {
         startBoth();
         north.write(1);
         rig.lockstep("stop", "--control", north.socket("c").toString()).requireSuccess();
-        assertEquals(0, north.node.stop());
+        assertEquals(0, north.process.stop());
         assertEquals("reigning", north.standing());
         assertEquals("outdated", south.standing());
-        south.node.kill();
+        south.process.kill();
         assertContains("promoted node of vda", north.start());
         assertEquals(1, north.seenByGuest());
         assertEquals("reigning", north.standing());
@@ -319,9 +214,9 @@ final class NodeLivesTest {
         startBoth();
         north.write(1);
         checkpoint();
-        north.node.kill();
+        north.process.kill();
         failOver();
-        south.node.kill();
+        south.process.kill();
 
         final LockstepProcess former = rig.keep(start(north));
         assertTrue(former.awaitReady(), former::toString);
@@ -337,9 +232,9 @@ final class NodeLivesTest {
         startBoth();
         north.write(1);
         checkpoint();
-        north.node.kill();
+        north.process.kill();
         failOver();
-        assertEquals(0, south.node.stop());
+        assertEquals(0, south.process.stop());
         Files.copy(south.disk(), north.disk(), StandardCopyOption.REPLACE_EXISTING);
         north.forget();
         south.forget();
@@ -348,12 +243,12 @@ final class NodeLivesTest {
         demoted.addAll(List.of("--first", "secondary"));
         final List<String> promoted = south.bare("node", south.addresses());
         promoted.addAll(List.of("--first", "primary", "--assume-identical"));
-        north.node = rig.server(demoted);
-        south.node = rig.server(promoted);
+        north.process = rig.server(demoted);
+        south.process = rig.server(promoted);
         south.awaitLink();
         south.write(4);
-        assertEquals(0, south.node.stop());
-        north.node.kill();
+        assertEquals(0, south.process.stop());
+        north.process.kill();
 
         assertContains("secondary of vda", north.start());
         assertContains("primary of vda", south.start());
@@ -393,15 +288,15 @@ final class NodeLivesTest {
     void theRecordIsLookedForWhereItWasPut() {
         final List<String> command = south.command();
         command.addAll(List.of("--state", "remembered", "--state-may-vanish"));
-        south.node = rig.server(command);
+        south.process = rig.server(command);
         north.start();
         north.awaitLink();
-        south.node.kill();
+        south.process.kill();
         final List<String> again = south.bare("node", south.addresses());
         assertContains("add --first", rig.serverInVain(again));
         again.addAll(List.of("--state", "remembered", "--state-may-vanish"));
-        south.node = rig.server(again);
-        assertContains("secondary of vda", south.node.ready());
+        south.process = rig.server(again);
+        assertContains("secondary of vda", south.process.ready());
     }
 
     @Test
@@ -425,8 +320,8 @@ final class NodeLivesTest {
     void aRoleThatTheRecordContradictsIsRefusedAndTheRightOneNamed() {
         startBoth();
         north.write(1);
-        assertEquals(0, north.node.stop());
-        assertEquals(0, south.node.stop());
+        assertEquals(0, north.process.stop());
+        assertEquals(0, south.process.stop());
         final String listen = "nbd+unix:///?socket=" + north.socket("l");
         final String wrongSecondary =
                 rig.serverInVain(north.bare("secondary", List.of("--listen", listen)));

@@ -10,15 +10,9 @@ import com.google.gson.JsonObject;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -27,69 +21,32 @@ import java.util.regex.Pattern;
  */
 final class QemuGuideTest {
     private static final int LENGTH = 4 << 20;
-    private static final Pattern PROMPT = Pattern.compile(" {4}(north|south|west)([$>]) (.*)");
     private static final Pattern WORD = Pattern.compile("'([^']*)'|(\\S+)");
 
     @AutoClose private final Rig rig = new Rig();
-    private final Map<String, List<Step>> sections = new HashMap<>();
+    private final GuidePage page = GuidePage.read("qemu.md");
     private final Map<String, LockstepProcess> engines = new HashMap<>();
     private final Map<String, QmpLine> lines = new HashMap<>();
     private final Map<String, String> replaced = new HashMap<>();
-
-    /** A line behind a prompt, with those that continue it. */
-    private record Step(String host, boolean isShell, String text) {}
 
     QemuGuideTest() {
         replaced.put("/run/", rig.directory() + "/");
         replaced.put("/dev/shm/", rig.directory() + "/");
         for (final String port : List.of("9999", "9998")) {
-            replaced.put("'" + port + "'", "'" + Peer.freePort() + "'");
+            final String free = Integer.toString(Peer.freePort());
+            replaced.put("'" + port + "'", "'" + free + "'");
+            replaced.put(":" + port + "/", ":" + free + "/");
         }
         for (final String host : List.of("north", "south", "west")) {
             replaced.put("'host': '" + host + "'", "'host': '127.0.0.1'");
-        }
-        parse(guide());
-    }
-
-    private static List<String> guide() {
-        Path directory = Path.of("").toAbsolutePath();
-        while (!Files.exists(directory.resolve("docs/qemu.md"))) {
-            directory = directory.getParent();
-        }
-        try {
-            return Files.readAllLines(directory.resolve("docs/qemu.md"));
-        } catch (final IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private void parse(final List<String> guide) {
-        List<Step> section = new ArrayList<>();
-        boolean continues = false;
-        for (final String line : guide) {
-            final Matcher prompt = PROMPT.matcher(line);
-            if (line.startsWith("## ")) {
-                section = new ArrayList<>();
-                sections.put(line.substring(3), section);
-                continues = false;
-            } else if (prompt.matches()) {
-                section.add(
-                        new Step(prompt.group(1), prompt.group(2).equals("$"), prompt.group(3)));
-                continues = true;
-            } else if (continues && line.startsWith("        ")) {
-                final Step step = section.removeLast();
-                final String text = step.text().replaceFirst("\\\\$", "") + line.strip();
-                section.add(new Step(step.host(), step.isShell(), text));
-            } else {
-                continues = false;
-            }
+            replaced.put("nbd://" + host + ":", "nbd://127.0.0.1:");
         }
     }
 
     private void run(final String section) {
-        final List<Step> steps = sections.get(section);
+        final List<GuidePage.Step> steps = page.steps(section);
         assertFalse(steps.isEmpty(), section);
-        for (final Step step : steps) {
+        for (final GuidePage.Step step : steps) {
             String text = step.text();
             for (final Map.Entry<String, String> replacement : replaced.entrySet()) {
                 text = text.replace(replacement.getKey(), replacement.getValue());
@@ -101,8 +58,21 @@ final class QemuGuideTest {
                 assertTrue(answer.has("return"), () -> step.text() + "\n" + answer);
                 if (text.contains("human-monitor-command")) {
                     assertEquals("", answer.get("return").getAsString());
+                } else if (text.contains("drive-mirror")) {
+                    awaitReady(step.host());
                 }
             }
+        }
+    }
+
+    private void awaitReady(final String host) {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        while (!lines.get(host)
+                .ask("{ 'execute': 'query-block-jobs' }")
+                .toString()
+                .contains("\"ready\":true")) {
+            assertTrue(System.nanoTime() < deadline, "the mirror does not become ready");
+            Rig.pause();
         }
     }
 
@@ -114,17 +84,8 @@ final class QemuGuideTest {
                         .toList();
         switch (words.getFirst()) {
             case "truncate" -> rig.hole(words.get(3), LENGTH);
-            case "scp" -> copy(words.get(1).replaceFirst(".*:", ""), words.get(2));
             case "lockstep" -> lockstep(host, words.subList(1, words.size()));
             default -> throw new AssertionError(text);
-        }
-    }
-
-    private void copy(final String from, final String to) {
-        try {
-            Files.copy(rig.path(from), rig.path(to));
-        } catch (final IOException e) {
-            throw new UncheckedIOException(e);
         }
     }
 
@@ -150,12 +111,6 @@ final class QemuGuideTest {
         assertArrayEquals(content, Rig.read(rig.path("copy")), uri);
     }
 
-    private void awaitMerged() {
-        try (Control control = Control.connect(rig.path("south.qmp"))) {
-            control.awaitMerged();
-        }
-    }
-
     @Test
     void fromTheFirstSetUpToTheThirdHost() {
         final byte[] first = Rig.randomBytes(LENGTH, 1);
@@ -168,7 +123,6 @@ final class QemuGuideTest {
         engines.get("north").kill();
         run("The primary's host is lost");
         assertHolds(first, guest("south", "top-disk1"));
-        awaitMerged();
         run("The new primary");
         write(guest("south", "top-disk1"), second);
         assertHolds(first, guest("west", "top-disk1"));

@@ -149,6 +149,17 @@ final class QemuWordsTest {
                     "{ 'execute': 'query-colo-status' }",
                     "{ 'execute': 'query-colo-status', 'arguments': { 'x': 1 } }",
                     "{ 'execute': 'query-block-jobs' }",
+                    "{ 'execute': 'query-jobs' }",
+                    "{ 'execute': 'job-pause', 'arguments': { 'id': 'nobody' } }",
+                    "{ 'execute': 'job-resume', 'arguments': { 'id': 'nobody' } }",
+                    "{ 'execute': 'job-cancel', 'arguments': { 'id': 'nobody' } }",
+                    "{ 'execute': 'job-dismiss', 'arguments': { 'id': 'nobody' } }",
+                    "{ 'execute': 'block-job-pause', 'arguments': { 'device': 'nobody' } }",
+                    "{ 'execute': 'block-job-resume', 'arguments': { 'device': 'nobody' } }",
+                    "{ 'execute': 'block-job-cancel', 'arguments': { 'device': 'nobody' } }",
+                    "{ 'execute': 'block-job-set-speed', 'arguments': { 'device': 'nobody',"
+                            + " 'speed': 1 } }",
+                    "{ 'execute': 'block-job-set-speed', 'arguments': { 'device': 'nobody' } }",
                     "{ 'execute': 'query-block-exports' }",
                     "{ 'execute': 'xen-set-replication', 'arguments': { 'enable': true } }",
                     "{ 'execute': 'xen-set-replication', 'arguments': { 'enable': 1, 'primary':"

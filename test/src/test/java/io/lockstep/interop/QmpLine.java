@@ -91,6 +91,15 @@ final class QmpLine implements Rig.Ending {
         }
     }
 
+    /** The next message, whether it is a reply or an event. */
+    JsonObject nextOfAny() {
+        try {
+            return read();
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     private JsonObject readNoEvent() throws IOException {
         JsonObject message = read();
         while (message.has("event")) {

@@ -26,10 +26,11 @@ final class SerialWrites {
             """
             import json, signal, socket, struct, threading, time
 
-            control, command, pause, sectors = *sys.argv[1:3], float(sys.argv[3]), int(sys.argv[4])
-            handles = [connect(uri) for uri in sys.argv[5:]]
+            control, command, pause = *sys.argv[1:3], float(sys.argv[3])
+            sectors, before = map(int, sys.argv[4:6])
+            handles = [connect(uri) for uri in sys.argv[6:]]
             stopping = False
-            submitted = acknowledged = checkpointed = 0
+            submitted = acknowledged = checkpointed = before
 
             # Whole lines, as two threads print.
             def say(*words):
@@ -74,9 +75,8 @@ final class SerialWrites {
             manager = threading.Thread(target=checkpoints, daemon=True)
             if pause >= 0:
                 manager.start()
-            told = 0
+            told = n = before
             try:
-                n = 0
                 while not stopping:
                     n += 1
                     h = handles[n % len(handles)]
@@ -136,13 +136,30 @@ final class SerialWrites {
             final Path monitor,
             final String command,
             final double pauseSeconds) {
+        return startBehind(0, rig, exports, length, monitor, command, pauseSeconds);
+    }
+
+    /**
+     * The same on disks that hold the state after so many writes.
+     *
+     * @param before their number
+     */
+    static SerialWrites startBehind(
+            final int before,
+            final Rig rig,
+            final List<String> exports,
+            final int length,
+            final Path monitor,
+            final String command,
+            final double pauseSeconds) {
         final List<String> arguments =
                 new ArrayList<>(
                         List.of(
                                 monitor.toString(),
                                 command,
                                 Double.toString(pauseSeconds),
-                                Integer.toString(length / SECTOR_LENGTH)));
+                                Integer.toString(length / SECTOR_LENGTH),
+                                Integer.toString(before)));
         arguments.addAll(exports);
         return new SerialWrites(
                 rig.startPython(SCRIPT, arguments.toArray(String[]::new)), length / SECTOR_LENGTH);
@@ -198,8 +215,9 @@ final class SerialWrites {
      * @param disks in the group's order
      * @param first the least that n may be
      * @param last the largest
+     * @return n
      */
-    void verify(final List<byte[]> disks, final int first, final int last) {
+    int verify(final List<byte[]> disks, final int first, final int last) {
         final long[][] found = disks.stream().map(this::numbers).toArray(long[][]::new);
         long newest = 0;
         for (final long[] disk : found) {
@@ -216,7 +234,7 @@ final class SerialWrites {
                 assertTrue(
                         reached >= first && reached <= last,
                         () -> "state " + reached + " is not of " + first + " to " + last);
-                return;
+                return (int) reached;
             } catch (final AssertionError e) {
                 failure = failure == null ? e : failure;
             }

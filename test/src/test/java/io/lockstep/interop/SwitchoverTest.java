@@ -112,7 +112,7 @@ final class SwitchoverTest {
     /** The answer may be lost: the guest waits until the two have met again. */
     @Test
     void aLinkThatIsCutInTheMidstOfItLosesNothing() {
-        final LinkProxy proxy = rig.keep(new LinkProxy(rig.path("proxy"), rig.path("ql")));
+        final LinkProxy proxy = rig.keep(LinkProxy.start(rig.path("proxy"), rig.path("ql"), 0));
         final SwitchingHost one = new SwitchingHost(rig, "p", "proxy", LENGTH, "--first", "primary");
         final SwitchingHost two = new SwitchingHost(rig, "q", "pl", LENGTH, "--first", "secondary");
         two.start();
@@ -126,7 +126,7 @@ final class SwitchoverTest {
             LockSupport.parkNanos(TimeUnit.MICROSECONDS.toNanos(moments.nextInt(15_000)));
             proxy.cut();
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(200));
-            proxy.heal();
+            proxy.mend();
             join(order);
             final SwitchingHost primary = awaitPrimary(one, two);
             stop(guest);

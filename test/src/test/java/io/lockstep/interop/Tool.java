@@ -16,6 +16,7 @@ import java.util.concurrent.ConcurrentHashMap;
 enum Tool {
     E2FSCK("e2fsck", "e2fsprogs"),
     FIO("fio", "fio"),
+    IP("ip", "iproute2"),
     LOSETUP("losetup", "mount"),
     MKE2FS("mke2fs", "e2fsprogs"),
     MOUNT("mount", "mount"),

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -43,20 +44,26 @@ final class BufferDirectories implements AutoCloseable {
 
     /** A copy of one as it is at this instant. */
     Path copy(final Path directory) {
-        return copy(directory, 0, null);
+        return copy(directory, 0, null, Set.of());
     }
 
-    /** What the loss of power leaves of one that lies on a disk: some of its pages. */
-    Path afterCrash(final Path directory, final Dice dice) {
-        return copy(directory, dice.oneOf(0.02, 0.3), dice);
+    /**
+     * What the loss of power leaves of one that lies on a disk: some of its pages.
+     *
+     * @param durable files that were brought to stable storage when they were written
+     */
+    Path afterCrash(final Path directory, final Dice dice, final Set<String> durable) {
+        return copy(directory, dice.oneOf(0.02, 0.3), dice, durable);
     }
 
-    private Path copy(final Path directory, final double lost, final Dice dice) {
+    private Path copy(
+            final Path directory, final double lost, final Dice dice, final Set<String> durable) {
         final Path copy = fresh();
         try (Stream<Path> files = Files.list(directory)) {
             Files.createDirectory(copy);
             for (final Path file : files.sorted().toList()) {
-                copyFile(file, copy.resolve(file.getFileName()), lost, dice);
+                final String name = file.getFileName().toString();
+                copyFile(file, copy.resolve(name), durable.contains(name) ? 0 : lost, dice);
             }
         } catch (final IOException e) {
             throw new UncheckedIOException(e);

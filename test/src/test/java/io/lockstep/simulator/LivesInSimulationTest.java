@@ -17,6 +17,7 @@ import java.util.stream.LongStream;
 final class LivesInSimulationTest {
     private static final String TEST = "LivesInSimulationTest";
     private static final int SEEDS = 2000;
+    private static final int SEEDS_OF_LITTLE_ROOM = 200;
     private static final LivesReached REACHED = new LivesReached();
 
     static LongStream seeds() {
@@ -29,9 +30,23 @@ final class LivesInSimulationTest {
         Simulation.run(seed, TEST, LivesInSimulationTest::play);
     }
 
+    static LongStream seedsOfLittleRoom() {
+        return Seeds.usually(SEEDS_OF_LITTLE_ROOM);
+    }
+
+    /** The same where there may be no room for all pre-images, with a spill or without. */
+    @ParameterizedTest
+    @MethodSource("seedsOfLittleRoom")
+    void everyLifeWithLittleRoomDoesSo(final long seed) {
+        Simulation.run(seed, TEST, simulation -> play(simulation, true));
+    }
+
     /** Rare stories, each of which the engine once told wrongly. */
     @ParameterizedTest
-    @ValueSource(longs = {7294, 5782, 9536, 20310})
+    @ValueSource(
+            longs = {
+                7294, 5782, 9536, 20310, 7278, 8867, 11545, 16813, 19192, 19686, 2699, 6457, 6881
+            })
     void whatWasFoundOnceIsNotFoundAgain(final long seed) {
         Simulation.run(seed, TEST, LivesInSimulationTest::play);
     }
@@ -56,7 +71,11 @@ final class LivesInSimulationTest {
     }
 
     private static void play(final Simulation simulation) {
-        try (LivesScenario scenario = new LivesScenario(simulation, REACHED, false)) {
+        play(simulation, false);
+    }
+
+    private static void play(final Simulation simulation, final boolean isTight) {
+        try (LivesScenario scenario = new LivesScenario(simulation, REACHED, isTight)) {
             scenario.play();
         }
     }

@@ -9,7 +9,9 @@ import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
+import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.state.StateFile;
+import io.lockstep.engine.tracking.ActivityLimits;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
@@ -20,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletionException;
 
 /**
@@ -31,6 +34,12 @@ final class LivesNode {
     private static final long LIMIT = 256 << 10;
     private static final long SMALL_LIMIT = 64 << 10;
 
+    /** Regions of a block, few of which are hot at a time: they enter and leave all the time. */
+    private static final ActivityLimits NOTES = new ActivityLimits(12, 4, 1);
+
+    /** Too little for what a synchronisation overwrites, most often. */
+    private static final long TINY_LIMIT = 8 << 10;
+
     /** With what a process is started. */
     record Arguments(
             boolean isPrimary,
@@ -39,6 +48,13 @@ final class LivesNode {
             boolean isSmall,
             boolean isFormer,
             FullLogPolicy log) {
+        /** What a secondary has for pre-images. */
+        enum Room {
+            AMPLE,
+            TINY,
+            TINY_WITH_SPILL
+        }
+
         static final Arguments SECONDARY =
                 new Arguments(false, Word.NONE, false, false, false, FullLogPolicy.BLOCK);
 
@@ -71,10 +87,14 @@ final class LivesNode {
     private final List<LivesProcess> gone = new ArrayList<>();
     private LivesNode peer;
     private Path buffers;
+    private Path spill;
+    private Arguments.Room room = Arguments.Room.AMPLE;
     private long boot = 1;
 
-    /** What is noted of changes, as a kill leaves it. */
+    /** What is noted of changes; and where that is kept. */
     private Tracking tracking;
+
+    private final SimulatedTracking notes;
 
     private LivesProcess process;
 
@@ -106,8 +126,13 @@ final class LivesNode {
         state = new SimulatedState(simulation, name);
         reigns = new Reigns(new Random(dice.any()), () -> simulation.now() / Simulation.SECOND);
         disks = media.stream().map(LivesDisk::new).toList();
-        forgetNotes();
+        notes =
+                new SimulatedTracking(
+                        simulation,
+                        disks.stream().map(disk -> disk.medium().length()).toList(),
+                        NOTES);
         buffers = directories.fresh();
+        spill = directories.fresh();
     }
 
     void peer(final LivesNode other) {
@@ -121,10 +146,6 @@ final class LivesNode {
 
     boolean switchesRoles() {
         return switchesRoles;
-    }
-
-    private void forgetNotes() {
-        tracking = Tracking.inMemory(disks.stream().map(disk -> disk.medium().length()).toList());
     }
 
     // ---- What others ask.
@@ -155,6 +176,10 @@ final class LivesNode {
 
     Tracking tracking() {
         return tracking;
+    }
+
+    SimulatedTracking notes() {
+        return notes;
     }
 
     List<LivesDisk> disks() {
@@ -248,6 +273,12 @@ final class LivesNode {
         return isStopAsked;
     }
 
+    /** How likely it is that its state, and what it notes, can't be stored. */
+    void failing(final double probability) {
+        state.failing(probability);
+        notes.failing(probability);
+    }
+
     /** Whether its state can be stored. */
     boolean isSound() {
         return !state.isFailing();
@@ -293,6 +324,7 @@ final class LivesNode {
         if (process == null) {
             host.kill();
             state.kill();
+            notes.kill();
             simulation.trace(host.name(), "refuses", 0, 0);
             reached.note(refusal[0]);
         } else {
@@ -314,6 +346,7 @@ final class LivesNode {
                 file.write(before);
                 state.land();
             }
+            final long numberFound = file.number();
             final Node opening =
                     new Node(
                             before,
@@ -323,8 +356,12 @@ final class LivesNode {
                                 whenStored.onStored(failure);
                             });
             opening.open(now, identities).join();
+            tracking = notes.open(loop, now);
             return new Self(
-                    new Node(opening.record(), state.on(file, loop)), reigns, before.isClean());
+                    new Node(opening.record(), file.number(), state.on(file, loop)),
+                    reigns,
+                    before.isClean(),
+                    numberFound);
         } catch (final CompletionException e) {
             throw new IOException(e.getCause().getMessage(), e);
         }
@@ -345,8 +382,22 @@ final class LivesNode {
         return buffers;
     }
 
-    static long bufferLimit(final Arguments arguments) {
-        return arguments.isSmall() ? SMALL_LIMIT : LIMIT;
+    /** Where it keeps its buffers, and how much of them. */
+    SecondaryOptions options(final Arguments arguments) {
+        final SecondaryOptions options =
+                SecondaryOptions.in(buffers, disks.size(), bufferLimit(arguments));
+        return room == Arguments.Room.TINY_WITH_SPILL ? options.spillingTo(spill) : options;
+    }
+
+    /** What it has for pre-images from now on. */
+    void room(final Arguments.Room now) {
+        room = now;
+    }
+
+    private long bufferLimit(final Arguments arguments) {
+        return room != Arguments.Room.AMPLE
+                ? TINY_LIMIT
+                : arguments.isSmall() ? SMALL_LIMIT : LIMIT;
     }
 
     // ---- It ends.
@@ -360,8 +411,12 @@ final class LivesNode {
         if (Files.exists(buffers)) {
             buffers = directories.copy(buffers);
         }
+        if (Files.exists(spill)) {
+            spill = directories.copy(spill);
+        }
         host.kill();
         state.kill();
+        notes.kill();
         disks.stream().filter(disk -> disk.view() != null).forEach(disk -> disk.view().settle());
     }
 
@@ -374,12 +429,15 @@ final class LivesNode {
             disks.forEach(disk -> disk.medium().crash());
         }
         state.crash();
-        forgetNotes();
+        notes.crash();
         boot++;
         buffers =
                 Files.exists(buffers) && dice.chance(0.5)
-                        ? directories.afterCrash(buffers, dice)
+                        ? directories.afterCrash(buffers, dice, Set.of())
                         : directories.fresh();
+        if (Files.exists(spill)) {
+            spill = directories.afterCrash(spill, dice, Set.of("spill"));
+        }
         isMergeLost |= wasMerging;
         for (final LivesDisk disk : disks) {
             if (disk.view() != null && !isMergeLost) {
@@ -429,6 +487,7 @@ final class LivesNode {
                             })
                     .forget(reigns.name())
                     .join();
+            notes.clear();
             return Optional.empty();
         } catch (final CompletionException e) {
             reached.note(e.getCause().getMessage());
@@ -440,11 +499,12 @@ final class LivesNode {
 
     void removeBuffers() {
         buffers = directories.fresh();
+        spill = directories.fresh();
     }
 
     /** Its disks hold what others did, and nobody's guest was here. */
     void takeDisks(final List<SimulatedMedium> others) {
-        forgetNotes();
+        notes.clear();
         for (int i = 0; i < disks.size(); i++) {
             disks.get(i).medium().takeFrom(others.get(i));
             disks.get(i).leave();
@@ -458,15 +518,34 @@ final class LivesNode {
     }
 
     /**
-     * Disks and state are replaced by others, as a copy has them. Buffers of a later life must not
-     * be there: nothing would tell them from the copy's.
+     * Disks and state are replaced by others, as a copy has them.
+     *
+     * @param areBuffersKept whether those of a later life are there still
      */
-    void restore(final List<SimulatedMedium> others, final SimulatedState copied) {
+    void restore(
+            final List<SimulatedMedium> others,
+            final SimulatedState copied,
+            final SimulatedTracking copiedNotes,
+            final boolean areBuffersKept) {
         takeDisks(others);
-        removeBuffers();
+        if (!areBuffersKept) {
+            removeBuffers();
+        }
         state.takeFrom(copied);
+        notes.takeFrom(copiedNotes);
         isRestored = true;
         linkedTo = null;
+    }
+
+    /** What it has noted, to be put back one day. */
+    SimulatedTracking copyNotes() {
+        final SimulatedTracking copy =
+                new SimulatedTracking(
+                        simulation,
+                        disks.stream().map(disk -> disk.medium().length()).toList(),
+                        NOTES);
+        copy.takeFrom(notes);
+        return copy;
     }
 
     /** Its disks as they are now, to be put back one day. */

@@ -201,7 +201,7 @@ final class LivesPrimary extends LivesProcess {
 
     /** Whether it makes its secondary equal. */
     boolean isSynchronising() {
-        return group.synchronisation().isPresent();
+        return group.healing().synchronisation().isPresent();
     }
 
     // ---- What a manager does.

@@ -137,11 +137,15 @@ abstract class LivesProcess {
     }
 
     private void flush(final Runnable whenFlushed) {
+        final boolean isIdle = guest().filter(one -> !one.isIdle()).isEmpty();
         final int[] left = {media.size()};
         for (final Disk disk : media) {
             disk.flush(
                     (token, errno) -> {
                         if (--left[0] == 0 && !hasEnded) {
+                            if (isIdle) {
+                                node.notes().settle(node.tracking());
+                            }
                             whenFlushed.run();
                         }
                     },

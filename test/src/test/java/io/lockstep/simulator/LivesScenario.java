@@ -39,6 +39,10 @@ final class LivesScenario implements AutoCloseable {
 
     private final Beginning beginning;
     private final boolean switchesRoles;
+
+    /** Whether what comes is about the room for pre-images. */
+    private final boolean isTight;
+
     private boolean isParted;
 
     /** When connections from before a partition are known to be dead. */
@@ -63,15 +67,31 @@ final class LivesScenario implements AutoCloseable {
     }
 
     /** An old copy of a node. */
-    private record Copy(LivesNode node, List<SimulatedMedium> disks, SimulatedState state) {}
+    private record Copy(
+            LivesNode node,
+            List<SimulatedMedium> disks,
+            SimulatedState state,
+            SimulatedTracking notes) {}
 
     /**
      * A story.
      *
+     * @param isTight whether the secondaries' buffers may be too small for what is to be saved
+     */
+    LivesScenario(final Simulation simulation, final LivesReached reached, final boolean isTight) {
+        this(simulation, reached, isTight, false);
+    }
+
+    /**
+     * The same.
+     *
      * @param switchesRoles whether the two nodes switch their roles in it, again and again
      */
     LivesScenario(
-            final Simulation simulation, final LivesReached reached, final boolean switchesRoles) {
+            final Simulation simulation,
+            final LivesReached reached,
+            final boolean isTight,
+            final boolean switchesRoles) {
         this.simulation = simulation;
         this.switchesRoles = switchesRoles;
         this.reached = reached;
@@ -93,6 +113,10 @@ final class LivesScenario implements AutoCloseable {
         lead = nodes.get(0);
         if (switchesRoles) {
             nodes.forEach(LivesNode::switchRoles);
+        }
+        this.isTight = isTight;
+        if (isTight) {
+            nodes.forEach(node -> node.room(dice.oneOf(LivesNode.Arguments.Room.values())));
         }
         simulation.observe(() -> nodes.forEach(LivesScenario::observe));
     }
@@ -160,6 +184,10 @@ final class LivesScenario implements AutoCloseable {
             repair(one); // where nobody follows, little can happen
             return;
         }
+        if (isTight && dice.chance(0.4)) {
+            fallBehind();
+            return;
+        }
         final int choice = dice.between(0, 99);
         if (choice < 14) {
             work();
@@ -206,8 +234,10 @@ final class LivesScenario implements AutoCloseable {
         } else if (choice < 95) {
             handOver();
         } else if (choice < 97) {
-            one.state().failing(dice.oneOf(0.3, 1.0));
+            one.failing(dice.oneOf(0.3, 1.0));
             work();
+        } else if (choice < 98) {
+            forceTheTorn();
         } else {
             compare();
         }
@@ -232,6 +262,29 @@ final class LivesScenario implements AutoCloseable {
                         node.process().look();
                     }
                 });
+    }
+
+    /**
+     * The secondary is away for long, and is made equal: there may be no room for its pre-images.
+     */
+    private void fallBehind() {
+        final LivesNode secondary = lead.peer();
+        if (!isServing(lead) || secondary.secondary().isEmpty()) {
+            nodes.forEach(this::startAsUsual);
+            return;
+        }
+        secondary.kill();
+        lead.process().guest().orElseThrow().work(20);
+        simulation.runFor(Simulation.SECOND);
+        lead.kill();
+        nodes.forEach(this::startAsUsual);
+        pause();
+        if (dice.chance(0.4)) {
+            failOver(secondary, false);
+        } else if (dice.chance(0.4)) {
+            secondary.kill();
+            startAsUsual(secondary);
+        }
     }
 
     /** Guests make requests, and somebody checkpoints. */
@@ -503,7 +556,7 @@ final class LivesScenario implements AutoCloseable {
      */
     private void repair(final LivesNode source) {
         nodes.forEach(LivesNode::kill);
-        nodes.forEach(node -> node.state().failing(0));
+        nodes.forEach(node -> node.failing(0));
         if (source.forget().isPresent()) {
             start(source, LivesNode.Arguments.SECONDARY); // and let it end, as it says
             simulation.runUntil(
@@ -544,10 +597,15 @@ final class LivesScenario implements AutoCloseable {
         nodes.forEach(node == lead ? LivesNode::kill : other -> {});
         node.kill();
         if (copy == null) {
-            copy = new Copy(node, node.copyDisks(), new SimulatedState(node.state(), "copy"));
+            copy =
+                    new Copy(
+                            node,
+                            node.copyDisks(),
+                            new SimulatedState(node.state(), "copy"),
+                            node.copyNotes());
         } else {
             copy.node.kill();
-            copy.node.restore(copy.disks, copy.state);
+            copy.node.restore(copy.disks, copy.state, copy.notes, dice.chance(0.5));
         }
         nodes.forEach(this::startAsUsual);
     }
@@ -563,7 +621,8 @@ final class LivesScenario implements AutoCloseable {
                 new Copy(
                         secondary,
                         secondary.copyDisks(),
-                        new SimulatedState(secondary.state(), "old"));
+                        new SimulatedState(secondary.state(), "old"),
+                        secondary.copyNotes());
         start(secondary, LivesNode.Arguments.SECONDARY);
         work();
         simulation.runFor(dice.between(0, 2 * Simulation.SECOND));
@@ -571,8 +630,29 @@ final class LivesScenario implements AutoCloseable {
             stop(lead);
         }
         secondary.kill();
-        secondary.restore(old.disks, old.state);
+        secondary.restore(old.disks, old.state, old.notes, dice.chance(0.5));
         nodes.forEach(this::startAsUsual);
+    }
+
+    /**
+     * Both die in mid-epoch, the secondary without its buffers; somebody insists on it, and the
+     * primary comes back.
+     */
+    private void forceTheTorn() {
+        if (!compare() || !lead.peer().isSound()) {
+            return;
+        }
+        work();
+        simulation.runFor(dice.between(0, 10 * Simulation.MILLISECOND));
+        nodes.forEach(LivesNode::kill);
+        lead.peer().removeBuffers();
+        lead.peer().disks().forEach(disk -> disk.checkpoint(null));
+        start(lead.peer(), LivesNode.Arguments.SECONDARY);
+        simulation.runFor(Simulation.SECOND);
+        failOver(lead.peer(), true);
+        simulation.runFor(2 * Simulation.SECOND);
+        nodes.forEach(this::startAsUsual);
+        simulation.runFor(2 * Simulation.SECOND);
     }
 
     /** The secondary alone is forgotten, and the primary was stopped in good order. */
@@ -615,7 +695,7 @@ final class LivesScenario implements AutoCloseable {
     /** A disk goes to the other host, and its state with it. */
     private void duplicate(final LivesNode node) {
         nodes.forEach(LivesNode::kill);
-        node.peer().restore(node.copyDisks(), node.state());
+        node.peer().restore(node.copyDisks(), node.state(), node.notes(), dice.chance(0.1));
         nodes.forEach(this::startAsUsual);
     }
 
@@ -783,7 +863,7 @@ final class LivesScenario implements AutoCloseable {
         if (isParted) {
             part();
         }
-        nodes.forEach(node -> node.state().failing(0));
+        nodes.forEach(node -> node.failing(0));
         nodes.forEach(this::startAsUsual);
         simulation.runFor(2 * Simulation.SECOND);
         work();

@@ -28,6 +28,9 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     private boolean isAsked;
     private boolean hasTakenOver;
 
+    /** How often its primary was lost. */
+    private int unlinkedCount;
+
     LivesSecondary(final LivesNode node) {
         super(node);
     }
@@ -67,9 +70,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     }
 
     private SecondaryOptions options(final LivesNode.Arguments arguments) {
-        final SecondaryOptions options =
-                SecondaryOptions.in(
-                        node().buffers(), media().size(), LivesNode.bufferLimit(arguments));
+        final SecondaryOptions options = node().options(arguments);
         return arguments.isFormer() ? options.formerPrimary() : options;
     }
 
@@ -79,7 +80,8 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                 judged(() -> LivesJudge.onLinked(this, wasFresh));
                 wasFresh = false;
             }
-            case CHECKPOINT -> LivesJudge.onCommitted(this, epoch);
+            case LINK_DOWN -> unlinkedCount++;
+            case CHECKPOINT -> judged(() -> LivesJudge.onCommitted(this, epoch));
             default -> {}
         }
     }
@@ -92,7 +94,8 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
             final LivesGuest guest = serve(guestDisks());
             if (node().disks().getFirst().view() == null) {
                 // Killed when it was recorded, before anybody could look.
-                guest.readAll(contents -> LivesJudge.onTakenOverBefore(this, contents));
+                guest.readAll(
+                        contents -> judged(() -> LivesJudge.onTakenOverBefore(this, contents)));
             }
         }
     }
@@ -147,6 +150,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         }
         isAsked = true;
         final NodeRecord before = record();
+        final int unlinkedBefore = unlinkedCount;
         group.failOver(isForced)
                 .whenComplete(
                         (done, thrown) -> {
@@ -163,11 +167,9 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                 answer.complete(true); // its primary was quicker
                                 return;
                             }
-                            takeOver(
-                                    before,
-                                    isBesideLiving && node().peer().isUp(),
-                                    isForced,
-                                    answer);
+                            // It waits for a sign: the end of the link is one.
+                            final boolean isLinked = unlinkedCount == unlinkedBefore;
+                            takeOver(before, isBesideLiving && isLinked, isForced, answer);
                         });
         return answer;
     }
@@ -179,7 +181,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
             final CompletableFuture<Boolean> answer) {
         hasTakenOver = true;
         final LivesGuest guest = serve(guestDisks());
-        LivesJudge.onTakesOver(this, before, isBesideLiving, isForced);
+        judged(() -> LivesJudge.onTakesOver(this, before, isBesideLiving, isForced));
         guest.readAll(
                 contents -> {
                     judged(() -> LivesJudge.onTakenOver(this, before, isForced, contents));
@@ -227,7 +229,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                     return;
                                 }
                                 if (thrown == null) {
-                                    LivesJudge.onStopped(this);
+                                    judged(() -> LivesJudge.onStopped(this));
                                     serve(guestDisks());
                                 } else {
                                     node().stopIsRefused();

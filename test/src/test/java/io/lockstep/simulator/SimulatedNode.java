@@ -16,6 +16,7 @@ final class SimulatedNode {
 
     private final Reigns reigns;
     private NodeRecord stored;
+    private long number;
 
     /** One that was never in a pair. */
     SimulatedNode(final long seed) {
@@ -28,8 +29,10 @@ final class SimulatedNode {
         return new Self(
                 new Node(
                         stored,
+                        number,
                         (record, whenStored) -> {
                             stored = record;
+                            number++;
                             whenStored.onStored(Optional.empty());
                         }),
                 reigns,
@@ -40,6 +43,7 @@ final class SimulatedNode {
     SimulatedNode copy() {
         final SimulatedNode copy = new SimulatedNode(1);
         copy.stored = stored;
+        copy.number = number;
         return copy;
     }
 }

@@ -41,7 +41,7 @@ final class SwitchoverInSimulationTest {
     }
 
     private static void play(final Simulation simulation) {
-        try (LivesScenario scenario = new LivesScenario(simulation, REACHED, true)) {
+        try (LivesScenario scenario = new LivesScenario(simulation, REACHED, false, true)) {
             scenario.play();
         }
     }

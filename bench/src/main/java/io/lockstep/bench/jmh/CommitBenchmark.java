@@ -50,6 +50,7 @@ public class CommitBenchmark extends PieceBenchmark {
                         List.of(),
                         new Id(1, 1),
                         new Id(1, 2),
+                        0,
                         0);
         hidden = EpochBuffer.open(directory.path(), "hidden-odd", DISK_LENGTH, DISK_LENGTH);
         hidden.enter(EPOCH);

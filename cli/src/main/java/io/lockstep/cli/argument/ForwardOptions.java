@@ -3,6 +3,7 @@ package io.lockstep.cli.argument;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryOptions;
+import io.lockstep.engine.primary.SyncRate;
 
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -47,6 +48,18 @@ public final class ForwardOptions {
                             + " guest writes (default: as far as the log has room).")
     private Duration maxLag = Duration.ZERO;
 
+    @Option(
+            names = "--sync-rate",
+            paramLabel = "MIN:MAX",
+            defaultValue = "4M:",
+            converter = SyncRateConverter.class,
+            description =
+                    "How many bytes a second a synchronisation or a verification may take, such as"
+                            + " 20M:200M: between the two as many as the guest does not feel,"
+                            + " never less than MIN, and without MAX any number (default:"
+                            + " ${DEFAULT-VALUE}).")
+    private SyncRate syncRate;
+
     /** Of a process that forwards nothing. */
     public static PrimaryOptions none() {
         return new PrimaryOptions(LOG_LENGTH_MIN, FullLogPolicy.BLOCK, Word.NONE);
@@ -74,6 +87,7 @@ public final class ForwardOptions {
                                     "--on-full-log must be ahead, block or detach, not "
                                             + onFullLog);
                 };
-        return new PrimaryOptions((int) logSize, policy, word, maxLag.toNanos());
+        return new PrimaryOptions((int) logSize, policy, word, maxLag.toNanos())
+                .withSyncRate(syncRate);
     }
 }

@@ -2,6 +2,7 @@ package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.PathConverter;
 import io.lockstep.cli.argument.SizeConverter;
+import io.lockstep.engine.secondary.BufferFiles;
 
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -32,10 +33,22 @@ final class BufferOptions {
             paramLabel = "SIZE",
             converter = SizeConverter.class,
             description =
-                    "How much each of the three buffers of a disk may take, such as 512M; beyond"
-                            + " it replication stops with an error (default: as much as the longest"
-                            + " disk, and all together at most half of the buffers' file system).")
+                    "How much each of the three buffers of a disk may take, such as 512M; beyond it"
+                        + " pre-images go to --spill; without one replication stops with an error,"
+                        + " and a node that is being made equal gives its checkpoint up (default:"
+                        + " as much as the longest disk, and all together at most half of the"
+                        + " buffers' file system).")
     private Long bufferLimit;
+
+    @Option(
+            names = "--spill",
+            paramLabel = "DIR",
+            converter = PathConverter.class,
+            description =
+                    "A directory of this group's own on a disk, for the pre-images that the buffers"
+                            + " have no room for; made if it is missing. Only this user may own and"
+                            + " write it (default: none).")
+    private Path spill;
 
     /**
      * In bytes; 0 for what fits the disks and the file system.
@@ -46,6 +59,12 @@ final class BufferOptions {
         PairOptions.requireAtLeastOne(
                 spec, "--buffer-limit", bufferLimit == null ? 1 : bufferLimit);
         return bufferLimit == null ? 0 : bufferLimit;
+    }
+
+    /** Where the buffers of a disk lie, by its number in the group. */
+    BufferFiles files(final Path directory, final int number) {
+        final BufferFiles files = BufferFiles.in(directory, number);
+        return spill == null ? files : files.spillingTo(spill, number);
     }
 
     /**

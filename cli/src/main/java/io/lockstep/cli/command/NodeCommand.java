@@ -1,6 +1,7 @@
 package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.EndpointArguments;
+import io.lockstep.cli.argument.OwnEndpoint;
 import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
@@ -15,6 +16,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
@@ -111,6 +113,7 @@ public final class NodeCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         final List<Endpoint> listenAt = EndpointArguments.parse(spec, "--listen", listen);
         final Endpoint peerAt = EndpointArguments.parsePeer(spec, "--peer", peer);
+        OwnEndpoint.find(peerAt, listenAt).ifPresent(this::refuseOwn);
         final PrimaryOptions options = replication.toGroupOptions(spec);
         final long bufferLimit = buffers.limit(spec);
         final PairOptions.Pair checked = pair.toPair(spec);
@@ -152,6 +155,17 @@ public final class NodeCommand implements Callable<Integer> {
             code = secondary.get().run(); // what it has handed over its peer replicates back
         }
         return code;
+    }
+
+    /** Both hosts have one command line, with the addresses exchanged: here they were not. */
+    private void refuseOwn(final Endpoint own) {
+        throw new ParameterException(
+                spec.commandLine(),
+                "--peer "
+                        + peer
+                        + " is where this host listens itself (--listen "
+                        + EndpointArguments.uri(own)
+                        + "), and a node is no pair with itself: name the other host's --listen");
     }
 
     /**

@@ -160,6 +160,11 @@ final class PrimaryRole {
         } catch (final ExecutionException e) {
             return isWaiting(e.getCause().getMessage());
         } catch (final TimeoutException e) {
+            final Optional<NodeStatus> node = node();
+            if (node.isPresent() && node.get().isWaiting() && node.get().refusal().isPresent()) {
+                console.say(node.get().waiting()); // it answers, and is asked again
+                return true;
+            }
             final PeerCheck.Finding finding = PeerCheck.ask(peer, names, console);
             console.say(
                     (finding.isRefusal() ? "" : "waiting for the secondary: ")
@@ -175,7 +180,7 @@ final class PrimaryRole {
         if (!isTold) { // by an event
             console.say(failure);
         }
-        final Optional<NodeStatus> node = LoopCall.call(run.engine().loop(), group::node);
+        final Optional<NodeStatus> node = node();
         if (node.isEmpty() || !node.get().isWaiting()) {
             return false;
         }
@@ -185,6 +190,10 @@ final class PrimaryRole {
         }
         console.say(node.get().waiting());
         return true;
+    }
+
+    private Optional<NodeStatus> node() throws IOException {
+        return LoopCall.call(run.engine().loop(), () -> run.engine().group().node());
     }
 
     /** Answers whether the disks could be flushed. */

@@ -132,7 +132,7 @@ public final class RehearsalCommand implements Callable<Integer> {
         try (BlockingGuest guest = BlockingGuest.connect(at("guest.socket"), DISK);
                 QmpClient primary = QmpClient.connect(at("primary.control"), TIMEOUT);
                 QmpClient secondary = QmpClient.connect(at("secondary.control"), TIMEOUT)) {
-            guest.startLoad(1);
+            guest.startLoad(1, DISK_LENGTH);
             for (int i = 0; i < CHECKPOINTS; i++) {
                 primary.execute("x-lockstep-checkpoint", TIMEOUT);
                 primary.execute("xen-colo-do-checkpoint", TIMEOUT);

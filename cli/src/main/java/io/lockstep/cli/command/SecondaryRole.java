@@ -5,10 +5,14 @@ import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
+import io.lockstep.cli.run.Quantity;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.PrimaryOptions;
-import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.service.LoopCall;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -75,6 +79,7 @@ final class SecondaryRole {
     int run() throws InterruptedException {
         final Path directory;
         final boolean isStandby;
+        final String room;
         try {
             directory = buffers.directory(pair.control());
             start(directory);
@@ -83,6 +88,7 @@ final class SecondaryRole {
             run.control(pair.control());
             run.rehearseFailover();
             isStandby = run.engine().isStandby();
+            room = room(run);
             if (!isStandby) {
                 run.replicateBack();
             }
@@ -93,12 +99,12 @@ final class SecondaryRole {
         }
         return ServerRun.serve(
                 console,
-                isStandby ? readyAsSecondary(directory) : readyAsPromoted(),
+                isStandby ? readyAsSecondary(directory, room) : readyAsPromoted(),
                 this::stop,
                 run.whenHandedOver());
     }
 
-    private String readyAsSecondary(final Path directory) {
+    private String readyAsSecondary(final Path directory, final String room) {
         return "secondary of "
                 + pair.disks().names()
                 + " takes the stream on "
@@ -108,7 +114,32 @@ final class SecondaryRole {
                 + "; control socket "
                 + pair.control()
                 + ", buffers in "
-                + directory;
+                + directory
+                + room;
+    }
+
+    /** What there is for pre-images, where a change of all of the disks would find too little. */
+    private static String room(final EngineRun run) throws IOException {
+        return LoopCall.call(
+                run.engine().loop(),
+                () -> {
+                    final ReplicationGroup group = run.engine().group();
+                    final long length =
+                            group.status().disks().stream()
+                                    .mapToLong(GroupStatus.DiskStatus::length)
+                                    .sum();
+                    return group.node()
+                            .flatMap(NodeStatus::room)
+                            .filter(room -> room.left() < length)
+                            .map(
+                                    room ->
+                                            ", with room for pre-images of "
+                                                    + Quantity.bytes(room.left())
+                                                    + ", where the disks have "
+                                                    + Quantity.bytes(length)
+                                                    + " (--buffer-limit, --spill)")
+                            .orElse("");
+                });
     }
 
     private String readyAsPromoted() {
@@ -137,7 +168,7 @@ final class SecondaryRole {
         for (final Map.Entry<String, Path> disk : pair.disks().files().entrySet()) {
             run.graph()
                     .addSecondary(
-                            disk.getKey(), disk.getValue(), BufferFiles.in(directory, number++));
+                            disk.getKey(), disk.getValue(), buffers.files(directory, number++));
         }
         if (back != null) {
             run.switchRoles();

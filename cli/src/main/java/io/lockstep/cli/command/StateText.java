@@ -49,7 +49,10 @@ final class StateText {
                             + ": from epoch "
                             + text(reign, "origin")
                             + ", since "
-                            + text(reign, "began"));
+                            + text(reign, "began")
+                            + (reign.get("torn").getAsBoolean()
+                                    ? "; forced, from a torn disk that was no checkpoint"
+                                    : ""));
         }
         for (final JsonElement element : report.getAsJsonArray("disks")) {
             final JsonObject disk = element.getAsJsonObject();

@@ -139,6 +139,21 @@ public final class StatusCommand implements Callable<Integer> {
                                                 + ", behind which there are "
                                                 + lost(report.getAsJsonObject("lost"))
                                         : "refused, as " + string(verdict, "reason")));
+                if (!string(verdict, "warning").isEmpty()) {
+                    line(text, "warning: " + string(verdict, "warning"));
+                }
+            }
+            if (report.get("pre-image-room") instanceof final JsonObject room) {
+                line(
+                        text,
+                        "pre-images: up to "
+                                + bytes(room, "expected")
+                                + " to come, room for "
+                                + bytes(room, "left")
+                                + " when that was said: the checkpoint "
+                                + (room.get("enough").getAsBoolean()
+                                        ? "is kept"
+                                        : "may have to be given up"));
             }
         }
 
@@ -171,6 +186,9 @@ public final class StatusCommand implements Callable<Integer> {
             if (report.get("synchronisation") instanceof final JsonObject status) {
                 line(text, "synchronisation: " + synchronisation(status));
             }
+            if (report.get("verification") instanceof final JsonObject verification) {
+                line(text, "verification: " + VerificationText.of(verification));
+            }
             if (string(report, "state").equals("merging")) {
                 line(
                         text,
@@ -183,11 +201,17 @@ public final class StatusCommand implements Callable<Integer> {
 
         private static String synchronisation(final JsonObject status) {
             final long rate = number(status, "rate");
-            return bytes(status, "left")
+            final boolean isCancelled = string(status, "state").equals("cancelled");
+            final boolean isPaused = status.get("paused").getAsBoolean();
+            return (isCancelled ? "cancelled, " : isPaused ? "paused, " : "")
+                    + bytes(status, "left")
                     + " of "
                     + bytes(status, "total")
                     + " left"
-                    + (rate == 0
+                    + (number(status, "limit") == 0
+                            ? ""
+                            : ", at most " + bytes(status, "limit") + " a second")
+                    + (rate == 0 || isPaused || isCancelled
                             ? ""
                             : ", "
                                     + Quantity.bytes(rate)

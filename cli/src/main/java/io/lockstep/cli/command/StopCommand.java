@@ -27,6 +27,12 @@ import java.util.concurrent.Callable;
             "  End replication, and the engine too:",
             "    lockstep stop --control /run/primary.qmp --quit",
             "",
+            "  It holds for this process. Started again, 'lockstep node', 'primary' or",
+            "  'secondary' is what its record says: a primary pairs again, and its peer gets",
+            "  what differs; a secondary that was stopped here has gone its own way, which",
+            "  its primary is told of when they meet. To end the pair for good, end the",
+            "  engine and say 'lockstep state --forget'.",
+            "",
             "Exit codes: 0 done; 1 refused, or no answer; 2 wrong usage."
         })
 public final class StopCommand implements Callable<Integer> {

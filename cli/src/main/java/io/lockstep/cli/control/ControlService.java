@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.NioLoop;
 
@@ -36,6 +37,9 @@ public final class ControlService implements GroupEvents, AutoCloseable {
     private final ControlledGroup controlled;
     private final Checkpoints checkpoints;
     private final QmpServer server;
+    private final Jobs jobs = new Jobs();
+    private final MirrorJobs mirrors;
+    private final JobEvents jobEvents = new JobEvents();
     private final ErrorHandler errorHandler;
 
     /** Has the graph, if there is one: its commands may take a while. */
@@ -55,6 +59,10 @@ public final class ControlService implements GroupEvents, AutoCloseable {
         checkpoints = new Checkpoints(controlled.group(), controlled.loop());
         server = new QmpServer(loop, errorHandler);
         GroupCommands.addTo(server, loop, controlled, checkpoints);
+        mirrors = new MirrorJobs(server);
+        jobs.add(() -> GroupCommands.jobs(controlled.group()));
+        jobs.add(mirrors);
+        JobCommands.addTo(server, controlled.loop(), jobs);
     }
 
     /**
@@ -91,6 +99,9 @@ public final class ControlService implements GroupEvents, AutoCloseable {
                 service -> {
                     GraphCommands.addTo(service.server, graph, exports, service.graphThread);
                     YankCommands.addTo(service.server, graph);
+                    final GraphThread thread = new GraphThread(service.graphThread);
+                    RunCommands.addTo(service.server, graph, thread);
+                    MirrorCommands.addTo(service.server, graph, thread, service.mirrors);
                 },
                 errorHandler);
     }
@@ -204,6 +215,17 @@ public final class ControlService implements GroupEvents, AutoCloseable {
                 () -> {
                     if (!closed) {
                         report.sendTo(server);
+                    }
+                });
+    }
+
+    @Override
+    public void onJob(final Job.Report report) {
+        final List<JobEvents.Event> events = jobEvents.of(report);
+        loop.execute(
+                () -> {
+                    if (!closed) {
+                        events.forEach(event -> server.sendEvent(event.name(), event.data()));
                     }
                 });
     }

@@ -45,10 +45,13 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
                     LINK_DOWN,
                     DETACHED,
                     CHECKPOINT,
+                    CHECKPOINT_AT_RISK,
+                    CHECKPOINT_GIVEN_UP,
                     SYNCHRONISING,
                     SYNCHRONISED,
                     HANDED_OVER,
-                    NOT_HANDED_OVER ->
+                    NOT_HANDED_OVER,
+                    VERIFIED ->
                     new EventReport(name, data, "", new JsonObject());
         };
     }
@@ -76,11 +79,7 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
     }
 
     private static JsonObject merge(final GroupStatus status, final String error) {
-        final JsonObject job = GroupCommands.mergeJob(status);
-        if (!error.isEmpty()) {
-            job.addProperty("error", error);
-        }
-        return job;
+        return GroupJob.merge(status, error).eventData();
     }
 
     void sendTo(final QmpServer server) {

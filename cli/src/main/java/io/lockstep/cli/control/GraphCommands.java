@@ -23,6 +23,8 @@ import java.util.concurrent.Executor;
  * qapi/block-export.json}, and what 7.2 was seen to answer.
  */
 final class GraphCommands {
+    private static final int SECTOR_LENGTH = 512;
+
     private final QmpServer server;
     private final BlockGraph graph;
     private final BlockExports exports;
@@ -54,12 +56,8 @@ final class GraphCommands {
         new GraphCommands(server, graph, exports, thread).add();
     }
 
-    /** A command that may meet the disks' errors and the graph's. */
-    private interface Command {
-        CompletableFuture<JsonElement> run(QmpArguments arguments) throws IOException;
-    }
-
     private void add() {
+        graph.badChildListener(this::tellBadChild);
         add("blockdev-add", this::addNode);
         add("blockdev-del", this::removeNode);
         add("human-monitor-command", this::execute);
@@ -76,33 +74,8 @@ final class GraphCommands {
         add("query-block-exports", arguments -> query(arguments, exports::report));
     }
 
-    private void add(final String name, final Command command) {
-        server.add(
-                name,
-                arguments -> {
-                    final CompletableFuture<JsonElement> answer = new CompletableFuture<>();
-                    thread.execute(() -> run(command, arguments, answer));
-                    return answer;
-                });
-    }
-
-    private static void run(
-            final Command command,
-            final QmpArguments arguments,
-            final CompletableFuture<JsonElement> answer) {
-        try {
-            command.run(arguments)
-                    .whenComplete(
-                            (value, thrown) -> {
-                                if (thrown == null) {
-                                    answer.complete(value);
-                                } else {
-                                    answer.completeExceptionally(thrown);
-                                }
-                            });
-        } catch (final IOException | RuntimeException | Error e) {
-            answer.completeExceptionally(e);
-        }
+    private void add(final String name, final GraphThread.Command command) {
+        new GraphThread(thread).add(server, name, command);
     }
 
     private static CompletableFuture<JsonElement> done() {
@@ -202,6 +175,17 @@ final class GraphCommands {
         arguments.end();
         exports.stop().forEach(this::tellDeleted);
         return done();
+    }
+
+    /** All of it counts as failed: it is not known any more what it has. */
+    private void tellBadChild(final String nodeName, final long length, final String reason) {
+        final JsonObject data = new JsonObject();
+        data.addProperty("type", "write");
+        data.addProperty("error", reason);
+        data.addProperty("node-name", nodeName);
+        data.addProperty("sector-num", 0);
+        data.addProperty("sectors-count", length / SECTOR_LENGTH);
+        server.loop().execute(() -> server.sendEvent("QUORUM_REPORT_BAD", data));
     }
 
     private void tellDeleted(final String id) {

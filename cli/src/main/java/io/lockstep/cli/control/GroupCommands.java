@@ -1,6 +1,5 @@
 package io.lockstep.cli.control;
 
-import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 
@@ -10,6 +9,8 @@ import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.group.ReplicationGroup.Role;
 import io.lockstep.engine.loop.IoLoop;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -21,9 +22,6 @@ import java.util.function.Supplier;
  * qapi/block-core.json}, {@code migration/colo.c}.
  */
 final class GroupCommands {
-    /** What query-block-jobs and query-jobs call the merge after a failover. */
-    static final String MERGE_JOB = "merge";
-
     /** In COLO's words. */
     private static final String NONE = "none";
 
@@ -71,9 +69,7 @@ final class GroupCommands {
         add("xen-colo-do-checkpoint", this::checkpointAsQemu);
         add("query-xen-replication-status", () -> done(replicationStatus()));
         add("x-colo-lost-heartbeat", () -> empty(group.stop(true)));
-        add("query-block-jobs", () -> done(blockJobs()));
-        add("query-jobs", () -> done(jobs()));
-        add("query-status", () -> done(runState()));
+        add("query-status", () -> done(RunCommands.status(false)));
         add("query-name", () -> done(name(controlled.name())));
         add("query-colo-status", () -> done(coloStatus()));
         server.add("quit", this::quit);
@@ -91,6 +87,8 @@ final class GroupCommands {
         add("x-lockstep-switchover", () -> group.switchOver().thenApply(GroupCommands::epoch));
         add("x-lockstep-promote", () -> empty(group.promote()));
         add("x-lockstep-join", () -> empty(group.join()));
+        add("x-lockstep-verify", () -> empty(group.healing().verify()));
+        add("x-lockstep-synchronise", () -> empty(group.healing().synchronise()));
         add("x-lockstep-stop", this::stop);
     }
 
@@ -251,14 +249,7 @@ final class GroupCommands {
     }
 
     private CompletableFuture<JsonElement> verdict() {
-        return group.node()
-                .filter(node -> node.verdict().isPresent())
-                .map(node -> done((JsonElement) NodeReport.verdict(group.status(), node)))
-                .orElseGet(
-                        () ->
-                                refuse(
-                                        "this is no secondary: there is nothing to take over from"
-                                                + " here"));
+        return done(NodeReport.verdict(group.status(), group.node()));
     }
 
     private CompletableFuture<JsonElement> state() {
@@ -315,35 +306,14 @@ final class GroupCommands {
 
     // ---- What there is.
 
-    private JsonArray blockJobs() {
-        final JsonArray jobs = new JsonArray();
+    /** Those of the group: the merge, and what makes the secondary equal or compares. */
+    static List<ManagedJob> jobs(final ReplicationGroup group) {
+        final List<ManagedJob> jobs = new ArrayList<>();
         final GroupStatus status = group.status();
         if (isMerging(status)) {
-            final JsonObject job = mergeJob(status);
-            job.addProperty("busy", true);
-            job.addProperty("paused", false);
-            job.addProperty("ready", false);
-            job.addProperty("status", "running");
-            job.addProperty("io-status", "ok");
-            job.addProperty("auto-finalize", true);
-            job.addProperty("auto-dismiss", true);
-            jobs.add(job);
+            jobs.add(GroupJob.merge(status, ""));
         }
-        return jobs;
-    }
-
-    private JsonArray jobs() {
-        final JsonArray jobs = new JsonArray();
-        final GroupStatus status = group.status();
-        if (isMerging(status)) {
-            final JsonObject job = new JsonObject();
-            job.addProperty("id", MERGE_JOB);
-            job.addProperty("type", "commit");
-            job.addProperty("status", "running");
-            job.addProperty("current-progress", status.mergeDone());
-            job.addProperty("total-progress", status.mergeTotal());
-            jobs.add(job);
-        }
+        group.healing().jobs().forEach(job -> jobs.add(GroupJob.of(job)));
         return jobs;
     }
 
@@ -351,17 +321,6 @@ final class GroupCommands {
         final boolean isStillMerging = // of a failed over secondary that is a primary by now
                 status.role() == Role.PRIMARY && status.mergeDone() < status.mergeTotal();
         return status.state() == GroupStatus.State.MERGING || isStillMerging;
-    }
-
-    /** What the job's events say of it, too. */
-    static JsonObject mergeJob(final GroupStatus status) {
-        final JsonObject job = new JsonObject();
-        job.addProperty("type", "commit");
-        job.addProperty("device", MERGE_JOB);
-        job.addProperty("len", status.mergeTotal());
-        job.addProperty("offset", status.mergeDone());
-        job.addProperty("speed", 0);
-        return job;
     }
 
     /**
@@ -386,14 +345,6 @@ final class GroupCommands {
             answer.addProperty("name", name);
         }
         return answer;
-    }
-
-    private static JsonObject runState() {
-        final JsonObject status = new JsonObject();
-        status.addProperty("status", "running");
-        status.addProperty("singlestep", false);
-        status.addProperty("running", true);
-        return status;
     }
 
     // ---- The end.

@@ -71,7 +71,12 @@ final class HumanCommands {
         final List<String> words = List.of(text.split("\\s+"));
         final List<String> arguments = words.subList(1, words.size());
         return switch (words.getFirst()) {
-            case "status" -> arguments.isEmpty() ? "VM status: running" + END : tooMany("status");
+            case "status" ->
+                    arguments.isEmpty()
+                            ? "VM status: "
+                                    + (graph.areGuestsStopped() ? "paused" : "running")
+                                    + END
+                            : tooMany("status");
             case "block" -> infoBlock(arguments);
             default -> "unknown command: 'info " + words.getFirst() + "'" + KNOWN + END;
         };

@@ -2,10 +2,10 @@ package io.lockstep.cli.control;
 
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
-import io.lockstep.engine.group.SynchronisationStatus;
 
 import org.HdrHistogram.Histogram;
 
@@ -127,8 +127,8 @@ public final class MonitoredGroup implements ReplicationGroup {
     }
 
     @Override
-    public Optional<SynchronisationStatus> synchronisation() {
-        return group.synchronisation();
+    public Healing healing() {
+        return group.healing();
     }
 
     @Override

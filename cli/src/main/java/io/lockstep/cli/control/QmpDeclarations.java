@@ -20,12 +20,15 @@ final class QmpDeclarations {
         declareReplicationTypes(types);
         declareAddresses(types);
         declareNodes(types);
+        JobDeclarations.declareTypes(types);
         final QmpSchema schema = new QmpSchema(types);
         declareGeneralCommands(schema);
         declareReplicationCommands(schema);
         declareGraphCommands(schema);
         declareOwnCommands(schema);
+        JobDeclarations.declareCommands(schema);
         declareEvents(schema);
+        JobDeclarations.declareEvents(schema);
         return schema;
     }
 
@@ -47,7 +50,7 @@ final class QmpDeclarations {
                 .object("CommandInfo", "name: str")
                 .object("EventInfo", "name: str")
                 .object("NameInfo", "name?: str")
-                .enumeration("RunState", "running")
+                .enumeration("RunState", "running", "paused")
                 .object("StatusInfo", "running: bool, singlestep: bool, status: RunState")
                 .enumeration("YankInstanceType", "block-node", "chardev", "migration")
                 .object("YankInstanceBlockNode", "node-name: str")
@@ -71,6 +74,8 @@ final class QmpDeclarations {
                 .command("query-qmp-schema", "any")
                 .command("query-name", "NameInfo")
                 .command("query-status", "StatusInfo")
+                .command("stop", QmpSchema.NOTHING)
+                .command("cont", QmpSchema.NOTHING)
                 .command("query-yank", "[YankInstance]")
                 .command("yank", "instances: [YankInstance]", QmpSchema.NOTHING)
                 .command("quit", QmpSchema.NOTHING)
@@ -85,18 +90,30 @@ final class QmpDeclarations {
                 .enumeration("COLOExitReason", "none", "request", "error")
                 .object("COLOStatus", "mode: COLOMode, last-mode: COLOMode, reason: COLOExitReason")
                 .object("ColoExitData", "mode: COLOMode, reason: COLOExitReason")
-                .enumeration("JobType", "commit")
-                .enumeration("JobStatus", "running")
+                .enumeration("JobType", "commit", "mirror", GroupJob.VERIFICATION_TYPE)
+                .enumeration(
+                        "JobStatus",
+                        "created",
+                        "running",
+                        "paused",
+                        "ready",
+                        "standby",
+                        "waiting",
+                        "pending",
+                        "aborting",
+                        "concluded",
+                        "null")
                 .enumeration("BlockDeviceIoStatus", "ok")
                 .object(
                         "JobInfo",
                         "id: str, type: JobType, status: JobStatus, current-progress: int,"
-                                + " total-progress: int")
+                                + " total-progress: int, error?: str")
                 .object(
                         "BlockJobInfo",
                         "type: JobType, device: str, len: int, offset: int, speed: int, busy: bool,"
                                 + " paused: bool, ready: bool, status: JobStatus, io-status:"
-                                + " BlockDeviceIoStatus, auto-finalize: bool, auto-dismiss: bool")
+                                + " BlockDeviceIoStatus, auto-finalize: bool, auto-dismiss: bool,"
+                                + " error?: str")
                 .object(
                         "BlockJobData",
                         "type: JobType, device: str, len: int, offset: int, speed: int, error?:"
@@ -136,6 +153,8 @@ final class QmpDeclarations {
                 .command("x-lockstep-switchover", "LockstepEpoch")
                 .command("x-lockstep-promote", QmpSchema.NOTHING)
                 .command("x-lockstep-join", QmpSchema.NOTHING)
+                .command("x-lockstep-verify", QmpSchema.NOTHING)
+                .command("x-lockstep-synchronise", QmpSchema.NOTHING)
                 .command("x-lockstep-stop", "LockstepEnd")
                 .oob("x-lockstep-status");
     }
@@ -194,6 +213,11 @@ final class QmpDeclarations {
                         "BlockdevOptionsReplication",
                         "mode: ReplicationMode, top-id?: str, file: BlockdevRef")
                 .enumeration("QuorumReadPattern", "fifo", "quorum")
+                .enumeration("QuorumOpType", "read", "write", "flush")
+                .object(
+                        "QuorumReportBadData",
+                        "type: QuorumOpType, error?: str, node-name: str, sector-num: int,"
+                                + " sectors-count: int")
                 .object(
                         "BlockdevOptionsQuorum",
                         "children: [BlockdevRef], vote-threshold: int, read-pattern?:"
@@ -265,9 +289,10 @@ final class QmpDeclarations {
     private static void declareEvents(final QmpSchema schema) {
         schema.event("BLOCK_EXPORT_DELETED", "BlockExportDeletedData")
                 .event("BLOCK_IO_ERROR", "BlockIoErrorData")
-                .event("BLOCK_JOB_COMPLETED", "BlockJobData")
-                .event("BLOCK_JOB_ERROR", "BlockJobData")
                 .event("COLO_EXIT", "ColoExitData")
+                .event("STOP", QmpSchema.NOTHING)
+                .event("QUORUM_REPORT_BAD", "QuorumReportBadData")
+                .event("RESUME", QmpSchema.NOTHING)
                 .event("SHUTDOWN", "ShutdownData");
         for (final GroupEvents.Event event : GroupEvents.Event.values()) {
             schema.event(EventReport.nameOf(event), "LockstepEvent");

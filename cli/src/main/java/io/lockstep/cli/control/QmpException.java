@@ -11,6 +11,9 @@ final class QmpException extends RuntimeException {
     /** The class of what names a thing that is not there, in the commands that tell so. */
     static final String DEVICE_NOT_FOUND = "DeviceNotFound";
 
+    /** The class of what names a job that is not there. */
+    static final String DEVICE_NOT_ACTIVE = "DeviceNotActive";
+
     private static final long serialVersionUID = 1L;
 
     private final String errorClass;

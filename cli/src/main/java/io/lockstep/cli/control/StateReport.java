@@ -48,6 +48,7 @@ public final class StateReport {
         object.addProperty("generation", reign.generation().toString());
         object.addProperty("origin", reign.origin());
         object.addProperty("began", Instant.ofEpochSecond(reign.began()).toString());
+        object.addProperty("torn", reign.isTorn());
         return object;
     }
 

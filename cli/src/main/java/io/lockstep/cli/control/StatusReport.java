@@ -41,8 +41,12 @@ final class StatusReport {
         final Optional<ReplicationError> error = group.error();
         error.ifPresent(found -> report.add("error", error(found)));
         group.node().ifPresent(node -> NodeReport.addTo(report, node));
-        group.synchronisation()
+        group.healing()
+                .synchronisation()
                 .ifPresent(one -> report.add("synchronisation", synchronisation(one)));
+        group.healing()
+                .verification()
+                .ifPresent(one -> report.add("verification", VerificationReport.of(one)));
         final JsonArray disks = new JsonArray();
         status.disks().forEach(disk -> disks.add(disk(disk)));
         report.add("disks", disks);
@@ -75,6 +79,9 @@ final class StatusReport {
         object.addProperty("total", status.total());
         object.addProperty("rate", status.rate());
         object.addProperty("age-ns", status.nanos());
+        object.addProperty("state", lowerCase(status.state()));
+        object.addProperty("paused", status.isPaused());
+        object.addProperty("limit", status.limit());
         return object;
     }
 

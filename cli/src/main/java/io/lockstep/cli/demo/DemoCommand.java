@@ -1,5 +1,6 @@
 package io.lockstep.cli.demo;
 
+import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 
 import io.lockstep.cli.control.QmpClient;
@@ -26,20 +27,29 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 
-/** {@code lockstep demo}: a pair on this machine, from the first write to the failover. */
+/**
+ * {@code lockstep demo}: a pair on this machine, from the first write over the failover to the
+ * return of the side that died.
+ */
 @Command(
         name = "demo",
         description =
                 "Replicates two disks between two processes on this machine, kills the primary in"
-                        + " the middle of an epoch, fails over, and checks that the secondary holds"
-                        + " the last checkpoint. Leaves nothing behind.",
+                        + " the middle of an epoch, fails over, checks that the secondary holds the"
+                        + " last checkpoint, and starts the old primary again, which becomes the"
+                        + " secondary and is sent what differs. Leaves nothing behind.",
         mixinStandardHelpOptions = true,
         footerHeading = "%n",
         footer = "Exit codes: 0 everything is as it must be; 1 it is not.")
 public final class DemoCommand implements Callable<Integer> {
     private static final long DISK_LENGTH = 64 << 20;
     private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+    /** The guest's random writes stay within so much of a disk: what differs is a part of it. */
+    private static final long LOAD_LENGTH = 8 << 20;
+
     private static final int CHECKPOINTS = 50;
     private static final long BETWEEN_CHECKPOINTS_MS = 50;
     private static final long UNCOMMITTED_MS = 700;
@@ -56,6 +66,7 @@ public final class DemoCommand implements Callable<Integer> {
     private final List<AutoCloseable> open = new ArrayList<>();
     private final long start = System.nanoTime();
     private Path directory;
+    private DemoEngine returned;
     private boolean isWrong;
 
     /** For picocli. */
@@ -90,9 +101,9 @@ public final class DemoCommand implements Callable<Integer> {
             PrivateFiles.makeHole(file("primary", disk), DISK_LENGTH);
             PrivateFiles.makeHole(file("secondary", disk), DISK_LENGTH);
         }
-        final DemoEngine secondary = startSecondary();
+        final DemoEngine secondary = start("secondary", "primary");
         secondary.awaitReady();
-        final DemoEngine primary = startPrimary();
+        final DemoEngine primary = start("primary", "secondary");
         primary.awaitReady();
         say(
                 "secondary (process %d) and primary (process %d) are up, with disks %s of %s",
@@ -101,8 +112,8 @@ public final class DemoCommand implements Callable<Integer> {
                 String.join(" and ", DISKS),
                 Quantity.bytes(DISK_LENGTH));
 
-        final BlockingGuest vda = keep(BlockingGuest.connect(path("guest"), DISKS.get(0)));
-        final BlockingGuest vdb = keep(BlockingGuest.connect(path("guest"), DISKS.get(1)));
+        final BlockingGuest vda = keep(BlockingGuest.connect(path("primary.guest"), DISKS.get(0)));
+        final BlockingGuest vdb = keep(BlockingGuest.connect(path("primary.guest"), DISKS.get(1)));
         final QmpClient control = keep(DemoEngine.control(path("primary.qmp")));
         copyImage(vda);
         final long epoch = checkpointUnderLoad(control, vdb);
@@ -113,50 +124,46 @@ public final class DemoCommand implements Callable<Integer> {
         crash(primary, vda, vdb);
         tellOfWhatIsRolledBack(epoch);
         failOver(wanted, epoch);
-        final int exitCode = secondary.stop();
-        check("the secondary ends with exit code " + exitCode, exitCode == 0);
+        comeBack(epoch);
+        for (final DemoEngine node : List.of(returned, secondary)) {
+            final int exitCode = node.stop();
+            check(node + " ends with exit code " + exitCode, exitCode == 0);
+        }
         say(
                 isWrong
                         ? "SOMETHING IS WRONG, see above"
-                        : "the secondary is the primary at its last checkpoint, byte for byte");
+                        : "the secondary took over at its last checkpoint, byte for byte, and the"
+                                + " old primary is its secondary, equal");
     }
 
-    private DemoEngine startSecondary() throws IOException {
+    /**
+     * Starts one of the two nodes: the same command each time, which is what its record says.
+     *
+     * @param name what it is at first
+     */
+    private DemoEngine start(final String name, final String peer) throws IOException {
         return keep(
                 DemoEngine.start(
                         directory,
-                        "secondary",
+                        name,
+                        "--first",
+                        name,
                         "--disk",
-                        DISKS.get(0) + "=" + file("secondary", DISKS.get(0)),
+                        DISKS.get(0) + "=" + file(name, DISKS.get(0)),
                         "--disk",
-                        DISKS.get(1) + "=" + file("secondary", DISKS.get(1)),
+                        DISKS.get(1) + "=" + file(name, DISKS.get(1)),
                         "--listen",
-                        uri("link"),
-                        "--guest",
-                        uri("guest2"),
-                        "--control",
-                        path("secondary.qmp").toString(),
-                        "--buffers",
-                        path("buffers").toString()));
-    }
-
-    private DemoEngine startPrimary() throws IOException {
-        return keep(
-                DemoEngine.start(
-                        directory,
-                        "primary",
-                        "--disk",
-                        DISKS.get(0) + "=" + file("primary", DISKS.get(0)),
-                        "--disk",
-                        DISKS.get(1) + "=" + file("primary", DISKS.get(1)),
-                        "--guest",
-                        uri("guest"),
+                        uri(name + ".link"),
                         "--peer",
-                        uri("link"),
+                        uri(peer + ".link"),
+                        "--guest",
+                        uri(name + ".guest"),
                         "--max-lag",
                         "2ms",
                         "--control",
-                        path("primary.qmp").toString()));
+                        path(name + ".qmp").toString(),
+                        "--buffers",
+                        path(name + ".buffers").toString()));
     }
 
     // ---- The guest's life before the crash.
@@ -192,7 +199,7 @@ public final class DemoCommand implements Callable<Integer> {
             throws IOException, InterruptedException {
         final Histogram durations = new Histogram(TimeUnit.MINUTES.toNanos(1), 2);
         final long began = System.nanoTime();
-        guest.startLoad(1);
+        guest.startLoad(1, LOAD_LENGTH);
         for (int i = 0; i < CHECKPOINTS; i++) {
             TimeUnit.MILLISECONDS.sleep(BETWEEN_CHECKPOINTS_MS);
             final JsonObject made = control.execute("x-lockstep-checkpoint", PATIENCE);
@@ -215,8 +222,8 @@ public final class DemoCommand implements Callable<Integer> {
 
     private void crash(final DemoEngine primary, final BlockingGuest vda, final BlockingGuest vdb)
             throws IOException, InterruptedException {
-        vda.startLoad(2);
-        vdb.startLoad(3);
+        vda.startLoad(2, LOAD_LENGTH);
+        vdb.startLoad(3, LOAD_LENGTH);
         TimeUnit.MILLISECONDS.sleep(UNCOMMITTED_MS);
         primary.kill();
         final long lost = vda.endLoad() + vdb.endLoad();
@@ -253,7 +260,7 @@ public final class DemoCommand implements Callable<Integer> {
             check("failover went to epoch " + epoch, reached == epoch);
             final List<String> seen = new ArrayList<>();
             for (final String disk : DISKS) {
-                try (BlockingGuest guest = BlockingGuest.connect(path("guest2"), disk)) {
+                try (BlockingGuest guest = BlockingGuest.connect(path("secondary.guest"), disk)) {
                     seen.add(DemoImage.sumOf(guest, DISK_LENGTH));
                 }
             }
@@ -273,18 +280,83 @@ public final class DemoCommand implements Callable<Integer> {
                     "e2fsck finds nothing wrong with the secondary's vda",
                     DemoImage.isClean(file("secondary", DISKS.get(0))));
         }
-        check("the buffers are gone", !Files.exists(path("buffers")));
+        check("the buffers are gone", !Files.exists(path("secondary.buffers")));
+    }
+
+    // ---- The return of the side that died.
+
+    /** The guest has gone on at the other one meanwhile. */
+    private void comeBack(final long epoch) throws IOException, InterruptedException {
+        try (QmpClient control = DemoEngine.control(path("secondary.qmp"))) {
+            final long writes;
+            try (BlockingGuest guest =
+                    BlockingGuest.connect(path("secondary.guest"), DISKS.get(1))) {
+                guest.startLoad(4, LOAD_LENGTH);
+                TimeUnit.MILLISECONDS.sleep(UNCOMMITTED_MS);
+                writes = guest.endLoad();
+            }
+            final long differing = differingBlocks();
+            say("the guest goes on: %d more writes; %d blocks differ now", writes, differing);
+            final long began = System.nanoTime();
+            returned = start("primary", "secondary");
+            returned.awaitReady();
+            awaitEqual(control);
+            final long reached =
+                    control.execute("x-lockstep-checkpoint", PATIENCE).get("epoch").getAsLong();
+            say(
+                    "the old primary, started again with its same command, is the secondary, and"
+                            + " equal after %s: %s were sent of %s",
+                    Quantity.nanos(System.nanoTime() - began),
+                    Quantity.bytes(receivedBytes()),
+                    Quantity.bytes(DISKS.size() * DISK_LENGTH));
+            check("checkpoints go on: epoch " + reached, reached > epoch);
+        }
+        check("the disks of both are equal", sums("primary").equals(sums("secondary")));
+    }
+
+    private long differingBlocks() throws IOException {
+        long blocks = 0;
+        for (final String disk : DISKS) {
+            blocks += DemoImage.differingBlocks(file("primary", disk), file("secondary", disk));
+        }
+        return blocks;
+    }
+
+    private static void awaitEqual(final QmpClient control)
+            throws IOException, InterruptedException {
+        await(
+                control,
+                "the old primary does not become equal",
+                status -> status.get("linked").getAsBoolean() && !status.has("synchronisation"));
+    }
+
+    /** What the stream has written to the returned node's disks. */
+    private long receivedBytes() throws IOException, InterruptedException {
+        long bytes = 0;
+        try (QmpClient control = DemoEngine.control(path("primary.qmp"))) {
+            for (final JsonElement disk :
+                    control.execute("x-lockstep-status", PATIENCE).getAsJsonArray("disks")) {
+                bytes += disk.getAsJsonObject().get("written-bytes").getAsLong();
+            }
+        }
+        return bytes;
     }
 
     private static void awaitMerge(final QmpClient control)
             throws IOException, InterruptedException {
+        await(
+                control,
+                "the merge does not come to its end",
+                status -> !status.get("state").getAsString().equals("merging"));
+    }
+
+    private static void await(
+            final QmpClient control, final String failure, final Predicate<JsonObject> isReached)
+            throws IOException, InterruptedException {
         final long deadline = System.nanoTime() + PATIENCE.toNanos();
-        while (control.execute("x-lockstep-status", PATIENCE)
-                .get("state")
-                .getAsString()
-                .equals("merging")) {
+        while (!isReached.test(control.execute("x-lockstep-status", PATIENCE))) {
             if (System.nanoTime() - deadline > 0) {
-                throw new IOException("the merge does not come to its end");
+                throw new IOException(failure);
             }
             TimeUnit.MILLISECONDS.sleep(POLL_MS);
         }

@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A primary or secondary in a process of its own: the same JVM, with the same arguments, as the
+ * One of the two nodes, in a process of its own: the same JVM, with the same arguments, as the
  * process that starts it. One thread's.
  */
 final class DemoEngine implements AutoCloseable {
@@ -50,7 +50,7 @@ final class DemoEngine implements AutoCloseable {
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
                 .filter(argument -> NOT_HANDED_ON.stream().noneMatch(argument::startsWith))
                 .forEach(command::add);
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN_CLASS, name));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN_CLASS, "node"));
         command.addAll(Arrays.asList(arguments));
         final Path out = directory.resolve(name + ".out");
         final Path err = directory.resolve(name + ".err");
@@ -102,6 +102,11 @@ final class DemoEngine implements AutoCloseable {
             kill();
         }
         return process.exitValue();
+    }
+
+    @Override
+    public String toString() {
+        return "the node that was the " + name + " at first";
     }
 
     /** Leaves nothing running. */

@@ -32,6 +32,7 @@ import java.util.concurrent.Executor;
  */
 public final class BlockGraph {
     private final Engine engine;
+    private final QuorumCopies copies;
     private final NodeDuties duties;
     private final GuestExports guests;
     private final PeerLengths peerLengths;
@@ -40,16 +41,23 @@ public final class BlockGraph {
     /** Nodes that are clients, and whose: as they are now, for other threads. */
     private volatile Map<String, Peer> clients = Map.of();
 
+    private volatile boolean areGuestsStopped;
+
     /** Without a node. */
     public BlockGraph(final Engine engine) {
         this.engine = engine;
-        duties = new NodeDuties(engine);
+        copies = new QuorumCopies(engine);
+        duties = new NodeDuties(engine, copies);
         guests = new GuestExports(engine);
         peerLengths = new PeerLengths(engine);
     }
 
     Engine engine() {
         return engine;
+    }
+
+    PeerLengths peerLengths() {
+        return peerLengths;
     }
 
     // ---- Adding.
@@ -102,7 +110,7 @@ public final class BlockGraph {
      *
      * @param lengths of the exports
      */
-    private PlacedNode add(final Definition definition, final Map<Peer, Long> lengths) {
+    PlacedNode add(final Definition definition, final Map<Peer, Long> lengths) {
         final Deque<PlacedNode> placed = new ArrayDeque<>();
         boolean complete = false;
         try {
@@ -272,7 +280,7 @@ public final class BlockGraph {
                     "The number of children cannot be lower than the vote threshold 1");
         }
         parent.abandon(NodeDuties.REMOTE_CHILD);
-        return engine.detach(parent.disk());
+        return duties.forwardNoMore(parent);
     }
 
     /** Removes a node that was asked for by itself, with those that were made for it. */
@@ -326,6 +334,7 @@ public final class BlockGraph {
 
     private boolean isInUse(final PlacedNode node) {
         return node.isExported()
+                || node.isUsed()
                 || node.children().values().stream()
                         .anyMatch(child -> !child.isOwned() && isInUse(child));
     }
@@ -345,7 +354,7 @@ public final class BlockGraph {
     }
 
     /** Takes a node and those that were made for it away; harmless where it is gone already. */
-    private void withdraw(final PlacedNode node) {
+    void withdraw(final PlacedNode node) {
         if (!names.remove(node)) {
             return;
         }
@@ -370,6 +379,34 @@ public final class BlockGraph {
         } catch (final IOException e) {
             throw new GraphException(GraphException.sentenceOf(e));
         }
+    }
+
+    /** Who hears of children of quorums that fail; from any thread. */
+    public void badChildListener(final BadChildListener listener) {
+        copies.listener(listener);
+    }
+
+    // ---- Guests.
+
+    /**
+     * Stops all guests: what they ask for waits.
+     *
+     * @return done when what was under way has ended
+     */
+    public CompletableFuture<Void> stopGuests() throws IOException {
+        areGuestsStopped = true;
+        return engine.pauseGuests();
+    }
+
+    /** Has them go on. */
+    public void continueGuests() throws IOException {
+        areGuestsStopped = false;
+        engine.resumeGuests();
+    }
+
+    /** Whether they are stopped; from any thread. */
+    public boolean areGuestsStopped() {
+        return areGuestsStopped;
     }
 
     // ---- Connections to other hosts.

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * What nodes are for, in the engine: files are opened, disks become a secondary's, a quorum's
@@ -28,9 +29,11 @@ final class NodeDuties {
     static final String REMOTE_CHILD = "children.1";
 
     private final Engine engine;
+    private final QuorumCopies copies;
 
-    NodeDuties(final Engine engine) {
+    NodeDuties(final Engine engine, final QuorumCopies copies) {
         this.engine = engine;
+        this.copies = copies;
     }
 
     /**
@@ -169,6 +172,9 @@ final class NodeDuties {
             throw unsupported(
                     node, "'" + raw.name() + "' is exported already; remove its export first");
         }
+        if (raw.isUsed()) {
+            throw unsupported(node, "'" + raw.name() + "' is being mirrored; end that job first");
+        }
         if (raw.isReadOnly()) {
             throw new GraphException(
                     "Block node is read-only: '"
@@ -233,13 +239,30 @@ final class NodeDuties {
             throw new GraphException(
                     "Block node is read-only: '" + quorum.name() + "'; it has nothing to forward");
         }
-        engine.attach(quorum.disk(), peerOf(quorum, remote));
+        final Peer peer = peerOf(quorum, remote);
+        if (remote.node() instanceof BlockNode.NbdClient) {
+            copies.begin(quorum, remote);
+        } else {
+            engine.attach(quorum.disk(), peer);
+        }
+    }
+
+    /**
+     * Has it forwarded no more.
+     *
+     * @return done when its guest is served without
+     */
+    CompletableFuture<Void> forwardNoMore(final PlacedNode quorum) throws IOException {
+        return copies.isCopied(quorum) ? copies.end(quorum) : engine.detach(quorum.disk());
     }
 
     private static Peer peerOf(final PlacedNode quorum, final PlacedNode remote) {
-        if (!(remote.node() instanceof BlockNode.PrimaryReplication)) {
+        if (!(remote.node() instanceof BlockNode.PrimaryReplication
+                || remote.node() instanceof BlockNode.NbdClient)) {
             throw unsupported(
-                    quorum, "beside its disk it takes a node of driver=replication, mode=primary");
+                    quorum,
+                    "beside its disk it takes a node of driver=replication, mode=primary, or of"
+                            + " driver=nbd");
         }
         if (remote.length() != quorum.disk().length()) {
             throw new GraphException(
@@ -280,7 +303,7 @@ final class NodeDuties {
             case BlockNode.SecondaryReplication secondary -> engine.unmakeSecondary(node.disk());
             case BlockNode.Quorum quorum -> {
                 if (node.child(REMOTE_CHILD) != null) {
-                    engine.detach(node.disk());
+                    forwardNoMore(node);
                 }
             }
             default -> {}

@@ -7,6 +7,7 @@ import io.lockstep.engine.service.EngineDisk;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 
 /** A node in its place in a {@link BlockGraph}: who stands on it, and what it came to. */
@@ -20,6 +21,7 @@ final class PlacedNode {
     private final Map<String, PlacedNode> children = new LinkedHashMap<>();
     private PlacedNode parent;
     private int exports;
+    private final AtomicInteger jobs = new AtomicInteger();
     private final ExportCounters counters = new ExportCounters();
 
     /** The disk that it shows; null for what shows none of ours. */
@@ -149,6 +151,16 @@ final class PlacedNode {
 
     void exported(final int change) {
         exports += change;
+    }
+
+    /** A job begins to use it, or has ended; from any thread. */
+    void used(final int change) {
+        jobs.addAndGet(change);
+    }
+
+    /** Whether a job uses it. */
+    boolean isUsed() {
+        return jobs.get() > 0;
     }
 
     boolean isExported() {

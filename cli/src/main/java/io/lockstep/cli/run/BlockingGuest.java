@@ -49,6 +49,7 @@ public final class BlockingGuest implements AutoCloseable {
     private boolean loading;
     private int loadInFlight;
     private long loadWrites;
+    private long loadBlocks;
     private CompletableFuture<Long> loadEnded = new CompletableFuture<>();
 
     private interface Request {
@@ -170,13 +171,16 @@ public final class BlockingGuest implements AutoCloseable {
 
     /**
      * Writes random blocks at random places until {@link #endLoad}, or until the server is gone.
+     *
+     * @param length of the part of the disk, at its front, in which they lie, in bytes
      */
-    public void startLoad(final long seed) {
+    public void startLoad(final long seed, final long length) {
         loop.execute(
                 () -> {
                     random = new SplittableRandom(seed);
                     loading = true;
                     loadWrites = 0;
+                    loadBlocks = length / BLOCK_LENGTH;
                     loadEnded = new CompletableFuture<>();
                     for (int slot = 0; slot < LOAD_DEPTH; slot++) {
                         writeBlock(slot);
@@ -190,8 +194,7 @@ public final class BlockingGuest implements AutoCloseable {
         for (int i = 0; i < BLOCK_LENGTH; i += Long.BYTES) {
             blocks.segment().set(ValueLayout.JAVA_LONG, start + i, random.nextLong());
         }
-        final long blockCount = client.negotiated().export().size() / BLOCK_LENGTH;
-        final long offset = random.nextLong(blockCount) * BLOCK_LENGTH;
+        final long offset = random.nextLong(loadBlocks) * BLOCK_LENGTH;
         if (client.write(offset, BLOCK_LENGTH, blocks, start, 0, onLoadWritten, slot)) {
             loadInFlight++;
         }

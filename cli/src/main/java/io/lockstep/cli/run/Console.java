@@ -1,6 +1,7 @@
 package io.lockstep.cli.run;
 
 import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.server.ServerEvents;
 
 import org.agrona.ErrorHandler;
@@ -143,6 +144,11 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
             say(sentence);
         }
         control.onEvent(event, disk, epoch, sentence);
+    }
+
+    @Override
+    public void onJob(final Job.Report report) {
+        control.onJob(report);
     }
 
     @Override

@@ -10,6 +10,7 @@ import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.primary.PrimaryOptions;
@@ -21,12 +22,16 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A process that replicates, as all of its commands run it: an engine, the graph of its block
  * nodes, their exports, and the control socket. Set up by one thread, and stopped by one.
  */
 public final class EngineRun {
+    /** The answer to a command that ends the process should be read before that is gone. */
+    private static final long ANSWER_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+
     private final Console console;
     private final Engine engine;
     private final BlockGraph graph;
@@ -186,6 +191,21 @@ public final class EngineRun {
         return handedOver;
     }
 
+    /**
+     * A primary whose disks somebody has overwritten is one no more; whoever said so hears that.
+     */
+    private void endWhereItGivesWay() {
+        final boolean givesWay =
+                engine.group().role() == ReplicationGroup.Role.PRIMARY
+                        && engine.group()
+                                .node()
+                                .filter(node -> node.record().isJoining())
+                                .isPresent();
+        if (givesWay) {
+            engine.loop().schedule(ANSWER_NANOS, () -> ServerRun.quit(1));
+        }
+    }
+
     private ReplicationGroup controlledGroup() {
         if (peerMonitor == null) {
             return engine.group();
@@ -215,17 +235,29 @@ public final class EngineRun {
                         graph,
                         exports,
                         console);
-        console.forwardTo(
-                (event, disk, epoch, sentence) -> {
-                    controlService.onEvent(event, disk, epoch, sentence);
-                    if (event == GroupEvents.Event.REPLICATION_ERROR) {
-                        yieldUnlessServed();
-                    } else if (event == GroupEvents.Event.HANDED_OVER) {
-                        handedOver.complete(null);
-                    } else if (event == GroupEvents.Event.MERGE_COMPLETED) {
-                        engine.loop().execute(this::replicateBackNow);
-                    }
-                });
+        console.forwardTo(new Follower());
+    }
+
+    /** Tells managers, and does what follows from an event. */
+    private final class Follower implements GroupEvents {
+        @Override
+        public void onEvent(
+                final Event event, final String disk, final long epoch, final String sentence) {
+            controlService.onEvent(event, disk, epoch, sentence);
+            if (event == Event.REPLICATION_ERROR) {
+                yieldUnlessServed();
+                endWhereItGivesWay();
+            } else if (event == Event.HANDED_OVER) {
+                handedOver.complete(null);
+            } else if (event == Event.MERGE_COMPLETED) {
+                engine.loop().execute(EngineRun.this::replicateBackNow);
+            }
+        }
+
+        @Override
+        public void onJob(final Job.Report report) {
+            controlService.onJob(report);
+        }
     }
 
     /** Opens the secondary of the graph's disks, and starts it where it was not started before. */

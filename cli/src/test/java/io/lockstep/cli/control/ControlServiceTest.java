@@ -563,6 +563,69 @@ final class ControlServiceTest {
     }
 
     @Test
+    void aJobIsPausedAndCancelledAsInQemu() throws IOException {
+        group.addJob();
+        final String done = "{\"return\":{}}";
+        try (Client client = new Client().greeted()) {
+            client.send("{'execute':'query-block-jobs'}");
+            final JsonObject job = client.read().getAsJsonArray("return").get(0).getAsJsonObject();
+            assertEquals("mirror", job.get("type").getAsString());
+            assertEquals("sync", job.get("device").getAsString());
+            assertEquals("running", job.get("status").getAsString());
+            assertContains(
+                    "Can't resume a job that was not paused",
+                    client.ask("{'execute':'job-resume','arguments':{'id':'sync'}}"));
+            assertEquals(done, client.ask("{'execute':'job-pause','arguments':{'id':'sync'}}"));
+            assertContains(
+                    "Job is already paused",
+                    client.ask("{'execute':'block-job-pause','arguments':{'device':'sync'}}"));
+            assertContains("'paused'", client.ask("{'execute':'query-jobs'}").replace('"', '\''));
+            assertContains(
+                    "The block job for device 'sync' is currently paused",
+                    client.ask("{'execute':'block-job-cancel','arguments':{'device':'sync'}}"));
+            assertContains(
+                    "expects a non-negative value",
+                    client.ask(
+                            "{'execute':'block-job-set-speed','arguments':{'device':'sync',"
+                                    + "'speed':-1}}"));
+            assertEquals(
+                    done,
+                    client.ask(
+                            "{'execute':'block-job-set-speed','arguments':{'device':'sync',"
+                                    + "'speed':5000}}"));
+            assertContains("\"speed\":5000", client.ask("{'execute':'query-block-jobs'}"));
+            assertContains(
+                    "Job 'sync' in state 'paused' cannot accept command verb 'dismiss'",
+                    client.ask("{'execute':'job-dismiss','arguments':{'id':'sync'}}"));
+            assertEquals(
+                    done,
+                    client.ask(
+                            "{'execute':'block-job-cancel','arguments':{'device':'sync',"
+                                    + "'force':true}}"));
+            assertContains(
+                    "DeviceNotActive",
+                    client.ask("{'execute':'block-job-pause','arguments':{'device':'sync'}}"));
+            assertContains(
+                    "Job not found",
+                    client.ask("{'execute':'job-cancel','arguments':{'id':'sync'}}"));
+        }
+    }
+
+    @Test
+    void theMergeCantBePaused() throws IOException {
+        try (Client client = new Client().greeted()) {
+            client.ask("{'execute':'x-lockstep-failover'}");
+            assertContains(
+                    "Job 'merge' in state 'running' cannot accept command verb 'pause'",
+                    client.ask("{'execute':'job-pause','arguments':{'id':'merge'}}"));
+        }
+    }
+
+    private static void assertContains(final String part, final String answer) {
+        assertTrue(answer.contains(part), answer);
+    }
+
+    @Test
     void commandsAreListed() throws IOException {
         try (Client client = new Client().greeted()) {
             final String commands = client.ask("{'execute':'query-commands'}");

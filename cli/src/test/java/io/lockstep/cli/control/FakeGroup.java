@@ -2,6 +2,8 @@ package io.lockstep.cli.control;
 
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.Healing;
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 
@@ -14,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
 final class FakeGroup implements ReplicationGroup {
     private final Role role;
     private final List<String> calls = new ArrayList<>();
+    private final List<Job> jobs = new ArrayList<>();
     private GroupStatus.State state = GroupStatus.State.RUNNING;
     private long sealedEpoch;
     private long committedEpoch;
@@ -92,6 +95,55 @@ final class FakeGroup implements ReplicationGroup {
         ending = failover ? "it took over" : "it was stopped";
         state = failover ? GroupStatus.State.MERGING : GroupStatus.State.ALONE;
         return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public Healing healing() {
+        return new Healing() {
+            @Override
+            public List<Job> jobs() {
+                return List.copyOf(jobs);
+            }
+        };
+    }
+
+    /** A job begins that only notes what it is told. */
+    Job addJob() {
+        final Job job = new NotedJob();
+        jobs.add(job);
+        return job;
+    }
+
+    private final class NotedJob implements Job {
+        private State state = State.RUNNING;
+        private boolean isPaused;
+        private long speed;
+
+        @Override
+        public Report report() {
+            return new Report(Kind.SYNCHRONISATION, state, isPaused, 7, 70, speed, "");
+        }
+
+        @Override
+        public void pause() {
+            isPaused = true;
+        }
+
+        @Override
+        public void resume() {
+            isPaused = false;
+        }
+
+        @Override
+        public void cancel() {
+            state = State.CANCELLED;
+            jobs.remove(this);
+        }
+
+        @Override
+        public void speed(final long bytes) {
+            speed = bytes;
+        }
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.UnaryOperator;
 
 /**
  * A disk with a name of its own, whose operations another one does, which can be exchanged while it
@@ -51,8 +52,23 @@ public final class SwitchDisk implements Disk {
     /** Runs when nothing is under way while it is held. */
     private Runnable whenQuiet = () -> {};
 
-    private Disk next;
+    /** What comes of the target. */
+    private UnaryOperator<Disk> next;
+
     private Runnable whenSwitched;
+
+    /** One that waits behind another one, and is no operation. */
+    private record Exchange(Runnable action) implements Runnable {
+        @Override
+        public void run() {
+            action.run();
+        }
+    }
+
+    /** Nobody does operations, whoever is there to do them. */
+    private boolean isPaused;
+
+    private Runnable whenPaused;
     private final List<Runnable> held = new ArrayList<>();
 
     /**
@@ -96,8 +112,17 @@ public final class SwitchDisk implements Disk {
      * @param whenDone runs when those that the old one still does have ended
      */
     public void switchTo(final Disk disk, final Runnable whenDone) {
+        layer(before -> disk, whenDone);
+    }
+
+    /**
+     * The same where that stands on the one that does them by then.
+     *
+     * @param over makes it of that; on the loop
+     */
+    public void layer(final UnaryOperator<Disk> over, final Runnable whenDone) {
         if (isSwitching && !isHeld) {
-            held.add(() -> switchTo(disk, whenDone));
+            held.add(new Exchange(() -> layer(over, whenDone)));
             return;
         }
         if (!isHeld) {
@@ -106,7 +131,7 @@ public final class SwitchDisk implements Disk {
         }
         isHeld = false;
         whenQuiet = () -> {};
-        next = disk;
+        next = over;
         whenSwitched = whenDone;
         if (inFlight == 0) {
             loop.execute(this::finishSwitch);
@@ -125,7 +150,7 @@ public final class SwitchDisk implements Disk {
      */
     public void hold(final Runnable nothingUnderWay) {
         if (isSwitching) {
-            held.add(() -> hold(nothingUnderWay));
+            held.add(new Exchange(() -> hold(nothingUnderWay)));
             return;
         }
         isSwitching = true;
@@ -155,20 +180,55 @@ public final class SwitchDisk implements Disk {
     }
 
     private void finishSwitch() {
-        target = next;
+        target = next.apply(target);
         next = null;
         isSwitching = false;
+        whenSwitched.run();
+        doHeld();
+    }
+
+    private boolean isHolding() {
+        return isSwitching || isPaused;
+    }
+
+    private void doHeld() {
         final List<Runnable> waiting = List.copyOf(held);
         held.clear();
-        whenSwitched.run();
         for (final Runnable operation : waiting) {
-            if (isSwitching) {
+            if (isSwitching || isPaused && !(operation instanceof Exchange)) {
                 held.add(operation);
             } else {
                 operation.run();
             }
         }
         poll();
+    }
+
+    // ---- A pause.
+
+    /**
+     * Has operations that come from now on wait, whatever the target is exchanged for meanwhile.
+     *
+     * @param whenDone runs when those under way have ended
+     */
+    public void pause(final Runnable whenDone) {
+        isPaused = true;
+        revokeWindows();
+        whenPaused = whenDone;
+        tellWhenPaused();
+    }
+
+    /** Has them done again, and those that waited. */
+    public void resume() {
+        isPaused = false;
+        doHeld();
+    }
+
+    private void tellWhenPaused() {
+        if (inFlight == 0 && whenPaused != null) {
+            loop.execute(whenPaused);
+            whenPaused = null;
+        }
     }
 
     private int enter(final Completion completion, final long token) {
@@ -201,6 +261,7 @@ public final class SwitchDisk implements Disk {
         if (inFlight == 0 && isSwitching) {
             loop.execute(isHeld ? this::onQuiet : this::finishSwitch);
         }
+        tellWhenPaused();
         completion.onComplete(token, errno);
     }
 
@@ -242,7 +303,7 @@ public final class SwitchDisk implements Disk {
             final long position,
             final Completion completion,
             final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> read(offset, count, memory, position, completion, token));
         } else if (!isRefused(completion, token)) {
             target.read(offset, count, memory, position, onDone, enter(completion, token));
@@ -257,7 +318,7 @@ public final class SwitchDisk implements Disk {
             final long position,
             final Completion completion,
             final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> write(offset, count, memory, position, completion, token));
         } else if (!isRefused(completion, token)) {
             target.write(offset, count, memory, position, onDone, enter(completion, token));
@@ -271,7 +332,7 @@ public final class SwitchDisk implements Disk {
             final int flags,
             final Completion completion,
             final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> zero(offset, count, flags, completion, token));
         } else if (!isRefused(completion, token)) {
             target.zero(offset, count, flags, onDone, enter(completion, token));
@@ -281,7 +342,7 @@ public final class SwitchDisk implements Disk {
     @Override
     public void discard(
             final long offset, final long count, final Completion completion, final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> discard(offset, count, completion, token));
         } else if (!isRefused(completion, token)) {
             target.discard(offset, count, onDone, enter(completion, token));
@@ -290,7 +351,7 @@ public final class SwitchDisk implements Disk {
 
     @Override
     public void flush(final Completion completion, final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> flush(completion, token));
         } else if (!isRefused(completion, token)) {
             target.flush(onDone, enter(completion, token));
@@ -300,7 +361,7 @@ public final class SwitchDisk implements Disk {
     @Override
     public void prefetch(
             final long offset, final long count, final Completion completion, final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> prefetch(offset, count, completion, token));
         } else if (!isRefused(completion, token)) {
             target.prefetch(offset, count, onDone, enter(completion, token));
@@ -314,7 +375,7 @@ public final class SwitchDisk implements Disk {
             final ExtentList into,
             final Completion completion,
             final long token) {
-        if (isSwitching) {
+        if (isHolding()) {
             held.add(() -> extents(offset, count, into, completion, token));
         } else if (!isRefused(completion, token)) {
             target.extents(offset, count, into, onDone, enter(completion, token));
@@ -323,7 +384,7 @@ public final class SwitchDisk implements Disk {
 
     @Override
     public IoBuffer window(final long offset, final int count) {
-        return isSwitching || target == null ? null : target.window(offset, count);
+        return isHolding() || target == null ? null : target.window(offset, count);
     }
 
     @Override
@@ -333,13 +394,13 @@ public final class SwitchDisk implements Disk {
 
     @Override
     public boolean hasWriteWindow(final long offset, final int count) {
-        return !isSwitching && target != null && target.hasWriteWindow(offset, count);
+        return !isHolding() && target != null && target.hasWriteWindow(offset, count);
     }
 
     @Override
     public boolean openWriteWindow(final long offset, final int count, final WriteWindow window) {
         final boolean isOpen =
-                !isSwitching && target != null && target.openWriteWindow(offset, count, window);
+                !isHolding() && target != null && target.openWriteWindow(offset, count, window);
         if (isOpen) {
             windows.add(window);
         }

@@ -301,6 +301,11 @@ public final class EpochBuffer implements AutoCloseable {
         return slotCount() * BLOCK_LENGTH;
     }
 
+    /** Bytes of arena that have their space. */
+    public long allocatedLength() {
+        return arena.allocatedLength();
+    }
+
     /** Bytes of arena that may be used. */
     public long limitLength() {
         return slotsMax * BLOCK_LENGTH;

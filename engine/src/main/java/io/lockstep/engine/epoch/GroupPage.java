@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -42,7 +43,7 @@ public final class GroupPage implements AutoCloseable {
     public static final int DISKS_MAX = 256;
 
     private static final int LENGTH = 4096;
-    private static final long MAGIC = 0x4c4f_434b_4752_5032L; // "LOCKGRP2"
+    private static final long MAGIC = 0x4c4f_434b_4752_5033L; // "LOCKGRP3"
     private static final long AT_DISKS = 8;
     private static final long AT_STATE = 16;
     private static final long AT_BROKEN = 24;
@@ -59,6 +60,15 @@ public final class GroupPage implements AutoCloseable {
     private static final long AT_BOOT = 112;
 
     private static final long AT_SEALED = 128;
+
+    /** The committed epoch behind which a synchronisation has begun. */
+    private static final long AT_CATCHING_UP_FROM = 2176;
+
+    private static final long AT_SPILLED = 2184;
+    private static final long AT_SPILL = 2192;
+
+    /** On a cache line of its own: written with each record, and the seals with each checkpoint. */
+    private static final long AT_RECORD = 2240;
 
     /** Boot and session of who closed it in good order, and a sum; in a sector of their own. */
     private static final long AT_MARK = 2560;
@@ -84,6 +94,7 @@ public final class GroupPage implements AutoCloseable {
      * @param boot the host's: what another one has left is lost, unless it says that it is whole
      *     ({@link #markClean}); that counts once
      * @param committedEpoch behind which one that is made goes on
+     * @param recordNumber see {@link #recordNumber()}; of one that is made
      * @throws IOException where there is no space, or it belongs to other disks or another node
      */
     public static GroupPage open(
@@ -91,7 +102,8 @@ public final class GroupPage implements AutoCloseable {
             final List<? extends Disk> disks,
             final Id node,
             final Id boot,
-            final long committedEpoch)
+            final long committedEpoch,
+            final long recordNumber)
             throws IOException {
         if (disks.size() > DISKS_MAX) {
             throw new IOException("a group has at most " + DISKS_MAX + " disks");
@@ -100,7 +112,7 @@ public final class GroupPage implements AutoCloseable {
         boolean opened = false;
         try {
             final GroupPage page = new GroupPage(file);
-            page.makeUnlessMade(disks, node, boot, committedEpoch);
+            page.makeUnlessMade(disks, node, boot, committedEpoch, recordNumber);
             page.require(describe(disks), node, path.toAbsolutePath().getParent());
             page.takeMark(boot);
             opened = true;
@@ -142,7 +154,8 @@ public final class GroupPage implements AutoCloseable {
             final List<? extends Disk> disks,
             final Id node,
             final Id boot,
-            final long committedEpoch) {
+            final long committedEpoch,
+            final long recordNumber) {
         if (page.get(LONG, 0) == 0) {
             page.set(LONG, AT_DISKS, describe(disks));
             put(AT_NODE, node);
@@ -151,6 +164,7 @@ public final class GroupPage implements AutoCloseable {
                 seal(disk, committedEpoch);
             }
             commit(committedEpoch);
+            recordNumber(recordNumber);
             VarHandle.releaseFence();
             page.set(LONG, 0, MAGIC);
         }
@@ -179,6 +193,25 @@ public final class GroupPage implements AutoCloseable {
                             + "); choose another directory, or remove this one if nothing of it is"
                             + " needed");
         }
+    }
+
+    /**
+     * Whose page a file has, which stays as it is; {@link Id#NONE} where there is none of this
+     * version, or one whose merge is not done.
+     *
+     * @throws IOException where the file can't be read
+     */
+    public static Id nodeOf(final Path path) throws IOException {
+        if (!Files.exists(path) || Files.size(path) < LENGTH) {
+            return Id.NONE;
+        }
+        final ByteBuffer bytes = ByteBuffer.allocate(LENGTH).order(ByteOrder.nativeOrder());
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            while (bytes.hasRemaining() && channel.read(bytes, bytes.position()) >= 0) {}
+        }
+        return bytes.getLong(0) == MAGIC && bytes.getLong((int) AT_STATE) != FAILED_OVER
+                ? new Id(bytes.getLong((int) AT_NODE), bytes.getLong((int) AT_NODE + Long.BYTES))
+                : Id.NONE;
     }
 
     // ---- Whether it outlives the boot.
@@ -234,6 +267,19 @@ public final class GroupPage implements AutoCloseable {
         return !get(AT_BOOT).equals(boot);
     }
 
+    /**
+     * The number of the newest state record that was stored while these buffers were open: never
+     * above that of the state, unless somebody has put an older one back.
+     */
+    public long recordNumber() {
+        return page.get(LONG, AT_RECORD);
+    }
+
+    /** A record is on stable storage. */
+    public void recordNumber(final long number) {
+        WORD.setRelease(page, AT_RECORD, number);
+    }
+
     /** Where the group stands: one of the constants. */
     public long state() {
         return (long) WORD.getAcquire(page, AT_STATE);
@@ -287,9 +333,40 @@ public final class GroupPage implements AutoCloseable {
                 && !session().isNone();
     }
 
+    /**
+     * The same, and nothing has been committed since it began: what is written belongs to the
+     * synchronisation, and not to an epoch behind it.
+     */
+    public boolean isBeforeCaughtUp() {
+        return isCatchingUp() && page.get(LONG, AT_CATCHING_UP_FROM) == committedEpoch();
+    }
+
     /** A session begins with that, once it is this page's; or with {@link Id#NONE} it is done. */
     public void catchingUp(final Id session) {
+        WORD.setRelease(page, AT_CATCHING_UP_FROM, committedEpoch());
         WORD.setRelease(page, AT_CATCHING_UP, session.low());
+    }
+
+    /** The last epoch of which a pre-image is not in the buffers but in the spill. */
+    public long spilledEpoch() {
+        return page.get(LONG, AT_SPILLED);
+    }
+
+    /** One of that epoch is about to be. */
+    public void spilled(final long epoch) {
+        if (epoch > spilledEpoch()) {
+            WORD.setRelease(page, AT_SPILLED, epoch);
+        }
+    }
+
+    /** The name of the spill that belongs to these buffers; or none. */
+    public Id spill() {
+        return get(AT_SPILL);
+    }
+
+    /** From now on it is that one. */
+    public void spill(final Id name) {
+        put(AT_SPILL, name);
     }
 
     /** The last committed epoch; 0 for the state in which replication started. */

@@ -30,7 +30,7 @@ import java.util.Optional;
  *       TAKES_ROLE, WANTS_ROLE, PRIMARY
  * 44  4  zero
  * 48  8  in what is read: the last epoch that is on stable storage
- * 56  8  zero
+ * 56  8  ATTACH: bytes that a synchronisation has to bring to the disk, at most, or 0
  * </pre>
  */
 public final class ControlRecord {
@@ -41,7 +41,7 @@ public final class ControlRecord {
     public static final int LENGTH_WITH_SUMMARY = LENGTH + Summary.LENGTH;
 
     /** The version of this layout. */
-    public static final int VERSION = 3;
+    public static final int VERSION = 4;
 
     /** A primary presents itself, with its summary; the first command of its connections. */
     public static final int ATTACH = 1;
@@ -143,6 +143,19 @@ public final class ControlRecord {
     public static void durableEpoch(
             final MemorySegment memory, final long position, final long epoch) {
         memory.set(LONG, position + 48, epoch);
+    }
+
+    /**
+     * Of ATTACH: how many bytes of the disk are to be sent or compared to make it equal; 0 where
+     * none are, or nothing is known of it.
+     */
+    public static long toCome(final MemorySegment memory, final long position) {
+        return Math.max(0, memory.get(LONG, position + 56));
+    }
+
+    /** Says so. */
+    public static void toCome(final MemorySegment memory, final long position, final long length) {
+        memory.set(LONG, position + 56, length);
     }
 
     /** A word as flags of ATTACH. */

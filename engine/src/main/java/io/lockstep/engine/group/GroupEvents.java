@@ -18,6 +18,12 @@ public interface GroupEvents {
         SYNCHRONISING,
         /** It is equal now, and a checkpoint was made. */
         SYNCHRONISED,
+        /** A verification has ended; whether it found a difference the sentence says. */
+        VERIFIED,
+        /** Of a secondary that is made equal: there may not be room to keep its checkpoint. */
+        CHECKPOINT_AT_RISK,
+        /** There was none: until it is equal it can't take over. */
+        CHECKPOINT_GIVEN_UP,
         /** An epoch was committed. */
         CHECKPOINT,
         /** Failover is done: the guest is served from the last checkpoint. */
@@ -40,4 +46,7 @@ public interface GroupEvents {
      * @param sentence for people
      */
     void onEvent(Event event, String disk, long epoch, String sentence);
+
+    /** A job has begun, has ended, or stands otherwise than before. */
+    default void onJob(final Job.Report report) {}
 }

@@ -14,16 +14,25 @@ import java.util.Optional;
  * @param refusal of a primary: what made it refuse its peer, if it has
  * @param verdict of a secondary: whether it may take over
  * @param loss what a failover would lose
+ * @param room of a secondary: what it has for pre-images
  */
 public record NodeStatus(
         NodeRecord record,
         String waiting,
         Optional<Meeting.Answer> refusal,
         Optional<Verdict> verdict,
-        Loss loss) {
+        Loss loss,
+        Optional<RoomStatus> room) {
     /** Of a node of which there is nothing more to tell than its record. */
     public static NodeStatus of(final NodeRecord record) {
-        return new NodeStatus(record, "", Optional.empty(), Optional.empty(), Loss.NONE);
+        return ofPrimary(record, "", Optional.empty());
+    }
+
+    /** Of one that nobody fails over. */
+    public static NodeStatus ofPrimary(
+            final NodeRecord record, final String waiting, final Optional<Meeting.Answer> refusal) {
+        return new NodeStatus(
+                record, waiting, refusal, Optional.empty(), Loss.NONE, Optional.empty());
     }
 
     /** Whether the guest is not served yet. */

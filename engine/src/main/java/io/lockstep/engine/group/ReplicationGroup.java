@@ -116,9 +116,9 @@ public interface ReplicationGroup {
         return Optional.empty();
     }
 
-    /** Of a primary whose secondary is made equal: how far that is; empty where it is equal. */
-    default Optional<SynchronisationStatus> synchronisation() {
-        return Optional.empty();
+    /** What is done so that the secondary becomes equal, and to see that it is. */
+    default Healing healing() {
+        return Healing.NONE;
     }
 
     /** How replication has ended here, a sentence for people; empty while it has not. */

@@ -8,8 +8,13 @@ import java.time.Duration;
  * @param left to be sent
  * @param total that were to be sent when it began
  * @param nanos since it began; 0 where it has not been linked yet
+ * @param state how it stands; CANCELLED where the guest goes on without the secondary until it is
+ *     begun again
+ * @param isPaused whether it does nothing until it is resumed
+ * @param limit bytes that are sent in a second at most; 0 where nobody has said
  */
-public record SynchronisationStatus(long left, long total, long nanos) {
+public record SynchronisationStatus(
+        long left, long total, long nanos, Job.State state, boolean isPaused, long limit) {
     /** How much is done, of a hundred. */
     public int percent() {
         return total == 0 ? 100 : (int) (100 * Math.max(0, total - left) / total);

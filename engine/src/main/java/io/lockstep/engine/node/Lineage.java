@@ -72,6 +72,15 @@ public record Lineage(List<Reign> reigns) {
     }
 
     /**
+     * Whether one that is newer than a generation began from what was no checkpoint.
+     *
+     * @param generation one of these
+     */
+    public boolean isTornSince(final Id generation) {
+        return reigns.subList(0, indexOf(generation)).stream().anyMatch(Reign::isTorn);
+    }
+
+    /**
      * The reign for which a generation was left: the next newer one.
      *
      * @param generation one of these, and not the newest

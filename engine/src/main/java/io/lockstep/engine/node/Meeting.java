@@ -32,6 +32,9 @@ public final class Meeting {
         /** The peer is, or follows, one that took over from this primary. */
         PEER_IS_NEWER(Outcome.REFUSED),
 
+        /** One of them was forced to take over with what was no checkpoint, the other is whole. */
+        TORN_TAKEOVER(Outcome.REFUSED),
+
         /** Each has acknowledged what the other lacks. */
         SPLIT_BRAIN(Outcome.REFUSED),
 
@@ -102,6 +105,7 @@ public final class Meeting {
                     GO_ON,
                     GO_ON_FROM_LOG,
                     PEER_IS_NEWER,
+                    TORN_TAKEOVER,
                     SPLIT_BRAIN,
                     UNRELATED,
                     NO_PRIMARY,
@@ -130,7 +134,16 @@ public final class Meeting {
             return Answer.UNRELATED;
         }
         if (hasItsOwn(secondary, common)) {
-            return hasItsOwn(primary, common) ? Answer.SPLIT_BRAIN : Answer.PEER_IS_NEWER;
+            if (hasItsOwn(primary, common)) {
+                return Answer.SPLIT_BRAIN;
+            }
+            return secondary.lineage().isTornSince(common)
+                    ? Answer.TORN_TAKEOVER
+                    : Answer.PEER_IS_NEWER;
+        }
+        if (secondary.standing() != Standing.INCONSISTENT
+                && primary.lineage().isTornSince(common)) {
+            return Answer.TORN_TAKEOVER; // what the secondary holds is the better of the two
         }
         if (secondary.standing() == Standing.REIGNING) {
             final boolean isAncestor = !common.equals(primary.lineage().newest());
@@ -196,6 +209,7 @@ public final class Meeting {
                             + ", and what was acknowledged since then would be lost; start this"
                             + " node as its secondary with 'lockstep node', which gets what"
                             + " differs";
+            case TORN_TAKEOVER -> tornTakeover(primary, secondary);
             case SPLIT_BRAIN ->
                     "split brain: both nodes have acknowledged writes that the other may lack, this"
                             + " one "
@@ -218,9 +232,11 @@ public final class Meeting {
         };
     }
 
-    private static final String HOW_TO_DECIDE =
-            "Decide which one gives way, say 'lockstep state --forget' there, start it as a"
-                    + " secondary, and say 'lockstep join' there";
+    private static final String HOW_TO_GIVE_WAY =
+            "stop it, say 'lockstep state --forget' there, start it as a secondary, and say"
+                    + " 'lockstep join' there";
+
+    private static final String HOW_TO_DECIDE = "Decide which one gives way, " + HOW_TO_GIVE_WAY;
 
     private static final String HOW_TO_JOIN =
             "if it may be overwritten, say 'lockstep join' there, once: what is equal is not sent";
@@ -270,7 +286,32 @@ public final class Meeting {
                 + " (group "
                 + secondary.group().brief()
                 + "); "
-                + HOW_TO_JOIN;
+                + (secondary.standing().isPrimary()
+                        ? "it serves its guest there, or did: to have it overwritten, "
+                                + HOW_TO_GIVE_WAY
+                        : HOW_TO_JOIN);
+    }
+
+    private static String tornTakeover(final Summary primary, final Summary secondary) {
+        final Id common = primary.lineage().newestCommon(secondary.lineage());
+        return primary.lineage().isTornSince(common)
+                ? "this node was forced to take over at "
+                        + parting(primary, secondary)
+                        + " with a torn disk, and the secondary's disk is the whole one, which is"
+                        + " not overwritten unasked. To have it overwritten all the same, say"
+                        + " 'lockstep join' there. To keep it, "
+                        + "stop this node, say 'lockstep state --forget' here, start it as a"
+                        + " secondary, and say 'lockstep join' here"
+                        + ", while the other one is the primary ('lockstep failover' there, or"
+                        + " 'lockstep node' and 'lockstep promote' where it was one)"
+                : "the peer was forced to take over at "
+                        + parting(secondary, primary)
+                        + " with a torn disk, and this node's disk is the whole one, which is not"
+                        + " overwritten unasked. To keep it, say 'lockstep promote' here if the"
+                        + " guest waits, and have the peer give way: "
+                        + HOW_TO_GIVE_WAY
+                        + ". To take the peer's content, say 'lockstep join' here while the guest"
+                        + " waits, and start this node again";
     }
 
     /** Whether a node went a way that the other does not know, rather than the one of both. */
@@ -285,7 +326,12 @@ public final class Meeting {
 
     private static String wayOf(final Summary node, final Summary other) {
         return hasParted(node, other)
-                ? "from " + parting(node, other) + " on"
+                ? "from "
+                        + parting(node, other)
+                        + " on"
+                        + (node.lineage().isTornSince(node.lineage().newestCommon(other.lineage()))
+                                ? ", forced from what was no checkpoint"
+                                : "")
                 : "alone, since it lost its link";
     }
 }

@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
+import java.util.function.LongConsumer;
 
 /**
  * The state machine of a node: what happens to it, in the order in which it does, each recorded
@@ -25,6 +26,13 @@ public final class Node {
     private final RecordStore store;
     private final Queue<Change> changes = new ArrayDeque<>();
     private NodeRecord record;
+
+    /** Of the record, as its storage counts: one more each time one is stored. */
+    private long number;
+
+    /** Hears the number of each record that is stored. */
+    private LongConsumer onStored = stored -> {};
+
     private boolean isStoring;
 
     /** What a change makes of a record. */
@@ -41,18 +49,43 @@ public final class Node {
      * A change that waits for those before it.
      *
      * @param happening what happens; empty where the node stands where it stood
+     * @param isAlwaysStored also where it changes nothing
      */
-    private record Change(Optional<Happening> happening, Step step, CompletableFuture<Void> done) {}
+    private record Change(
+            Optional<Happening> happening,
+            Step step,
+            boolean isAlwaysStored,
+            CompletableFuture<Void> done) {}
 
     /** A node as its record says, which the store has. */
     public Node(final NodeRecord record, final RecordStore store) {
+        this(record, 0, store);
+    }
+
+    /**
+     * The same of a record that bears a number.
+     *
+     * @param number of the record in the store, which counts on
+     */
+    public Node(final NodeRecord record, final long number, final RecordStore store) {
         this.record = record;
+        this.number = number;
         this.store = store;
     }
 
     /** What it knows of itself, and has stored. */
     public NodeRecord record() {
         return record;
+    }
+
+    /** The number of that: of two records of a node the higher one's is the newer. */
+    public long number() {
+        return number;
+    }
+
+    /** Has an action hear the number of each record that is stored from now on; instead of all. */
+    public void onStored(final LongConsumer action) {
+        onStored = action;
     }
 
     /** Where it stands. */
@@ -189,6 +222,21 @@ public final class Node {
     }
 
     /**
+     * The record is older than the node's buffers: somebody has put it back, and what it says of
+     * the disks need not be so. Nothing is known of them.
+     */
+    public CompletableFuture<Void> distrust() {
+        return happen(
+                Happening.TEAR,
+                (now, then) ->
+                        now.draft()
+                                .merging(false)
+                                .peerOut(false)
+                                .leftSession(Id.NONE)
+                                .standing(then));
+    }
+
+    /**
      * A failover: it takes over from an epoch. The former primary never follows this reign by
      * itself.
      *
@@ -208,9 +256,31 @@ public final class Node {
         return happen(
                 Happening.FORCE,
                 (now, then) ->
-                        begin(now, reign)
+                        begin(now, isTorn(now) ? reign.torn() : reign)
                                 .group(now.group().isNone() ? groupIfNone : now.group())
                                 .merging(true)
+                                .joining(false)
+                                .peerOut(true)
+                                .forced()
+                                .standing(then));
+    }
+
+    private static boolean isTorn(final NodeRecord now) {
+        return now.standing() == Standing.INCONSISTENT;
+    }
+
+    /**
+     * Its disks are written without its pair, because somebody insists: with what they hold, which
+     * is no checkpoint unless its primary left them in good order. Whatever its buffers have is
+     * given up.
+     */
+    public CompletableFuture<Void> goPlain(final Id groupIfNone, final Reign reign) {
+        return happen(
+                Happening.FORCE,
+                (now, then) ->
+                        begin(now, isTorn(now) || now.leftSession().isNone() ? reign.torn() : reign)
+                                .group(now.group().isNone() ? groupIfNone : now.group())
+                                .merging(false)
                                 .joining(false)
                                 .peerOut(true)
                                 .forced()
@@ -250,14 +320,29 @@ public final class Node {
                                 "a merge is not done, and the buffers hold what the disks lack;"
                                         + " start the node again and let it end, first");
                     }
-                    return NodeRecord.fresh(name, now.boot(), List.of()).draft().standing(then);
+                    return NodeRecord.fresh(name, now.boot(), List.of())
+                            .draft()
+                            .former(formerOf(now))
+                            .standing(then);
                 });
     }
 
     /**
+     * Whose buffers may be there: those of one that has opened none are those of the one before.
+     */
+    private static Id formerOf(final NodeRecord now) {
+        return now.former().isNone() ? now.node() : now.former();
+    }
+
+    /** The buffers are this node's own from now on: what the former one had is gone. */
+    public CompletableFuture<Void> haveBuffers() {
+        return stay(now -> now.draft().former(Id.NONE));
+    }
+
+    /**
      * Its disks may be overwritten, once, by the primary that comes next. A node that is in a pair
-     * leaves it: another one from now on. Refused where it serves its guest, or a merge is not
-     * done.
+     * leaves it: another one from now on. Refused where a merge is not done; whoever asks sees to
+     * it that no guest is served.
      *
      * @param name the other node's
      */
@@ -267,14 +352,15 @@ public final class Node {
                     if (now.standing() == Standing.FRESH) {
                         return now.draft().joining(true);
                     }
-                    if (now.standing().isPrimary()) {
+                    if (now.isMerging()) {
                         throw new NodeException(
-                                "this node "
-                                        + now.standing().sentence()
-                                        + ": it is not overwritten while it is one; stop it, and"
-                                        + " start it as a secondary");
+                                "a merge is not done, and the buffers hold what the disks lack; let"
+                                        + " it end first");
                     }
-                    return NodeRecord.fresh(name, now.boot(), now.disks()).draft().joining(true);
+                    return NodeRecord.fresh(name, now.boot(), now.disks())
+                            .draft()
+                            .former(formerOf(now))
+                            .joining(true);
                 });
     }
 
@@ -300,10 +386,15 @@ public final class Node {
     /**
      * A process begins, in this boot of the host; it is not stopped in good order yet. Refused
      * where the disks are not the node's; one that is fresh takes them.
+     *
+     * <p>Stored also where it changes nothing: a record that is put back, from before this process,
+     * has a lower number than anything that this one leaves.
      */
     public CompletableFuture<Void> open(final Id boot, final List<DiskIdentity> disks) {
-        return stay(
-                now -> {
+        return queue(
+                Optional.empty(),
+                true,
+                (now, then) -> {
                     final NodeRecord.Draft opened = now.draft().clean(false).boot(boot);
                     if (now.standing() == Standing.FRESH) {
                         return opened.disks(disks);
@@ -325,14 +416,15 @@ public final class Node {
     // ---- One after the other.
 
     private CompletableFuture<Void> stay(final Function<NodeRecord, NodeRecord.Draft> step) {
-        return queue(Optional.empty(), (now, then) -> step.apply(now));
+        return queue(Optional.empty(), false, (now, then) -> step.apply(now));
     }
 
     private CompletableFuture<Void> happen(final Happening happening, final Step step) {
-        return queue(Optional.of(happening), step);
+        return queue(Optional.of(happening), false, step);
     }
 
-    private CompletableFuture<Void> queue(final Optional<Happening> happening, final Step step) {
+    private CompletableFuture<Void> queue(
+            final Optional<Happening> happening, final boolean isAlwaysStored, final Step step) {
         if (changes.size() == CHANGES_MAX) {
             return CompletableFuture.failedFuture(
                     new NodeException(
@@ -341,7 +433,7 @@ public final class Node {
                                     + " changes wait for its storage"));
         }
         final CompletableFuture<Void> done = new CompletableFuture<>();
-        changes.add(new Change(happening, step, done));
+        changes.add(new Change(happening, step, isAlwaysStored, done));
         goOn();
         return done;
     }
@@ -350,7 +442,7 @@ public final class Node {
         while (!isStoring && !changes.isEmpty()) {
             final Change change = changes.remove();
             try {
-                begin(change.done, next(change));
+                begin(change, next(change));
             } catch (final NodeException e) {
                 change.done.completeExceptionally(e);
             }
@@ -372,8 +464,9 @@ public final class Node {
         return change.step.take(record, then.get()).record();
     }
 
-    private void begin(final CompletableFuture<Void> done, final NodeRecord next) {
-        if (next.equals(record)) {
+    private void begin(final Change change, final NodeRecord next) {
+        final CompletableFuture<Void> done = change.done;
+        if (next.equals(record) && !change.isAlwaysStored) {
             done.complete(null);
             return;
         }
@@ -384,6 +477,7 @@ public final class Node {
                     isStoring = false;
                     if (failure.isEmpty()) {
                         record = next;
+                        onStored.accept(++number);
                         done.complete(null);
                     } else {
                         done.completeExceptionally(

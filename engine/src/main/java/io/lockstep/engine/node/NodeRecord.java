@@ -21,6 +21,8 @@ import java.util.List;
  *     the peer is the former primary, or knows that it was left behind
  * @param isJoining whether somebody has said that its disks may be overwritten, once
  * @param boot the host's boot in which this was written
+ * @param former the node that this one was before it was taken out of its pair, while buffers of
+ *     that one may still lie where this one's are to be; or none
  * @param disks the group's, in order
  */
 public record NodeRecord(
@@ -37,6 +39,7 @@ public record NodeRecord(
         boolean isPeerOut,
         boolean isJoining,
         Id boot,
+        Id former,
         List<DiskIdentity> disks) {
     /** Disks of one group at most. */
     public static final int DISKS_MAX = 256;
@@ -79,6 +82,7 @@ public record NodeRecord(
                 false,
                 false,
                 boot,
+                Id.NONE,
                 disks);
     }
 
@@ -102,6 +106,7 @@ public record NodeRecord(
         private boolean isPeerOut;
         private boolean isJoining;
         private Id boot;
+        private Id former;
         private List<DiskIdentity> disks;
 
         private Draft(final NodeRecord before) {
@@ -118,6 +123,7 @@ public record NodeRecord(
             isPeerOut = before.isPeerOut;
             isJoining = before.isJoining;
             boot = before.boot;
+            former = before.former;
             disks = before.disks;
         }
 
@@ -181,6 +187,11 @@ public record NodeRecord(
             return this;
         }
 
+        Draft former(final Id now) {
+            former = now;
+            return this;
+        }
+
         Draft disks(final List<DiskIdentity> now) {
             disks = now;
             return this;
@@ -201,6 +212,7 @@ public record NodeRecord(
                     isPeerOut,
                     isJoining,
                     boot,
+                    former,
                     disks);
         }
     }

@@ -16,11 +16,14 @@ public enum NodeRole {
      */
     PROMOTED;
 
-    /** Empty where the node was never in a pair: then somebody has to say it. */
+    /**
+     * Empty where the node was never in a pair: then somebody has to say it, unless somebody has
+     * said that its disks may be overwritten.
+     */
     public static Optional<NodeRole> of(final NodeRecord record) {
         final Standing standing = record.standing();
         if (standing == Standing.FRESH) {
-            return Optional.empty();
+            return record.isJoining() ? Optional.of(SECONDARY) : Optional.empty();
         }
         if (standing.isSecondary()) {
             return Optional.of(SECONDARY);

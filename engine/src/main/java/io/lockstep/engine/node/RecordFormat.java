@@ -14,7 +14,7 @@ import java.util.zip.CRC32C;
  *
  * <pre>
  *  0  8  magic "LSTPNODE"
- *  8  4  version, 1
+ *  8  4  version, 2
  * 12  4  length of all of it
  * 16  4  CRC-32C of all that follows
  * 20  8  sequence: the higher of two copies is the newer one
@@ -23,10 +23,12 @@ import java.util.zip.CRC32C;
  * 60 16  peer
  * 76 16  left session
  * 92 16  boot
- * 108 8  committed epoch
- * 116 1  standing
- * 117 1  flags: 1 clean, 2 merging, 4 forced, 8 peer out
- * 118 2  number of generations: 16 bytes of name, 8 of origin, 8 of time each
+ * 108 16 former
+ * 124 8  committed epoch
+ * 132 1  standing
+ * 133 1  flags: 1 clean, 2 merging, 4 forced, 8 peer out, 16 joining
+ * 134 2  number of generations: 16 bytes of name, 8 of origin, 8 of time each
+ *     4  a bit for each of them, the newest one's the lowest: 1 where it began from no checkpoint
  *     2  number of disks: length 8; name 2 and its bytes; backing 2 and its bytes
  * </pre>
  */
@@ -37,7 +39,7 @@ public final class RecordFormat {
     private static final long MAGIC = 0x4c53_5450_4e4f_4445L;
 
     /** The version that is written, and alone read. */
-    public static final int VERSION = 1;
+    public static final int VERSION = 2;
 
     private static final int AT_VERSION = 8;
     private static final int AT_LENGTH = 12;
@@ -69,6 +71,7 @@ public final class RecordFormat {
         put(bytes, record.peer());
         put(bytes, record.leftSession());
         put(bytes, record.boot());
+        put(bytes, record.former());
         bytes.putLong(record.committedEpoch());
         bytes.put(record.standing().code());
         bytes.put(
@@ -132,6 +135,7 @@ public final class RecordFormat {
         final Id peer = id(bytes);
         final Id left = id(bytes);
         final Id boot = id(bytes);
+        final Id former = id(bytes);
         final long committed = bytes.getLong();
         final Standing standing = Standing.of(bytes.get());
         final int flags = bytes.get();
@@ -161,6 +165,7 @@ public final class RecordFormat {
                         (flags & PEER_OUT) != 0,
                         (flags & JOINING) != 0,
                         boot,
+                        former,
                         disks));
     }
 
@@ -177,6 +182,11 @@ public final class RecordFormat {
             put(bytes, reign.generation());
             bytes.putLong(reign.origin()).putLong(reign.began());
         }
+        int torn = 0;
+        for (int i = 0; i < lineage.reigns().size(); i++) {
+            torn |= lineage.reigns().get(i).isTorn() ? 1 << i : 0;
+        }
+        bytes.putInt(torn);
     }
 
     /**
@@ -192,6 +202,15 @@ public final class RecordFormat {
         final List<Reign> reigns = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             reigns.add(new Reign(id(bytes), bytes.getLong(), bytes.getLong()));
+        }
+        final int torn = bytes.getInt();
+        if (count < Integer.SIZE && torn >>> count != 0) {
+            throw new IllegalArgumentException("more marks than generations");
+        }
+        for (int i = 0; i < count; i++) {
+            if ((torn & 1 << i) != 0) {
+                reigns.set(i, reigns.get(i).torn());
+            }
         }
         return new Lineage(reigns);
     }

@@ -6,5 +6,11 @@ package io.lockstep.engine.node;
  * @param node called on the group's loop
  * @param reigns see there
  * @param wasClean whether the node's process before this one was stopped in good order
+ * @param numberFound that of the record which this process found, before it stored one itself
  */
-public record Self(Node node, Reigns reigns, boolean wasClean) {}
+public record Self(Node node, Reigns reigns, boolean wasClean, long numberFound) {
+    /** The same where the process has found the record as it is. */
+    public Self(final Node node, final Reigns reigns, final boolean wasClean) {
+        this(node, reigns, wasClean, node.number());
+    }
+}

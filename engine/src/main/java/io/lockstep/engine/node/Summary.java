@@ -79,6 +79,22 @@ public record Summary(
                 isEmpty);
     }
 
+    /** The same of a secondary that has just lost the way back to a checkpoint. */
+    public Summary torn() {
+        return new Summary(
+                node,
+                group,
+                peer,
+                Standing.INCONSISTENT,
+                lineage,
+                committedEpoch,
+                session,
+                Id.NONE,
+                trackedEpoch,
+                isJoining,
+                isEmpty);
+    }
+
     /** Writes it, and zeroes behind it. */
     public byte[] encode() {
         final ByteBuffer bytes = ByteBuffer.allocate(LENGTH);

@@ -7,9 +7,10 @@ import java.util.Optional;
  *
  * @param isAllowed whether a failover is accepted without being forced
  * @param reason why not, and what to do; empty where it is allowed
+ * @param warning that it may soon be refused, and why; empty where nothing is known of that
  */
-public record Verdict(boolean isAllowed, String reason) {
-    private static final Verdict ALLOWED = new Verdict(true, "");
+public record Verdict(boolean isAllowed, String reason, String warning) {
+    private static final Verdict ALLOWED = new Verdict(true, "", "");
 
     /**
      * Judges a node that is no primary (I11).
@@ -45,7 +46,21 @@ public record Verdict(boolean isAllowed, String reason) {
         };
     }
 
+    /** Of a node that was the primary, and waits for the one that took over to make it equal. */
+    public static Verdict ofFormerPrimary() {
+        return refused(
+                "this node was the primary, and waits for the one that took over, which makes it"
+                        + " equal: it has no checkpoint to go to before; to serve what its disks"
+                        + " hold, stop it, start it with 'lockstep primary', and say 'lockstep"
+                        + " promote'");
+    }
+
     private static Verdict refused(final String reason) {
-        return new Verdict(false, reason);
+        return new Verdict(false, reason, "");
+    }
+
+    /** The same with a warning. */
+    public Verdict warning(final String sentence) {
+        return new Verdict(isAllowed, reason, sentence);
     }
 }

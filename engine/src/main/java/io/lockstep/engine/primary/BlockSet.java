@@ -114,11 +114,9 @@ final class BlockSet {
 
     /** Whether it has all blocks that a range touches. */
     boolean hasAll(final long offset, final long end) {
-        long block = offset >> BLOCK_BITS;
-        while (block << BLOCK_BITS < end && has(block)) {
-            block++;
-        }
-        return block << BLOCK_BITS >= end;
+        final long first = offset >> BLOCK_BITS;
+        final long behind = (end + BLOCK_LENGTH - 1) >> BLOCK_BITS;
+        return has(first) && runEnd(first, behind - first) == behind;
     }
 
     /** Takes out the blocks that lie as a whole in a range; the disk's last one may be shorter. */
@@ -127,22 +125,31 @@ final class BlockSet {
             return;
         }
         final long behind = end == diskLength ? blocks : end >> BLOCK_BITS;
-        long block = next((offset + BLOCK_LENGTH - 1) >> BLOCK_BITS);
-        while (block >= 0 && block < behind) {
-            remove(block);
-            block = next(block + 1);
+        long block = (offset + BLOCK_LENGTH - 1) >> BLOCK_BITS;
+        while (block < behind) {
+            block = removeSome(block, behind);
         }
     }
 
-    private void remove(final long block) {
-        if (has(block)) {
-            final int part = (int) (block / PART_BLOCKS);
-            if (isFull(parts[part])) {
-                parts[part] = FULL.clone();
-            }
-            parts[part][word(block)] &= ~(1L << block);
-            count--;
+    /** Those of a part, or of a word; answers the block behind them. */
+    private long removeSome(final long block, final long behind) {
+        final int number = (int) (block / PART_BLOCKS);
+        final long partEnd = (long) (number + 1) * PART_BLOCKS;
+        final boolean isWholePart = block % PART_BLOCKS == 0 && behind >= partEnd;
+        if (parts[number] == null || isFull(parts[number]) && isWholePart) {
+            count -= parts[number] == null ? 0 : PART_BLOCKS;
+            parts[number] = null;
+            return partEnd;
         }
+        if (isFull(parts[number])) {
+            parts[number] = FULL.clone();
+        }
+        final long end = Math.min(behind, (block | 63) + 1);
+        final long bits = -1L << block & -1L >>> (block | 63) + 1 - end;
+        final int word = word(block);
+        count -= Long.bitCount(parts[number][word] & bits);
+        parts[number][word] &= ~bits;
+        return end;
     }
 
     /**
@@ -171,9 +178,14 @@ final class BlockSet {
     long runEnd(final long first, final long lengthMax) {
         final long behind = Math.min(blocks, first + lengthMax);
         long block = first + 1;
-        while (block < behind && has(block)) {
-            block++;
+        while (block < behind) {
+            final long[] part = parts[(int) (block / PART_BLOCKS)];
+            final long missing = part == null ? -1 : ~part[word(block)] >>> block;
+            if (missing != 0) {
+                return Math.min(behind, block + Long.numberOfTrailingZeros(missing));
+            }
+            block = (block | 63) + 1;
         }
-        return block;
+        return behind;
     }
 }

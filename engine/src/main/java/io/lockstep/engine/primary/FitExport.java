@@ -1,11 +1,26 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.nbd.ClientNegotiated;
+import io.lockstep.nbd.ClientOptions;
 import io.lockstep.nbd.Nbd;
+import io.lockstep.nbd.ReplyStyle;
 
-/** Whether a server's export can be a secondary's disk. Stateless. */
+/** What a server is asked for, and whether its export can be a secondary's disk. Stateless. */
 final class FitExport {
     private FitExport() {}
+
+    /**
+     * What is asked of a server.
+     *
+     * @param wanted FOREIGN where a secondary of our own kind is not asked whether it is one
+     */
+    static ClientOptions options(final String export, final SecondaryKind wanted) {
+        final ClientOptions options =
+                ClientOptions.use(export).withReplyStyle(ReplyStyle.STRUCTURED);
+        return wanted == SecondaryKind.FOREIGN
+                ? options
+                : options.withMetaContexts(Nbd.CONTEXT_CONTROL);
+    }
 
     /**
      * Looks at what was agreed on.

@@ -74,8 +74,17 @@ final class FullLog {
         room.watch(this::isLogAnswered);
     }
 
+    /** A synchronisation that was cancelled begins again as soon as it can. */
+    void catchUp() {
+        synchroniser.suspend();
+        room.watch(this::isLogAnswered);
+    }
+
     /** The link attaches anew then, and what was noted is sent. */
     private boolean isLogAnswered() {
+        if (synchroniser.isCancelled()) {
+            return true;
+        }
         if (!room.isLogging() && presence.isLinked() && log.released() == log.appended()) {
             meeting.onCaughtUpWithLog();
             group.attachAgain();

@@ -187,7 +187,7 @@ final class HandOver {
     /** All that the guests have begun is done, and on its way. */
     private void prepare(final int now) {
         final CompletableFuture<Void> flushed = new CompletableFuture<>();
-        PrimaryDisk.flushAll(
+        LocalFlush.flushAll(
                 disks,
                 () -> flushed.complete(null),
                 () ->

@@ -18,7 +18,7 @@ final class Leaving {
     private final PeerPresence presence;
     private final ForwardLog log;
     private final RoomQueue room;
-    private final Synchroniser synchroniser;
+    private final PrimaryHealing healing;
     private final LastWait lastWait;
     private final PrimaryEvents events;
     private final List<PrimaryDisk> disks;
@@ -33,7 +33,7 @@ final class Leaving {
             final PeerPresence presence,
             final ForwardLog log,
             final RoomQueue room,
-            final Synchroniser synchroniser,
+            final PrimaryHealing healing,
             final PrimaryEvents events,
             final List<PrimaryDisk> disks) {
         this.group = group;
@@ -45,7 +45,7 @@ final class Leaving {
         this.presence = presence;
         this.log = log;
         this.room = room;
-        this.synchroniser = synchroniser;
+        this.healing = healing;
         this.events = events;
         this.disks = disks;
         lastWait = new LastWait(guestLoop, log::released, room::look);
@@ -85,7 +85,7 @@ final class Leaving {
                 && presence.isLinked()
                 && !presence.isForeign()
                 && room.isLogging()
-                && !synchroniser.isUnderWay();
+                && !healing.isBehind();
     }
 
     /** Whether it has answered all that there is, too. */
@@ -99,7 +99,7 @@ final class Leaving {
             whenLeft.run();
             return;
         }
-        PrimaryDisk.flushAll(
+        LocalFlush.flushAll(
                 disks,
                 () ->
                         linkLoop.execute(

@@ -84,12 +84,18 @@ final class Link {
 
     private final Runnable workTask = this::workSoon;
 
+    /**
+     * One that {@link #start} makes.
+     *
+     * @param wanted how a secondary is treated, whatever it is; UNKNOWN for as what it is
+     */
     Link(
             final IoLoop loop,
             final Peer[] peers,
             final PrimaryDisk[] disks,
             final ForwardLog log,
             final PeerTimeout timeout,
+            final SecondaryKind wanted,
             final LinkOwner owner) {
         this.loop = loop;
         this.disks = disks;
@@ -103,6 +109,7 @@ final class Link {
                         disks,
                         log.payloadLengthMax(),
                         timeout,
+                        wanted,
                         new ConnectionEvents());
         farewell = new Farewell(loop, connections);
         handOver = new HandOverRequest(loop, connections);
@@ -126,6 +133,11 @@ final class Link {
     /** Ends it for good. */
     void end() {
         connections.end();
+    }
+
+    /** Ends it for good, in the protocol's way. */
+    void leave() {
+        connections.leave();
     }
 
     /** Makes the connections anew: the primary's reign is another one than it told. */
@@ -378,8 +390,7 @@ final class Link {
             return comparison.ask(client, frame, onAnswer, token(frame));
         }
         answered[(int) (frame & answeredMask)] = true;
-        owner.onCompared(
-                log.disk(frame), log.offset(frame), log.length(frame), Comparison.NOT_DONE);
+        owner.onCompared(frame, Comparison.NOT_DONE);
         return true;
     }
 
@@ -518,11 +529,7 @@ final class Link {
         }
         answered[(int) (frame & answeredMask)] = true;
         if (log.kind(frame) == ForwardLog.Kind.HASH) {
-            owner.onCompared(
-                    log.disk(frame),
-                    log.offset(frame),
-                    log.length(frame),
-                    comparison.differing(frame));
+            owner.onCompared(frame, comparison.differing(frame));
         }
         window.onAnswered(log.kind(frame), log.length(frame));
         if (frame == released) {

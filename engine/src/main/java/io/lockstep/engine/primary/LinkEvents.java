@@ -14,6 +14,7 @@ final class LinkEvents implements LinkOwner {
     private final PeerPresence presence;
     private final RoomQueue room;
     private final PrimaryEvents events;
+    private final PrimaryHealing healing;
     private final Synchroniser synchroniser;
     private final PeerTracking tracking;
     private final PrimaryMeeting meeting;
@@ -29,8 +30,7 @@ final class LinkEvents implements LinkOwner {
             final PeerPresence presence,
             final RoomQueue room,
             final PrimaryEvents events,
-            final Synchroniser synchroniser,
-            final PeerTracking tracking,
+            final PrimaryHealing healing,
             final PrimaryMeeting meeting,
             final List<PrimaryDisk> disks) {
         this.group = group;
@@ -39,8 +39,9 @@ final class LinkEvents implements LinkOwner {
         this.presence = presence;
         this.room = room;
         this.events = events;
-        this.synchroniser = synchroniser;
-        this.tracking = tracking;
+        this.healing = healing;
+        synchroniser = healing.synchroniser();
+        tracking = healing.peerTracking();
         this.meeting = meeting;
         this.disks = disks;
     }
@@ -162,9 +163,8 @@ final class LinkEvents implements LinkOwner {
     }
 
     @Override
-    public void onCompared(
-            final int disk, final long offset, final long length, final long differing) {
-        synchroniser.onCompared(disk, offset, length, differing);
+    public void onCompared(final long frame, final long differing) {
+        healing.onCompared(frame, differing);
     }
 
     @Override

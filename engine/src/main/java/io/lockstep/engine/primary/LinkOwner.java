@@ -45,9 +45,10 @@ interface LinkOwner {
     /**
      * What both hold was compared, or was not ({@link Comparison#NOT_DONE}).
      *
+     * @param frame that asked for it
      * @param differing a bit for each piece that differs, the lowest for the first
      */
-    void onCompared(int disk, long offset, long length, long differing);
+    void onCompared(long frame, long differing);
 
     /** A former primary has noted these blocks of a disk: 64 a word, from one on. */
     void onTail(int disk, long firstBlock, long[] bits);
@@ -73,8 +74,9 @@ interface LinkOwner {
      * @param isFinal whether it is for good; otherwise it is asked again after a while
      * @param own what the primary says of itself
      * @param word what its user says of the disks
+     * @param toCome bytes of the disk that are to be sent or compared, as far as is known
      */
-    record Ruling(String refusal, boolean isFinal, Summary own, Word word) {}
+    record Ruling(String refusal, boolean isFinal, Summary own, Word word, long toCome) {}
 
     /** Hears what the primary finds of a secondary, on the link's loop. */
     interface Judgement {

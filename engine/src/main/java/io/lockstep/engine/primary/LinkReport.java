@@ -71,9 +71,8 @@ final class LinkReport implements LinkOwner {
     }
 
     @Override
-    public void onCompared(
-            final int disk, final long offset, final long length, final long differing) {
-        guestLoop.execute(() -> owner.onCompared(disk, offset, length, differing));
+    public void onCompared(final long frame, final long differing) {
+        guestLoop.execute(() -> owner.onCompared(frame, differing));
     }
 
     @Override

@@ -14,6 +14,9 @@ final class OutOfSync {
     /** What has changed since holes were looked for. */
     private final BlockSet touched;
 
+    /** Whether anybody wants to know what changes. */
+    private boolean isLooked;
+
     /** Nothing, of a disk. */
     OutOfSync(final long diskLength) {
         this.diskLength = diskLength;
@@ -62,7 +65,7 @@ final class OutOfSync {
         if (waiting.isEmpty() || !waiting.hasAll(offset, end)) {
             return false;
         }
-        touched.add(offset, end);
+        touch(offset, end);
         return true;
     }
 
@@ -71,8 +74,8 @@ final class OutOfSync {
         if (!isEmpty()) {
             waiting.removeWhole(offset, end, diskLength);
             unknown.removeWhole(offset, end, diskLength);
-            touched.add(offset, end);
         }
+        touch(offset, end);
     }
 
     /** What a range holds is in the log, to be compared. */
@@ -88,11 +91,19 @@ final class OutOfSync {
     /** Holes are looked for: what is touched from now on may be none any more. */
     void beginLook() {
         touched.clear();
+        isLooked = true;
+    }
+
+    /** What was found counts no more. */
+    void endLook() {
+        isLooked = false;
     }
 
     /** Something has changed, or is about to. */
     void touch(final long offset, final long end) {
-        touched.add(offset, end);
+        if (isLooked) {
+            touched.add(offset, end);
+        }
     }
 
     /** Whether nothing there has changed since. */

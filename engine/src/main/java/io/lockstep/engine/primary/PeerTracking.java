@@ -3,6 +3,8 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.tracking.Tracking;
 
+import java.util.function.Consumer;
+
 /**
  * When the tracking may be relied on for the peer that is linked, and when what is noted may be
  * dropped. On the guest's loop.
@@ -15,8 +17,10 @@ final class PeerTracking {
 
     private long equalEpoch;
 
-    PeerTracking(final Tracking tracking) {
+    /** One that says why something could not be recorded, which is tried again. */
+    PeerTracking(final Tracking tracking, final Consumer<String> onNotRecorded) {
         this.tracking = tracking;
+        tracking.onNotRecorded(onNotRecorded);
     }
 
     /** Epochs go on behind one that was sealed before. */

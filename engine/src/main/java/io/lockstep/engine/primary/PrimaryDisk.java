@@ -9,11 +9,9 @@ import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
-import io.lockstep.engine.tracking.ChangeMap;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /**
  * A disk of the primary's guest: reads are the local disk's; what changes it is put into the
@@ -38,12 +36,12 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
 
     private static final Completion NOBODY = (token, errno) -> {};
 
-    private final PrimaryGroup group;
+    private final PrimaryDiskOwner owner;
     private final int number;
     private final ForwardLog log;
     private final RoomQueue room;
-    private final PrimaryReign reign;
     private final Tracking tracking;
+    private final GuestWatch watch;
 
     private final OutOfSync outOfSync;
     private final RangeOrder order = new RangeOrder(this::begin);
@@ -52,21 +50,24 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     private long writeCount;
     private long writtenLength;
 
+    /** Changes of the guest that have failed on the local disk. */
+    private long failures;
+
     PrimaryDisk(
             final Disk local,
-            final PrimaryGroup group,
+            final PrimaryDiskOwner owner,
             final int number,
             final ForwardLog log,
             final RoomQueue room,
-            final PrimaryReign reign,
-            final Tracking tracking) {
-        super(local);
-        this.group = group;
+            final Tracking tracking,
+            final GuestWatch watch) {
+        super(tracking.guard(number, local));
+        this.owner = owner;
         this.number = number;
         this.log = log;
         this.room = room;
-        this.reign = reign;
         this.tracking = tracking;
+        this.watch = watch;
         outOfSync = new OutOfSync(local.length());
     }
 
@@ -74,9 +75,12 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         return local;
     }
 
-    /** What has changed here, and the peer may lack. */
-    ChangeMap changes() {
-        return tracking.disk(number);
+    /**
+     * What is to be sent becomes what has changed here; where that is not known, it is compared.
+     */
+    void prepareToSend() {
+        outOfSync.set(tracking.disk(number));
+        tracking.forEachSuspect(number, outOfSync.unknown()::add);
     }
 
     /**
@@ -92,10 +96,20 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                 writtenLength,
                 0,
                 0,
-                isLinked ? outOfSync.length() : changes().length());
+                isLinked ? outOfSync.length() : tracking.length(number));
     }
 
-    // ---- A synchronisation.
+    // ---- A synchronisation, or a verification.
+
+    /** How many changes have failed, whose ranges are read back and sent as they are. */
+    long failures() {
+        return failures;
+    }
+
+    /** The peer was found to differ in a range. */
+    void noteDifference(final long offset, final long end) {
+        tracking.mark(number, offset, end - offset);
+    }
 
     /** What it has still to do here. */
     OutOfSync outOfSync() {
@@ -141,32 +155,12 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         return enterForSynchroniser(operation);
     }
 
-    /** Flushes the local disks, one after the other; one of the actions runs. */
-    static void flushAll(
-            final List<PrimaryDisk> disks, final Runnable whenFlushed, final Runnable whenFailed) {
-        if (disks.isEmpty()) {
-            whenFlushed.run();
-            return;
-        }
-        final Disk first = disks.getFirst().local;
-        first.flush(
-                (token, errno) -> {
-                    if (errno == 0) {
-                        flushAll(disks.subList(1, disks.size()), whenFlushed, whenFailed);
-                    } else {
-                        whenFailed.run();
-                    }
-                },
-                0);
-        first.poll();
-    }
-
     /**
      * Puts what a range holds into the log, to be compared, in its turn.
      *
      * @param hash with the session's key
      * @param buffer for what is read; null where nothing is there but zeroes
-     * @param whenRead the buffer is free again
+     * @param whenRead the buffer is free again; where it can't be read nothing is compared
      * @return its frame, or -1 where the log has no room, and the buffer is free
      */
     long compare(
@@ -174,14 +168,9 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             final long end,
             final PieceHash hash,
             final MemorySegment buffer,
-            final Runnable whenRead) {
+            final Completion whenRead) {
         final PrimaryOperation operation =
-                take(
-                        ForwardLog.Kind.HASH,
-                        offset,
-                        end - offset,
-                        (token, errno) -> whenRead.run(),
-                        0);
+                take(ForwardLog.Kind.HASH, offset, end - offset, whenRead, 0);
         operation.memory = buffer;
         operation.hash = hash;
         operation.isHole = buffer == null;
@@ -311,6 +300,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
 
     private void submit(final PrimaryOperation operation) {
         enterSubmit();
+        operation.startNanos = watch.start();
         writeCount += operation.kind == ForwardLog.Kind.FLUSH ? 0 : 1;
         writtenLength += operation.end - operation.offset;
         enter(operation);
@@ -380,7 +370,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                                 number,
                                 operation.cursor,
                                 length,
-                                group.nanoTime(),
+                                owner.nanoTime(),
                                 (int) operation.position)
                         : log.claim(
                                 operation.kind,
@@ -388,7 +378,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
                                 operation.cursor,
                                 length,
                                 operation.flags,
-                                group.nanoTime());
+                                owner.nanoTime());
         if (frame < 0) {
             return false;
         }
@@ -396,7 +386,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             // The secondary flushes whatever becomes of ours. To wait for it would hold up all
             // frames behind, a seal among them, for as long as a device takes to flush.
             log.decide(frame, true);
-            group.onDecided();
+            owner.onDecided();
             return true;
         }
         operation.frame = frame;
@@ -505,17 +495,18 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         }
         if (operation.frame >= 0) {
             log.decide(operation.frame, errno == 0);
-            group.onDecided();
+            owner.onDecided();
         }
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
-        if (errno != 0 && operation.isRead()) {
-            group.onUnknown(local.name(), operation.cursor, errno);
-        } else if (errno != 0 && !isNotFast) {
+        if (errno != 0 && operation.isReadBack()) {
+            owner.onUnknown(local.name(), operation.cursor, errno);
+        } else if (errno != 0 && !isNotFast && operation.kind != ForwardLog.Kind.HASH) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
+                failures++;
                 forwardWhatIsThere(operation.cursor, operation.pieceEnd);
             }
-            group.onGuestError(local.name(), operation.cursor, errno);
+            owner.onGuestError(local.name(), operation.cursor, errno);
         } else if (errno == 0 && operation.pieceEnd < operation.end) {
             operation.cursor = operation.pieceEnd;
             enter(operation);
@@ -533,9 +524,12 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         if (operation.isPlaceSpare) {
             log.cancel((int) operation.position, operation.end - operation.offset);
         }
+        if (isChange) {
+            watch.onDone(operation.startNanos);
+        }
         give(operation);
-        if (isChange && errno == 0 && reign.isGated()) {
-            reign.acknowledge(() -> complete(completion, token, 0));
+        if (isChange && errno == 0 && owner.isGated()) {
+            owner.acknowledge(() -> complete(completion, token, 0));
         } else {
             complete(completion, token, errno);
         }
@@ -572,6 +566,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         operation.isHole = false;
         operation.isOfSynchroniser = false;
         operation.isPlaceSpare = false;
+        operation.startNanos = 0;
         operation.completion = completion;
         operation.token = token;
         return operation;

@@ -2,11 +2,12 @@ package io.lockstep.engine.primary;
 
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupEvents.Event;
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.SynchronisationStatus;
+import io.lockstep.engine.group.VerificationStatus;
 import io.lockstep.engine.memory.Errno;
 
-import java.util.Optional;
 import java.util.function.LongSupplier;
 
 /** What a primary tells its manager: events and errors, in sentences. On the guest's loop. */
@@ -34,6 +35,13 @@ final class PrimaryEvents {
 
     void notRecorded(final String sentence) {
         events.onEvent(Event.REPLICATION_ERROR, "", committedEpoch.getAsLong(), sentence);
+    }
+
+    void givesWay() {
+        notRecorded(
+                "this node's disks may be overwritten by its peer, once, as somebody has said: it"
+                        + " is a primary no more, and a secondary when it is started again with"
+                        + " 'lockstep node' or 'lockstep secondary'");
     }
 
     static String sentenceOf(final Throwable thrown) {
@@ -153,13 +161,95 @@ final class PrimaryEvents {
                         + committedEpoch.getAsLong());
     }
 
+    void job(final Job.Report report) {
+        events.onJob(report);
+    }
+
+    void cancelled() {
+        tell(
+                Event.SYNCHRONISING,
+                "",
+                "the synchronisation was cancelled, and the guest goes on without the secondary at "
+                        + peer
+                        + ", which has the checkpoint of before, if any: what it lacks is noted,"
+                        + " and sent when the synchronisation is begun again"
+                        + " (x-lockstep-synchronise) or the secondary is linked anew");
+    }
+
     /** Why nothing is sealed or committed. */
-    String notEqual(final Optional<SynchronisationStatus> status) {
+    String notEqual(final SynchronisationStatus status) {
+        if (status.state() == Job.State.CANCELLED) {
+            return "the synchronisation with the secondary at "
+                    + peer
+                    + " was cancelled: nothing was sealed or committed; begin it again"
+                    + " (x-lockstep-synchronise)";
+        }
         return "the secondary at "
                 + peer
                 + " is being made equal, and "
-                + status.map(SynchronisationStatus::percent).orElse(0)
+                + status.percent()
                 + " % is done: nothing was sealed or committed; a checkpoint is made at the end";
+    }
+
+    // ---- A verification.
+
+    /** Why nothing is compared. */
+    String notComparable(final SynchronisationStatus status) {
+        return "nothing was compared: the secondary at "
+                + peer
+                + " is being made equal, and "
+                + status.percent()
+                + " % is done; verify when it is";
+    }
+
+    /** Why no other verification is begun. */
+    String verifying(final VerificationStatus status) {
+        return status.isUnderWay()
+                ? "a verification is under way already, which has compared "
+                        + status.compared()
+                        + " of "
+                        + status.total()
+                        + " bytes: wait for its end, or cancel it (job-cancel)"
+                : "what the verification before has found is still being sent; try again in a"
+                        + " moment";
+    }
+
+    /** Why a range was not compared. */
+    static String unreadable(final String disk, final long offset, final int errno) {
+        return "disk "
+                + disk
+                + " can't be read on the primary at "
+                + offset
+                + ": "
+                + Errno.meaning(errno)
+                + " ("
+                + Errno.name(errno)
+                + "); see to the disk";
+    }
+
+    void verified(final VerificationStatus status) {
+        tell(
+                Event.VERIFIED,
+                "",
+                (status.ending().isEmpty()
+                                ? "the disks were compared with those of the secondary at " + peer
+                                : "the comparison with the secondary at "
+                                        + peer
+                                        + " has ended early, since "
+                                        + status.ending())
+                        + ": "
+                        + status.compared()
+                        + " bytes, of which "
+                        + (status.pieces() == 0
+                                ? "none differ"
+                                : status.differing()
+                                        + " lie in "
+                                        + status.pieces()
+                                        + " pieces that differed, the first at "
+                                        + status.first().getFirst().offset()
+                                        + " of disk "
+                                        + status.first().getFirst().disk()
+                                        + "; they are sent, and equal with the next checkpoint"));
     }
 
     void givenUp(final Event event, final ReplicationError cause) {

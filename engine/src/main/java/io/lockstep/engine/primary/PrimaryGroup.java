@@ -4,10 +4,10 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
-import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Self;
@@ -57,10 +57,9 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final HandOver handOver;
     private final PrimaryReport report;
     private CompletableFuture<Void> started;
-
-    private final Synchroniser synchroniser;
     private final Tracking tracking;
-    private final PeerTracking peerTracking;
+
+    private final PrimaryHealing healing;
     private final FullLog fullLog;
 
     private PrimaryGroup(
@@ -74,6 +73,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             final GroupEvents events) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
+        this.tracking = tracking;
         this.options = options;
         final String peer = peers.getFirst().server().toString();
         this.events = new PrimaryEvents(events, peer, epochs::committed);
@@ -88,12 +88,25 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         options.word(),
                         epochs::committed,
                         this.events::notRecorded);
+        final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
+        final PrimaryDiskOwner owner = new GroupDisks(this, guestLoop, reign, this.events);
         for (final Disk local : locals) {
-            disks.add(new PrimaryDisk(local, this, disks.size(), log, room, reign, tracking));
+            disks.add(new PrimaryDisk(local, owner, disks.size(), log, room, tracking, watch));
         }
-        synchroniser = new Synchroniser(guestLoop, disks, log, room, new Synchronisation());
-        this.tracking = tracking;
-        peerTracking = new PeerTracking(tracking);
+        healing =
+                new PrimaryHealing(
+                        guestLoop,
+                        this,
+                        disks,
+                        log,
+                        room,
+                        watch,
+                        reign,
+                        presence,
+                        epochs,
+                        this.events,
+                        tracking);
+        final Synchroniser synchroniser = healing.synchroniser();
         final PrimaryMeeting meeting =
                 new PrimaryMeeting(
                         linkLoop,
@@ -123,6 +136,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         disks.toArray(PrimaryDisk[]::new),
                         log,
                         options.peerTimeout(),
+                        SecondaryKind.UNKNOWN,
                         new LinkReport(
                                 guestLoop,
                                 new LinkEvents(
@@ -132,8 +146,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                         presence,
                                         room,
                                         this.events,
-                                        synchroniser,
-                                        peerTracking,
+                                        healing,
                                         meeting,
                                         disks)));
         checkpoints =
@@ -157,7 +170,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         presence,
                         log,
                         room,
-                        synchroniser,
+                        healing,
                         this.events,
                         disks);
         report = new PrimaryReport(reign, epochs, presence, log, room, disks);
@@ -317,6 +330,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return handOver.isDone();
     }
 
+    @Override
+    public CompletableFuture<Void> join() {
+        return reign.giveWay().thenRun(tracking::forget).thenRun(events::givesWay);
+    }
+
     /** The link says which disks are empty: all must have been looked at. */
     private void startLink() {
         if (state == GroupStatus.State.RUNNING
@@ -352,8 +370,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
             return error.sentence();
         }
         return switch (state) {
-            case RUNNING ->
-                    synchroniser.isUnderWay() ? events.notEqual(synchroniser.status()) : null;
+            case RUNNING -> healing.synchronisation().map(events::notEqual).orElse(null);
             case ALONE -> "replication is not running: " + ending();
             default -> "replication is not running";
         };
@@ -427,10 +444,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         link.work();
     }
 
-    void onGuestError(final String disk, final long offset, final int errno) {
-        events.guestError(disk, offset, errno);
-    }
-
     /** A change has failed, and what it left can't be read: it can't be forwarded. */
     void onUnknown(final String disk, final long offset, final int errno) {
         if (state != GroupStatus.State.RUNNING) {
@@ -483,29 +496,18 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         epochs.fail(PrimaryEvents::epochGivenUp);
     }
 
-    /** What the synchronisation does. */
-    private final class Synchronisation implements Synchroniser.Owner {
-        @Override
-        public void onSent() {
-            checkpoints.sealCaughtUp();
-        }
+    /** A synchronisation was cancelled, and is wanted again. */
+    void catchUp() {
+        fullLog.catchUp();
+    }
 
-        @Override
-        public void onCaughtUp() {
-            reign.onCaughtUp(epochs.committed());
-            peerTracking.onCaughtUp(reign.peer(), epochs.committed(), epochs.open());
-            events.synchronised();
-        }
+    void sealCaughtUp() {
+        checkpoints.sealCaughtUp();
+    }
 
-        @Override
-        public void askForTail(final int disk) {
-            linkLoop.execute(() -> link.readTail(disk));
-        }
-
-        @Override
-        public void onTailsNoted() {
-            tracking.onTailNoted();
-        }
+    /** Asks for what the secondary has noted itself of a disk. */
+    void readTail(final int disk) {
+        linkLoop.execute(() -> link.readTail(disk));
     }
 
     void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
@@ -523,7 +525,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         room.end();
         presence.end();
         reign.onGivenUp();
-        synchroniser.end();
+        healing.end(reason, error != null);
         linkLoop.execute(endOfLink);
         epochs.fail(epoch -> reason);
         if (started != null && !started.isDone()) {
@@ -544,8 +546,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     @Override
-    public Optional<SynchronisationStatus> synchronisation() {
-        return synchroniser.status();
+    public Healing healing() {
+        return healing;
     }
 
     @Override
@@ -588,7 +590,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     /** Gives the log's memory back. The guests have gone, and the link's loop has ended. */
     @Override
     public void close() {
-        synchroniser.close();
+        healing.close();
         log.close();
     }
 

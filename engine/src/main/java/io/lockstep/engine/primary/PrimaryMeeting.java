@@ -69,7 +69,7 @@ final class PrimaryMeeting {
         final Summary own = reign.summary(reign.hasMetNobody() && emptyDisks.flags()[disk]);
         final Meeting.Answer answer = reign.judge(own, secondary, isPrimary);
         if (answer == Meeting.Answer.PEER_IS_NEWER && takesRole.test(secondary)) {
-            answer(judgement, new LinkOwner.Ruling("it has taken over", false, own, reign.word()));
+            answer(judgement, new LinkOwner.Ruling("it has taken over", false, own, reign.word(), 0));
         } else if (!answer.isAgreed()) {
             final String refusal =
                     isPrimary && answer == Meeting.Answer.UNRELATED
@@ -80,13 +80,13 @@ final class PrimaryMeeting {
                 reign.onRefused(refusal);
                 events.askedAgain(refusal, reign.disagreement().isPresent());
             }
-            answer(judgement, new LinkOwner.Ruling(refusal, isFinal, own, reign.word()));
+            answer(judgement, new LinkOwner.Ruling(refusal, isFinal, own, reign.word(), 0));
         } else if (isPrimary) {
             final String refusal = "a primary still, which takes no stream until it has heard";
-            answer(judgement, new LinkOwner.Ruling(refusal, false, own, reign.word()));
+            answer(judgement, new LinkOwner.Ruling(refusal, false, own, reign.word(), 0));
         } else if (!answer.isSynchronised()) {
             equalCount++;
-            accept(judgement, own);
+            accept(disk, judgement, own);
         } else if (synchroniser.isPrepared()) {
             synchronise(disk, own, secondary, answer, judgement);
         } else {
@@ -101,8 +101,10 @@ final class PrimaryMeeting {
         caughtUpWithLog = reign.session();
     }
 
-    private void accept(final LinkOwner.Judgement judgement, final Summary own) {
-        answer(judgement, new LinkOwner.Ruling(null, true, own, reign.word()));
+    private void accept(final int disk, final LinkOwner.Judgement judgement, final Summary own) {
+        answer(
+                judgement,
+                new LinkOwner.Ruling(null, true, own, reign.word(), synchroniser.left(disk)));
     }
 
     private void answer(final LinkOwner.Judgement judgement, final LinkOwner.Ruling ruling) {
@@ -163,6 +165,6 @@ final class PrimaryMeeting {
         } else if (!isRest && !isKnown(secondary)) {
             synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
         }
-        accept(judgement, own);
+        accept(disk, judgement, own);
     }
 }

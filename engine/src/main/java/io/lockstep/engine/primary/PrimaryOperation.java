@@ -45,6 +45,9 @@ final class PrimaryOperation {
     /** The local disk has nothing there. */
     boolean isHole;
 
+    /** Since when the guest waits for it; 0 where nobody asks. */
+    long startNanos;
+
     /** Of a comparison. */
     PieceHash hash;
 
@@ -62,10 +65,5 @@ final class PrimaryOperation {
     /** Whether it is a write of what the local disk holds. */
     boolean isReadBack() {
         return kind == ForwardLog.Kind.WRITE && memory == null;
-    }
-
-    /** Whether it only reads the local disk, in the order of what changes it. */
-    boolean isRead() {
-        return isReadBack() || kind == ForwardLog.Kind.HASH;
     }
 }

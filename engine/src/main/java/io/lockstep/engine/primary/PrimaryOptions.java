@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
  *     guest's writes wait, so that a seal never has much before it; 0 for any age
  * @param patienceNanos how long who asks for a seal or a commit waits for a link that was cut
  * @param peerTimeout how long the secondary may say nothing
+ * @param syncRate how fast a synchronisation or a verification is
  */
 public record PrimaryOptions(
         int logLength,
@@ -22,17 +23,25 @@ public record PrimaryOptions(
         Word word,
         long lagNanosMax,
         long patienceNanos,
-        PeerTimeout peerTimeout) {
+        PeerTimeout peerTimeout,
+        SyncRate syncRate) {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
-    /** With the usual timeout. */
+    /** With the usual timeout and rate. */
     public PrimaryOptions(
             final int logLength,
             final FullLogPolicy fullLog,
             final Word word,
             final long lagNanosMax,
             final long patienceNanos) {
-        this(logLength, fullLog, word, lagNanosMax, patienceNanos, PeerTimeout.DEFAULT);
+        this(
+                logLength,
+                fullLog,
+                word,
+                lagNanosMax,
+                patienceNanos,
+                PeerTimeout.DEFAULT,
+                SyncRate.DEFAULT);
     }
 
     /** With the usual patience: two seconds, in which a secondary is started again. */
@@ -51,6 +60,13 @@ public record PrimaryOptions(
 
     /** The same with another timeout. */
     public PrimaryOptions withPeerTimeout(final PeerTimeout timeout) {
-        return new PrimaryOptions(logLength, fullLog, word, lagNanosMax, patienceNanos, timeout);
+        return new PrimaryOptions(
+                logLength, fullLog, word, lagNanosMax, patienceNanos, timeout, syncRate);
+    }
+
+    /** The same with another rate. */
+    public PrimaryOptions withSyncRate(final SyncRate rate) {
+        return new PrimaryOptions(
+                logLength, fullLog, word, lagNanosMax, patienceNanos, peerTimeout, rate);
     }
 }

@@ -1,6 +1,7 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Id;
@@ -46,6 +47,11 @@ final class PrimaryReign {
     private boolean isMet;
     private boolean isGated;
     private boolean isParting;
+
+    /** What somebody has said of a guest that waits: that it is served, or that it never will. */
+    private boolean isPromoted;
+
+    private boolean isGivingWay;
 
     /** Whether the log lacks something that the peer lacks: nobody goes on from it. */
     private boolean isLogGone;
@@ -163,6 +169,10 @@ final class PrimaryReign {
                 + "); if it has not, say 'lockstep promote'";
     }
 
+    NodeStatus status(final String presence) {
+        return NodeStatus.ofPrimary(record(), waitingSentence(presence), refusal());
+    }
+
     /** The peer is refused, and somebody's word is waited for. */
     void onRefused(final String reason) {
         refusal = reason;
@@ -170,11 +180,16 @@ final class PrimaryReign {
 
     /** Somebody knows that the peer has not taken over. */
     CompletableFuture<Void> promote() {
-        if (!isHeld() && doubt.isEmpty()) {
-            return CompletableFuture.failedFuture(
-                    new GroupException("the guest waits for nothing: it is served already"));
+        if (!isHeld() && doubt.isEmpty() || isGivingWay) {
+            return fail(
+                    isGivingWay
+                            ? "this node gives way to its peer, as was said before; start it again"
+                            : "the guest waits for nothing: it is served already");
         }
-        return node().part(self.reigns().begin(origin())).thenRun(() -> serving.complete(null));
+        isPromoted = true;
+        return node().part(self.reigns().begin(origin()))
+                .whenComplete((done, thrown) -> isPromoted = thrown == null)
+                .thenRun(() -> serving.complete(null));
     }
 
     /** Whether the peer has taken over is not known, and the guest waits; empty where it is. */
@@ -187,7 +202,28 @@ final class PrimaryReign {
         return node().handOver(epoch, session);
     }
 
-    private long origin() {
+    /**
+     * Somebody has the disks overwritten by the peer, once. Not while the guest is served: then it
+     * would write what is lost.
+     */
+    CompletableFuture<Void> giveWay() {
+        if (!isHeld() || isPromoted) {
+            return fail(
+                    "this primary serves its guest, and its disks are not overwritten meanwhile;"
+                            + " stop it, say 'lockstep state --forget', start it as a secondary,"
+                            + " and say 'lockstep join'");
+        }
+        isGivingWay = true;
+        return node().join(self.reigns().name())
+                .whenComplete((done, thrown) -> isGivingWay = thrown == null);
+    }
+
+    private static CompletableFuture<Void> fail(final String sentence) {
+        return CompletableFuture.failedFuture(new GroupException(sentence));
+    }
+
+    /** The newest epoch that is known committed: of this process, or of the one before. */
+    long origin() {
         return Math.max(committed.getAsLong(), isMet ? 0 : record().committedEpoch());
     }
 
@@ -243,9 +279,21 @@ final class PrimaryReign {
         return !isMet && record().peer().isNone();
     }
 
-    /** Whether a peer that can't be attached to is asked again: the guest is served meanwhile. */
+    /**
+     * Whether a peer that can't be attached to is asked again: the guest is served meanwhile, or
+     * somebody may do something about it, at either node.
+     */
     boolean keepsAsking() {
-        return !isHeld() && (!record().peer().isNone() || isPeerPrimary) && word != Word.NOW;
+        return (!record().peer().isNone() || isPeerPrimary)
+                && word != Word.NOW
+                && (!isHeld() || found != null && isMatterOfDecision(found));
+    }
+
+    private static boolean isMatterOfDecision(final Meeting.Answer answer) {
+        return switch (answer) {
+            case TORN_TAKEOVER, SPLIT_BRAIN, UNRELATED, WAIT_FOR_JOIN -> true;
+            default -> false;
+        };
     }
 
     /**
@@ -261,6 +309,7 @@ final class PrimaryReign {
 
     private boolean isOfTwoPrimaries() {
         return found == Meeting.Answer.PEER_IS_NEWER
+                || found == Meeting.Answer.TORN_TAKEOVER
                 || found == Meeting.Answer.SPLIT_BRAIN
                 || found != null && isPeerPrimary;
     }
@@ -301,7 +350,7 @@ final class PrimaryReign {
     }
 
     private boolean isCurrent() {
-        return !isParting && lineageAtAttach.equals(record().lineage());
+        return !isParting && !isGivingWay && lineageAtAttach.equals(record().lineage());
     }
 
     /** It is linked: what is acknowledged from now on it gets. */

@@ -5,7 +5,6 @@ import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationGroup.Role;
 
 import java.util.List;
-import java.util.Optional;
 
 /** What there is to know of a primary now. On the guest's loop. */
 final class PrimaryReport {
@@ -32,25 +31,21 @@ final class PrimaryReport {
     }
 
     NodeStatus node() {
-        return new NodeStatus(
-                reign.record(),
-                reign.waitingSentence(presence.toString()),
-                reign.refusal(),
-                Optional.empty(),
-                NodeStatus.Loss.NONE);
+        return reign.status(presence.toString());
     }
 
     GroupStatus status(final GroupStatus.State state) {
         final boolean isLogged = !room.isOver();
+        final long known = reign.origin();
         return new GroupStatus(
                 Role.PRIMARY,
                 state,
                 presence.peer(),
                 presence.isLinked(),
                 presence.unlinkedNanos(),
-                epochs.open(),
-                epochs.sealed(),
-                epochs.committed(),
+                Math.max(epochs.open(), known + 1),
+                Math.max(epochs.sealed(), known),
+                known,
                 isLogged ? log.usedLength() : 0,
                 isLogged ? room.lagNanos() : 0,
                 isLogged ? log.usedLength() : 0,

@@ -1,8 +1,10 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.node.NodeRecord;
 
 import java.io.IOException;
+import java.util.concurrent.TimeUnit;
 
 /** Whether a node's disks are what a primary may serve. Stateless. */
 public final class PrimaryStart {
@@ -21,5 +23,19 @@ public final class PrimaryStart {
                             + " buffers hold; start it with 'lockstep secondary', and let the merge"
                             + " end first");
         }
+    }
+
+    /**
+     * What is said of a secondary that can't be had.
+     *
+     * @param nanos for which it was waited for
+     */
+    public static GroupException late(final String peer, final long nanos) {
+        return new GroupException(
+                "the secondary at "
+                        + peer
+                        + " could not be attached to within "
+                        + TimeUnit.NANOSECONDS.toSeconds(nanos)
+                        + " s; see that it runs, and start again");
     }
 }

@@ -77,10 +77,20 @@ final class RoomQueue {
             final ForwardLog log,
             final PrimaryOptions options,
             final Runnable onFull) {
+        this(guestLoop, log, options.lagNanosMax(), options.peerTimeout().nanos(), onFull);
+    }
+
+    /** The same. */
+    RoomQueue(
+            final IoLoop guestLoop,
+            final ForwardLog log,
+            final long lagNanosMax,
+            final long patienceNanos,
+            final Runnable onFull) {
         this.guestLoop = guestLoop;
         this.log = log;
-        lagNanosMax = options.lagNanosMax();
-        patienceNanos = options.peerTimeout().nanos();
+        this.lagNanosMax = lagNanosMax;
+        this.patienceNanos = patienceNanos;
         seenNanos = guestLoop.nanoTime();
         this.onFull = onFull;
     }

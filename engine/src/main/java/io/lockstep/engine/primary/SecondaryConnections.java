@@ -9,11 +9,8 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Summary;
-import io.lockstep.engine.node.Word;
 import io.lockstep.nbd.ClientNegotiated;
-import io.lockstep.nbd.ClientOptions;
 import io.lockstep.nbd.Nbd;
-import io.lockstep.nbd.ReplyStyle;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -99,6 +96,7 @@ final class SecondaryConnections {
     private final PrimaryDisk[] disks;
     private final int payloadLengthMax;
     private final PeerTimeout timeout;
+    private final SecondaryKind wanted;
     private final Owner owner;
     private final NbdClient[] clients;
     private final MemorySegment record =
@@ -128,6 +126,7 @@ final class SecondaryConnections {
      * Connections that {@link #start} makes.
      *
      * @param payloadLengthMax of a write, in bytes
+     * @param wanted UNKNOWN for what is there
      */
     SecondaryConnections(
             final IoLoop loop,
@@ -135,12 +134,14 @@ final class SecondaryConnections {
             final PrimaryDisk[] disks,
             final int payloadLengthMax,
             final PeerTimeout timeout,
+            final SecondaryKind wanted,
             final Owner owner) {
         this.loop = loop;
         this.peers = peers;
         this.disks = disks;
         this.payloadLengthMax = payloadLengthMax;
         this.timeout = timeout;
+        this.wanted = wanted;
         this.owner = owner;
         clients = new NbdClient[disks.length];
         isClosed = new boolean[disks.length];
@@ -252,9 +253,7 @@ final class SecondaryConnections {
                 NbdClient.connect(
                         loop,
                         peers[disk].server(),
-                        ClientOptions.use(peers[disk].export())
-                                .withReplyStyle(ReplyStyle.STRUCTURED)
-                                .withMetaContexts(Nbd.CONTEXT_CONTROL),
+                        FitExport.options(peers[disk].export(), wanted),
                         LIMITS,
                         new NbdClient.Listener() {
                             @Override
@@ -366,7 +365,7 @@ final class SecondaryConnections {
                         return;
                     }
                     if (ruling.refusal() == null) {
-                        attach(disk, client, ruling.own(), ruling.word());
+                        attach(disk, client, ruling);
                     } else if (ruling.isFinal()) {
                         refuse(disk, ruling.refusal());
                     } else {
@@ -375,13 +374,13 @@ final class SecondaryConnections {
                 });
     }
 
-    private void attach(
-            final int disk, final NbdClient client, final Summary own, final Word word) {
+    private void attach(final int disk, final NbdClient client, final LinkOwner.Ruling ruling) {
         final int ofGeneration = generation;
-        session = own.session();
-        ControlRecord.write(
-                record, 0, ControlRecord.ATTACH, 0, 0, session, ControlRecord.flagsOf(word));
-        ControlRecord.summary(record, 0, own);
+        session = ruling.own().session();
+        final int flags = ControlRecord.flagsOf(ruling.word());
+        ControlRecord.write(record, 0, ControlRecord.ATTACH, 0, 0, session, flags);
+        ControlRecord.toCome(record, 0, ruling.toCome());
+        ControlRecord.summary(record, 0, ruling.own());
         client.writeControl(
                 record,
                 ControlRecord.LENGTH_WITH_SUMMARY,

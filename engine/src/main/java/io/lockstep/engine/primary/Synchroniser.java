@@ -1,30 +1,29 @@
 package io.lockstep.engine.primary;
 
-import io.lockstep.engine.disk.ExtentList;
+import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.IoLoop;
-import io.lockstep.engine.memory.IoBuffer;
 import io.lockstep.engine.node.Id;
 
-import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Optional;
-import java.util.Queue;
 
 /**
  * Sends a secondary what it lacks: runs of blocks out of the disks' sets, in ascending order, each
  * as a write of what the local disk holds in its turn, or as a zero where that is a hole. Where it
- * is not known what the secondary lacks, what both hold is compared. So much is on the way at a
- * time, and no more, that the guest's writes never wait long behind it. When nothing is left it
- * makes the checkpoint with which the secondary is equal.
+ * is not known what the secondary lacks, what both hold is compared. When nothing is left it makes
+ * the checkpoint with which the secondary is equal.
  *
  * <p>A cut costs nothing: what is in the log is sent again, and what is in a set still is. On the
  * guest's loop. See docs/healing.md.
  */
-final class Synchroniser implements AutoCloseable {
+final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoCloseable {
     /** Hears how it goes. */
     interface Owner {
+        /** It is known that the secondary is not equal; the sets have what is to be sent. */
+        void onBegun();
+
         /** All that was to be sent is in the log; the checkpoint is made. */
         void onSent();
 
@@ -36,6 +35,15 @@ final class Synchroniser implements AutoCloseable {
 
         /** All that it has noted is in the sets, and noted here. */
         void onTailsNoted();
+
+        /** As a job it stands otherwise than before. */
+        void onJob(Job.Report report);
+
+        /** It was cancelled: nothing more goes into the log. */
+        void onCancelled();
+
+        /** The local disk can't be read. */
+        void onUnreadable(String disk, long offset, int errno);
     }
 
     private enum Phase {
@@ -46,11 +54,10 @@ final class Synchroniser implements AutoCloseable {
         PREPARED,
         SENDING,
         /** The checkpoint is under way. */
-        SEALING
+        SEALING,
+        /** The guest is ahead until somebody wants it otherwise, or the secondary comes anew. */
+        CANCELLED
     }
-
-    /** So much of it waits for the secondary's answer at a time, in bytes. */
-    private static final long WINDOW_LENGTH = 4L << 20;
 
     /** A write's, in bytes. */
     private static final int PIECE_LENGTH = 256 << 10;
@@ -58,53 +65,18 @@ final class Synchroniser implements AutoCloseable {
     /** A zero's, in bytes: it costs the link next to nothing. */
     private static final long HOLE_LENGTH = 16L << 20;
 
-    /** It is asked for so many bytes at a time what is a hole. */
-    private static final long LOOK_LENGTH = 1L << 30;
-
     /** What a zero counts for, of what is on the way. */
     private static final long HOLE_COST = 64 << 10;
-
-    private static final int EXTENTS_MAX = 128;
-
-    /** Runs that are taken in a turn of the loop. */
-    private static final int A_TURN = 4;
-
-    /** So much is compared in one frame, and so many of them at a time. */
-    private static final int COMPARED_LENGTH = 1 << 20;
-
-    private static final int COMPARISONS_MAX = 6;
 
     private static final int BLOCK_LENGTH = BlockSet.BLOCK_LENGTH;
 
     private final IoLoop loop;
     private final List<PrimaryDisk> disks;
     private final ForwardLog log;
-    private final RoomQueue room;
     private final Owner owner;
-    private final Queue<Sent> sent = new ArrayDeque<>();
-
-    /** For what is read to be compared. */
-    private final Queue<IoBuffer> buffers = new ArrayDeque<>();
-
-    /** With the session's key. */
-    private PieceHash hash;
-
-    /** Comparisons whose answers are to come. */
-    private int comparing;
-
-    private final RoomQueue.Waiting sendAgain = this::sendAgain;
-    private final RoomQueue.Waiting enterAgain =
-            new RoomQueue.Waiting() {
-                @Override
-                public boolean enterAgain() {
-                    return Synchroniser.this.enterAgain();
-                }
-
-                @Override
-                public boolean isPatient() {
-                    return true;
-                }
-            };
+    private final Feed feed;
+    private final Holes holes;
+    private final ComparingWalk walk;
 
     /** By disk: whether there is nothing but holes at the secondary. */
     private final boolean[] isEmptyThere;
@@ -113,59 +85,28 @@ final class Synchroniser implements AutoCloseable {
     private final boolean[] isTailOpen;
 
     private Phase phase = Phase.NONE;
+    private boolean isPaused;
+
+    /** What was told of the job last. */
+    private State told = State.COMPLETED;
+
     private long total;
     private long startNanos;
-
-    /** Bytes that wait in the log for their answers. */
-    private long onTheWay;
-
-    /** It hears when something is answered; it waits for its turn to go into the log. */
-    private boolean isWatching;
-
-    private boolean isQueued;
-    private boolean isScheduled;
-
-    // What is known of holes, of one disk, from an offset on.
-    private final ExtentList extents = new ExtentList(EXTENTS_MAX);
-    private int lookedDisk;
-    private long lookedFrom;
-    private long lookedEnd;
-    private boolean isLooking;
-    private boolean isUnknown;
-    private long extentEnd;
-
-    /** Of the last look: another one has begun since, or it was given up. */
-    private long looks;
-
-    /**
-     * What waits for an answer.
-     *
-     * @param frame in the log
-     * @param length in bytes
-     */
-    private record Sent(long frame, long length) {}
-
-    /** What became of an attempt to send something. */
-    private enum Step {
-        SENT,
-        LOOKS,
-        /** For answers, without which it is not known what is left. */
-        WAITS,
-        NO_ROOM,
-        NOTHING_LEFT
-    }
 
     Synchroniser(
             final IoLoop loop,
             final List<PrimaryDisk> disks,
             final ForwardLog log,
             final RoomQueue room,
+            final GuestWatch watch,
             final Owner owner) {
         this.loop = loop;
         this.disks = disks;
         this.log = log;
-        this.room = room;
         this.owner = owner;
+        feed = new Feed(loop, log, room, watch, this);
+        holes = new Holes(disks, feed::send);
+        walk = new ComparingWalk(disks, holes, feed, this);
         isEmptyThere = new boolean[disks.size()];
         isTailOpen = new boolean[disks.size()];
     }
@@ -173,6 +114,11 @@ final class Synchroniser implements AutoCloseable {
     /** Whether the secondary is not equal yet. */
     boolean isUnderWay() {
         return phase != Phase.NONE;
+    }
+
+    /** Whether it was cancelled, and the secondary is not equal for that. */
+    boolean isCancelled() {
+        return phase == Phase.CANCELLED;
     }
 
     /** Whether it waits for the link to be up for the first time. */
@@ -191,31 +137,121 @@ final class Synchroniser implements AutoCloseable {
                         new SynchronisationStatus(
                                 left(),
                                 isBegun() ? total : left(),
-                                isBegun() ? loop.nanoTime() - startNanos : 0))
+                                isBegun() ? loop.nanoTime() - startNanos : 0,
+                                state(),
+                                isPaused,
+                                feed.speed()))
                 : Optional.empty();
     }
 
     /** One begins: each disk's set is what is noted, and what more is to be sent is said behind. */
     void prepare() {
         phase = Phase.PREPARED;
-        forgetLook();
+        holes.forget();
         for (int i = 0; i < disks.size(); i++) {
             isEmptyThere[i] = false;
             isTailOpen[i] = false;
-            disks.get(i).outOfSync().set(disks.get(i).changes());
+            disks.get(i).prepareToSend();
+        }
+        onBegun();
+    }
+
+    private void onBegun() {
+        owner.onBegun();
+        tell();
+    }
+
+    // ---- By hand.
+
+    private State state() {
+        return switch (phase) {
+            case NONE -> State.COMPLETED;
+            case CANCELLED -> State.CANCELLED;
+            case SEALING -> State.READY;
+            case SENDING -> State.RUNNING;
+            // A job that has begun does not begin again when the secondary attaches anew.
+            case SUSPENDED, PREPARED -> told == State.RUNNING ? State.RUNNING : State.CREATED;
+        };
+    }
+
+    /** A job has come, or stands otherwise. */
+    private void tell() {
+        final State now = state();
+        if (now != told) {
+            told = now;
+            owner.onJob(report());
         }
     }
+
+    @Override
+    public Report report() {
+        return report(state(), "");
+    }
+
+    private Report report(final State state, final String error) {
+        final long left = left();
+        final long all = isBegun() ? Math.max(total, left) : left;
+        return new Report(
+                Kind.SYNCHRONISATION, state, isPaused, all - left, all, feed.speed(), error);
+    }
+
+    @Override
+    public void pause() {
+        setPaused(true);
+    }
+
+    @Override
+    public void resume() {
+        setPaused(false);
+    }
+
+    private void setPaused(final boolean nowPaused) {
+        if (isPaused != nowPaused) {
+            isPaused = nowPaused;
+            owner.onJob(report());
+            if (!isPaused) {
+                feed.resume();
+            }
+        }
+    }
+
+    /**
+     * The guest goes on without the secondary, which keeps what it has; what it lacks stays noted.
+     * One that is in its last checkpoint comes to its end instead.
+     */
+    @Override
+    public void cancel() {
+        if (phase == Phase.SENDING || phase == Phase.PREPARED || phase == Phase.SUSPENDED) {
+            phase = Phase.CANCELLED;
+            isPaused = false;
+            holes.forget();
+            feed.end();
+            owner.onCancelled();
+            tell();
+        }
+    }
+
+    @Override
+    public void speed(final long bytes) {
+        feed.speed(bytes);
+    }
+
+    // ---- Its life.
 
     /** The same where no more is to be sent than what the sets have by now. */
     void prepareRest() {
         phase = Phase.PREPARED;
-        forgetLook();
+        holes.forget();
+        walk.giveUp();
+        onBegun();
     }
 
     /** The guest pulls ahead; the sets keep what is still to be sent, and get what it changes. */
     void suspend() {
         phase = Phase.SUSPENDED;
-        forgetLook();
+        holes.forget();
+        feed.end();
+        onBegun();
     }
 
     /**
@@ -233,6 +269,14 @@ final class Synchroniser implements AutoCloseable {
         }
     }
 
+    /** All of every disk is sent, and what is a hole as zeroes, whatever the other side has. */
+    void prepareFull() {
+        prepare();
+        for (final PrimaryDisk disk : disks) {
+            disk.outOfSync().waiting().addAll();
+        }
+    }
+
     /** The secondary was the primary before, and has noted what it wrote behind the checkpoint. */
     void prepareTail(final int disk) {
         isTailOpen[disk] = true;
@@ -244,7 +288,7 @@ final class Synchroniser implements AutoCloseable {
         if (!hasOpenTail()) {
             owner.onTailsNoted();
         }
-        send();
+        feed.send();
     }
 
     private boolean hasOpenTail() {
@@ -259,34 +303,50 @@ final class Synchroniser implements AutoCloseable {
     void onUp(final Id session) {
         if (phase == Phase.PREPARED) {
             phase = Phase.SENDING;
-            hash = new PieceHash(session);
-            comparing = 0;
+            walk.begin(session);
+            feed.begin();
             total = left();
             startNanos = loop.nanoTime();
-            onTheWay = 0;
-            sent.clear();
+            tell();
         }
         for (int i = 0; i < isTailOpen.length; i++) {
             if (isTailOpen[i]) {
                 owner.askForTail(i);
             }
         }
-        send();
+        feed.send();
     }
 
     /** The checkpoint with which the secondary is equal is made. */
     void onCommitted() {
         if (phase == Phase.SEALING) {
             phase = Phase.NONE;
+            isPaused = false;
             owner.onCaughtUp();
+            tell();
         }
     }
 
-    /** There is none any more. */
-    void end() {
+    /**
+     * There is none any more.
+     *
+     * @param error why the secondary was given up; empty where somebody wanted it so
+     */
+    void end(final String error) {
+        if (isUnderWay() && !isCancelled()) {
+            told = error.isEmpty() ? State.CANCELLED : State.FAILED;
+            owner.onJob(report(told, error));
+        }
         phase = Phase.NONE;
-        forgetLook();
+        isPaused = false;
+        feed.end();
+        holes.forget();
         disks.forEach(disk -> disk.outOfSync().clear());
+    }
+
+    /** Bytes of a disk that are still to be sent or compared. */
+    long left(final int disk) {
+        return isUnderWay() ? disks.get(disk).outOfSync().length() : 0;
     }
 
     private long left() {
@@ -295,83 +355,21 @@ final class Synchroniser implements AutoCloseable {
 
     // ---- Sending.
 
-    private void send() {
-        while (!sent.isEmpty() && sent.element().frame < log.released()) {
-            onTheWay -= sent.remove().length;
-        }
-        Step step = Step.SENT;
-        int count = 0;
-        while (step == Step.SENT && maySend() && onTheWay < WINDOW_LENGTH && count < A_TURN) {
-            step = room.mayEnter() ? sendNext() : Step.NO_ROOM;
-            count++;
-        }
-        switch (step) {
-            case NO_ROOM -> {
-                isQueued = true;
-                room.waitForTurn(enterAgain);
-            }
-            case NOTHING_LEFT -> {
-                phase = Phase.SEALING;
-                owner.onSent();
-            }
-            case SENT -> goOn();
-            case LOOKS, WAITS -> {}
-        }
+    @Override
+    public boolean mayGoOn() {
+        return phase == Phase.SENDING && !isPaused && !holes.isLooking();
     }
 
-    /** Others have their turn first; or the secondary has to answer. */
-    private void goOn() {
-        if (!maySend()) {
-            return;
-        }
-        if (onTheWay < WINDOW_LENGTH) {
-            goOnSoon();
-        } else if (!isWatching) {
-            isWatching = true;
-            room.watch(sendAgain);
-        }
+    @Override
+    public void onNothingLeft() {
+        phase = Phase.SEALING;
+        feed.end();
+        tell();
+        owner.onSent();
     }
 
-    private void goOnSoon() {
-        if (!isScheduled) {
-            isScheduled = true;
-            loop.execute(
-                    () -> {
-                        isScheduled = false;
-                        send();
-                    });
-        }
-    }
-
-    private boolean maySend() {
-        return phase == Phase.SENDING && !isLooking && !isQueued;
-    }
-
-    /** Something was answered; perhaps of this. */
-    private boolean sendAgain() {
-        if (maySend() && !sent.isEmpty() && sent.element().frame >= log.released()) {
-            return false;
-        }
-        isWatching = false;
-        send();
-        return true;
-    }
-
-    /** It is its turn. */
-    private boolean enterAgain() {
-        isQueued = false;
-        if (phase == Phase.SENDING && !isLooking && !room.isHopeless()) {
-            final Step step = sendNext();
-            if (step == Step.NO_ROOM) {
-                isQueued = true;
-                return false;
-            }
-            goOnSoon();
-        }
-        return true;
-    }
-
-    private Step sendNext() {
+    @Override
+    public Feed.Step next() {
         for (int i = 0; i < disks.size(); i++) {
             final long block = next(i, disks.get(i).outOfSync().waiting());
             if (block >= 0) {
@@ -384,153 +382,85 @@ final class Synchroniser implements AutoCloseable {
                 return compareRun(i, block);
             }
         }
-        return comparing == 0 && !hasOpenTail() ? Step.NOTHING_LEFT : Step.WAITS;
+        return walk.isIdle() && !hasOpenTail() ? Feed.Step.NOTHING_LEFT : Feed.Step.WAITS;
     }
 
     /** Goes on where it is known what is a hole. */
     private long next(final int number, final BlockSet blocks) {
-        final long block = blocks.next(number == lookedDisk ? lookedFrom / BLOCK_LENGTH : 0);
+        final long block = blocks.next(holes.knownFrom(number) / BLOCK_LENGTH);
         return block < 0 ? blocks.next(0) : block;
     }
 
-    private Step sendRun(final int number, final long block) {
+    private Feed.Step sendRun(final int number, final long block) {
         final PrimaryDisk disk = disks.get(number);
         final long offset = block * BLOCK_LENGTH;
-        if (!isLookedAt(number, offset)) {
-            look(number, offset);
-            return Step.LOOKS;
+        if (!holes.isKnown(number, offset)) {
+            holes.look(number, offset);
+            return Feed.Step.LOOKS;
         }
         final OutOfSync outOfSync = disk.outOfSync();
-        final boolean isHole = isHoleAt(offset);
-        final long known = Math.min(isHole ? HOLE_LENGTH : dataLengthMax(), extentEnd - offset);
+        final long holeLengthMax = isEmptyThere[number] ? Long.MAX_VALUE : HOLE_LENGTH;
+        final long known =
+                Math.min(
+                        holes.wasHole(offset) ? holeLengthMax : dataLengthMax(),
+                        holes.end() - offset);
         final long runEnd =
                 outOfSync.waiting().runEnd(block, Math.max(1, known / BLOCK_LENGTH)) * BLOCK_LENGTH;
         final long end = Math.min(runEnd, disk.length());
-        final boolean isSureHole = isHole && end <= extentEnd && outOfSync.isAsLooked(offset, end);
-        if (isSureHole && isEmptyThere[number]) {
+        final boolean isHole = holes.isHole(number, offset, end);
+        if (isHole && isEmptyThere[number]) {
             outOfSync.remove(offset, end);
-            return Step.SENT;
+            return Feed.Step.SENT;
         }
-        final long dataEnd = isSureHole ? end : Math.min(end, offset + dataLengthMax());
-        final long frame = disk.forward(offset, dataEnd, isSureHole);
+        final long dataEnd = isHole ? end : Math.min(end, offset + dataLengthMax());
+        final long frame = disk.forward(offset, dataEnd, isHole);
         if (frame < 0) {
-            return Step.NO_ROOM;
+            return Feed.Step.NO_ROOM;
         }
-        final long length = isSureHole ? HOLE_COST : dataEnd - offset;
-        sent.add(new Sent(frame, length));
-        onTheWay += length;
-        return Step.SENT;
+        final long length = isHole ? HOLE_COST : dataEnd - offset;
+        feed.took(frame, length, length);
+        return Feed.Step.SENT;
     }
 
     private int dataLengthMax() {
-        return Math.min(PIECE_LENGTH, log.payloadLengthMax());
+        return Math.min(feed.lengthMax(PIECE_LENGTH), log.payloadLengthMax());
     }
 
     // ---- Comparing.
 
-    private Step compareRun(final int number, final long block) {
-        final PrimaryDisk disk = disks.get(number);
-        final long offset = block * BLOCK_LENGTH / PieceHash.PIECE_LENGTH * PieceHash.PIECE_LENGTH;
-        if (!isLookedAt(number, offset)) {
-            look(number, offset);
-            return Step.LOOKS;
-        }
-        if (comparing == COMPARISONS_MAX) {
-            return Step.WAITS;
-        }
-        final long end = Math.min(offset + COMPARED_LENGTH, disk.length());
-        final boolean isHole =
-                isHoleAt(offset) && end <= extentEnd && disk.outOfSync().isAsLooked(offset, end);
-        final IoBuffer buffer = buffers.poll();
-        final IoBuffer taken = buffer == null ? IoBuffer.reserve(COMPARED_LENGTH) : buffer;
-        final long frame =
-                disk.compare(
-                        offset,
-                        end,
-                        hash,
-                        isHole ? null : taken.segment(),
-                        () -> buffers.add(taken));
-        if (frame < 0) {
-            buffers.add(taken);
-            return Step.NO_ROOM;
-        }
-        comparing++;
-        return Step.SENT;
+    private Feed.Step compareRun(final int number, final long block) {
+        final long start = block * BLOCK_LENGTH / PieceHash.PIECE_LENGTH * PieceHash.PIECE_LENGTH;
+        final long end =
+                Math.min(
+                        start + feed.lengthMax(ComparingWalk.LENGTH_MAX),
+                        disks.get(number).length());
+        return walk.compare(number, start, end);
     }
 
-    /** What was in the log of a disk has been compared. */
-    void onCompared(final int disk, final long offset, final long length, final long differing) {
-        comparing--;
-        final OutOfSync outOfSync = disks.get(disk).outOfSync();
-        for (int piece = 0; piece < PieceHash.pieces(length); piece++) {
-            final long start = offset + (long) piece * PieceHash.PIECE_LENGTH;
-            final long end = Math.min(start + PieceHash.PIECE_LENGTH, offset + length);
-            if (differing == Comparison.NOT_DONE) {
-                outOfSync.unknown().add(start, end);
-            } else if ((differing & 1L << piece) != 0) {
-                outOfSync.waiting().add(start, end);
-            }
+    /** What was in a frame has been compared; perhaps nothing of this. */
+    void onCompared(final long frame, final long differing) {
+        walk.onCompared(frame, differing);
+        feed.send();
+    }
+
+    @Override
+    public void onPiece(
+            final int disk, final long start, final long end, final ComparingWalk.Finding finding) {
+        switch (finding) {
+            case EQUAL -> {}
+            case DIFFERS -> disks.get(disk).outOfSync().waiting().add(start, end);
+            case NOT_COMPARED -> disks.get(disk).outOfSync().unknown().add(start, end);
         }
-        send();
     }
 
-    // ---- Holes.
-
-    private void forgetLook() {
-        looks++;
-        isLooking = false;
-        lookedDisk = -1;
-        lookedFrom = 0;
-        lookedEnd = 0;
-    }
-
-    private boolean isLookedAt(final int number, final long offset) {
-        return number == lookedDisk && offset >= lookedFrom && offset < lookedEnd;
-    }
-
-    private void look(final int number, final long offset) {
-        final PrimaryDisk disk = disks.get(number);
-        forgetLook();
-        isLooking = true;
-        final long look = looks;
-        disk.beginLook();
-        disk.extents(
-                offset,
-                Math.min(LOOK_LENGTH, disk.length() - offset),
-                extents,
-                (token, errno) -> {
-                    if (look == looks) {
-                        isLooking = false;
-                        lookedDisk = number;
-                        lookedFrom = offset;
-                        // What can't be looked at is data.
-                        lookedEnd = errno == 0 ? offset + extents.totalLength() : disk.length();
-                        isUnknown = errno != 0;
-                        send();
-                    }
-                },
-                0);
-        disk.poll();
-    }
-
-    /** Whether there is a hole at an offset that was looked at; and where it, or the data, ends. */
-    private boolean isHoleAt(final long offset) {
-        extentEnd = lookedEnd;
-        long end = lookedFrom;
-        for (int i = 0; i < extents.size() && !isUnknown; i++) {
-            end += extents.length(i);
-            if (offset < end) {
-                extentEnd = end;
-                return extents.state(i) != ExtentList.DATA;
-            }
-        }
-        return false;
+    @Override
+    public void onUnreadable(final int disk, final long start, final int errno) {
+        owner.onUnreadable(disks.get(disk).name(), start, errno);
     }
 
     /** Gives its memory back. Nothing of it is under way. */
     @Override
     public void close() {
-        buffers.forEach(IoBuffer::close);
-        buffers.clear();
+        walk.close();
     }
 }

@@ -6,16 +6,20 @@ import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 
 import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.memory.Errno;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * The buffers of one secondary disk: the hidden disk, which is one buffer for each of the two
  * epochs that may be uncommitted, taken in turn, and the active disk. Who looks for a block as the
  * guest sees it looks in the active disk, then in the older uncommitted epoch's pre-images, then in
- * the younger's, then in the secondary disk. On the group's loop.
+ * the younger's, then in the secondary disk. A pre-image that the hidden disk has no room for lies
+ * in the spill, where there is one. On the group's loop.
  */
 final class DiskBuffers implements AutoCloseable {
     private static final String ACTIVE = "";
@@ -27,6 +31,8 @@ final class DiskBuffers implements AutoCloseable {
     private final EpochBuffer active;
     private final EpochBuffer evenHidden;
     private final EpochBuffer oddHidden;
+    private final Spill spill;
+    private EpochBuffer reservedIn;
 
     /** What the last {@link #find} found in the buffer that it answered. */
     private int slot;
@@ -36,12 +42,14 @@ final class DiskBuffers implements AutoCloseable {
             final GroupPage page,
             final EpochBuffer active,
             final EpochBuffer evenHidden,
-            final EpochBuffer oddHidden) {
+            final EpochBuffer oddHidden,
+            final Spill spill) {
         this.directory = directory;
         this.page = page;
         this.active = active;
         this.evenHidden = evenHidden;
         this.oddHidden = oddHidden;
+        this.spill = spill;
     }
 
     /**
@@ -60,10 +68,12 @@ final class DiskBuffers implements AutoCloseable {
         EpochBuffer active = null;
         EpochBuffer even = null;
         EpochBuffer odd = null;
+        final Spill spill;
         try {
             active = open(files.active(), ACTIVE, diskLength, arenaLimit);
             even = open(files.hidden(), EVEN, diskLength, arenaLimit);
             odd = open(files.hidden(), ODD, diskLength, arenaLimit);
+            spill = Spill.open(files.spill(), diskLength, page);
         } catch (final IOException e) {
             close(active);
             close(even);
@@ -72,7 +82,12 @@ final class DiskBuffers implements AutoCloseable {
         }
         final DiskBuffers buffers =
                 new DiskBuffers(
-                        files.hidden().toAbsolutePath().getParent(), page, active, even, odd);
+                        files.hidden().toAbsolutePath().getParent(),
+                        page,
+                        active,
+                        even,
+                        odd,
+                        spill);
         final long committed = page.committedEpoch();
         active.enter(committed);
         buffers.hidden(committed + 1);
@@ -113,6 +128,32 @@ final class DiskBuffers implements AutoCloseable {
         return buffer;
     }
 
+    /** Whether an epoch has a block's pre-image; the hidden disk is that epoch's. */
+    boolean isSaved(final EpochBuffer hidden, final long block, final long epoch) {
+        return hidden.find(block) != ABSENT
+                || spill.has(epoch) && spill.find(block, epoch) != ABSENT;
+    }
+
+    /**
+     * Takes room for a run of pre-images of an epoch, in the hidden disk or else in the spill.
+     *
+     * @return as {@link EpochBuffer#reserve}; where it is, {@link #reservedIn} says
+     */
+    int reserve(final long epoch, final long block, final int count, final boolean isZero) {
+        reservedIn = hidden(epoch);
+        final int reserved = reservedIn.reserve(block, count, isZero);
+        if (reserved != -Errno.ENOSPC || !spill.isThere()) {
+            return reserved;
+        }
+        reservedIn = spill.of(epoch);
+        return spill.reserve(epoch, block, count, isZero);
+    }
+
+    /** In which buffer {@link #reserve} took it. */
+    EpochBuffer reservedIn() {
+        return reservedIn;
+    }
+
     /** The guest's own writes since the last checkpoint. */
     EpochBuffer active() {
         active.enter(page.committedEpoch());
@@ -139,9 +180,22 @@ final class DiskBuffers implements AutoCloseable {
         if (slot != ABSENT) {
             return older;
         }
+        if (spill.has(committed + 1) && isSpilled(block, committed + 1)) {
+            return spill.of(committed + 1);
+        }
         final EpochBuffer younger = older == oddHidden ? evenHidden : oddHidden;
         slot = younger.find(block, committed + 2);
-        return slot != ABSENT ? younger : null;
+        if (slot != ABSENT) {
+            return younger;
+        }
+        return spill.has(committed + 2) && isSpilled(block, committed + 2)
+                ? spill.of(committed + 2)
+                : null;
+    }
+
+    private boolean isSpilled(final long block, final long epoch) {
+        slot = spill.find(block, epoch);
+        return slot != ABSENT;
     }
 
     /**
@@ -173,11 +227,27 @@ final class DiskBuffers implements AutoCloseable {
         }
     }
 
+    /** All that may hold what the guest sees, and the disk does not. */
+    EpochBuffer[] uncommitted() {
+        final long committed = page.committedEpoch();
+        final List<EpochBuffer> all = new ArrayList<>();
+        all.add(active());
+        for (long epoch = committed + 1; epoch <= committed + 2; epoch++) {
+            all.add(hidden(epoch));
+            if (spill.has(epoch)) {
+                all.add(spill.of(epoch));
+            }
+        }
+        return all.toArray(EpochBuffer[]::new);
+    }
+
     /** The block is in the disk as the guest sees it: every buffer forgets it. */
     void forget(final long block) {
         final long committed = page.committedEpoch();
         // The lowest first: killed in between, what is seen stays the same.
         hidden(committed + 2).forget(block, committed + 2);
+        spill.forget(block, committed + 2);
+        spill.forget(block, committed + 1);
         hidden(committed + 1).forget(block, committed + 1);
         active.forget(block, committed);
     }
@@ -185,7 +255,21 @@ final class DiskBuffers implements AutoCloseable {
     /** Bytes of pre-images that uncommitted epochs have. */
     long hiddenUsed() {
         final long committed = page.committedEpoch();
-        return hidden(committed + 1).usedLength() + hidden(committed + 2).usedLength();
+        return hidden(committed + 1).usedLength()
+                + hidden(committed + 2).usedLength()
+                + spill.used();
+    }
+
+    /** Bytes that the hidden disk of an epoch may still take, wherever they come from. */
+    long hiddenLeft(final long epoch) {
+        final EpochBuffer hidden = hidden(epoch);
+        return hidden.limitLength() - hidden.usedLength();
+    }
+
+    /** Bytes of them that have their space. */
+    long hiddenAhead(final long epoch) {
+        final EpochBuffer hidden = hidden(epoch);
+        return Math.max(0, hidden.allocatedLength() - hidden.usedLength());
     }
 
     /** Bytes of the guest's own writes. */
@@ -202,10 +286,30 @@ final class DiskBuffers implements AutoCloseable {
         return room(activeUsed(), active.limitLength(), length);
     }
 
-    /** The same of the hidden disk of the open epoch. */
+    /** The same of the hidden disk of the open epoch, and of its spill. */
     String hiddenRoom(final long length) {
         final long used = Math.max(evenHidden.usedLength(), oddHidden.usedLength());
-        return room(used, evenHidden.limitLength(), length);
+        return room(used, evenHidden.limitLength(), length)
+                + (spill.isThere()
+                        ? "; the spill has no room either: make some in its file system"
+                        : ", or name a directory on a disk with --spill");
+    }
+
+    /** How much of the hidden disk of the open epoch is taken, and of its spill. */
+    String hiddenTaken() {
+        final long used = Math.max(evenHidden.usedLength(), oddHidden.usedLength());
+        return taken(used, evenHidden.limitLength())
+                + (spill.isThere() ? ", and the spill has " + spill.used() + " bytes" : "");
+    }
+
+    private String taken(final long used, final long limit) {
+        return used
+                + " of "
+                + limit
+                + " bytes (--buffer-limit) taken, "
+                + directory.toFile().getUsableSpace()
+                + " free in the file system of "
+                + directory;
     }
 
     private String room(final long used, final long limit, final long length) {
@@ -221,15 +325,7 @@ final class DiskBuffers implements AutoCloseable {
         } else {
             advice = "make room there, or checkpoint more often";
         }
-        return used
-                + " of "
-                + limit
-                + " bytes (--buffer-limit) taken, "
-                + directory.toFile().getUsableSpace()
-                + " free in the file system of "
-                + directory
-                + "; "
-                + advice;
+        return taken(used, limit) + "; " + advice;
     }
 
     /** Bytes that all may have. */
@@ -242,6 +338,7 @@ final class DiskBuffers implements AutoCloseable {
         active().trim(highWater);
         evenHidden.trim(highWater);
         oddHidden.trim(highWater);
+        spill.trim();
     }
 
     /** Blocks to whole blocks: the block of a byte. */
@@ -259,6 +356,7 @@ final class DiskBuffers implements AutoCloseable {
         active.sync();
         evenHidden.sync();
         oddHidden.sync();
+        spill.sync();
     }
 
     @Override
@@ -266,11 +364,13 @@ final class DiskBuffers implements AutoCloseable {
         active.close();
         evenHidden.close();
         oddHidden.close();
+        spill.close();
     }
 
     void delete() throws IOException {
         active.delete();
         evenHidden.delete();
         oddHidden.delete();
+        spill.delete();
     }
 }

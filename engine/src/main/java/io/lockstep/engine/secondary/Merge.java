@@ -5,7 +5,6 @@ import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.epoch.EpochBuffer;
-import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.loop.IoLoop;
 
 import java.util.concurrent.TimeUnit;
@@ -64,7 +63,6 @@ final class Merge {
     Merge(
             final IoLoop loop,
             final Disk local,
-            final GroupPage page,
             final DiskBuffers buffers,
             final GuestDisk guest,
             final Owner owner) {
@@ -73,11 +71,7 @@ final class Merge {
         this.buffers = buffers;
         this.guest = guest;
         this.owner = owner;
-        final long committed = page.committedEpoch();
-        sources =
-                new EpochBuffer[] {
-                    buffers.active(), buffers.hidden(committed + 1), buffers.hidden(committed + 2)
-                };
+        sources = buffers.uncommitted();
         nextExtents = new long[sources.length];
         long blocks = 0;
         for (final EpochBuffer buffer : sources) {

@@ -23,6 +23,10 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
     private final SecondaryGroup group;
     private final int index;
     private final Disk local;
+
+    /** The same for those whose changes are noted. */
+    private final Disk guarded;
+
     private final IoLoop loop;
     private final GroupPage page;
     private final DiskBuffers buffers;
@@ -52,6 +56,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
         this.group = group;
         this.index = index;
         this.local = local;
+        guarded = group.tracking().guardBelow(index, local);
         this.loop = loop;
         this.page = page;
         buffers =
@@ -65,7 +70,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
                         : page.state() == GroupPage.FAILED_OVER
                                 ? GuestDisk.Mode.MERGING
                                 : GuestDisk.Mode.CLOSED;
-        guest = new GuestDisk(local, loop, page, buffers, mode, this);
+        guest = new GuestDisk(guarded, loop, page, buffers, mode, this);
     }
 
     String name() {
@@ -171,7 +176,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
 
     void startMerge() {
         guest.mode(GuestDisk.Mode.MERGING);
-        merge = new Merge(loop, local, page, buffers, guest, this);
+        merge = new Merge(loop, guarded, buffers, guest, this);
         merge.start();
     }
 
@@ -252,6 +257,21 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
             final int errno) {
         final boolean isFull = kind == ReplicationError.Kind.PRE_IMAGE && errno == Errno.ENOSPC;
         group.onBroken(kind, disk, offset, errno, isFull ? buffers.hiddenRoom(length) : "");
+    }
+
+    @Override
+    public boolean givesUpCheckpoint(final Runnable whenJudged) {
+        return group.kept().giveUp(local.name(), buffers.hiddenTaken(), whenJudged);
+    }
+
+    /** Bytes that the hidden disk of the open epoch may still take, wherever they come from. */
+    long hiddenLeft() {
+        return buffers.hiddenLeft(stream.openEpoch());
+    }
+
+    /** Bytes of them that it has already. */
+    long hiddenAhead() {
+        return buffers.hiddenAhead(stream.openEpoch());
     }
 
     // ---- The primary's connection.

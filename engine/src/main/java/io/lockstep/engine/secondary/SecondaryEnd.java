@@ -85,7 +85,7 @@ final class SecondaryEnd {
             return fail("replication is not running");
         }
         final Verdict verdict = succession.verdict();
-        if (!isForced && !verdict.isAllowed()) {
+        if (!verdict.isAllowed() && (!isForced || succession.isFormerPrimary())) {
             return fail(verdict.reason());
         }
         sentence = events.endedByFailover(); // nothing is committed while it is being recorded

@@ -61,6 +61,30 @@ final class SecondaryEvents {
         tell(Event.MERGE_COMPLETED, "", "the merge is done; the disks are plain ones again");
     }
 
+    void checkpointAtRisk(final String sentence) {
+        tell(Event.CHECKPOINT_AT_RISK, "", sentence);
+    }
+
+    /**
+     * There is no way back any more while the primary makes this node equal.
+     *
+     * @param taken how much of the buffers is
+     */
+    void checkpointGivenUp(final String disk, final String taken) {
+        tell(
+                Event.CHECKPOINT_GIVEN_UP,
+                disk,
+                "disk "
+                        + disk
+                        + ": there is no room for another pre-image ("
+                        + taken
+                        + "), and so the way back to epoch "
+                        + committedEpoch.getAsLong()
+                        + " is given up: this node can't take over until the primary has made it"
+                        + " equal, which goes on; a larger --buffer-limit, or a directory on a disk"
+                        + " with --spill, would have kept it");
+    }
+
     void mergeFailed(final String disk, final long offset, final int errno) {
         tell(
                 Event.MERGE_FAILED,

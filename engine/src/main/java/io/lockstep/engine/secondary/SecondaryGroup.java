@@ -59,10 +59,15 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final Tracking tracking;
     private final SecondaryCheckpoints checkpoints;
     private final Durability durability;
+    private final KeptCheckpoint kept;
+    private final SpillFolder spill;
     private ReplicationError error;
     private long committedNanos;
     private boolean isClosed;
     private boolean hasBuffers = true;
+
+    /** What is to be told of the buffers that were found; empty for nothing. */
+    private final String remark;
 
     private final SecondaryEnd end;
     private final RoleTaking roleTaking;
@@ -81,27 +86,36 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         this.options = options;
         committedNanos = loop.nanoTime();
         this.events = new SecondaryEvents(events, this::committedEpoch);
-        page = Succession.openPage(options, locals, self);
+        tracking.onNotRecorded(this::onNotRecorded);
+        final FoundBuffers found = FoundBuffers.open(options, locals, self);
+        page = found.page();
+        remark = found.remark();
+        spill = Succession.openSpill(options, page, self);
         session = new SecondarySession(this, page, self.node(), loop, options);
-        succession = new Succession(this, loop, page, self, options.peerTimeout());
+        succession = new Succession(this, loop, page, self, options);
         this.self = self;
         durability = new Durability(this, self.node(), loop);
+        kept = new KeptCheckpoint(this, page, self.node(), loop, options, this.events);
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         end = new SecondaryEnd(this, loop, page, succession, this.events);
         roleTaking = new RoleTaking(this, loop, page, self.node(), end);
         boolean opened = false;
         try {
-            succession.resume(options.ofFormerPrimary());
+            succession.keepRecordNumber();
+            succession.resume(found.isPutBack());
             if (self.node().standing().isConsistent()) {
                 tracking.forget(); // it changes nothing by itself
             }
             for (int i = 0; i < locals.size(); i++) {
                 disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
             }
+            kept.look();
             opened = true;
         } finally {
             if (!opened) {
+                isClosed = true; // records may still be on their way to storage
                 disks.forEach(SecondaryDisk::close);
+                spill.close();
                 page.close();
             }
         }
@@ -158,6 +172,9 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     private void resume() {
+        if (!remark.isEmpty()) {
+            events.notRecorded(remark);
+        }
         if (page.state() == GroupPage.ALONE) {
             end.goOn(SecondaryEvents.endedBefore(), false);
             disks.forEach(SecondaryDisk::standAlone); // killed while it was tidying up
@@ -286,17 +303,18 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     void onMerged() {
         if (disks.all(SecondaryDisk::isMerged)) {
-            succession.merged(
-                    () -> {
-                        if (!isClosed) {
-                            tracking.knowWithoutTail(self.node().record().peer(), committedEpoch());
-                            page.state(GroupPage.ALONE);
-                            disks.forEach(SecondaryDisk::settle);
-                            standAlone();
-                            events.merged();
-                            merged.complete(null);
-                        }
-                    });
+            tracking.whenForgotten(() -> succession.merged(this::onMergeRecorded));
+        }
+    }
+
+    private void onMergeRecorded() {
+        if (!isClosed) {
+            tracking.knowWithoutTail(self.node().record().peer(), committedEpoch());
+            page.state(GroupPage.ALONE);
+            disks.forEach(SecondaryDisk::settle);
+            standAlone();
+            events.merged();
+            merged.complete(null);
         }
     }
 
@@ -328,14 +346,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                                     + end.sentence()
                             : "a primary is linked: there is nothing to join");
         }
-        return self.node()
-                .join(self.reigns().name())
-                .thenRun(
-                        () -> {
-                            if (hasBuffers) {
-                                page.node(self.node().record().node());
-                            }
-                        });
+        return succession.giveWay(tracking, spill);
     }
 
     /** What this node has changed by itself, and its peer may lack. */
@@ -356,6 +367,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         hasBuffers = false;
         try {
             disks.deleteBuffers();
+            spill.delete();
             page.delete();
             if (options.ownDirectory()) {
                 Files.deleteIfExists(options.page().toAbsolutePath().getParent());
@@ -366,6 +378,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     // ---- What the disks ask and tell.
+
+    Succession succession() {
+        return succession;
+    }
 
     /** Whose writes are taken. */
     SecondarySession session() {
@@ -406,6 +422,11 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return durability;
     }
 
+    /** The checkpoint that there is while a primary makes the disks equal. */
+    KeptCheckpoint kept() {
+        return kept;
+    }
+
     void onLink() {
         if (session.link(disks.all(SecondaryDisk::isLinked))) {
             events.linked(session.isLinked());
@@ -440,7 +461,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
      * those that the primary counts.
      */
     void beginCatchUp(final long epochThere) {
-        final boolean isKept = self.node().standing().isConsistent();
+        final boolean isKept = succession.standing().isConsistent();
         final long last = disks.goOnTogether(isKept ? 0 : epochThere);
         if (!isKept && last > committedEpoch()) {
             page.commit(last);
@@ -571,7 +592,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     public void closeInGoodOrder() throws IOException {
         try {
             if (!isClosed && hasBuffers) {
-                succession.keepForNextBoot(disks.list(), options);
+                succession.keepForNextBoot(disks.list(), spill);
             }
         } finally {
             close();
@@ -589,6 +610,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         isClosed = true;
         if (hasBuffers) {
             disks.forEach(SecondaryDisk::close);
+            spill.close();
             page.close();
         }
     }

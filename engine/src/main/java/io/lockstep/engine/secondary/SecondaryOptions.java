@@ -6,6 +6,7 @@ import io.lockstep.engine.memory.Storage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -15,7 +16,7 @@ import java.util.stream.IntStream;
  * @param buffers of each disk, in the group's order; best on tmpfs
  * @param ownDirectory whether the page's directory is the group's own, and goes with it
  * @param bufferLimit bytes that each buffer of a disk may take, three a disk; beyond it a write
- *     fails with ENOSPC
+ *     fails with ENOSPC, unless it is a pre-image and there is a spill
  * @param peerTimeout how long the primary may say nothing
  * @param ofFormerPrimary whether it may be one whose record says that it is a primary: its peer has
  *     taken over, and will make it equal
@@ -48,7 +49,26 @@ public record SecondaryOptions(
             outlives &= !Storage.isMemory(files.active().toAbsolutePath().getParent());
             outlives &= !Storage.isMemory(files.hidden().toAbsolutePath().getParent());
         }
-        return outlives;
+        final Optional<Path> spill = spillDirectory();
+        return outlives && (spill.isEmpty() || !Storage.isMemory(spill.get()));
+    }
+
+    /** Where pre-images go that the buffers have no room for; one for all disks, or none. */
+    Optional<Path> spillDirectory() {
+        return buffers.getFirst().spill().map(path -> path.toAbsolutePath().getParent());
+    }
+
+    /** The same with a spill in a directory of the group's own. */
+    public SecondaryOptions spillingTo(final Path directory) {
+        return new SecondaryOptions(
+                page,
+                IntStream.range(0, buffers.size())
+                        .mapToObj(number -> buffers.get(number).spillingTo(directory, number))
+                        .toList(),
+                ownDirectory,
+                bufferLimit,
+                peerTimeout,
+                ofFormerPrimary);
     }
 
     /** Of a group that has all of it in a directory of its own. */

@@ -35,6 +35,7 @@ final class SecondarySession {
             ControlSpace.Client client,
             Summary primary,
             boolean isSynchronised,
+            long toCome,
             Consumer<String> whenJudged,
             Runnable whenOusted) {}
 
@@ -97,12 +98,7 @@ final class SecondarySession {
 
     /** What the node says of itself to a primary. */
     Summary summary(final boolean isEmpty) {
-        return Summary.of(
-                node.record(),
-                group.committedEpoch(),
-                id(),
-                group.tracking().trackedEpoch(node.record().peer()),
-                isEmpty);
+        return group.succession().summary(group.committedEpoch(), id(), isEmpty);
     }
 
     /** Why a primary may not attach; null where it may. */
@@ -119,13 +115,16 @@ final class SecondarySession {
             return "replication is not started on the secondary; start it there"
                     + " (xen-set-replication)";
         }
-        return primary.session().isNone() ? "a session's name must not be zero" : null;
+        return primary.session().isNone()
+                ? "a session's name must not be zero"
+                : group.succession().refuseForNow();
     }
 
     /**
      * A primary presents itself for a disk, and may attach.
      *
      * @param isEmpty whether the disk has no data at all
+     * @param toCome bytes that it has to bring to make the disk equal, at most
      * @param whenJudged is told null when it is attached, or why it is not
      * @param whenOusted runs instead where another connection takes its place before
      */
@@ -135,6 +134,7 @@ final class SecondarySession {
             final Summary primary,
             final Word word,
             final boolean isEmpty,
+            final long toCome,
             final Consumer<String> whenJudged,
             final Runnable whenOusted) {
         for (int i = 0; i < candidates.length; i++) {
@@ -145,7 +145,8 @@ final class SecondarySession {
             }
         }
         final boolean isSynchronised = Meeting.of(primary, summary(isEmpty), word).isSynchronised();
-        candidates[disk] = new Candidate(client, primary, isSynchronised, whenJudged, whenOusted);
+        candidates[disk] =
+                new Candidate(client, primary, isSynchronised, toCome, whenJudged, whenOusted);
         for (final Candidate candidate : candidates) {
             if (candidate == null) {
                 return;
@@ -170,6 +171,11 @@ final class SecondarySession {
                             for (int i = 0; i < admitted.length; i++) {
                                 settle(i, admitted[i], thrown);
                             }
+                            group.kept()
+                                    .expect(
+                                            Arrays.stream(admitted)
+                                                    .mapToLong(Candidate::toCome)
+                                                    .toArray());
                             group.onLink();
                         });
     }
@@ -260,6 +266,7 @@ final class SecondarySession {
             all.forEach(one -> one.accept(refusal));
             return;
         }
+        group.kept().onCaughtUp();
         node.follow(attached, epoch)
                 .whenComplete(
                         (done, thrown) -> {

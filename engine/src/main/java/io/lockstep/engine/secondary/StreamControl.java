@@ -73,7 +73,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
             final long token) {
         if (offset >= Nbd.CONTROL_CHANGES) {
             final long first = (offset - Nbd.CONTROL_CHANGES) * Byte.SIZE;
-            group.tracking().disk(index).copy(first, length / Long.BYTES, into, position);
+            group.tracking().copy(index, first, length / Long.BYTES, into, position);
             completion.onComplete(token, 0);
             return;
         }
@@ -228,6 +228,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
             return;
         }
         final Word word = ControlRecord.word(ControlRecord.flags(from, position));
+        final long toCome = ControlRecord.toCome(from, position);
         attaching = client;
         lookWhetherEmpty(
                 isEmpty -> {
@@ -252,6 +253,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                             primary.get(),
                             word,
                             isEmpty,
+                            toCome,
                             why -> answer(completion, token, why),
                             () -> oust(completion, token));
                 });

@@ -1,6 +1,5 @@
 package io.lockstep.engine.secondary;
 
-import static io.lockstep.engine.epoch.EpochBuffer.ABSENT;
 import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
 import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 
@@ -46,6 +45,12 @@ final class StreamDisk extends LayeredDisk {
          * @param length of the whole change, in bytes
          */
         void onBroken(ReplicationError.Kind kind, String disk, long offset, long length, int errno);
+
+        /**
+         * There is no room for a pre-image. Whether the checkpoint that it belongs to is given up
+         * instead: then nothing is overwritten before it is recorded, when the action runs.
+         */
+        boolean givesUpCheckpoint(Runnable whenJudged);
 
         /** The last operation of an epoch that is sealed has ended. */
         void onDrained();
@@ -350,13 +355,14 @@ final class StreamDisk extends LayeredDisk {
     private void savePreImages(final StreamOperation operation) {
         final long last = DiskBuffers.blockFrom(operation.pieceEnd);
         if (!operation.isSaved) {
-            final EpochBuffer hidden = buffers.hidden(operation.epoch);
+            final long epoch = operation.epoch;
+            final EpochBuffer hidden = buffers.hidden(epoch);
             long block = operation.block;
-            while (block < last && hidden.find(block) != ABSENT) {
+            while (block < last && buffers.isSaved(hidden, block, epoch)) {
                 block++;
             }
             long end = block;
-            while (end < last && hidden.find(end) == ABSENT) {
+            while (end < last && !buffers.isSaved(hidden, end, epoch)) {
                 end++;
             }
             if (block < end) {
@@ -384,6 +390,7 @@ final class StreamDisk extends LayeredDisk {
     }
 
     void onExtents(final StreamOperation operation, final int errno) {
+        operation.isFull = false;
         if (errno != 0) {
             fail(operation, errno);
             return;
@@ -391,24 +398,27 @@ final class StreamDisk extends LayeredDisk {
         operation.divide(local.length());
         operation.pending = 1;
         operation.errno = 0;
-        final EpochBuffer hidden = buffers.hidden(operation.epoch);
         for (int i = 0; i < operation.runs && operation.errno == 0; i++) {
             final long block = operation.runBlocks[i];
             final int count = operation.runCounts[i];
-            final int slot = hidden.reserve(block, count, operation.runSlots[i] == ZERO);
+            final boolean isZero = operation.runSlots[i] == ZERO;
+            final int slot = buffers.reserve(operation.epoch, block, count, isZero);
+            final EpochBuffer buffer = buffers.reservedIn();
             operation.runSlots[i] = slot;
+            operation.runBuffers[i] = buffer;
             if (slot >= 0) {
                 operation.pending++;
                 final long start = block * BLOCK_LENGTH;
                 local.read(
                         start,
                         (int) (byteEnd(block + count) - start),
-                        hidden.arena(),
+                        buffer.arena(),
                         EpochBuffer.position(slot),
                         operation.onRead,
                         operation.index);
             } else if (slot != ZERO) {
                 operation.errno = -slot;
+                operation.isFull = -slot == Errno.ENOSPC;
             }
         }
         onRead(operation, 0);
@@ -425,15 +435,35 @@ final class StreamDisk extends LayeredDisk {
             fail(operation, operation.errno);
             return;
         }
-        final EpochBuffer hidden = buffers.hidden(operation.epoch);
         for (int i = 0; i < operation.runs; i++) {
-            hidden.publish(operation.runBlocks[i], operation.runCounts[i], operation.runSlots[i]);
+            operation.runBuffers[i].publish(
+                    operation.runBlocks[i], operation.runCounts[i], operation.runSlots[i]);
         }
         operation.block = operation.runEnd;
         savePreImages(operation);
     }
 
     private void fail(final StreamOperation operation, final int errno) {
+        operation.errno = errno;
+        if (!operation.isFull || !owner.givesUpCheckpoint(operation.onJudged)) {
+            breakStream(operation, errno);
+        }
+    }
+
+    /** What there was no room for is given up, or the stream is refused meanwhile. */
+    void onJudged(final StreamOperation operation) {
+        final int refusal = owner.errno();
+        if (refusal != 0) {
+            finish(operation, refusal);
+        } else if (owner.isReplicating()) {
+            breakStream(operation, operation.errno);
+        } else {
+            operation.isSaved = true;
+            overwrite(operation);
+        }
+    }
+
+    private void breakStream(final StreamOperation operation, final int errno) {
         owner.onBroken(
                 ReplicationError.Kind.PRE_IMAGE,
                 local.name(),

@@ -6,6 +6,7 @@ import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.WriteWindow;
+import io.lockstep.engine.epoch.EpochBuffer;
 
 import java.lang.foreign.MemorySegment;
 
@@ -55,12 +56,19 @@ final class StreamOperation {
     int pending;
     int errno;
 
+    /** There is no room for a pre-image of it. */
+    boolean isFull;
+
     /** The run that is being saved, divided into what holds data and what is zero. */
     final long[] runBlocks = new long[2 * EXTENTS_MAX + 1];
 
     final int[] runCounts = new int[2 * EXTENTS_MAX + 1];
     final int[] runSlots = new int[2 * EXTENTS_MAX + 1];
+    final EpochBuffer[] runBuffers = new EpochBuffer[2 * EXTENTS_MAX + 1];
     int runs;
+
+    /** Goes on when it is known what becomes of the checkpoint that there is no room for. */
+    final Runnable onJudged;
 
     StreamOperation(final int index, final StreamDisk owner) {
         this.index = index;
@@ -69,6 +77,7 @@ final class StreamOperation {
         onReadInOrder = (token, errno) -> owner.onReadInOrder(this, errno);
         onOverwritten = (token, errno) -> owner.onOverwritten(this, errno);
         onFlushed = (token, errno) -> owner.onFlushed(this, errno);
+        onJudged = () -> owner.onJudged(this);
     }
 
     /** Whole blocks within a hole take no slot; what is not known of is data. */

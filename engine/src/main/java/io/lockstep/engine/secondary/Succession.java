@@ -1,10 +1,10 @@
 package io.lockstep.engine.secondary;
 
-import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.NodeStatus;
-import io.lockstep.engine.group.PeerTimeout;
+import io.lockstep.engine.group.RoomStatus;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeException;
 import io.lockstep.engine.node.NodeRecord;
@@ -12,13 +12,16 @@ import io.lockstep.engine.node.NodeRole;
 import io.lockstep.engine.node.Reign;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Verdict;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 
 /**
  * Whether a secondary may take over, and that it is recorded before it does: a reign of its own
@@ -31,19 +34,24 @@ final class Succession {
     private final IoLoop loop;
     private final GroupPage page;
     private final Self self;
-    private final PeerTimeout timeout;
+    private final SecondaryOptions options;
+
+    /** Whether the record does not say yet that the node has nothing to go back to. */
+    private boolean isTearing;
+
+    private boolean isTearLate;
 
     Succession(
             final SecondaryGroup group,
             final IoLoop loop,
             final GroupPage page,
             final Self self,
-            final PeerTimeout timeout) {
+            final SecondaryOptions options) {
         this.group = group;
         this.loop = loop;
         this.page = page;
         this.self = self;
-        this.timeout = timeout;
+        this.options = options;
     }
 
     private Node node() {
@@ -66,63 +74,88 @@ final class Succession {
         }
     }
 
-    /**
-     * What lay in the buffers in another boot of the host may be lost in part: it all is, unless
-     * that has closed them in good order. So it is where their page is gone, without which nobody
-     * knows what they are.
-     */
-    static GroupPage openPage(
-            final SecondaryOptions options, final List<Disk> disks, final Self self)
+    /** What is beyond the buffers' memory, of the page that was opened. */
+    static SpillFolder openSpill(
+            final SecondaryOptions options, final GroupPage page, final Self self)
             throws IOException {
-        if (GroupPage.isBlank(options.page())) {
-            removeBuffers(options);
-        }
-        final NodeRecord record = self.node().record();
-        final GroupPage page =
-                GroupPage.open(
-                        options.page(),
-                        disks,
-                        record.node(),
-                        record.boot(),
-                        record.committedEpoch());
-        if (!page.isOfAnotherBoot(record.boot())) {
-            return page;
-        }
-        removeBuffers(options); // and not opened: any part of them may be there
-        page.delete();
-        return openPage(options, disks, self);
-    }
-
-    private static void removeBuffers(final SecondaryOptions options) throws IOException {
-        for (final BufferFiles files : options.buffers()) {
-            DiskBuffers.remove(files);
+        SpillFolder folder = null;
+        try {
+            folder =
+                    SpillFolder.open(
+                            options, page, self.node().record().node(), self.reigns().name());
+            return folder;
+        } finally {
+            if (folder == null) {
+                page.close();
+            }
         }
     }
 
     /**
      * The process ends in good order: where the buffers outlive the boot, the next one has them.
      */
-    void keepForNextBoot(final List<SecondaryDisk> disks, final SecondaryOptions options)
+    void keepForNextBoot(final List<SecondaryDisk> disks, final SpillFolder spill)
             throws IOException {
         if (options.outlivesBoot()) {
             for (final SecondaryDisk disk : disks) {
                 disk.syncBuffers();
             }
+            spill.sync();
             page.markClean();
         }
     }
 
-    /** Brings page and record together: one of them may be older, or its storage lost. */
-    void resume(final boolean isFormerPrimary) {
+    /** The page says how new the record is that belongs to the buffers. */
+    void keepRecordNumber() {
+        node().onStored(
+                        number -> {
+                            if (!group.isClosed() && group.hasBuffers()) {
+                                page.recordNumber(number);
+                            }
+                        });
+    }
+
+    /** The node is another one, whose disks may be overwritten once. */
+    CompletableFuture<Void> giveWay(final Tracking tracking, final SpillFolder spill) {
+        return node().join(self.reigns().name())
+                .thenRun(
+                        () -> {
+                            tracking.forget();
+                            if (group.hasBuffers()) {
+                                page.node(node().record().node());
+                                spill.node(node().record().node());
+                            }
+                        })
+                .thenCompose(joined -> node().haveBuffers());
+    }
+
+    /**
+     * Brings page and record together: one of them may be older, or its storage lost.
+     *
+     * @param isPutBack whether the record is the older one
+     */
+    void resume(final boolean isPutBack) {
         final NodeRecord record = node().record();
-        if (isFormerPrimary && record.standing() == Standing.REIGNING) {
+        final boolean isDistrusted =
+                isPutBack
+                        && !isFormerPrimary()
+                        && (record.standing().isSecondary() || record.isMerging());
+        if (isDistrusted) {
+            tear(node()::distrust); // until that is stored the page says that the record is older
+        } else {
+            page.recordNumber(node().number());
+        }
+        if (!record.former().isNone()) {
+            settle(node().haveBuffers());
+        }
+        if (isFormerPrimary() || isDistrusted) {
             return; // nothing of it counts but the disks, until they are made equal
         }
         if (record.standing().isPrimary()) {
             if (!record.isMerging()) {
                 page.state(GroupPage.ALONE); // the buffers, if there are any, are not needed
             } else if (isPageNew()) {
-                settle(node().tear()); // the one before knew of buffers with what the disks lack
+                tear(node()::tear); // the one before knew of buffers with what the disks lack
             } else if (page.state() == GroupPage.ALONE) {
                 settle(node().merged());
             } else {
@@ -131,8 +164,63 @@ final class Succession {
         } else if (record.standing().isSecondary()
                 && page.session().isNone()
                 && record.leftSession().isNone()) {
-            settle(node().tear());
+            tear(node()::tear);
         }
+    }
+
+    /** Whether it was the primary, and waits to be made equal by the one that took over. */
+    boolean isFormerPrimary() {
+        return options.ofFormerPrimary() && node().standing() == Standing.REIGNING;
+    }
+
+    /**
+     * The node has nothing to go back to, whatever its record says until that is stored; which is
+     * tried until it is.
+     */
+    private void tear(final Supplier<CompletableFuture<Void>> happening) {
+        isTearing = true;
+        happening
+                .get()
+                .whenComplete(
+                        (done, thrown) -> {
+                            isTearing = thrown != null;
+                            isTearLate = isTearing;
+                            if (isTearing && !group.isClosed()) {
+                                group.onNotRecorded(thrown.getMessage());
+                                loop.schedule(AGAIN_NANOS, () -> tearAgain(happening));
+                            }
+                        });
+    }
+
+    private void tearAgain(final Supplier<CompletableFuture<Void>> happening) {
+        if (group.isClosed() || node().standing().isPrimary() && group.isOver()) {
+            return; // it was forced to take over with what there is, which is recorded
+        }
+        if (group.isOver()) {
+            loop.schedule(AGAIN_NANOS, () -> tearAgain(happening)); // somebody is about to
+        } else {
+            tear(happening);
+        }
+    }
+
+    /** Why no primary is taken yet; null where one is. */
+    String refuseForNow() {
+        return isTearLate
+                ? "the secondary's state can't be recorded, and its disks need a record that says"
+                        + " that they are no checkpoint: see to the storage of its state"
+                : null;
+    }
+
+    /** What a node says of itself: that it has nothing to go back to, before that is stored. */
+    Summary summary(final long committedEpoch, final Id session, final boolean isEmpty) {
+        final Summary said =
+                Summary.of(
+                        node().record(),
+                        committedEpoch,
+                        session,
+                        group.tracking().trackedEpoch(node().record().peer()),
+                        isEmpty);
+        return isTearing ? said.torn() : said;
     }
 
     /** Whether nothing has come since it was made, though replication may have been started. */
@@ -154,21 +242,34 @@ final class Succession {
 
     // ---- Taking over.
 
+    /** Where it stands, though the record may say so in a moment only. */
+    Standing standing() {
+        return isTearing ? Standing.INCONSISTENT : node().standing();
+    }
+
     /** Whether nothing but a living primary would keep it from taking over. */
     boolean hasCheckpoint() {
-        return node().standing() == Standing.FOLLOWING;
+        return standing() == Standing.FOLLOWING;
     }
 
     /** Whether it may take over now. */
     Verdict verdict() {
+        if (isFormerPrimary() && !group.isOver()) {
+            return Verdict.ofFormerPrimary();
+        }
         final boolean isOfForeign =
                 node().standing() == Standing.FRESH
                         && group.hasBuffers()
                         && (page.isOfForeign() || group.committedEpoch() > 0);
-        return Verdict.of(
-                isOfForeign ? Standing.FOLLOWING : node().standing(),
-                group.session().heardNanosAgo(),
-                timeout.nanos());
+        final Standing standing =
+                isTearing || group.kept().isRecording()
+                        ? Standing.INCONSISTENT // as its record says in a moment
+                        : isOfForeign ? Standing.FOLLOWING : node().standing();
+        final Verdict verdict =
+                Verdict.of(
+                        standing, group.session().heardNanosAgo(), options.peerTimeout().nanos());
+        final RoomStatus room = group.kept().room();
+        return room.isShort() ? verdict.warning(room.warning()) : verdict;
     }
 
     /**
@@ -178,7 +279,8 @@ final class Succession {
      *     way
      */
     CompletableFuture<Void> takeOver(final boolean isForced) {
-        final Reign reign = self.reigns().begin(group.committedEpoch());
+        final Reign begun = self.reigns().begin(group.committedEpoch());
+        final Reign reign = isTearing ? begun.torn() : begun;
         return node().standing() == Standing.FOLLOWING && !isForced
                 ? node().promote(reign, true)
                 : node().force(self.reigns().name(), reign);
@@ -187,7 +289,7 @@ final class Succession {
     /** Records that it goes on alone with what the disks hold. */
     CompletableFuture<Void> goAlone() {
         final Reign reign = self.reigns().begin(group.committedEpoch());
-        return switch (node().standing()) {
+        return switch (standing()) {
             case FRESH -> CompletableFuture.completedFuture(null);
             case FOLLOWING -> node().promote(reign, false);
             case OUTDATED ->
@@ -223,6 +325,7 @@ final class Succession {
                 "",
                 Optional.empty(),
                 Optional.of(verdict()),
-                new NodeStatus.Loss(lostNanos, lostLength, lostWrites));
+                new NodeStatus.Loss(lostNanos, lostLength, lostWrites),
+                Optional.of(group.kept().room()));
     }
 }

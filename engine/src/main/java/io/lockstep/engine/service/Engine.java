@@ -51,6 +51,8 @@ public final class Engine implements AutoCloseable {
     private final NioLoop loop;
     private final NioLoop linkLoop;
     private final EngineGroup group;
+    private final Mirrors mirrors;
+    private final GuestPause pause = new GuestPause();
     private final ExportServer guests;
     private final ExportServer nbdServer;
 
@@ -58,7 +60,8 @@ public final class Engine implements AutoCloseable {
         this.options = options;
         loop = new NioLoop("lockstep-engine", options.spinNanos(), options.errorHandler());
         linkLoop = new NioLoop("lockstep-link", options.spinNanos(), options.errorHandler());
-        group = new EngineGroup(loop, linkLoop, stateHelpers, options);
+        mirrors = new Mirrors(loop, linkLoop, options.primary());
+        group = new EngineGroup(loop, linkLoop, stateHelpers, mirrors, options);
         guests = new ExportServer(loop, options.serverEvents());
         nbdServer = new ExportServer(loop, options.serverEvents());
         guests.start(options.connectionsMax());
@@ -111,7 +114,11 @@ public final class Engine implements AutoCloseable {
         file.onChange(options.serverEvents()::onDiskError);
         final EngineDisk disk = new EngineDisk(file, loop);
         disks.add(disk);
-        onLoop(() -> group.add(disk));
+        onLoop(
+                () -> {
+                    group.add(disk);
+                    pause.onOpened(disk);
+                });
         return disk;
     }
 
@@ -123,7 +130,11 @@ public final class Engine implements AutoCloseable {
      */
     public void narrow(final EngineDisk disk, final long offset, final long length)
             throws IOException {
-        onLoop(() -> disk.narrow(offset, length));
+        onLoop(
+                () -> {
+                    disk.narrow(offset, length);
+                    pause.onOpened(disk);
+                });
     }
 
     /** Closes a disk that has no role and no export. */
@@ -224,13 +235,57 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Cuts the link, if it reaches that peer, and has whoever waits for it told so; it is tried
-     * again. Waits for nobody.
+     * Cuts the link, if it reaches that peer, and has whoever waits for it told so; replication is
+     * tried again, and a mirror fails. Waits for nobody.
      *
      * @return done, on the loop, when that was ordered
      */
     public CompletableFuture<Void> sever(final Peer peer) {
-        return CompletableFuture.runAsync(() -> group.sever(peer), loop::execute);
+        return CompletableFuture.runAsync(
+                () -> {
+                    group.sever(peer);
+                    mirrors.sever(peer);
+                },
+                loop::execute);
+    }
+
+    /**
+     * Makes an export of another server equal to a disk as its guest sees it, and keeps it so; it
+     * is a plain server to us, whatever it is.
+     *
+     * @param owner hears of it on the loop
+     * @throws IOException with a sentence, where the disk can't be mirrored
+     */
+    public EngineMirror mirror(
+            final EngineDisk disk, final Peer target, final EngineMirror.Owner owner)
+            throws IOException {
+        return mirror(disk, target, false, owner);
+    }
+
+    /**
+     * The same with an export that is equal, as somebody says: what changes is sent, and no more.
+     *
+     * @throws IOException as above
+     */
+    public EngineMirror copy(
+            final EngineDisk disk, final Peer target, final EngineMirror.Owner owner)
+            throws IOException {
+        return mirror(disk, target, true, owner);
+    }
+
+    private EngineMirror mirror(
+            final EngineDisk disk,
+            final Peer target,
+            final boolean isEqual,
+            final EngineMirror.Owner owner)
+            throws IOException {
+        admitPlain(disk);
+        return LoopCall.call(
+                loop,
+                () -> {
+                    mirrors.require(disk, group);
+                    return mirrors.begin(disk, target, isEqual, owner);
+                });
     }
 
     private interface Step {
@@ -251,6 +306,24 @@ public final class Engine implements AutoCloseable {
         return LoopCall.call(loop, group::isStandby);
     }
 
+    /**
+     * Has what guests ask for wait, of all disks and whoever else uses them as guests do.
+     *
+     * @return done, on the loop, when what was under way has ended and is on stable storage, and
+     *     those that the disks are mirrored to have it
+     */
+    public CompletableFuture<Void> pauseGuests() throws IOException {
+        final List<EngineDisk> all = List.copyOf(disks);
+        return LoopCall.call(
+                loop, () -> pause.begin(all).thenCompose(stopped -> mirrors.settled()));
+    }
+
+    /** Has it done again. */
+    public void resumeGuests() throws IOException {
+        final List<EngineDisk> all = List.copyOf(disks);
+        onLoop(() -> pause.end(all));
+    }
+
     // ---- Exports.
 
     /**
@@ -268,10 +341,15 @@ public final class Engine implements AutoCloseable {
     private void exportAsItIs(
             final ExportServer server, final ExportRequest request, final EngineDisk disk)
             throws IOException {
+        if (!request.isReadOnly()) {
+            admitPlain(disk);
+        }
+        export(server, request, ServedExport.of(disk.guest(), ""));
+    }
+
+    private void admitPlain(final EngineDisk disk) throws IOException {
         final boolean isPlain =
-                !request.isReadOnly()
-                        && !disk.file().isReadOnly()
-                        && !LoopCall.call(loop, () -> group.isSecondarys(disk));
+                !disk.file().isReadOnly() && !LoopCall.call(loop, () -> group.isSecondarys(disk));
         if (isPlain) {
             final List<DiskFile> files = disks.stream().map(EngineDisk::file).toList();
             final Optional<Path> state = group.plainUse().admit(disk.file(), files);
@@ -279,7 +357,6 @@ public final class Engine implements AutoCloseable {
                 onLoop(() -> group.gate(disk, state.get()));
             }
         }
-        export(server, request, ServedExport.of(disk.guest(), ""));
     }
 
     private static void export(
@@ -380,6 +457,9 @@ public final class Engine implements AutoCloseable {
      */
     public boolean stop() {
         final boolean isMerged = finishMerge();
+        final List<EngineDisk> all = List.copyOf(disks);
+        loop.execute(() -> pause.end(all));
+        loop.execute(mirrors::endAll);
         if (hasHandedOver()) {
             guests.abort();
         }
@@ -395,6 +475,7 @@ public final class Engine implements AutoCloseable {
         for (final EngineDisk disk : disks) {
             isFlushed &= flush(disk);
         }
+        mirrors.close();
         closeGroup(isFlushed);
         for (final EngineDisk disk : disks) {
             disk.whole().close();

@@ -12,6 +12,8 @@ import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.server.ServedExport;
 
 import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * One disk of an {@link Engine}: the open file, what the guest sees of it, and the roles that it
@@ -91,6 +93,23 @@ public final class EngineDisk {
     /** What the guest uses, whatever lies below it at the moment. */
     SwitchDisk guest() {
         return guest;
+    }
+
+    /** Has the guests of several use these targets; done when they do. */
+    static CompletableFuture<Void> switchAll(
+            final List<EngineDisk> members, final List<Disk> targets) {
+        return SwitchDisk.switchAll(members.stream().map(EngineDisk::guest).toList(), targets);
+    }
+
+    /** Flushes what its guest has written, whoever has it; done whether that fails or not. */
+    void flush(final CompletableFuture<Void> done) {
+        final Disk below = guest.target();
+        if (below == null || below.isReadOnly()) {
+            done.complete(null);
+        } else {
+            below.flush((token, errno) -> done.complete(null), 0);
+            below.poll();
+        }
     }
 
     BufferFiles buffers() {

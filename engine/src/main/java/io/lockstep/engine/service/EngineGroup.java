@@ -3,13 +3,12 @@ package io.lockstep.engine.service;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
-import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
-import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Standing;
@@ -44,6 +43,7 @@ final class EngineGroup implements ReplicationGroup {
     private final HelperThreads helpers;
     private final EngineOptions options;
     private final PlainUse plainUse;
+    private final Mirrors mirrors;
     private final List<EngineDisk> disks = new ArrayList<>();
     private SecondaryGroup secondary;
     private BuffersLock lock;
@@ -69,12 +69,14 @@ final class EngineGroup implements ReplicationGroup {
             final IoLoop loop,
             final IoLoop linkLoop,
             final HelperThreads helpers,
+            final Mirrors mirrors,
             final EngineOptions options) {
         this.helpers = helpers;
         this.loop = loop;
         this.linkLoop = linkLoop;
         this.options = options;
         plainUse = new PlainUse(loop, helpers, options);
+        this.mirrors = mirrors;
     }
 
     // ---- Disks and their roles.
@@ -92,6 +94,11 @@ final class EngineGroup implements ReplicationGroup {
 
     PlainUse plainUse() {
         return plainUse;
+    }
+
+    /** Whether a primary has a disk. */
+    boolean isPrimarys(final EngineDisk disk) {
+        return primaryDisks.contains(disk);
     }
 
     /** Whether a secondary serves a disk: what is written there it knows of. */
@@ -255,7 +262,7 @@ final class EngineGroup implements ReplicationGroup {
         primary = null;
         primaryDisks = List.of();
         attached.clear();
-        return switchAll(members, members.stream().map(this::belowRecorded).toList())
+        return EngineDisk.switchAll(members, members.stream().map(this::belowRecorded).toList())
                 .thenRun(ended::release);
     }
 
@@ -268,11 +275,6 @@ final class EngineGroup implements ReplicationGroup {
     private Disk below(final EngineDisk disk) {
         final int index = secondary == null ? -1 : secondaryDisks().indexOf(disk);
         return index < 0 ? disk.local() : secondary.guestExports().get(index).disk();
-    }
-
-    private static CompletableFuture<Void> switchAll(
-            final List<EngineDisk> members, final List<Disk> targets) {
-        return SwitchDisk.switchAll(members.stream().map(EngineDisk::guest).toList(), targets);
     }
 
     // ---- The four operations, and the halves of the second.
@@ -300,8 +302,10 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public CompletableFuture<Void> start() {
-        if (!plainUse.whenRecorded().isDone()) {
-            return plainUse.whenRecorded().thenCompose(recorded -> start());
+        final CompletableFuture<Void> before =
+                CompletableFuture.allOf(plainUse.whenRecorded(), mirrors.whenNone());
+        if (!before.isDone() || before.isCompletedExceptionally()) {
+            return before.thenCompose(recorded -> start());
         }
         if (role() == Role.PRIMARY) {
             return startPrimary();
@@ -364,14 +368,14 @@ final class EngineGroup implements ReplicationGroup {
         final PrimaryGroup opened = primary;
         if (options.primary().word() == Word.NOW) {
             // Somebody who uses the disks already says so; they are equal at this moment.
-            return switchAll(members, opened.guestDisks())
+            return EngineDisk.switchAll(members, opened.guestDisks())
                     .thenCompose(switched -> startInTime(opened));
         }
         if (switchesRoles) {
             opened.allowHandOver(new EngineGuests(members, opened));
         }
         members.forEach(disk -> disk.guest().hold());
-        opened.whenServing().thenRun(() -> switchAll(members, opened.guestDisks()));
+        opened.whenServing().thenRun(() -> EngineDisk.switchAll(members, opened.guestDisks()));
         return startInTime(opened);
     }
 
@@ -485,8 +489,8 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
-    public Optional<SynchronisationStatus> synchronisation() {
-        return current().flatMap(ReplicationGroup::synchronisation);
+    public Healing healing() {
+        return current().map(ReplicationGroup::healing).orElse(Healing.NONE);
     }
 
     @Override
@@ -576,7 +580,7 @@ final class EngineGroup implements ReplicationGroup {
             closeSecondary(areFlushed);
         }
         if (state != null) {
-            state.close();
+            state.close(areFlushed, options.serverEvents());
         }
     }
 

@@ -4,17 +4,21 @@ import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.WallClock;
+import io.lockstep.engine.memory.Storage;
 import io.lockstep.engine.node.DiskIdentity;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Self;
+import io.lockstep.engine.server.ServerEvents;
 import io.lockstep.engine.state.Boot;
 import io.lockstep.engine.state.LoopStateStore;
 import io.lockstep.engine.state.StateFile;
 import io.lockstep.engine.state.StatePlace;
+import io.lockstep.engine.tracking.ActivityLimits;
 import io.lockstep.engine.tracking.Tracking;
+import io.lockstep.engine.tracking.TrackingFiles;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -90,14 +94,26 @@ final class NodeState implements AutoCloseable {
         if (found.isEmpty()) {
             file.write(before);
         }
+        final long numberFound = file.number();
         final Node opening = new Node(before, file); // which stores before it returns
         require(opening.open(boot, identities), file.directory());
-        final Node node = new Node(opening.record(), new LoopStateStore(file, helpers, loop));
+        final Node node =
+                new Node(opening.record(), file.number(), new LoopStateStore(file, helpers, loop));
         final List<Long> lengths = disks.stream().map(DiskFile::length).toList();
-        return new NodeState(
-                file,
-                new Self(node, reigns, before.isClean()),
-                Tracking.open(file.directory(), lengths, boot));
+        final boolean isInMemory =
+                Storage.isMemory(file.directory())
+                        || disks.stream().allMatch(DiskFile::isMemoryBacked);
+        final Tracking tracking =
+                isInMemory
+                        ? Tracking.open(file.directory(), lengths, boot)
+                        : Tracking.openLasting(
+                                TrackingFiles.open(file.directory(), lengths),
+                                lengths,
+                                boot,
+                                new HelpersForTracking(helpers, loop),
+                                loop,
+                                ActivityLimits.STANDARD);
+        return new NodeState(file, new Self(node, reigns, before.isClean(), numberFound), tracking);
     }
 
     private static List<DiskIdentity> identities(final List<DiskFile> disks) {
@@ -142,6 +158,26 @@ final class NodeState implements AutoCloseable {
         if (difference.isPresent()) {
             throw new IOException(file.directory() + ": " + difference.get());
         }
+    }
+
+    /**
+     * Gives the state back at the end of the process. Nothing may be on its way there.
+     *
+     * @param areFlushed whether all that was written to the disks is on stable storage
+     * @param events hear where another boot will know less than it could
+     */
+    void close(final boolean areFlushed, final ServerEvents events) {
+        try {
+            if (areFlushed) {
+                tracking.settle();
+            }
+        } catch (final IOException e) {
+            events.onDiskError(
+                    e.getMessage()
+                            + "; if the peer has to be made equal in the host's next boot, what was"
+                            + " written lately is compared there");
+        }
+        close();
     }
 
     /** Gives the state back. Nothing may be on its way there. */

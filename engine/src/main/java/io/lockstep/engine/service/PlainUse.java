@@ -127,6 +127,11 @@ final class PlainUse {
 
     private void part(final String disk, final NodeState state, final Runnable whenRecorded) {
         state.tracking().forget(); // what is written here is not noted
+        state.tracking().whenForgotten(() -> partForgotten(disk, state, whenRecorded));
+    }
+
+    private void partForgotten(
+            final String disk, final NodeState state, final Runnable whenRecorded) {
         if (!state.self().node().standing().isPrimary()) {
             whenRecorded.run(); // it was taken out of its pair, or has ended as a secondary
             return;

@@ -124,8 +124,7 @@ public final class PairedDisks {
             final CompletableFuture<Void> begun =
                     node.standing().isPrimary()
                             ? node.part(reigns.begin(epoch))
-                            : node.force(reigns.name(), reigns.begin(epoch))
-                                    .thenCompose(forced -> node.merged());
+                            : node.goPlain(reigns.name(), reigns.begin(epoch));
             Tracking.invalidate(directory);
             begun.join(); // the file stores before it returns
         } catch (final CompletionException e) {

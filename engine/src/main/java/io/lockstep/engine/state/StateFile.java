@@ -227,6 +227,11 @@ public final class StateFile implements RecordStore, AutoCloseable {
         }
     }
 
+    /** The number of the newest record, which was loaded or stored; 0 where there is none. */
+    public long number() {
+        return sequence;
+    }
+
     /** Where it lies. */
     public Path directory() {
         return directory;

@@ -14,7 +14,9 @@ import java.lang.invoke.VarHandle;
  * higher number. The lines of both layers for the same blocks lie side by side.
  *
  * <p>What a killed process leaves in mapped memory is exact: a line is emptied before it gets its
- * number, and has that before it gets a bit.
+ * number, and has that before it gets a bit. What the loss of power leaves of mapped memory is some
+ * lines as they are and others as they were: {@link #recover} makes a map of that, which has no
+ * less than a map had of which all was on stable storage.
  *
  * <p>One thread's; allocates nothing. Offsets and lengths are in bytes unless said otherwise.
  */
@@ -49,6 +51,19 @@ public final class ChangeMap {
     private long newerCount;
 
     private long count;
+
+    private Keeper keeper = (firstBlock, filling) -> false;
+
+    /** Whose lines are not emptied though their filling was dropped. */
+    interface Keeper {
+        /**
+         * Whether what a line has of a filling that was dropped still counts after the loss of
+         * power, and would be missed there.
+         *
+         * @param firstBlock of the line's {@link #LINE_BLOCKS}
+         */
+        boolean keeps(long firstBlock, long filling);
+    }
 
     /** Where a map lies. */
     public interface Space {
@@ -85,6 +100,67 @@ public final class ChangeMap {
         }
         newer = fillings[0] > fillings[1] ? 0 : 1;
         recount();
+    }
+
+    /**
+     * Makes a map of what the loss of power has left: all that lines have of fillings from one on.
+     * Where that is cut off the same is found again, or more.
+     *
+     * @param since the older filling of a map of which all was on stable storage: what a line has
+     *     of a newer one was noted later
+     */
+    static ChangeMap recover(final long diskLength, final Space space, final long since) {
+        final MemorySegment memory = space.memory();
+        space.allocate(0, HEADER_LENGTH);
+        final long blocks = (diskLength + BLOCK_LENGTH - 1) >> BLOCK_BITS;
+        long highest = Math.max(since, Math.max(memory.get(LONG, 0), memory.get(LONG, Long.BYTES)));
+        for (long line = 0; line * LINE_BLOCKS < blocks; line++) {
+            if (space.isAllocated(at(line, 0))) {
+                highest = Math.max(highest, memory.get(LONG, at(line, 0)));
+                highest = Math.max(highest, memory.get(LONG, at(line, 1)));
+            }
+        }
+        final long older = highest + 1;
+        for (long line = 0; line * LINE_BLOCKS < blocks; line++) {
+            if (space.isAllocated(at(line, 0))) {
+                unite(memory, line, since, older);
+            }
+        }
+        WORD.setRelease(memory, 0L, older);
+        WORD.setRelease(memory, (long) Long.BYTES, older + 1);
+        return new ChangeMap(diskLength, space);
+    }
+
+    /** Both layers' bits go into the first one's line; until that has its number both count. */
+    private static void unite(
+            final MemorySegment memory, final long line, final long since, final long filling) {
+        boolean isNoted = false;
+        final boolean[] counts = new boolean[LAYERS];
+        for (int layer = 0; layer < LAYERS; layer++) {
+            counts[layer] = memory.get(LONG, at(line, layer)) >= since;
+        }
+        for (int word = 1; word < Long.BYTES; word++) {
+            long bits = 0;
+            for (int layer = 0; layer < LAYERS; layer++) {
+                final long at = at(line, layer) + (long) word * Long.BYTES;
+                bits |= counts[layer] ? memory.get(LONG, at) : 0;
+            }
+            isNoted |= bits != 0;
+            WORD.setOpaque(memory, at(line, 0) + (long) word * Long.BYTES, bits);
+        }
+        if (isNoted) {
+            WORD.setRelease(memory, at(line, 0), filling);
+        }
+    }
+
+    /** Has lines kept that would be emptied otherwise. */
+    void keep(final Keeper lines) {
+        keeper = lines;
+    }
+
+    /** The number of the newer layer's filling; the older one's is the one before. */
+    long filling() {
+        return fillings[newer];
     }
 
     /** Bytes that the map of a disk takes at most; most of them are never touched. */
@@ -159,9 +235,18 @@ public final class ChangeMap {
                 return errno;
             }
         }
-        if (memory.get(LONG, at) != fillings[newer]) {
+        final long filling = memory.get(LONG, at);
+        if (filling != fillings[newer]) {
+            final boolean isKept = keeper.keeps(line * LINE_BLOCKS, filling);
             for (int word = 1; word < Long.BYTES; word++) {
-                WORD.setOpaque(memory, at + (long) word * Long.BYTES, 0L);
+                final long atWord = at + (long) word * Long.BYTES;
+                if (isKept) {
+                    final long bits = memory.get(LONG, atWord);
+                    newerCount += Long.bitCount(bits);
+                    count += Long.bitCount(bits & ~word(line, 1 - newer, word));
+                } else {
+                    WORD.setOpaque(memory, atWord, 0L);
+                }
             }
             WORD.setRelease(memory, at, fillings[newer]);
         }

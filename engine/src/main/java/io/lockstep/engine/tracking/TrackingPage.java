@@ -1,22 +1,19 @@
 package io.lockstep.engine.tracking;
 
-import io.lockstep.engine.memory.MappedFile;
 import io.lockstep.engine.node.Id;
 
-import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
-import java.nio.file.Path;
 
 /**
  * What is known of the maps beside it: the host's boot that they are of, and the peer that lacks no
  * more than they have, if there is one. Exact after a kill. One thread's.
  */
-final class TrackingPage implements AutoCloseable {
-    private static final int LENGTH = 4096;
-    private static final long MAGIC = 0x4c4f_434b_5452_4b31L; // "LOCKTRK1"
+final class TrackingPage {
+    static final int LENGTH = 4096;
+
+    private static final long MAGIC = 0x4c4f_434b_5452_4b32L; // "LOCKTRK2"
     private static final long AT_DISKS = 8;
     private static final long AT_BOOT = 16;
     private static final long AT_PEER = 32;
@@ -28,26 +25,10 @@ final class TrackingPage implements AutoCloseable {
     private static final VarHandle WORD = LONG.varHandle();
 
     private final MemorySegment page;
-    private final AutoCloseable file;
 
-    private TrackingPage(final MemorySegment page, final AutoCloseable file) {
+    /** In memory of {@link #LENGTH} bytes, as it was left, or zeroed. */
+    TrackingPage(final MemorySegment page) {
         this.page = page;
-        this.file = file;
-    }
-
-    /** One that goes with the process. */
-    static TrackingPage inMemory() {
-        return new TrackingPage(Arena.ofAuto().allocate(LENGTH, Long.BYTES), () -> {});
-    }
-
-    /**
-     * Opens one, made if there is none.
-     *
-     * @throws IOException where it can't be had
-     */
-    static TrackingPage open(final Path path) throws IOException {
-        final MappedFile mapped = MappedFile.allocate(path, LENGTH);
-        return new TrackingPage(mapped.segment(), mapped);
     }
 
     /** Whether the maps beside it are of these disks, and of this boot. */
@@ -65,6 +46,14 @@ final class TrackingPage implements AutoCloseable {
         page.set(LONG, AT_DISKS, disks);
         put(AT_BOOT, boot);
         WORD.setRelease(page, 0L, MAGIC);
+    }
+
+    /** What is known after the loss of power. */
+    void know(final ActivityRecord.Knowledge knowledge) {
+        sealed(knowledge.sealed());
+        base(knowledge.base());
+        withoutTail(knowledge.isWithoutTail());
+        peer(knowledge.peer());
     }
 
     /** Whose differences the maps have; none where that is not known. */
@@ -112,14 +101,5 @@ final class TrackingPage implements AutoCloseable {
         WORD.setRelease(page, at, 0L);
         WORD.setRelease(page, at + Long.BYTES, id.low());
         WORD.setRelease(page, at, id.high());
-    }
-
-    @Override
-    public void close() {
-        try {
-            file.close();
-        } catch (final Exception e) {
-            throw new IllegalStateException("a mapping can't be closed", e);
-        }
     }
 }

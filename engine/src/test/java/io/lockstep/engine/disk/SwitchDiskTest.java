@@ -235,6 +235,25 @@ final class SwitchDiskTest {
     }
 
     @Test
+    void whatComesInAPauseWaitsWhateverTheTargetIsExchangedFor() {
+        switchTo(first);
+        loop.run();
+        write(1);
+        disk.pause(() -> events.add("paused"));
+        write(2);
+        assertEvents("switched", "first begins write 1");
+        first.finishOne();
+        assertEvents("done 1", "paused");
+        switchTo(second);
+        write(3);
+        assertEvents("switched");
+        disk.layer(before -> before == second ? first : second, () -> events.add("layered"));
+        assertEvents("layered");
+        disk.resume();
+        assertEvents("first begins write 2", "first begins write 3");
+    }
+
+    @Test
     void aPayloadThatIsBeingReceivedDoesNotHoldUpASwitch() {
         switchTo(first);
         loop.run();

@@ -34,7 +34,7 @@ final class GroupPageTest {
     @TempDir private Path folder;
 
     private GroupPage open(final Id boot) throws IOException {
-        return GroupPage.open(folder.resolve("group"), List.of(), new Id(1, 1), boot, 0);
+        return GroupPage.open(folder.resolve("group"), List.of(), new Id(1, 1), boot, 0, 0);
     }
 
     // ---- What a reboot leaves (I13).
@@ -89,7 +89,8 @@ final class GroupPageTest {
     @Test
     void aCommitIsNeverSeenHalf() throws IOException, ExecutionException, InterruptedException {
         try (GroupPage page =
-                GroupPage.open(folder.resolve("group"), List.of(), new Id(1, 1), new Id(1, 2), 0)) {
+                GroupPage.open(
+                        folder.resolve("group"), List.of(), new Id(1, 1), new Id(1, 2), 0, 0)) {
             page.commit(ONE);
             final AtomicBoolean isOver = new AtomicBoolean();
             final CompletableFuture<Long> halves =

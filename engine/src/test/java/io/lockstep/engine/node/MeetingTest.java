@@ -155,6 +155,8 @@ final class MeetingTest {
         cases.put(
                 "the same, and neither",
                 List.of(
+                        new Case(primary(ALONE, -2, 1), secondary(INCONSISTENT, 1), NOT_NOW),
+                        new Case(primary(ALONE, 3, -2, 1), secondary(FOLLOWING, -2, 1), NOT_NOW),
                         new Case(primary(REIGNING, 1), secondary(FOLLOWING, 1), NOT_NOW),
                         new Case(primary(REIGNING, 1), secondary(FOLLOWING, 1).in(2), NOT_NOW),
                         new Case(new Said(1, REIGNING, 1), secondary(FOLLOWING, 1), NOT_NOW),
@@ -204,6 +206,21 @@ final class MeetingTest {
                                 EVERY_WORD),
                         new Case(primary(REIGNING, 1), secondary(REIGNING, 1), EVERY_WORD),
                         new Case(primary(ALONE, 1), secondary(REIGNING, 1), EVERY_WORD)));
+        cases.put(
+                "one of them was forced to take over with a torn disk since they parted, and the"
+                        + " other has nothing of its own, and is whole: it reigns, or holds a"
+                        + " checkpoint",
+                List.of(
+                        new Case(primary(REIGNING, 1), secondary(ALONE, -2, 1), EVERY_WORD),
+                        new Case(primary(REIGNING, 1), secondary(ALONE, 3, -2, 1), EVERY_WORD),
+                        new Case(
+                                primary(REIGNING, 1).left(4),
+                                secondary(FOLLOWING, -2, 1).left(4),
+                                EVERY_WORD),
+                        new Case(primary(ALONE, -2, 1), secondary(REIGNING, 1), EVERY_WORD),
+                        new Case(primary(REIGNING, 3, -2, 1), secondary(REIGNING, 1), EVERY_WORD),
+                        new Case(primary(ALONE, -2, 1), secondary(FOLLOWING, 1).in(1), EVERY_WORD),
+                        new Case(primary(ALONE, 3, -2, 1), secondary(OUTDATED, 1), EVERY_WORD)));
         cases.put(
                 "each has something of its own: a generation that the other does not know, or"
                         + " writes that it acknowledged alone",
@@ -286,6 +303,7 @@ final class MeetingTest {
                                     new long[] {2, 1},
                                     new long[] {3, 1},
                                     new long[] {3, 2, 1},
+                                    new long[] {5, -2, 1},
                                     new long[] {4});
             for (final long[] generations : lineages) {
                 for (int choice = 0; choice < 16; choice++) {
@@ -325,11 +343,25 @@ final class MeetingTest {
                                 secondary.lineage().isNone()
                                         || primary.lineage().has(secondary.lineage().newest()),
                                 both);
+                        assertFalse(
+                                isWholeUnder(primary, secondary),
+                                "torn content over what is whole\n" + both);
                     }
                 }
             }
         }
         assertTrue(agreed > 100, "hardly anybody agrees: " + agreed);
+    }
+
+    /** By other means than the code's: whether a torn reign lies between the two. */
+    private static boolean isWholeUnder(final Summary primary, final Summary secondary) {
+        return secondary.standing() != FRESH
+                && secondary.standing() != INCONSISTENT
+                && primary.lineage().reigns().stream()
+                        .anyMatch(
+                                reign ->
+                                        reign.isTorn()
+                                                && !secondary.lineage().has(reign.generation()));
     }
 
     @Test
@@ -347,8 +379,9 @@ final class MeetingTest {
         assertEquals(Answer.UNRELATED, Meeting.of(primary, older, Word.NOW));
         assertEquals(
                 "the two nodes have no generation in common any more: more than 32 began since they"
-                        + " were a pair. Decide which one gives way, say 'lockstep state --forget'"
-                        + " there, start it as a secondary, and say 'lockstep join' there",
+                        + " were a pair. Decide which one gives way, stop it, say 'lockstep state"
+                        + " --forget' there, start it as a secondary, and say 'lockstep join'"
+                        + " there",
                 Meeting.sentence(Answer.UNRELATED, primary, older, Word.NOW));
     }
 
@@ -382,6 +415,29 @@ final class MeetingTest {
                 "this one from epoch 30 (1970-01-01T03:00:00Z) on",
                 "the peer from epoch 20 (1970-01-01T02:00:00Z) on",
                 "Decide which one gives way");
+        assertSays(
+                sentence(primary(REIGNING, 1), secondary(ALONE, 3, -2, 1), Word.NONE),
+                "the peer was forced to take over at epoch 20 (1970-01-01T02:00:00Z) with a torn"
+                        + " disk, and this node's disk is the whole one",
+                "say 'lockstep promote' here",
+                "stop it, say 'lockstep state --forget' there, start it as a secondary, and say"
+                        + " 'lockstep join' there",
+                "say 'lockstep join' here");
+        assertSays(
+                sentence(primary(ALONE, -2, 1), secondary(REIGNING, 1), Word.NONE),
+                "this node was forced to take over at epoch 20 (1970-01-01T02:00:00Z) with a torn"
+                        + " disk, and the secondary's disk is the whole one",
+                "say 'lockstep join' there",
+                "say 'lockstep state --forget' here, start it as a secondary, and say 'lockstep"
+                        + " join' here");
+        assertSays(
+                sentence(primary(ALONE, 3, 1), secondary(ALONE, -2, 1), Word.NONE),
+                "split brain",
+                "(1970-01-01T02:00:00Z) on, forced from what was no checkpoint");
+        assertSays(
+                sentence(primary(REIGNING, 1), secondary(ALONE, 1).ofAnotherGroup(), Word.NONE),
+                "belongs to another pair (group 00000000)",
+                "stop it, say 'lockstep state --forget' there");
         assertSays(
                 sentence(primary(ALONE, 2, 1), secondary(ALONE, 1), Word.NONE),
                 "the peer alone, since it lost its link");

@@ -32,6 +32,13 @@ final class NodeRoleTest {
         assertEquals(Optional.empty(), NodeRole.of(node.record()));
     }
 
+    /** Whose disks may be overwritten is no primary, whatever it was and the command line says. */
+    @Test
+    void whoGivesWayIsASecondary() {
+        node.reign(GROUP, FIRST).join();
+        becomes(NodeRole.SECONDARY, node.join(new Id(1, 6)));
+    }
+
     @Test
     void aPrimaryIsOneUntilItsPeerIsOut() {
         becomes(NodeRole.PRIMARY, node.reign(GROUP, FIRST));

@@ -208,7 +208,110 @@ final class NodeTest {
         final Node node = node(Standing.ALONE);
         node.forget(ANOTHER);
         store.answer();
-        assertEquals(NodeRecord.fresh(ANOTHER, Nodes.BOOT, List.of()), node.record());
+        assertEquals(
+                NodeRecord.fresh(ANOTHER, Nodes.BOOT, List.of())
+                        .draft()
+                        .former(Nodes.node(1))
+                        .record(),
+                node.record());
+    }
+
+    /** Until it has buffers of its own those that are there are the former one's. */
+    @Test
+    void whoWasForgottenTwiceMayFindBuffersOfTheFirst() {
+        final Node node = node(Standing.FOLLOWING);
+        node.forget(ANOTHER);
+        store.answer();
+        node.forget(new Id(9, 10));
+        store.answer();
+        assertEquals(Nodes.node(1), node.record().former());
+        node.haveBuffers();
+        store.answer();
+        node.forget(new Id(9, 11));
+        store.answer();
+        assertEquals(new Id(9, 10), node.record().former());
+    }
+
+    /** Its record tells of it for good, and so does what comes of it. */
+    @Test
+    void whoIsForcedWithoutACheckpointBeginsFromATornDisk() {
+        for (final Standing standing :
+                List.of(
+                        Standing.FRESH,
+                        Standing.FOLLOWING,
+                        Standing.INCONSISTENT,
+                        Standing.OUTDATED)) {
+            final Node node = node(standing);
+            node.force(Nodes.GROUP, Nodes.reign(4));
+            store.answer();
+            assertEquals(
+                    standing == Standing.INCONSISTENT,
+                    node.record().lineage().reigns().getFirst().isTorn(),
+                    standing.name());
+        }
+    }
+
+    /** What lies on a secondary's disk is a checkpoint where its primary left it so. */
+    @Test
+    void whoseDiskIsWrittenAsItIsBeginsFromATornOneUnlessItWasLeft() {
+        for (final long left : new long[] {0, 4}) {
+            final Node node = node(Standing.FOLLOWING);
+            if (left > 0) {
+                node.leave(Nodes.session(left), 25);
+                store.answer();
+            }
+            node.goPlain(Nodes.GROUP, Nodes.reign(4));
+            store.answer();
+            assertEquals(left == 0, node.record().lineage().reigns().getFirst().isTorn());
+            assertEquals(Standing.ALONE, node.standing());
+            assertFalse(node.record().isMerging());
+        }
+    }
+
+    /** Whoever serves no guest may say that its disks count for nothing. */
+    @Test
+    void whateverItIsItMayGiveWayUnlessAMergeIsNotDone() {
+        for (final Standing standing : Standing.values()) {
+            final Node node = node(standing);
+            node.join(ANOTHER);
+            store.answer();
+            assertEquals(Standing.FRESH, node.standing());
+            assertTrue(node.record().isJoining());
+        }
+        final Node node = node(Standing.FOLLOWING);
+        node.promote(Nodes.reign(4), true);
+        store.answer();
+        assertTrue(failure(node.join(ANOTHER)).contains("a merge is not done"));
+    }
+
+    @Test
+    void whatWasPutBackSaysNothingOfTheDisks() {
+        final Node node = node(Standing.FOLLOWING);
+        node.leave(Nodes.session(1), 26);
+        store.answer();
+        node.distrust();
+        store.answer();
+        assertEquals(Standing.INCONSISTENT, node.standing());
+        assertTrue(node.record().leftSession().isNone());
+    }
+
+    /** Each that is stored has a number of its own; a process begins with one of its own, too. */
+    @Test
+    void theNumberTellsHowNewARecordIs() {
+        final List<Long> heard = new ArrayList<>();
+        final Node node = new Node(Nodes.standing(Standing.FOLLOWING), 7, store);
+        node.onStored(heard::add);
+        node.open(Nodes.BOOT, Nodes.fresh().disks());
+        store.answer();
+        store.failure = Optional.of("the disk is full");
+        node.close();
+        store.answer();
+        store.failure = Optional.empty();
+        node.close();
+        assertEquals(8, node.number());
+        store.answer();
+        assertEquals(9, node.number());
+        assertEquals(List.of(8L, 9L), heard);
     }
 
     @Test

@@ -24,12 +24,16 @@ final class Nodes {
         return new Id(3, number);
     }
 
-    /** A generation that began at ten times its number's epoch, at its number's hour. */
-    static Reign reign(final long number) {
-        return new Reign(generation(number), 10 * number, HOUR * number);
+    /**
+     * A generation that began at ten times its number's epoch, at its number's hour; one below 0
+     * from what was no checkpoint.
+     */
+    static Reign reign(final long signed) {
+        final long number = Math.abs(signed);
+        return new Reign(generation(number), 10 * number, HOUR * number, signed < 0);
     }
 
-    /** Of these generations, the newest first. */
+    /** Of these generations, the newest first; see {@link #reign}. */
     static Lineage lineage(final long... numbers) {
         Lineage lineage = Lineage.NONE;
         for (int i = numbers.length - 1; i >= 0; i--) {

@@ -29,6 +29,8 @@ final class RecordFormatTest {
                         .clean(true)
                         .merging(true)
                         .forced()
+                        .former(Nodes.node(3))
+                        .lineage(Nodes.lineage(-2, 1))
                         .record());
     }
 
@@ -45,20 +47,20 @@ final class RecordFormatTest {
     @Test
     void theBytesOfARecordAreThese() {
         assertEquals(
-                ("4c535450 4e4f4445 00000001 000000d1 a27222dd 00000000000000090000000000000001"
-                     + " 0000000000000001 0000000000000007 00000000000000010000000000000001"
-                     + " 0000000000000002 0000000000000003 00000000000000040000000000000008"
-                     + " 0000000000000001 0000000000000019 05 070002 0000000000000002"
-                     + " 0000000000000002 00000000000000140000000000001c20 0000000000000002"
-                     + " 0000000000000001000000000000000a 0000000000000e100001 0000000000100000"
-                     + " 0003 766461 0008 696e6f6465203132")
+                ("4c535450 4e4f4445 00000002 000000e5 55349216 0000000000000009 0000000000000001"
+                     + " 0000000000000001 0000000000000007 0000000000000001 0000000000000001"
+                     + " 0000000000000002 0000000000000003 0000000000000004 0000000000000008"
+                     + " 0000000000000001 0000000000000001 0000000000000003 0000000000000019 05 07"
+                     + " 0002 0000000000000002 0000000000000002 0000000000000014 0000000000001c20"
+                     + " 0000000000000002 0000000000000001 000000000000000a 0000000000000e10"
+                     + " 00000001 0001 0000000000100000 0003 766461 0008 696e6f6465203132")
                         .replace(" ", ""),
                 HexFormat.of().formatHex(RecordFormat.encode(copy())));
         final List<String> standings =
                 List.of("FRESH", "FOLLOWING", "INCONSISTENT", "OUTDATED", "REIGNING", "ALONE");
         for (int code = 0; code < standings.size(); code++) {
             final Standing standing = Standing.valueOf(standings.get(code));
-            assertEquals(code, RecordFormat.encode(new Copy(1, Nodes.standing(standing)))[116]);
+            assertEquals(code, RecordFormat.encode(new Copy(1, Nodes.standing(standing)))[132]);
         }
     }
 
@@ -94,10 +96,11 @@ final class RecordFormatTest {
     /** Sums right, and says what can't be. */
     @Test
     void oneThatCannotBeIsNone() {
-        final int standing = 116;
-        final int flags = 117;
-        final int generations = 118;
-        final int secondName = 120 + 32;
+        final int standing = 132;
+        final int flags = 133;
+        final int generations = 134;
+        final int secondName = 136 + 32;
+        final int marks = 136 + 2 * 32;
         final byte[] other = {6, -1};
         for (final byte value : other) {
             assertEquals(Optional.empty(), RecordFormat.decode(with(standing, value)));
@@ -109,7 +112,8 @@ final class RecordFormatTest {
         assertEquals(Optional.empty(), RecordFormat.decode(with(generations + 1, (byte) 1)));
         assertEquals(
                 Optional.empty(), RecordFormat.decode(with(secondName + 15, (byte) 2)), "twice");
-        assertEquals(Optional.empty(), RecordFormat.decode(with(108, (byte) -1)), "epoch");
+        assertEquals(Optional.empty(), RecordFormat.decode(with(124, (byte) -1)), "epoch");
+        assertEquals(Optional.empty(), RecordFormat.decode(with(marks + 3, (byte) 4)), "mark");
         assertEquals(Optional.empty(), RecordFormat.decode(with(28 + 15, (byte) 0)), "no name");
         final int length = RecordFormat.encode(copy()).length;
         assertEquals(Optional.empty(), RecordFormat.decode(with(length - 1, (byte) -1)), "UTF-8");
@@ -132,10 +136,10 @@ final class RecordFormatTest {
     @Test
     void oneOfAnotherVersionIsTold() {
         final byte[] encoded = RecordFormat.encode(copy());
-        assertEquals(1, RecordFormat.version(encoded));
-        ByteBuffer.wrap(encoded).putInt(8, 2);
-        assertEquals(Optional.empty(), RecordFormat.decode(encoded));
         assertEquals(2, RecordFormat.version(encoded));
+        ByteBuffer.wrap(encoded).putInt(8, 3);
+        assertEquals(Optional.empty(), RecordFormat.decode(encoded));
+        assertEquals(3, RecordFormat.version(encoded));
         encoded[0] = 0;
         assertEquals(0, RecordFormat.version(encoded));
         assertEquals(0, RecordFormat.version(new byte[11]));

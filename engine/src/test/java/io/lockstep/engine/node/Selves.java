@@ -49,11 +49,17 @@ public final class Selves {
                 false);
     }
 
+    /** The same, with what it remembers in a store of the test's. */
+    public static Self over(final NodeRecord record, final RecordStore store) {
+        return new Self(new Node(record, store), new Reigns(new Random(1), () -> 0), false);
+    }
+
     /** The same node, in the memory of its next process. */
     public static Self again(final Self before) {
         return new Self(
                 new Node(
                         before.node().record(),
+                        before.node().number(),
                         (record, whenStored) -> whenStored.onStored(Optional.empty())),
                 before.reigns(),
                 false);

@@ -288,7 +288,7 @@ final class AttachTest {
     void whatIsLongerThanABufferIsToldThat() throws IOException {
         final String expected =
                 "0 of 16384 bytes \\(--buffer-limit\\) taken, .* one change of 20480 bytes needs"
-                        + " more than the limit: raise --buffer-limit(;.*)?";
+                        + " more than the limit: raise --buffer-limit(, or name .* --spill;.*)?";
         assertEquals(0, attach(true, Word.NONE));
         assertEquals(0, write(new byte[8 * BLOCK_LENGTH]));
         assertEquals(0, command(ControlRecord.SEAL, 1, ControlRecord.AND_COMMIT));

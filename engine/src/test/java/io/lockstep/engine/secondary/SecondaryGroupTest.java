@@ -123,6 +123,7 @@ final class SecondaryGroupTest {
             local.close();
             file.close();
             group = null;
+            self = Selves.again(self); // which the next process finds
         }
     }
 
@@ -651,7 +652,15 @@ final class SecondaryGroupTest {
     /** A primary of our own kind was here. */
     private void follow() {
         group.session()
-                .offer(0, () -> {}, Selves.primary(true), Word.NONE, true, refusal -> {}, () -> {});
+                .offer(
+                        0,
+                        () -> {},
+                        Selves.primary(true),
+                        Word.NONE,
+                        true,
+                        0,
+                        refusal -> {},
+                        () -> {});
         while (loop.runNext()) {}
         assertEquals(Standing.FOLLOWING, self.node().standing());
     }

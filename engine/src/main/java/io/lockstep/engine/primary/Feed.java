@@ -1,0 +1,257 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.loop.IoLoop;
+
+import java.util.ArrayDeque;
+import java.util.Queue;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Puts into the forward log, behind what the guest puts there, what somebody has who sends or
+ * compares all of the disks: a few runs in a turn of the loop, so much on the way at a time, and no
+ * faster than the {@link RateController} says, so that the guest's writes never wait long behind
+ * it. On the guest's loop.
+ */
+final class Feed {
+    /** Who has something. */
+    interface Source {
+        /** Whether it has anything to do at the moment. */
+        boolean mayGoOn();
+
+        /** Puts the next run into the log, and tells {@link #took} of it. */
+        Step next();
+
+        /** All of it is in the log. */
+        void onNothingLeft();
+    }
+
+    /** What became of an attempt to put something into the log. */
+    enum Step {
+        SENT,
+        LOOKS,
+        /** For answers, without which it is not known what is left. */
+        WAITS,
+        NO_ROOM,
+        NOTHING_LEFT
+    }
+
+    /** So much of it waits for the secondary's answer at a time, in bytes. */
+    private static final long WINDOW_LENGTH = 4L << 20;
+
+    /** Runs that are taken in a turn of the loop. */
+    private static final int A_TURN = 4;
+
+    /** So much is done at a time where there is a guest that would wait for it, in bytes. */
+    private static final int LENGTH_BESIDE_GUEST = 64 << 10;
+
+    /** The rate is looked at so often at least. */
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+
+    private final IoLoop loop;
+    private final ForwardLog log;
+    private final RoomQueue room;
+    private final GuestWatch watch;
+    private final Source source;
+    private final Pace pace = new Pace();
+    private final Queue<Sent> sent = new ArrayDeque<>();
+    private final RoomQueue.Waiting sendAgain = this::sendAgain;
+    private final RoomQueue.Waiting enterAgain =
+            new RoomQueue.Waiting() {
+                @Override
+                public boolean enterAgain() {
+                    return Feed.this.enterAgain();
+                }
+
+                @Override
+                public boolean isPatient() {
+                    return true;
+                }
+            };
+
+    /** What somebody has said, in bytes a second; 0 where nobody has. */
+    private long speed;
+
+    /** Bytes that wait in the log for their answers. */
+    private long onTheWay;
+
+    /** It hears when something is answered; it waits for its turn to go into the log. */
+    private boolean isWatching;
+
+    private boolean isQueued;
+    private boolean isScheduled;
+    private boolean isHeldBack;
+
+    /**
+     * What waits for an answer.
+     *
+     * @param frame in the log
+     * @param length in bytes
+     */
+    private record Sent(long frame, long length) {}
+
+    Feed(
+            final IoLoop loop,
+            final ForwardLog log,
+            final RoomQueue room,
+            final GuestWatch watch,
+            final Source source) {
+        this.loop = loop;
+        this.log = log;
+        this.room = room;
+        this.watch = watch;
+        this.source = source;
+    }
+
+    /** What somebody has said, in bytes a second; 0 where nobody has. */
+    long speed() {
+        return speed;
+    }
+
+    /** Somebody says how fast it may be, in bytes a second; 0 for as fast as the guest lets it. */
+    void speed(final long bytes) {
+        speed = bytes;
+        if (source.mayGoOn()) {
+            send();
+        }
+    }
+
+    /** Something begins: what was put into the log before counts no more. */
+    void begin() {
+        onTheWay = 0;
+        sent.clear();
+        watch.begin();
+    }
+
+    /** It goes on after it was held up. */
+    void resume() {
+        watch.begin();
+        send();
+    }
+
+    /** Nothing more is put into the log. */
+    void end() {
+        watch.end();
+    }
+
+    /** How much may be done at a time, in bytes, where it would be so much by itself. */
+    int lengthMax(final int usual) {
+        return watch.controller().isGuestThere() ? Math.min(usual, LENGTH_BESIDE_GUEST) : usual;
+    }
+
+    /**
+     * A run is in the log.
+     *
+     * @param frame its own
+     * @param length what it counts for, of what is on the way
+     * @param work what it counts for, of the pace; both in bytes
+     */
+    void took(final long frame, final long length, final long work) {
+        if (length > 0) {
+            sent.add(new Sent(frame, length));
+            onTheWay += length;
+        }
+        watch.controller().onSent(work);
+        pace.took(work, loop.nanoTime());
+    }
+
+    /** Goes on, if it may. */
+    void send() {
+        while (!sent.isEmpty() && sent.element().frame < log.released()) {
+            onTheWay -= sent.remove().length;
+        }
+        final long start = loop.nanoTime();
+        look(start);
+        final int most = watch.controller().isGuestThere() ? 1 : A_TURN;
+        Step step = Step.SENT;
+        int count = 0;
+        while (step == Step.SENT && maySend() && onTheWay < WINDOW_LENGTH && count < most) {
+            step = room.mayEnter() ? source.next() : Step.NO_ROOM;
+            count++;
+        }
+        if (count > 0) {
+            watch.onTurn(start, loop.nanoTime());
+        }
+        switch (step) {
+            case NO_ROOM -> {
+                isQueued = true;
+                room.waitForTurn(enterAgain);
+            }
+            case NOTHING_LEFT -> source.onNothingLeft();
+            case SENT -> goOn();
+            case LOOKS, WAITS -> {}
+        }
+    }
+
+    private void look(final long now) {
+        final RateController controller = watch.controller();
+        controller.look(now);
+        pace.limit(speed == 0 ? controller.rate() : Math.min(speed, controller.rate()));
+    }
+
+    private boolean maySend() {
+        return source.mayGoOn() && !isQueued && pace.waitNanos(loop.nanoTime()) == 0;
+    }
+
+    /** Others have their turn first; or the secondary has to answer; or it is too early. */
+    private void goOn() {
+        if (!source.mayGoOn() || isQueued) {
+            return;
+        }
+        final long wait = pace.waitNanos(loop.nanoTime());
+        if (wait > 0) {
+            goOnIn(Math.min(wait, LOOK_NANOS));
+        } else if (onTheWay < WINDOW_LENGTH) {
+            goOnSoon();
+        } else if (!isWatching) {
+            isWatching = true;
+            room.watch(sendAgain);
+        }
+    }
+
+    private void goOnSoon() {
+        if (!isScheduled) {
+            isScheduled = true;
+            loop.execute(
+                    () -> {
+                        isScheduled = false;
+                        send();
+                    });
+        }
+    }
+
+    private void goOnIn(final long nanos) {
+        if (!isHeldBack) {
+            isHeldBack = true;
+            loop.schedule(
+                    nanos,
+                    () -> {
+                        isHeldBack = false;
+                        send();
+                    });
+        }
+    }
+
+    /** Something was answered; perhaps of this. */
+    private boolean sendAgain() {
+        if (maySend() && !sent.isEmpty() && sent.element().frame >= log.released()) {
+            return false;
+        }
+        isWatching = false;
+        send();
+        return true;
+    }
+
+    /** It is its turn. */
+    private boolean enterAgain() {
+        isQueued = false;
+        if (source.mayGoOn() && !room.isHopeless()) {
+            final Step step = source.next();
+            if (step == Step.NO_ROOM) {
+                isQueued = true;
+                return false;
+            }
+            goOnSoon();
+        }
+        return true;
+    }
+}

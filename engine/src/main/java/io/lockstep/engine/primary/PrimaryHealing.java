@@ -1,0 +1,236 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.group.Healing;
+import io.lockstep.engine.group.Job;
+import io.lockstep.engine.group.SynchronisationStatus;
+import io.lockstep.engine.group.VerificationStatus;
+import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.tracking.Tracking;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * What a primary does so that its secondary becomes equal, and to see that it is: one
+ * synchronisation, and one verification after the other, never both at a time. On the guest's loop.
+ */
+final class PrimaryHealing
+        implements Healing, Synchroniser.Owner, Verification.Owner, AutoCloseable {
+    private final IoLoop loop;
+    private final PrimaryGroup group;
+    private final List<PrimaryDisk> disks;
+    private final ForwardLog log;
+    private final RoomQueue room;
+    private final GuestWatch watch;
+    private final PrimaryReign reign;
+    private final PeerPresence presence;
+    private final PrimaryEpochs epochs;
+    private final PrimaryEvents events;
+    private final Tracking tracking;
+    private final PeerTracking peerTracking;
+    private final Synchroniser synchroniser;
+
+    /** The last one; null for none. */
+    private Verification verification;
+
+    PrimaryHealing(
+            final IoLoop loop,
+            final PrimaryGroup group,
+            final List<PrimaryDisk> disks,
+            final ForwardLog log,
+            final RoomQueue room,
+            final GuestWatch watch,
+            final PrimaryReign reign,
+            final PeerPresence presence,
+            final PrimaryEpochs epochs,
+            final PrimaryEvents events,
+            final Tracking tracking) {
+        this.loop = loop;
+        this.group = group;
+        this.disks = disks;
+        this.log = log;
+        this.room = room;
+        this.watch = watch;
+        this.reign = reign;
+        this.presence = presence;
+        this.epochs = epochs;
+        this.events = events;
+        this.tracking = tracking;
+        peerTracking = new PeerTracking(tracking, events::notRecorded);
+        synchroniser = new Synchroniser(loop, disks, log, room, watch, this);
+    }
+
+    Synchroniser synchroniser() {
+        return synchroniser;
+    }
+
+    PeerTracking peerTracking() {
+        return peerTracking;
+    }
+
+    /** Whether the secondary may differ in something that is in the log, or behind it. */
+    boolean isBehind() {
+        return synchroniser.isUnderWay() || verification != null && verification.isBehind();
+    }
+
+    /** What was in a frame has been compared. */
+    void onCompared(final long frame, final long differing) {
+        if (synchroniser.isUnderWay()) {
+            synchroniser.onCompared(frame, differing);
+        } else if (verification != null) {
+            verification.onCompared(frame, differing);
+        }
+    }
+
+    /**
+     * There is no secondary any more.
+     *
+     * @param isError whether nobody wanted that
+     */
+    void end(final String reason, final boolean isError) {
+        synchroniser.end(isError ? reason : "");
+        if (verification != null) {
+            verification.fail(reason);
+        }
+    }
+
+    // ---- What managers ask for.
+
+    @Override
+    public Optional<SynchronisationStatus> synchronisation() {
+        return synchroniser.status();
+    }
+
+    @Override
+    public Optional<VerificationStatus> verification() {
+        return Optional.ofNullable(verification).map(Verification::status);
+    }
+
+    @Override
+    public CompletableFuture<Void> verify() {
+        final String refusal = refusal();
+        if (refusal != null) {
+            return CompletableFuture.failedFuture(new GroupException(refusal));
+        }
+        if (verification != null) {
+            verification.close();
+        }
+        verification = new Verification(loop, disks, log, room, watch, reign.session(), this);
+        verification.begin();
+        return CompletableFuture.completedFuture(null);
+    }
+
+    /** Why nothing can be compared now; null where it can be. */
+    private String refusal() {
+        if (!group.isRunning()) {
+            return group.refuseOperation();
+        }
+        if (synchroniser.isUnderWay()) {
+            return events.notComparable(synchroniser.status().orElseThrow());
+        }
+        if (verification != null && !verification.isOver()) {
+            return events.verifying(verification.status());
+        }
+        if (presence.isForeign()) {
+            return "nothing was compared: the secondary at "
+                    + presence.peer()
+                    + " does not tell what its disks hold; compare them while both sides are"
+                    + " stopped";
+        }
+        return presence.isLinked()
+                ? null
+                : presence
+                        + ": nothing was compared; see that the secondary runs and can be reached";
+    }
+
+    @Override
+    public CompletableFuture<Void> synchronise() {
+        if (!synchroniser.isCancelled()) {
+            return Healing.super.synchronise();
+        }
+        group.catchUp();
+        return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public List<Job> jobs() {
+        final List<Job> jobs = new ArrayList<>();
+        if (synchroniser.isUnderWay() && !synchroniser.isCancelled()) {
+            jobs.add(synchroniser);
+        }
+        if (verification != null && verification.isUnderWay()) {
+            jobs.add(verification);
+        }
+        return jobs;
+    }
+
+    // ---- What a verification tells.
+
+    @Override
+    public void onVerification(final Verification told) {
+        if (!told.isUnderWay()) {
+            events.verified(told.status());
+        }
+        events.job(told.report());
+    }
+
+    // ---- What a synchronisation does.
+
+    @Override
+    public void onBegun() {
+        if (verification != null) {
+            verification.giveWay("the secondary is synchronised instead, since it is not equal");
+        }
+    }
+
+    @Override
+    public void onJob(final Job.Report report) {
+        events.job(report);
+    }
+
+    @Override
+    public void onCancelled() {
+        room.goAhead();
+        reign.onGivenUp();
+        events.cancelled();
+    }
+
+    @Override
+    public void onSent() {
+        group.sealCaughtUp();
+    }
+
+    @Override
+    public void onCaughtUp() {
+        reign.onCaughtUp(epochs.committed());
+        peerTracking.onCaughtUp(reign.peer(), epochs.committed(), epochs.open());
+        events.synchronised();
+    }
+
+    @Override
+    public void askForTail(final int disk) {
+        group.readTail(disk);
+    }
+
+    @Override
+    public void onTailsNoted() {
+        tracking.onTailNoted();
+    }
+
+    @Override
+    public void onUnreadable(final String disk, final long offset, final int errno) {
+        group.onUnknown(disk, offset, errno);
+    }
+
+    /** Gives memory back. Nothing is under way. */
+    @Override
+    public void close() {
+        synchroniser.close();
+        if (verification != null) {
+            verification.close();
+        }
+    }
+}

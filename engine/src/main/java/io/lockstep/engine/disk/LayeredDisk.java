@@ -1,5 +1,9 @@
 package io.lockstep.engine.disk;
 
+import io.lockstep.engine.memory.IoBuffer;
+
+import java.lang.foreign.MemorySegment;
+
 /**
  * A disk laid over another, which does its work in several steps of that one. Keeps the promise of
  * {@link Disk} that no operation ends in the call that submits it. On the loop of the disk below.
@@ -39,6 +43,28 @@ public abstract class LayeredDisk implements Disk {
     @Override
     public final int windowLengthMin() {
         return local.windowLengthMin();
+    }
+
+    /** Of the disk below; a layer that has something else to show shows it instead. */
+    @Override
+    public void read(
+            final long offset,
+            final int length,
+            final MemorySegment memory,
+            final long position,
+            final Completion completion,
+            final long token) {
+        local.read(offset, length, memory, position, completion, token);
+    }
+
+    @Override
+    public IoBuffer window(final long offset, final int length) {
+        return local.window(offset, length);
+    }
+
+    @Override
+    public final int windowPosition(final long offset) {
+        return local.windowPosition(offset);
     }
 
     @Override

@@ -8,7 +8,6 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
-import io.lockstep.engine.memory.IoBuffer;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.lang.foreign.MemorySegment;
@@ -203,27 +202,6 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     }
 
     // ---- The disk.
-
-    @Override
-    public void read(
-            final long offset,
-            final int length,
-            final MemorySegment memory,
-            final long position,
-            final Completion completion,
-            final long token) {
-        local.read(offset, length, memory, position, completion, token);
-    }
-
-    @Override
-    public IoBuffer window(final long offset, final int length) {
-        return local.window(offset, length);
-    }
-
-    @Override
-    public int windowPosition(final long offset) {
-        return local.windowPosition(offset);
-    }
 
     @Override
     public void write(

@@ -231,11 +231,6 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
         return mode == Mode.DIRECT ? local.window(offset, length) : null;
     }
 
-    @Override
-    public int windowPosition(final long offset) {
-        return local.windowPosition(offset);
-    }
-
     // ---- Reads.
 
     private void lookUp(final GuestOperation operation) {

@@ -11,7 +11,6 @@ import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.memory.Errno;
-import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -130,17 +129,6 @@ final class StreamDisk extends LayeredDisk {
     }
 
     // ---- The disk.
-
-    @Override
-    public void read(
-            final long offset,
-            final int length,
-            final MemorySegment memory,
-            final long position,
-            final Completion completion,
-            final long token) {
-        local.read(offset, length, memory, position, completion, token);
-    }
 
     /** Reads when all changes that came before are done, and before those that come later. */
     void readInOrder(
@@ -283,16 +271,6 @@ final class StreamDisk extends LayeredDisk {
             owner.onBroken(ReplicationError.Kind.SECONDARY_DISK, local.name(), -1, 0, errno);
         }
         complete(completion, token, errno);
-    }
-
-    @Override
-    public IoBuffer window(final long offset, final int length) {
-        return local.window(offset, length);
-    }
-
-    @Override
-    public int windowPosition(final long offset) {
-        return local.windowPosition(offset);
     }
 
     // ---- An operation's way.

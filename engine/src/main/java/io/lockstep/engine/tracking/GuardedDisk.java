@@ -3,7 +3,6 @@ package io.lockstep.engine.tracking;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
-import io.lockstep.engine.memory.IoBuffer;
 
 import java.lang.foreign.MemorySegment;
 
@@ -70,27 +69,6 @@ final class GuardedDisk extends LayeredDisk {
             submit(this);
             local.poll();
         }
-    }
-
-    @Override
-    public void read(
-            final long offset,
-            final int length,
-            final MemorySegment memory,
-            final long position,
-            final Completion completion,
-            final long token) {
-        local.read(offset, length, memory, position, completion, token);
-    }
-
-    @Override
-    public IoBuffer window(final long offset, final int length) {
-        return local.window(offset, length);
-    }
-
-    @Override
-    public int windowPosition(final long offset) {
-        return local.windowPosition(offset);
     }
 
     @Override

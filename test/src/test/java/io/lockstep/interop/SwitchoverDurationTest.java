@@ -72,7 +72,8 @@ final class SwitchoverDurationTest {
     @Test
     void howLongAGuestWaits() {
         final SwitchingHost north = new SwitchingHost(rig, "n", "sl", LENGTH, "--first", "primary");
-        final SwitchingHost south = new SwitchingHost(rig, "s", "nl", LENGTH, "--first", "secondary");
+        final SwitchingHost south =
+                new SwitchingHost(rig, "s", "nl", LENGTH, "--first", "secondary");
         south.start();
         north.start();
         final int rounds = Integer.getInteger(ROUNDS);

@@ -30,8 +30,10 @@ final class SwitchoverTest {
     private final long seed = System.nanoTime();
     private final Random moments = new Random(seed);
 
-    private final SwitchingHost north = new SwitchingHost(rig, "n", "sl", LENGTH, "--first", "primary");
-    private final SwitchingHost south = new SwitchingHost(rig, "s", "nl", LENGTH, "--first", "secondary");
+    private final SwitchingHost north =
+            new SwitchingHost(rig, "n", "sl", LENGTH, "--first", "primary");
+    private final SwitchingHost south =
+            new SwitchingHost(rig, "s", "nl", LENGTH, "--first", "secondary");
 
     private void startBoth() {
         south.start();
@@ -113,7 +115,8 @@ final class SwitchoverTest {
     @Test
     void aLinkThatIsCutInTheMidstOfItLosesNothing() {
         final LinkProxy proxy = rig.keep(LinkProxy.start(rig.path("proxy"), rig.path("ql"), 0));
-        final SwitchingHost one = new SwitchingHost(rig, "p", "proxy", LENGTH, "--first", "primary");
+        final SwitchingHost one =
+                new SwitchingHost(rig, "p", "proxy", LENGTH, "--first", "primary");
         final SwitchingHost two = new SwitchingHost(rig, "q", "pl", LENGTH, "--first", "secondary");
         two.start();
         one.start();

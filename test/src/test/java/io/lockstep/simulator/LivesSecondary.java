@@ -249,12 +249,12 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                         whenLeft.run();
                     }
                 };
-        group.finishMerge().thenRun(once);
+        group.merge().finish().thenRun(once);
         loop().schedule(
                         MERGE_NANOS_MAX,
                         () -> {
                             if (!hasLeft[0]) {
-                                group.giveUpMerge();
+                                group.merge().giveUp();
                                 once.run();
                             }
                         });

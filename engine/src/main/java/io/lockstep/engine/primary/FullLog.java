@@ -53,7 +53,7 @@ final class FullLog {
             return;
         }
         switch (policy) {
-            case DETACH -> group.detach();
+            case DETACH -> group.end().detach();
             case AHEAD -> {
                 final boolean isTooLate = !presence.isLinked() || room.lagNanos() > LAG_NANOS_MAX;
                 if (group.isRunning() && !presence.isForeign() && isTooLate) {

@@ -47,6 +47,6 @@ final class GroupDisks implements PrimaryDiskOwner {
 
     @Override
     public void onUnknown(final String disk, final long offset, final int errno) {
-        group.onUnknown(disk, offset, errno);
+        group.end().onUnknown(disk, offset, errno);
     }
 }

@@ -297,7 +297,7 @@ final class HandOver {
     private void end() {
         phase = Phase.DONE;
         reign.doubt("");
-        group.onHandedOver("the secondary has taken over at epoch " + epoch);
+        group.end().handOver("the secondary has taken over at epoch " + epoch);
         answer.complete(epoch);
         guestLoop.schedule(ANSWERED_NANOS, events::handedOver);
     }

@@ -12,7 +12,6 @@ import io.lockstep.nbd.Nbd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The primary's end of the link: sends what is decided in the forward log, in its order, to the
@@ -26,9 +25,6 @@ import java.util.concurrent.TimeUnit;
  * <p>All on the link's loop. In steady state nothing is allocated.
  */
 final class Link {
-    /** The secondary hears of its primary so often, in nanoseconds, whatever else there is. */
-    private static final long HEARTBEAT_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
-
     private static final int FOREIGN_IN_FLIGHT_MAX = 64;
 
     private static final int FRAMES_PER_TURN = 256;
@@ -39,8 +35,6 @@ final class Link {
     private final LinkOwner owner;
     private final SecondaryConnections connections;
     private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
-    private final MemorySegment heard = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
-    private final Disk.Completion onHeard = this::onHeard;
     private final Disk.Completion onAnswer;
 
     /** The next frame to send; those from 'released' to here wait for their answers. */
@@ -62,9 +56,6 @@ final class Link {
     private final boolean[] answered;
     private final int answeredMask;
 
-    /** The last epoch that is known to be durable at the secondary, since the link is up. */
-    private long durable;
-
     private long commitAsked;
     private long commitSent;
     private long commitDone;
@@ -74,12 +65,9 @@ final class Link {
 
     private boolean workScheduled;
 
-    /** Heartbeats that were not answered yet, by disk. */
-    private final boolean[] beats;
-
     private final Farewell farewell;
     private final HandOverRequest handOver;
-    private int peerFlags;
+    private final Heartbeats heartbeats;
     private final Comparison comparison;
 
     private final Runnable workTask = this::workSoon;
@@ -100,7 +88,6 @@ final class Link {
         this.loop = loop;
         this.disks = disks;
         this.log = log;
-        beats = new boolean[disks.length];
         this.owner = owner;
         connections =
                 new SecondaryConnections(
@@ -112,6 +99,7 @@ final class Link {
                         wanted,
                         new ConnectionEvents());
         farewell = new Farewell(loop, connections);
+        heartbeats = new Heartbeats(loop, connections, farewell, disks.length, owner);
         handOver = new HandOverRequest(loop, connections);
         comparison = new Comparison(log);
         answered = new boolean[log.frames()];
@@ -177,38 +165,6 @@ final class Link {
         return handOver;
     }
 
-    private void onHeard(final long disk, final int errno) {
-        beats[(int) disk] = false;
-        if (errno == 0) {
-            connections.onAnswer((int) disk);
-            final long epoch = ControlRecord.durableEpoch(heard, 0);
-            if (epoch > durable) {
-                durable = epoch;
-                owner.onDurable(epoch);
-            }
-            final int flags = ControlRecord.flags(heard, 0);
-            if (flags != peerFlags) {
-                peerFlags = flags;
-                owner.onFlags(flags);
-            }
-        }
-    }
-
-    private void beat(final int ofGeneration) {
-        if (connections.isUp() && ofGeneration == connections.generation() && !farewell.isBegun()) {
-            for (int i = 0; i < disks.length; i++) {
-                if (!beats[i]) {
-                    beats[i] =
-                            connections
-                                    .client(i)
-                                    .readControl(heard, ControlRecord.LENGTH, onHeard, i);
-                }
-            }
-            connections.send();
-            loop.schedule(HEARTBEAT_NANOS, () -> beat(ofGeneration));
-        }
-    }
-
     /**
      * Ends it for good, also where it was left before: nothing is sent any more. At once, unless
      * the last thing is still being said.
@@ -230,17 +186,14 @@ final class Link {
             next = released;
             caughtUpSeal = -1;
             comparison.reset();
-            durable = 0;
-            peerFlags = 0;
             window.reset();
             Arrays.fill(answered, false);
-            Arrays.fill(beats, false);
             commitSent = commitDone;
             owner.onUp(connections.isForeign(), sealedEpoch, committedEpoch);
             handOver.onUp();
             work();
             if (!connections.isForeign()) {
-                beat(connections.generation());
+                heartbeats.begin();
             }
         }
 
@@ -255,7 +208,7 @@ final class Link {
 
         @Override
         public boolean isAnswerOwed(final int disk) {
-            return connections.isForeign() ? owes(disk) : beats[disk];
+            return connections.isForeign() ? owes(disk) : heartbeats.isOwed(disk);
         }
 
         @Override

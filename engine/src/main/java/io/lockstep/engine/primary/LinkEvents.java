@@ -133,7 +133,7 @@ final class LinkEvents implements LinkOwner {
     private void refuse(final ReplicationError cause) {
         if (!group.handOver().asksAgain() && group.isRunning()) {
             reign.onRefused(cause.sentence());
-            group.giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
+            group.end().giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
         }
     }
 

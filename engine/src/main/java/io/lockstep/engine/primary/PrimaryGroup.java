@@ -44,17 +44,12 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final WakeUp linkWakeUp = new WakeUp();
     private final Runnable workTask = this::work;
 
-    private GroupStatus.State state = GroupStatus.State.IDLE;
-    private ReplicationError error;
-
-    /** How it was ended; empty where it was not. */
-    private String ending = "";
-
     private final PrimaryEpochs epochs = new PrimaryEpochs();
     private final PeerPresence presence;
     private final PrimaryCheckpoints checkpoints;
     private final Leaving leaving;
     private final HandOver handOver;
+    private final PrimaryEnd end;
     private final PrimaryReport report;
     private CompletableFuture<Void> started;
     private final Tracking tracking;
@@ -186,6 +181,18 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         checkpoints,
                         this.events,
                         disks);
+        end =
+                new PrimaryEnd(
+                        this,
+                        linkLoop,
+                        link,
+                        reign,
+                        epochs,
+                        presence,
+                        room,
+                        healing,
+                        handOver,
+                        this.events);
     }
 
     /** The process becomes a secondary where its peer takes over from it: an event says so. */
@@ -277,13 +284,12 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> start() {
-        if (state == GroupStatus.State.ALONE) {
+        if (end.state() == GroupStatus.State.ALONE) {
             return CompletableFuture.completedFuture(null);
         }
-        if (state != GroupStatus.State.IDLE) {
+        if (!end.begin()) {
             return fail("replication is already running");
         }
-        state = GroupStatus.State.RUNNING;
         started = new CompletableFuture<>();
         final CompletableFuture<Void> answer = started;
         reign.begin()
@@ -291,8 +297,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         (done, thrown) -> {
                             if (thrown == null) {
                                 startLink();
-                            } else if (state == GroupStatus.State.RUNNING) {
-                                state = GroupStatus.State.IDLE;
+                            } else if (end.isRunning()) {
+                                end.undoBegin();
                                 answer.completeExceptionally(
                                         new GroupException(PrimaryEvents.sentenceOf(thrown)));
                             }
@@ -337,9 +343,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** The link says which disks are empty: all must have been looked at. */
     private void startLink() {
-        if (state == GroupStatus.State.RUNNING
-                && emptyDisks.isKnown()
-                && reign.record().standing().isPrimary()) {
+        if (end.isRunning() && emptyDisks.isKnown() && reign.record().standing().isPrimary()) {
             linkLoop.execute(link::start);
         }
     }
@@ -366,14 +370,15 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** Why nothing is sealed or committed here; null where it may be. */
     String refuseOperation() {
-        if (error != null) {
-            return error.sentence();
-        }
-        return switch (state) {
-            case RUNNING -> healing.synchronisation().map(events::notEqual).orElse(null);
-            case ALONE -> "replication is not running: " + ending();
-            default -> "replication is not running";
-        };
+        return end.error()
+                .map(ReplicationError::sentence)
+                .orElseGet(
+                        () ->
+                                end.isRunning()
+                                        ? healing.synchronisation()
+                                                .map(events::notEqual)
+                                                .orElse(null)
+                                        : end.notRunning());
     }
 
     private static <T> CompletableFuture<T> fail(final String sentence) {
@@ -382,18 +387,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
-        if (state == GroupStatus.State.IDLE) {
-            return fail("replication is not running");
-        }
-        if (handOver.isInDoubt()) {
-            return fail("the secondary may have taken over; see 'lockstep status'");
-        }
-        if (state != GroupStatus.State.ALONE) {
-            state = GroupStatus.State.ALONE;
-            ending = PrimaryEvents.endedByStop(failover);
-            goAlone("replication was stopped", link::leaveBehind);
-        }
-        return CompletableFuture.completedFuture(null);
+        return end.stop(failover);
     }
 
     /**
@@ -428,11 +422,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         fullLog.onFull();
     }
 
-    /** The log was full, and the policy says to go on without the secondary. */
-    void detach() {
-        giveUp(GroupEvents.Event.DETACHED, events.fullLog());
-    }
-
     void onDecided() {
         if (linkWakeUp.isNeeded()) {
             linkLoop.execute(workTask);
@@ -442,14 +431,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private void work() {
         linkWakeUp.onAwake();
         link.work();
-    }
-
-    /** A change has failed, and what it left can't be read: it can't be forwarded. */
-    void onUnknown(final String disk, final long offset, final int errno) {
-        if (state != GroupStatus.State.RUNNING) {
-            return;
-        }
-        giveUp(GroupEvents.Event.REPLICATION_ERROR, events.unknownContent(disk, offset, errno));
     }
 
     private void onAway() {
@@ -463,15 +444,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return handOver;
     }
 
-    /** The secondary has taken over: nothing is sent or served here any more. */
-    void onHandedOver(final String nowEnded) {
-        state = GroupStatus.State.ALONE;
-        ending = nowEnded;
-        goAlone(nowEnded, link::end);
+    /** Whether replication runs, and how it ends. */
+    PrimaryEnd end() {
+        return end;
     }
 
     boolean isRunning() {
-        return state == GroupStatus.State.RUNNING;
+        return end.isRunning();
     }
 
     /** Whether the link was up since replication was started. */
@@ -481,6 +460,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     void onStarted() {
         started.complete(null);
+    }
+
+    /** Replication has ended: who waits for its start is told so. */
+    void onEnded(final String reason) {
+        if (started != null && !started.isDone()) {
+            started.completeExceptionally(new GroupException(reason));
+        }
     }
 
     /** The link is made anew: this reign is another one than it told. */
@@ -510,29 +496,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         linkLoop.execute(() -> link.readTail(disk));
     }
 
-    void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
-        error = cause;
-        state = GroupStatus.State.BROKEN;
-        events.givenUp(event, cause);
-        goAlone(
-                cause.sentence(),
-                event == GroupEvents.Event.DETACHED ? link::leaveBehind : link::end);
-    }
-
-    /** From now on changes go to the local disk, and what the secondary lacks is noted. */
-    private void goAlone(final String reason, final Runnable endOfLink) {
-        handOver.onCut(reason);
-        room.end();
-        presence.end();
-        reign.onGivenUp();
-        healing.end(reason, error != null);
-        linkLoop.execute(endOfLink);
-        epochs.fail(epoch -> reason);
-        if (started != null && !started.isDone()) {
-            started.completeExceptionally(new GroupException(reason));
-        }
-    }
-
     // ---- Status and end.
 
     /**
@@ -557,17 +520,17 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public String ending() {
-        return ending;
+        return end.sentence();
     }
 
     @Override
     public Optional<ReplicationError> error() {
-        return Optional.ofNullable(error).or(reign::disagreement);
+        return end.error().or(reign::disagreement);
     }
 
     @Override
     public GroupStatus status() {
-        return report.status(state);
+        return report.status(end.state());
     }
 
     /**

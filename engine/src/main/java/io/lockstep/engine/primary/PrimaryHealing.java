@@ -222,7 +222,7 @@ final class PrimaryHealing
 
     @Override
     public void onUnreadable(final String disk, final long offset, final int errno) {
-        group.onUnknown(disk, offset, errno);
+        group.end().onUnknown(disk, offset, errno);
     }
 
     /** Gives memory back. Nothing is under way. */

@@ -69,7 +69,9 @@ final class PrimaryMeeting {
         final Summary own = reign.summary(reign.hasMetNobody() && emptyDisks.flags()[disk]);
         final Meeting.Answer answer = reign.judge(own, secondary, isPrimary);
         if (answer == Meeting.Answer.PEER_IS_NEWER && takesRole.test(secondary)) {
-            answer(judgement, new LinkOwner.Ruling("it has taken over", false, own, reign.word(), 0));
+            answer(
+                    judgement,
+                    new LinkOwner.Ruling("it has taken over", false, own, reign.word(), 0));
         } else if (!answer.isAgreed()) {
             final String refusal =
                     isPrimary && answer == Meeting.Answer.UNRELATED

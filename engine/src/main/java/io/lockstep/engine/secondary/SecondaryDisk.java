@@ -216,12 +216,12 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
 
     @Override
     public void onMerged() {
-        group.onMerged();
+        group.merge().onMerged();
     }
 
     @Override
     public void onMergeFailed(final String disk, final long offset, final int errno) {
-        group.onMergeFailed(disk, offset, errno);
+        group.merge().onFailed(disk, offset, errno);
     }
 
     @Override

@@ -71,7 +71,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     private final SecondaryEnd end;
     private final RoleTaking roleTaking;
-    private final CompletableFuture<Void> merged = new CompletableFuture<>();
+    private final SecondaryMerge merge;
 
     private SecondaryGroup(
             final IoLoop loop,
@@ -99,6 +99,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         end = new SecondaryEnd(this, loop, page, succession, this.events);
         roleTaking = new RoleTaking(this, loop, page, self.node(), end);
+        merge = new SecondaryMerge(this, page, self.node(), this.events);
         boolean opened = false;
         try {
             succession.keepRecordNumber();
@@ -301,39 +302,9 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return end.isBeingRecorded() || isOver() && self.node().standing().isSecondary();
     }
 
-    void onMerged() {
-        if (disks.all(SecondaryDisk::isMerged)) {
-            tracking.whenForgotten(() -> succession.merged(this::onMergeRecorded));
-        }
-    }
-
-    private void onMergeRecorded() {
-        if (!isClosed) {
-            tracking.knowWithoutTail(self.node().record().peer(), committedEpoch());
-            page.state(GroupPage.ALONE);
-            disks.forEach(SecondaryDisk::settle);
-            standAlone();
-            events.merged();
-            merged.complete(null);
-        }
-    }
-
-    /**
-     * Has the merge of a failover, if one goes on, hurry to its end.
-     *
-     * @return done when nothing in the buffers belongs into a disk any more
-     */
-    public CompletableFuture<Void> finishMerge() {
-        if (!hasBuffers || page.state() != GroupPage.FAILED_OVER) {
-            return CompletableFuture.completedFuture(null);
-        }
-        disks.forEach(SecondaryDisk::hurryMerge);
-        return merged;
-    }
-
-    /** Stops the merge where it is: the next process over these buffers goes on with it. */
-    public void giveUpMerge() {
-        disks.forEach(SecondaryDisk::giveUpMerge);
+    /** What goes from the buffers into the disks behind a failover. */
+    public SecondaryMerge merge() {
+        return merge;
     }
 
     /** Has the disks overwritten by the primary that comes next, once. */
@@ -528,10 +499,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     void onGuestError(
             final String disk, final long offset, final int errno, final String fullBuffer) {
         events.guestError(disk, offset, errno, fullBuffer);
-    }
-
-    void onMergeFailed(final String disk, final long offset, final int errno) {
-        events.mergeFailed(disk, offset, errno);
     }
 
     // ---- Status and end.

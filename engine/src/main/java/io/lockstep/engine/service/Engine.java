@@ -11,7 +11,6 @@ import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
-import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.nbd.ClientNegotiated;
@@ -512,7 +511,7 @@ public final class Engine implements AutoCloseable {
                 () -> {
                     final CompletableFuture<Void> merge =
                             group.secondary()
-                                    .map(SecondaryGroup::finishMerge)
+                                    .map(group -> group.merge().finish())
                                     .orElse(CompletableFuture.completedFuture(null));
                     if (!merge.isDone()) {
                         sayMergeGoesOn(
@@ -533,7 +532,7 @@ public final class Engine implements AutoCloseable {
                                         + " is left stays in the buffers: start the same command"
                                         + " again before the host loses them, as it does with a"
                                         + " reboot where they lie in memory");
-                        group.secondary().ifPresent(SecondaryGroup::giveUpMerge);
+                        group.secondary().ifPresent(secondary -> secondary.merge().giveUp());
                     });
             return false;
         }

@@ -222,7 +222,7 @@ final class FoundBuffersTest {
         live();
         final Self old = Selves.again(self);
         finish(group.failOver(true));
-        group.giveUpMerge();
+        group.merge().giveUp();
         close();
         final Self newest = self;
         self = old;
@@ -252,7 +252,7 @@ final class FoundBuffersTest {
     void otherBuffersAreRefusedAndStay() throws IOException {
         live();
         finish(group.failOver(true));
-        group.giveUpMerge();
+        group.merge().giveUp();
         close();
         self.node().merged().join(); // as a wrong hand would have it
         self.node().forget(ANOTHER).join();

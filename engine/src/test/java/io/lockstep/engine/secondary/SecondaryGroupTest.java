@@ -541,15 +541,15 @@ final class SecondaryGroupTest {
         write(guest, 0, fill(8192, 2));
         finish(group.failOver(true));
         final int[] answer = flushGuest();
-        final CompletableFuture<Void> merged = group.finishMerge();
-        group.giveUpMerge();
+        final CompletableFuture<Void> merged = group.merge().finish();
+        group.merge().giveUp();
         assertEquals(Errno.ESHUTDOWN, answer[0]);
         loop.runTimers();
         loop.runAll();
         assertFalse(merged.isDone());
         closeGroup();
         open(BUFFER_LIMIT); // and the next process goes on
-        finish(group.finishMerge(), () -> loop.runTimers());
+        finish(group.merge().finish(), () -> loop.runTimers());
         assertArrayEquals(fill(8192, 2), Arrays.copyOf(Files.readAllBytes(imagePath()), 8192));
     }
 
@@ -575,7 +575,7 @@ final class SecondaryGroupTest {
         guest.write(0, 4096, memory, 0, (token, result) -> answer[0] = result, 0);
         guest.poll();
         assertEquals(-1, answer[0], "it waits for the merge");
-        group.giveUpMerge();
+        group.merge().giveUp();
         isHolding[0] = false;
         held.forEach(Runnable::run);
         final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);

@@ -1,0 +1,159 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.GroupEvents;
+import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.loop.IoLoop;
+
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * Whether replication runs on a primary, and how it ends: the guests go on with the local disks,
+ * and what the secondary lacks is noted. On the guest's loop.
+ */
+final class PrimaryEnd {
+    private final PrimaryGroup group;
+    private final IoLoop linkLoop;
+    private final Link link;
+    private final PrimaryReign reign;
+    private final PrimaryEpochs epochs;
+    private final PeerPresence presence;
+    private final RoomQueue room;
+    private final PrimaryHealing healing;
+    private final HandOver handOver;
+    private final PrimaryEvents events;
+
+    private GroupStatus.State state = GroupStatus.State.IDLE;
+
+    /** Null where it was not given up. */
+    private ReplicationError error;
+
+    /** How it was ended; empty where it was not. */
+    private String sentence = "";
+
+    PrimaryEnd(
+            final PrimaryGroup group,
+            final IoLoop linkLoop,
+            final Link link,
+            final PrimaryReign reign,
+            final PrimaryEpochs epochs,
+            final PeerPresence presence,
+            final RoomQueue room,
+            final PrimaryHealing healing,
+            final HandOver handOver,
+            final PrimaryEvents events) {
+        this.group = group;
+        this.linkLoop = linkLoop;
+        this.link = link;
+        this.reign = reign;
+        this.epochs = epochs;
+        this.presence = presence;
+        this.room = room;
+        this.healing = healing;
+        this.handOver = handOver;
+        this.events = events;
+    }
+
+    // ---- Whether it runs.
+
+    GroupStatus.State state() {
+        return state;
+    }
+
+    boolean isRunning() {
+        return state == GroupStatus.State.RUNNING;
+    }
+
+    /** Why it was given up; empty where it was not. */
+    Optional<ReplicationError> error() {
+        return Optional.ofNullable(error);
+    }
+
+    /** How it was ended; empty where it was not. */
+    String sentence() {
+        return sentence;
+    }
+
+    /** The same, for who wants something that only a pair does. */
+    String notRunning() {
+        return "replication is not running" + (sentence.isEmpty() ? "" : ": " + sentence);
+    }
+
+    /** Answers false where it has begun before. */
+    boolean begin() {
+        final boolean isFirst = state == GroupStatus.State.IDLE;
+        if (isFirst) {
+            state = GroupStatus.State.RUNNING;
+        }
+        return isFirst;
+    }
+
+    /** It could not be recorded that it begins. */
+    void undoBegin() {
+        state = GroupStatus.State.IDLE;
+    }
+
+    // ---- How it ends.
+
+    /** Somebody has said so. */
+    CompletableFuture<Void> stop(final boolean isFailover) {
+        if (state == GroupStatus.State.IDLE) {
+            return fail("replication is not running");
+        }
+        if (handOver.isInDoubt()) {
+            return fail("the secondary may have taken over; see 'lockstep status'");
+        }
+        if (state != GroupStatus.State.ALONE) {
+            state = GroupStatus.State.ALONE;
+            sentence = PrimaryEvents.endedByStop(isFailover);
+            goAlone("replication was stopped", link::leaveBehind);
+        }
+        return CompletableFuture.completedFuture(null);
+    }
+
+    private static <T> CompletableFuture<T> fail(final String why) {
+        return CompletableFuture.failedFuture(new GroupException(why));
+    }
+
+    /** The secondary has taken over: nothing is sent or served here any more. */
+    void handOver(final String nowEnded) {
+        state = GroupStatus.State.ALONE;
+        sentence = nowEnded;
+        goAlone(nowEnded, link::end);
+    }
+
+    /** The log was full, and the policy says to go on without the secondary. */
+    void detach() {
+        giveUp(GroupEvents.Event.DETACHED, events.fullLog());
+    }
+
+    /** A change has failed, and what it left can't be read: it can't be forwarded. */
+    void onUnknown(final String disk, final long offset, final int errno) {
+        if (isRunning()) {
+            giveUp(GroupEvents.Event.REPLICATION_ERROR, events.unknownContent(disk, offset, errno));
+        }
+    }
+
+    /** The secondary can't be, or has refused what it was sent. */
+    void giveUp(final GroupEvents.Event event, final ReplicationError cause) {
+        error = cause;
+        state = GroupStatus.State.BROKEN;
+        events.givenUp(event, cause);
+        goAlone(
+                cause.sentence(),
+                event == GroupEvents.Event.DETACHED ? link::leaveBehind : link::end);
+    }
+
+    private void goAlone(final String reason, final Runnable endOfLink) {
+        handOver.onCut(reason);
+        room.end();
+        presence.end();
+        reign.onGivenUp();
+        healing.end(reason, error != null);
+        linkLoop.execute(endOfLink);
+        epochs.fail(epoch -> reason);
+        group.onEnded(reason);
+    }
+}

@@ -164,6 +164,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
             final boolean isBesideLiving,
             final boolean isForced,
             final CompletableFuture<Boolean> answer) {
+        node().disks().forEach(LivesDisk::leave); // nobody uses what it has not found yet
         final LivesGuest guest = serve(guestDisks());
         judged(() -> LivesJudge.onTakesOver(this, before, isBesideLiving, isForced));
         guest.readAll(

@@ -68,6 +68,13 @@ final class LivesJudge {
 
     /** A primary has told its guest that a write is done. */
     static void onAcknowledged(final LivesPrimary primary) {
+        if (primary.isRoleTaken() && !primary.node().peer().isRestored()) {
+            throw broken(
+                    "I11",
+                    primary.node()
+                            + " acknowledges a write, and its peer has taken over from it, as it"
+                            + " asked");
+        }
         final boolean isKnown =
                 primary.isLinked()
                         || primary.node()
@@ -248,6 +255,7 @@ final class LivesJudge {
             }
             disk.view(content);
         }
+        node.peer().primary().ifPresent(LivesPrimary::roleIsTaken);
         node.peer().hasHandedOver();
     }
 

@@ -24,6 +24,7 @@ final class LivesPrimary extends LivesProcess {
 
     private PrimaryGroup group;
     private List<SwitchDisk> switches = List.of();
+    private boolean isRoleTaken;
     private boolean isHandedOver;
     private CompletableFuture<Void> started;
     private boolean isRefused;
@@ -139,7 +140,17 @@ final class LivesPrimary extends LivesProcess {
         serve(switches.isEmpty() ? group.guestDisks() : List.copyOf(switches));
     }
 
-    /** Whether its peer has taken over from it, by a switch of roles. */
+    /** Its peer has recorded that it takes over, as this one has asked; it may not know that. */
+    void roleIsTaken() {
+        isRoleTaken = true;
+    }
+
+    /** Whether its guest is the peer's, unless somebody has said that it is not. */
+    boolean isRoleTaken() {
+        return isRoleTaken;
+    }
+
+    /** Whether it knows, and has recorded it. */
     boolean isHandedOver() {
         return isHandedOver;
     }
@@ -147,6 +158,12 @@ final class LivesPrimary extends LivesProcess {
     /** Whether it waits, and has heard that its peer has taken over. */
     boolean isOvertaken() {
         return group.node().filter(node -> node.isWaiting() && node.isPeerNewer()).isPresent();
+    }
+
+    /** Somebody says that its peer has not taken over. On its loop. */
+    void promote() {
+        isRoleTaken = false;
+        ask(group.promote());
     }
 
     /** Orders a switch of roles; answers whether it came about. On its loop. */

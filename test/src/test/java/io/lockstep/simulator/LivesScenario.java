@@ -460,11 +460,7 @@ final class LivesScenario implements AutoCloseable {
     }
 
     private void promote(final LivesNode node) {
-        node.primary()
-                .ifPresent(
-                        primary ->
-                                primary.loop()
-                                        .execute(() -> primary.ask(primary.group().promote())));
+        node.primary().ifPresent(primary -> primary.loop().execute(primary::promote));
         if (node.primary().isPresent() && node.isSound()) {
             simulation.runUntil(
                     node + " was promoted and serves",

@@ -180,6 +180,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
             final boolean isForced,
             final CompletableFuture<Boolean> answer) {
         hasTakenOver = true;
+        node().disks().forEach(LivesDisk::leave); // nobody uses what it has not found yet
         final LivesGuest guest = serve(guestDisks());
         judged(() -> LivesJudge.onTakesOver(this, before, isBesideLiving, isForced));
         guest.readAll(

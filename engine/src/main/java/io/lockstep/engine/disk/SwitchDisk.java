@@ -195,13 +195,18 @@ public final class SwitchDisk implements Disk {
         final List<Runnable> waiting = List.copyOf(held);
         held.clear();
         for (final Runnable operation : waiting) {
-            if (isSwitching || isPaused && !(operation instanceof Exchange)) {
-                held.add(operation);
-            } else {
+            if (mayGo(operation)) {
                 operation.run();
+            } else {
+                held.add(operation);
             }
         }
         poll();
+    }
+
+    /** An exchange ends a hold; it may be one that waited behind it. */
+    private boolean mayGo(final Runnable waiting) {
+        return waiting instanceof Exchange ? !isSwitching || isHeld : !isHolding();
     }
 
     // ---- A pause.

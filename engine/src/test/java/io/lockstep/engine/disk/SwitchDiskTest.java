@@ -235,6 +235,50 @@ final class SwitchDiskTest {
     }
 
     @Test
+    void aHeldDiskTellsWhenNothingIsUnderWayAndIsLetGo() {
+        switchTo(first);
+        loop.run();
+        write(1);
+        disk.hold(() -> events.add("quiet"));
+        write(2);
+        assertEvents("switched", "first begins write 1");
+        first.finishOne();
+        assertEvents("done 1", "quiet");
+        switchTo(first);
+        assertEvents("switched", "first begins write 2");
+    }
+
+    @Test
+    void whoIsLetGoBeforeItIsQuietHearsNothingOfIt() {
+        switchTo(first);
+        loop.run();
+        write(1);
+        disk.hold(() -> events.add("quiet"));
+        switchTo(first);
+        first.finishOne();
+        assertEvents("switched", "first begins write 1", "done 1", "switched");
+    }
+
+    @Test
+    void aDiskIsHeldAndLetGoTwiceBeforeAnythingHasEnded() {
+        switchTo(first);
+        loop.run();
+        write(1);
+        disk.hold(() -> {});
+        switchTo(first);
+        write(2);
+        disk.hold(() -> {});
+        write(3);
+        switchTo(first);
+        write(4);
+        first.finishOne();
+        assertEvents(
+                "switched", "first begins write 1", "done 1", "switched", "first begins write 2");
+        first.finishOne();
+        assertEvents("done 2", "switched", "first begins write 3", "first begins write 4");
+    }
+
+    @Test
     void whatComesInAPauseWaitsWhateverTheTargetIsExchangedFor() {
         switchTo(first);
         loop.run();

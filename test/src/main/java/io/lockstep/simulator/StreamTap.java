@@ -77,6 +77,11 @@ public final class StreamTap {
         sealed.clear();
     }
 
+    /** What no process had sealed before its end is not sent again, and its number may be. */
+    public void forgetSealsFrom(final long epoch) {
+        sealed.keySet().removeIf(other -> other >= epoch);
+    }
+
     /** The content at the end of an epoch; null where the stream has not ended it. */
     public byte[] sealed(final long epoch) {
         return sealed.get(epoch);

@@ -148,6 +148,7 @@ final class LivesJudge {
                 disk.tap().forget();
                 disk.tap().restart(disk.content());
             }
+            disk.tap().forgetSealsFrom(secondary.group().status().openEpoch());
             if (secondary.record().standing() == Standing.INCONSISTENT) {
                 disk.checkpoint(null);
             }

@@ -94,7 +94,7 @@ final class LinkEvents implements LinkOwner {
             events.synchronising(synchroniser.status().orElseThrow());
             synchroniser.onUp(reign.session());
         } else if (!nowForeign) {
-            tracking.onEqual(reign.peer(), epochs.open());
+            tracking.onEqual(reign.peer());
         }
         group.onStarted();
     }
@@ -179,7 +179,7 @@ final class LinkEvents implements LinkOwner {
 
     @Override
     public void onDurable(final long epoch) {
-        tracking.onDurable(epoch, epochs.open());
+        tracking.onDurable(epoch);
     }
 
     @Override

@@ -338,7 +338,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> join() {
-        return reign.giveWay().thenRun(tracking::forget).thenRun(events::givesWay);
+        return reign.giveWay().thenRun(healing.peerTracking()::forget).thenRun(events::givesWay);
     }
 
     /** The link says which disks are empty: all must have been looked at. */

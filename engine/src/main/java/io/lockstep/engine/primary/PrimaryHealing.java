@@ -59,7 +59,13 @@ final class PrimaryHealing
         this.epochs = epochs;
         this.events = events;
         this.tracking = tracking;
-        peerTracking = new PeerTracking(tracking, events::notRecorded);
+        peerTracking =
+                new PeerTracking(
+                        tracking,
+                        epochs::open,
+                        (whenFlushed, whenFailed) ->
+                                LocalFlush.flushAll(disks, whenFlushed, whenFailed),
+                        events::notRecorded);
         synchroniser = new Synchroniser(loop, disks, log, room, watch, this);
     }
 
@@ -206,7 +212,7 @@ final class PrimaryHealing
     @Override
     public void onCaughtUp() {
         reign.onCaughtUp(epochs.committed());
-        peerTracking.onCaughtUp(reign.peer(), epochs.committed(), epochs.open());
+        peerTracking.onCaughtUp(reign.peer(), epochs.committed());
         events.synchronised();
     }
 

@@ -44,7 +44,9 @@ record FoundBuffers(GroupPage page, boolean isPutBack, String remark) {
             return new FoundBuffers(anew(page, options, disks, record, 0), false, remark);
         }
         if (page.recordNumber() <= self.numberFound()) {
-            return new FoundBuffers(page, false, remark);
+            return isOfAnEndedLife(page, record)
+                    ? new FoundBuffers(anew(page, options, disks, record, 0), false, remark)
+                    : new FoundBuffers(page, false, remark);
         }
         if (page.state() == GroupPage.FAILED_OVER) {
             page.close();
@@ -55,6 +57,17 @@ record FoundBuffers(GroupPage page, boolean isPutBack, String remark) {
                 anew(page, options, disks, record, there),
                 true,
                 putBack(options, there, self.numberFound()));
+    }
+
+    /**
+     * Whether they are from before the node became a secondary again, by a process that was killed
+     * before it had removed them. What they hold is in the disks, or was never to be.
+     */
+    private static boolean isOfAnEndedLife(final GroupPage page, final NodeRecord record) {
+        final boolean hasEnded =
+                page.state() == GroupPage.FAILED_OVER || page.state() == GroupPage.ALONE;
+        return record.standing().isPrimary() && !record.isMerging()
+                || record.standing().isSecondary() && hasEnded;
     }
 
     private static GroupPage openPage(

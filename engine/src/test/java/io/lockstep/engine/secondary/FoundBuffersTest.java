@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Self;
@@ -262,6 +263,39 @@ final class FoundBuffersTest {
         close();
         self = Selves.fresh(5);
         assertThrows(IOException.class, this::open);
+    }
+
+    /** Killed when the end of its merge was recorded, and before the buffers had gone. */
+    private void mergeAndLeaveTheBuffers() throws IOException {
+        live();
+        finish(group.failOver(true));
+        group.giveUpMerge();
+        close();
+        self.node().merged().join();
+        self.node().rejoin(new Id(1, 8), 3).join();
+    }
+
+    /** It has reigned since, and its disk is newer than anything in them. */
+    @Test
+    void aFormerPrimaryTakesNothingFromTheBuffersOfItsLifeBefore() throws IOException {
+        mergeAndLeaveTheBuffers();
+        ofFormerPrimary = true;
+        open();
+        assertFalse(group.hasFailedOver());
+        finish(group.start());
+        assertEquals(GroupStatus.State.RUNNING, group.status().state());
+    }
+
+    /** The same, once somebody has made it a secondary. */
+    @Test
+    void aSecondaryGoesOnWithNoMergeOfItsLifeBefore() throws IOException {
+        mergeAndLeaveTheBuffers();
+        self.node().catchUp(Selves.primary(true), 2).join();
+        open();
+        assertFalse(group.hasFailedOver());
+        finish(group.start());
+        assertEquals(GroupStatus.State.RUNNING, group.status().state());
+        assertEquals(Standing.INCONSISTENT, self.node().standing());
     }
 
     /** It has no checkpoint, and is no primary any more; and may be overwritten. */

@@ -302,6 +302,7 @@ public final class Node {
                                 .committedEpoch(committedEpoch)
                                 .leftSession(session)
                                 .peerOut(false)
+                                .former(now.node()) // buffers that are there are of a life before
                                 .standing(then));
     }
 

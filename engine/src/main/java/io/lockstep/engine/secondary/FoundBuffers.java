@@ -37,7 +37,7 @@ record FoundBuffers(GroupPage page, boolean isPutBack, String remark) {
                 && GroupPage.nodeOf(options.page()).equals(record.former())) {
             remove(options);
             Files.delete(options.page());
-            remark = forgotten(options, record);
+            remark = record.former().equals(record.node()) ? "" : forgotten(options, record);
         }
         final GroupPage page = openPage(options, disks, record, 0);
         if (page.isOfAnotherBoot(record.boot())) {

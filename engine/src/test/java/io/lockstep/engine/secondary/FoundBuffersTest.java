@@ -269,7 +269,7 @@ final class FoundBuffersTest {
     private void mergeAndLeaveTheBuffers() throws IOException {
         live();
         finish(group.failOver(true));
-        group.giveUpMerge();
+        group.merge().giveUp();
         close();
         self.node().merged().join();
         self.node().rejoin(new Id(1, 8), 3).join();

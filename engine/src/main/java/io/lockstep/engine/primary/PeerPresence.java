@@ -71,6 +71,7 @@ final class PeerPresence {
         isLinked = false;
         reason = cause;
         sinceNanos = loop.nanoTime();
+        timer.cancel(); // it may be lost again before anybody knew that it was there
         timer =
                 loop.schedule(
                         patienceNanos,

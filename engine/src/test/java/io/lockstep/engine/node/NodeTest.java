@@ -111,6 +111,15 @@ final class NodeTest {
         assertEquals(after.isPresent(), !done.isCompletedExceptionally());
     }
 
+    /** Its buffers, if a process was killed before it had removed them, are of a life before. */
+    @Test
+    void whoHandsOverHasNoBuffers() {
+        final Node node = node(Standing.REIGNING);
+        node.handOver(31, SESSION);
+        store.answer();
+        assertEquals(node.record().node(), node.record().former());
+    }
+
     @Test
     void aFollowerIsOfItsPrimarysLineage() {
         final Node node = node(Standing.OUTDATED);

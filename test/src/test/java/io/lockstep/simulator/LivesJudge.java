@@ -145,7 +145,6 @@ final class LivesJudge {
         for (final LivesDisk disk : node.disks()) {
             disk.leave();
             if (!isSame) {
-                disk.tap().forget();
                 disk.tap().restart(disk.content());
             }
             disk.tap().forgetSealsFrom(secondary.group().status().openEpoch());

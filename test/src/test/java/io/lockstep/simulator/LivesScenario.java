@@ -562,10 +562,7 @@ final class LivesScenario implements AutoCloseable {
             return;
         }
         final boolean isStranger =
-                source.peer()
-                        .record()
-                        .filter(record -> record.standing() != Standing.FRESH)
-                        .isPresent();
+                source.peer().record().filter(record -> !record.peer().isNone()).isPresent();
         if (isStranger && dice.chance(0.1)) {
             nodes.forEach(this::startAsUsual); // one is forgotten, and not the other
             return;

@@ -126,6 +126,10 @@ final class OperationsGuideTest {
 
         run("Verify");
 
+        run("Switch");
+        write("north", 4);
+        requireEqual("north", 4);
+
         nodes.values().forEach(node -> assertEquals(0, node.stop(), node::toString));
         run("Retire");
         assertArrayEquals(Rig.read(disk("north")), Rig.read(disk("south")));

@@ -824,7 +824,11 @@ final class LivesScenario implements AutoCloseable {
         final LivesPrimary primary = lead.primary().get();
         final LivesGuest guest = primary.guest().get();
         guest.rest();
-        simulation.runUntil("the guest rests", LATER, guest::isIdle);
+        simulation.runUntil(
+                "the guest rests", LATER, () -> guest.isIdle() || primary.isHandedOver());
+        if (primary.isHandedOver()) {
+            return false; // somebody had ordered it before
+        }
         final boolean[] isDrained = new boolean[1];
         primary.loop().execute(() -> primary.group().drain(() -> isDrained[0] = true));
         simulation.runUntil("the stream has drained", LATER, () -> isDrained[0]);

@@ -137,7 +137,10 @@ final class LivesJudge {
         }
     }
 
-    /** It holds what it holds: a checkpoint stays, and there is none where it has none. */
+    /**
+     * It holds what it holds: a checkpoint stays, and there is none where it has none. What the
+     * same primary has made one is one, also before that is recorded.
+     */
     private static void beginsToBeEqual(
             final LivesSecondary secondary, final boolean wasFresh, final boolean isSame) {
         final LivesNode node = secondary.node();
@@ -148,7 +151,7 @@ final class LivesJudge {
                 disk.tap().restart(disk.content());
             }
             disk.tap().forgetSealsFrom(secondary.group().status().openEpoch());
-            if (secondary.record().standing() == Standing.INCONSISTENT) {
+            if (!isSame && secondary.record().standing() == Standing.INCONSISTENT) {
                 disk.checkpoint(null);
             }
         }

@@ -255,6 +255,10 @@ final class SecondarySession {
             whenRecorded.accept("another session has begun");
             return;
         }
+        if (epoch <= group.committedEpoch()) {
+            follow(of, epoch, List.of(whenRecorded)); // told before, and not heard on all disks
+            return;
+        }
         caughtUp.put(disk, whenRecorded);
         if (caughtUp.size() < candidates.length) {
             return;
@@ -266,6 +270,10 @@ final class SecondarySession {
             all.forEach(one -> one.accept(refusal));
             return;
         }
+        follow(of, epoch, all);
+    }
+
+    private void follow(final Id of, final long epoch, final List<Consumer<String>> all) {
         group.kept().onCaughtUp();
         node.follow(attached, epoch)
                 .whenComplete(

@@ -42,6 +42,16 @@ final class LivesDisk {
         return medium.current().read(0, (int) medium.length());
     }
 
+    /** Whether it holds nothing at all. */
+    boolean isEmpty() {
+        for (final byte one : content()) {
+            if (one != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     byte[] durable() {
         return medium.durable().read(0, (int) medium.length());
     }

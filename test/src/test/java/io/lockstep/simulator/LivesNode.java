@@ -445,6 +445,9 @@ final class LivesNode {
                 disk.view().restart(disk.medium().durable());
             }
         }
+        if (disks.stream().allMatch(LivesDisk::isEmpty)) {
+            acknowledged = 0; // nobody has flushed anything: there is nothing left to be undone
+        }
         final boolean isLeft = record().filter(found -> !found.leftSession().isNone()).isPresent();
         final boolean isSecondary =
                 record().filter(found -> found.standing().isSecondary()).isPresent();

@@ -3,6 +3,7 @@ package io.lockstep.engine.secondary;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Verdict;
 
 import java.util.concurrent.CompletableFuture;
@@ -88,8 +89,9 @@ final class SecondaryEnd {
         if (!verdict.isAllowed() && (!isForced || succession.isFormerPrimary())) {
             return fail(verdict.reason());
         }
+        final boolean isTorn = succession.standing() == Standing.INCONSISTENT;
         sentence = events.endedByFailover(); // nothing is committed while it is being recorded
-        return record(succession.takeOver(isForced), this::takeOver);
+        return record(succession.takeOver(isForced), () -> takeOver(isTorn));
     }
 
     /** The primary's latest state is what the disks have; the buffers are dropped. */
@@ -138,22 +140,37 @@ final class SecondaryEnd {
         return present;
     }
 
-    private void takeOver() {
+    /**
+     * It is recorded.
+     *
+     * @param isTorn whether the disks change beneath the guest while the stream has not ended: no
+     *     pre-images are saved
+     */
+    private void takeOver(final boolean isTorn) {
         group.tracking().forget();
         group.tracking().seal(group.committedEpoch());
         page.state(GroupPage.FAILED_OVER);
         isFailover = true;
         loop.schedule(SecondaryGroup.HEAD_START_NANOS, events::failedOver);
+        final CompletableFuture<Void> present = ended;
         group.disks()
-                .forEach(
-                        disk ->
+                .forEachThen(
+                        (disk, whenQuiet) ->
                                 disk.endStream(
                                         () -> {
-                                            if (!group.isClosed()) {
-                                                disk.startMerge();
-                                            }
-                                        }));
-        ended.complete(null);
+                                            merge(disk);
+                                            whenQuiet.run();
+                                        }),
+                        () -> present.complete(null));
+        if (!isTorn) {
+            present.complete(null);
+        }
+    }
+
+    private void merge(final SecondaryDisk disk) {
+        if (!group.isClosed()) {
+            disk.startMerge();
+        }
     }
 
     private void standAloneAsWritten() {

@@ -227,12 +227,13 @@ final class LivesJudge {
     /** A primary is one no more, as it has recorded: somebody else is, whatever is lost now. */
     static void onHandedOver(final LivesPrimary primary) {
         final boolean isTaken =
-                primary.node()
-                        .peer()
-                        .state()
-                        .durableRecord()
-                        .filter(record -> record.standing().isPrimary())
-                        .isPresent();
+                primary.isRoleTaken() // and whoever took it has perhaps lost it since
+                        || primary.node()
+                                .peer()
+                                .state()
+                                .durableRecord()
+                                .filter(record -> record.standing().isPrimary())
+                                .isPresent();
         if (!isTaken) {
             throw broken(
                     "I11",

@@ -3,6 +3,7 @@ package io.lockstep.engine.secondary;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Verdict;
 
 import java.util.concurrent.CompletableFuture;
@@ -88,14 +89,15 @@ final class SecondaryEnd {
         if (!verdict.isAllowed() && (!isForced || succession.isFormerPrimary())) {
             return fail(verdict.reason());
         }
+        final boolean isTorn = succession.standing() == Standing.INCONSISTENT;
         sentence = events.endedByFailover(); // nothing is committed while it is being recorded
-        return record(succession.takeOver(isForced), () -> takeOver(true));
+        return record(succession.takeOver(isForced), () -> takeOver(isTorn));
     }
 
     /** The primary has handed its role over, and waits for the answer on its connections. */
     CompletableFuture<Void> takeRole() {
         sentence = events.endedByHandOver();
-        return record(succession.takeOver(false), () -> takeOver(false));
+        return record(succession.takeOver(false), this::takeOverRole);
     }
 
     /** Whether its end is being recorded: until that is done nobody knows what it is. */
@@ -152,20 +154,39 @@ final class SecondaryEnd {
     /**
      * It is recorded.
      *
-     * @param isCut whether the primary's connections are cut, on which something may be under way
+     * @param isTorn whether the disks change beneath the guest while the stream has not ended: no
+     *     pre-images are saved
      */
-    private void takeOver(final boolean isCut) {
+    private void takeOver(final boolean isTorn) {
+        begin(false);
+        final CompletableFuture<Void> present = ended;
+        group.disks()
+                .forEachThen(
+                        (disk, whenQuiet) ->
+                                disk.endStream(
+                                        () -> {
+                                            merge(disk);
+                                            whenQuiet.run();
+                                        }),
+                        () -> present.complete(null));
+        if (!isTorn) {
+            present.complete(null);
+        }
+    }
+
+    /** Nothing is under way, and the primary hears of it before its connections end. */
+    private void takeOverRole() {
+        begin(true);
+        group.disks().forEach(this::merge);
+        ended.complete(null);
+    }
+
+    private void begin(final boolean isHandedOver) {
         group.tracking().forget();
         group.tracking().seal(group.committedEpoch());
         page.state(GroupPage.FAILED_OVER);
         isFailover = true;
-        loop.schedule(SecondaryGroup.HEAD_START_NANOS, () -> events.failedOver(!isCut));
-        if (isCut) {
-            group.disks().forEach(disk -> disk.endStream(() -> merge(disk)));
-        } else {
-            group.disks().forEach(this::merge);
-        }
-        ended.complete(null);
+        loop.schedule(SecondaryGroup.HEAD_START_NANOS, () -> events.failedOver(isHandedOver));
     }
 
     private void merge(final SecondaryDisk disk) {

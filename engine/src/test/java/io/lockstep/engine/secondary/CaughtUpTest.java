@@ -1,6 +1,7 @@
 package io.lockstep.engine.secondary;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
@@ -20,11 +21,14 @@ import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 
-/** The end of a synchronisation of two disks: the primary's last word on each of them. */
+/** How a synchronisation of two disks ends. */
 final class CaughtUpTest {
     private static final long LENGTH = 1 << 20;
     private static final Id FIRST = new Id(5, 1);
@@ -36,7 +40,13 @@ final class CaughtUpTest {
     private final Self self = Selves.fresh(1);
     private final HelperThreads helpers = new HelperThreads();
     private final List<DiskFile> files = new ArrayList<>();
+    private final List<FileDisk> opened = new ArrayList<>();
     private final List<Disk> locals = new ArrayList<>();
+
+    /** Writes that the disks have not been given yet, while they are held up. */
+    private final List<Runnable> held = new ArrayList<>();
+
+    private boolean isHolding;
     private SecondaryGroup group;
 
     @BeforeEach
@@ -47,7 +57,8 @@ final class CaughtUpTest {
                 made.setLength(LENGTH);
             }
             files.add(DiskFile.open(name, image, false));
-            locals.add(new FileDisk(files.getLast(), loop, helpers));
+            opened.add(new FileDisk(files.getLast(), loop, helpers));
+            locals.add(HeldCalls.of(opened.getLast(), "write", () -> isHolding, held));
         }
         group =
                 SecondaryGroup.open(
@@ -63,7 +74,7 @@ final class CaughtUpTest {
     void close() {
         helpers.close();
         group.close();
-        locals.forEach(disk -> ((FileDisk) disk).close());
+        opened.forEach(FileDisk::close);
         files.forEach(DiskFile::close);
     }
 
@@ -108,6 +119,40 @@ final class CaughtUpTest {
     private void sealAll() {
         group.disks().forEach(SecondaryDisk::endEpoch);
         loop.runAll();
+    }
+
+    /**
+     * There are no pre-images in its midst: the guest of a forced failover is served when what the
+     * primary had sent is in the disks, and nothing changes beneath it any more.
+     */
+    @Test
+    void whoIsForcedToTakeOverInItsMidstWaitsForWhatIsUnderWay() {
+        attach(FIRST);
+        assertEquals(Standing.INCONSISTENT, self.node().standing());
+        isHolding = true;
+        final List<Integer> answers = new ArrayList<>();
+        final Disk stream = group.streamExports().getFirst().disk();
+        stream.write(
+                0, 4096, Arena.ofAuto().allocate(4096), 0, (token, errno) -> answers.add(errno), 0);
+        stream.poll();
+        await(() -> !held.isEmpty());
+        final CompletableFuture<Void> over = group.failOver(true);
+        loop.runAll();
+        assertFalse(over.isDone());
+        isHolding = false;
+        held.forEach(Runnable::run);
+        locals.forEach(Disk::poll);
+        await(over::isDone);
+        over.join();
+        assertEquals(List.of(0), answers);
+    }
+
+    private void await(final BooleanSupplier isSo) {
+        while (!isSo.getAsBoolean()) {
+            if (!loop.runNext()) {
+                Thread.onSpinWait();
+            }
+        }
     }
 
     @Test

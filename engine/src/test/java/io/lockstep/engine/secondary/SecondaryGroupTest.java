@@ -296,7 +296,7 @@ final class SecondaryGroupTest {
     void aReadInWhichACommitFallsIsOfOneEpoch() throws IOException {
         final List<Runnable> held = new ArrayList<>();
         final boolean[] isHolding = new boolean[1];
-        face = disk -> withCallsHeld(disk, "read", () -> isHolding[0], held);
+        face = disk -> HeldCalls.of(disk, "read", () -> isHolding[0], held);
         start();
         write(stream, 0, fill(4096, 1)); // the guest has this block from its pre-image
         final MemorySegment memory = Arena.ofAuto().allocate(8192);
@@ -321,7 +321,7 @@ final class SecondaryGroupTest {
     void aPartialWriteInWhichACommitFallsKeepsTheRestAsItIsAfterwards() throws IOException {
         final List<Runnable> held = new ArrayList<>();
         final boolean[] isHolding = new boolean[1];
-        face = disk -> withCallsHeld(disk, "read", () -> isHolding[0], held);
+        face = disk -> HeldCalls.of(disk, "read", () -> isHolding[0], held);
         start();
         write(stream, 0, fill(4096, 1)); // the guest has this block from its pre-image
         isHolding[0] = true;
@@ -413,32 +413,6 @@ final class SecondaryGroupTest {
                             }
                             ((Disk.Completion) arguments[arguments.length - 2])
                                     .onComplete((long) arguments[arguments.length - 1], Errno.EIO);
-                            return null;
-                        });
-    }
-
-    /** The disk, which puts operations of a name off while it is told to. */
-    private static Disk withCallsHeld(
-            final Disk disk,
-            final String name,
-            final BooleanSupplier isHolding,
-            final List<Runnable> held) {
-        return (Disk)
-                Proxy.newProxyInstance(
-                        Disk.class.getClassLoader(),
-                        new Class<?>[] {Disk.class},
-                        (proxy, method, arguments) -> {
-                            if (!method.getName().equals(name) || !isHolding.getAsBoolean()) {
-                                return method.invoke(disk, arguments);
-                            }
-                            held.add(
-                                    () -> {
-                                        try {
-                                            method.invoke(disk, arguments);
-                                        } catch (final ReflectiveOperationException e) {
-                                            throw new LinkageError(e.getMessage(), e);
-                                        }
-                                    });
                             return null;
                         });
     }
@@ -559,7 +533,7 @@ final class SecondaryGroupTest {
     void aWriteBehindAMergeThatIsGivenUpIsAnswered(final boolean isUnderWay) throws IOException {
         final List<Runnable> held = new ArrayList<>();
         final boolean[] isHolding = {false};
-        face = disk -> withCallsHeld(disk, "write", () -> isHolding[0], held);
+        face = disk -> HeldCalls.of(disk, "write", () -> isHolding[0], held);
         start();
         isHolding[0] = true;
         write(guest, 0, fill(8192, 2));

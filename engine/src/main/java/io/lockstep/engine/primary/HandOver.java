@@ -35,6 +35,9 @@ final class HandOver {
 
     private static final long AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
 
+    /** The secondary waits a little longer for what it wishes. */
+    private static final int WANTED_TRIES = 4;
+
     /** Whoever ordered it is answered before the process becomes something else. */
     private static final long ANSWERED_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
@@ -331,13 +334,25 @@ final class HandOver {
         final boolean isWanted = (flags & ~peerFlags & ControlRecord.WANTS_ROLE) != 0;
         peerFlags = flags;
         if (isWanted) {
-            begin().whenComplete(
-                            (taken, thrown) -> {
-                                if (thrown != null && !isInDoubt()) {
-                                    linkLoop.execute(link.handOver()::decline);
-                                }
-                            });
+            onWanted(WANTED_TRIES);
         }
+    }
+
+    /** What keeps it from that may pass: it is looked at again some times. */
+    private void onWanted(final int triesLeft) {
+        if ((peerFlags & ControlRecord.WANTS_ROLE) == 0) {
+            return; // the link was cut, and the wish is heard again
+        }
+        if (triesLeft > 0 && refusal().isPresent()) {
+            guestLoop.schedule(AGAIN_NANOS, () -> onWanted(triesLeft - 1));
+            return;
+        }
+        begin().whenComplete(
+                        (taken, thrown) -> {
+                            if (thrown != null && !isInDoubt()) {
+                                linkLoop.execute(link.handOver()::decline);
+                            }
+                        });
     }
 
     /** The link is cut, or replication ends. */

@@ -73,8 +73,12 @@ final class BlockSet {
 
     /** The blocks that a range touches. */
     void add(final long offset, final long end) {
-        for (long block = offset >> BLOCK_BITS; block << BLOCK_BITS < end; block++) {
-            add(block);
+        final long behind = (end + BLOCK_LENGTH - 1) >> BLOCK_BITS;
+        long block = offset >> BLOCK_BITS;
+        while (block < behind) {
+            final int here = (int) Math.min(Long.SIZE - (block & 63), behind - block);
+            put(block, -1L >>> Long.SIZE - here << block);
+            block += here;
         }
     }
 
@@ -86,14 +90,20 @@ final class BlockSet {
 
     /** A block, by its number. */
     void add(final long block) {
+        put(block, 1L << block);
+    }
+
+    /** Blocks of the word that one is in. */
+    private void put(final long block, final long wanted) {
         final int part = (int) (block / PART_BLOCKS);
         if (parts[part] == null) {
             parts[part] = new long[PART_WORDS];
         }
         final int word = word(block);
-        if ((parts[part][word] & 1L << block) == 0) {
-            parts[part][word] |= 1L << block;
-            count++;
+        final long missing = wanted & ~parts[part][word];
+        if (missing != 0) {
+            parts[part][word] |= missing;
+            count += Long.bitCount(missing);
         }
     }
 

@@ -213,15 +213,18 @@ public final class ChangeMap {
         if (length == 0) {
             return 0;
         }
-        final long last = (offset + length - 1) >> BLOCK_BITS;
-        for (long block = offset >> BLOCK_BITS; block <= last; block++) {
+        final long end = ((offset + length - 1) >> BLOCK_BITS) + 1;
+        long block = offset >> BLOCK_BITS;
+        while (block < end) {
             final long line = block / LINE_BLOCKS;
             final int bit = (int) (block - line * LINE_BLOCKS);
+            final int here = (int) Math.min(Long.SIZE - (bit & 63), end - block);
             final int errno = enter(line);
             if (errno != 0) {
                 return errno;
             }
-            set(line, 1 + (bit >> 6), 1L << bit);
+            set(line, 1 + (bit >> 6), -1L >>> Long.SIZE - here << bit);
+            block += here;
         }
         return 0;
     }
@@ -253,13 +256,14 @@ public final class ChangeMap {
         return 0;
     }
 
-    private void set(final long line, final int word, final long bit) {
+    private void set(final long line, final int word, final long wanted) {
         final long at = at(line, newer) + (long) word * Long.BYTES;
         final long bits = memory.get(LONG, at);
-        if ((bits & bit) == 0) {
-            newerCount++;
-            count += (word(line, word) & bit) == 0 ? 1 : 0;
-            WORD.setRelease(memory, at, bits | bit);
+        final long missing = wanted & ~bits;
+        if (missing != 0) {
+            newerCount += Long.bitCount(missing);
+            count += Long.bitCount(missing & ~word(line, word));
+            WORD.setRelease(memory, at, bits | missing);
         }
     }
 

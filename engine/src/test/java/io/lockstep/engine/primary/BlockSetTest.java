@@ -45,10 +45,17 @@ final class BlockSetTest {
                 if (first < behind) {
                     model.subSet(first, behind).clear();
                 }
-            } else {
+            } else if (random.nextBoolean()) {
                 final long block = random.nextInt(blocks);
                 set.add(block);
                 model.add(block);
+            } else {
+                final long offset = (long) (random.nextDouble() * length);
+                final long end = Math.min(length, offset + 1 + random.nextInt(3_000_000));
+                set.add(offset, end);
+                for (long block = offset / BLOCK; block * BLOCK < end; block++) {
+                    model.add(block);
+                }
             }
         }
         assertEquals(model.size() * BLOCK, set.length());

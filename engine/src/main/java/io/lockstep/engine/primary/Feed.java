@@ -38,8 +38,11 @@ final class Feed {
     /** So much of it waits for the secondary's answer at a time, in bytes. */
     private static final long WINDOW_LENGTH = 4L << 20;
 
-    /** Runs that are taken in a turn of the loop. */
-    private static final int A_TURN = 4;
+    /** So much is done in a turn of the loop where nobody would wait for it, in bytes. */
+    static final int TURN_LENGTH = 1 << 20;
+
+    /** Runs that are taken in such a turn, however short they are. */
+    private static final int TURN_RUNS = 32;
 
     /** So much is done at a time where there is a guest that would wait for it, in bytes. */
     private static final int LENGTH_BESIDE_GUEST = 64 << 10;
@@ -73,6 +76,9 @@ final class Feed {
 
     /** Bytes that wait in the log for their answers. */
     private long onTheWay;
+
+    /** What was done in this turn of the loop, in bytes. */
+    private long turnLength;
 
     /** It hears when something is answered; it waits for its turn to go into the log. */
     private boolean isWatching;
@@ -150,6 +156,7 @@ final class Feed {
             sent.add(new Sent(frame, length));
             onTheWay += length;
         }
+        turnLength += work;
         watch.controller().onSent(work);
         pace.took(work, loop.nanoTime());
     }
@@ -161,10 +168,15 @@ final class Feed {
         }
         final long start = loop.nanoTime();
         look(start);
-        final int most = watch.controller().isGuestThere() ? 1 : A_TURN;
+        final int most = watch.controller().isGuestThere() ? 1 : TURN_RUNS;
         Step step = Step.SENT;
         int count = 0;
-        while (step == Step.SENT && maySend() && onTheWay < WINDOW_LENGTH && count < most) {
+        turnLength = 0;
+        while (step == Step.SENT
+                && maySend()
+                && onTheWay < WINDOW_LENGTH
+                && count < most
+                && turnLength < TURN_LENGTH) {
             step = room.mayEnter() ? source.next() : Step.NO_ROOM;
             count++;
         }

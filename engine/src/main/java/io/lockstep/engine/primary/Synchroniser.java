@@ -59,8 +59,8 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         CANCELLED
     }
 
-    /** A write's, in bytes. */
-    private static final int PIECE_LENGTH = 256 << 10;
+    /** A write's, in bytes: few long ones cost less, and the secondary's cache holds one. */
+    private static final int PIECE_LENGTH = 1 << 20;
 
     /** A zero's, in bytes: it costs the link next to nothing. */
     private static final long HOLE_LENGTH = 16L << 20;

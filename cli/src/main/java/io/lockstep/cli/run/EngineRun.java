@@ -13,6 +13,7 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineOptions;
@@ -324,7 +325,19 @@ public final class EngineRun {
                                         Rehearsal.start(
                                                 socket.resolveSibling(
                                                         socket.getFileName() + ".rehearsal"),
-                                                this::isStandby));
+                                                this::isStandby,
+                                                this::isMadeEqual));
+    }
+
+    /** Whether a primary makes its disks equal, and there is no checkpoint meanwhile. */
+    private boolean isMadeEqual() {
+        try {
+            return LoopCall.call(engine.loop(), () -> engine.group().node())
+                    .filter(node -> node.record().standing() == Standing.INCONSISTENT)
+                    .isPresent();
+        } catch (final IOException e) {
+            return false; // it does not even answer
+        }
     }
 
     private boolean isStandby() {

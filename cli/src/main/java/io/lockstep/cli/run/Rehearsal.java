@@ -30,9 +30,10 @@ import java.util.function.BooleanSupplier;
  *
  * <p>The real group is not touched: the small one has loops, files, sockets and clients of its own,
  * in one directory, and all of it goes with each round. A process that is killed leaves the
- * directory to the next one of the same control socket. Rounds are short, with pauses between them,
- * and there are no more of them once the standby is none any more. Where it can't be played (no
- * room, too long a path) nothing is lost but the time.
+ * directory to the next one of the same control socket. Rounds are short, with pauses between them;
+ * none begins while there is no checkpoint to take over with, as the standby is being made equal,
+ * and has no core to spare; and there are no more of them once the standby is none any more. Where
+ * it can't be played (no room, too long a path) nothing is lost but the time.
  *
  * <p>On a thread of its own; started and ended by one other.
  */
@@ -46,6 +47,9 @@ public final class Rehearsal {
     private static final int ROUNDS = 4;
     private static final long PAUSE_MILLIS = 50;
 
+    /** It is looked so often whether there is something to take over with. */
+    private static final long BUSY_PAUSE_MILLIS = 500;
+
     /** What there is to merge, of the primary's and of the guest's. */
     private static final int WRITES_BEFORE = 50;
 
@@ -57,13 +61,18 @@ public final class Rehearsal {
 
     private final Path directory;
     private final BooleanSupplier isStandby;
+    private final BooleanSupplier isMadeEqual;
     private final CountDownLatch ending = new CountDownLatch(1);
     private final Thread thread;
 
     /** One that is not started. */
-    Rehearsal(final Path directory, final BooleanSupplier isStandby) {
+    Rehearsal(
+            final Path directory,
+            final BooleanSupplier isStandby,
+            final BooleanSupplier isMadeEqual) {
         this.directory = directory;
         this.isStandby = isStandby;
+        this.isMadeEqual = isMadeEqual;
         thread = Thread.ofPlatform().daemon().name("lockstep-rehearsal").unstarted(this::run);
     }
 
@@ -72,9 +81,13 @@ public final class Rehearsal {
      *
      * @param directory of its own; what is there is removed
      * @param isStandby whether there is still a failover to come; asked before each round
+     * @param isMadeEqual whether there can be none yet, since it is being made equal; asked behind
      */
-    static Rehearsal start(final Path directory, final BooleanSupplier isStandby) {
-        final Rehearsal rehearsal = new Rehearsal(directory, isStandby);
+    static Rehearsal start(
+            final Path directory,
+            final BooleanSupplier isStandby,
+            final BooleanSupplier isMadeEqual) {
+        final Rehearsal rehearsal = new Rehearsal(directory, isStandby, isMadeEqual);
         rehearsal.thread.start();
         return rehearsal;
     }
@@ -111,7 +124,14 @@ public final class Rehearsal {
     }
 
     private boolean mayGoOn() throws InterruptedException {
-        return !ending.await(PAUSE_MILLIS, TimeUnit.MILLISECONDS) && isStandby.getAsBoolean();
+        long pause = PAUSE_MILLIS;
+        while (!ending.await(pause, TimeUnit.MILLISECONDS) && isStandby.getAsBoolean()) {
+            if (!isMadeEqual.getAsBoolean()) {
+                return true;
+            }
+            pause = BUSY_PAUSE_MILLIS;
+        }
+        return false;
     }
 
     private void removeDirectory() throws IOException {

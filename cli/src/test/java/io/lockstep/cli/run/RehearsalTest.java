@@ -28,6 +28,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -142,7 +143,10 @@ final class RehearsalTest {
         final Path shared = Files.createDirectory(at("shared"));
         Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxrwx---"));
         final AtomicInteger rounds = new AtomicInteger();
-        new Rehearsal(shared.resolve("control.rehearsal"), () -> rounds.incrementAndGet() < 3)
+        new Rehearsal(
+                        shared.resolve("control.rehearsal"),
+                        () -> rounds.incrementAndGet() < 3,
+                        () -> false)
                 .run();
         assertEquals(0, rounds.get());
         assertFalse(Files.exists(shared.resolve("control.rehearsal")));
@@ -161,7 +165,8 @@ final class RehearsalTest {
                         () -> {
                             rounds.incrementAndGet();
                             return true;
-                        })
+                        },
+                        () -> false)
                 .run();
 
         assertTrue(rounds.get() > 1, "nothing was played");
@@ -180,16 +185,33 @@ final class RehearsalTest {
     @Test
     void nothingIsPlayedWhenTheFailoverHasCome() throws IOException {
         final Map<String, Integer> before = files();
-        new Rehearsal(at("control.rehearsal"), () -> false).run();
+        new Rehearsal(at("control.rehearsal"), () -> false, () -> false).run();
         assertFalse(Files.exists(at("control.rehearsal")));
         assertEquals(before, files());
+    }
+
+    /** It would take a core from what makes the standby equal, and there is no failover yet. */
+    @Test
+    void nothingIsPlayedWhileTheStandbyIsMadeEqual() {
+        final List<Boolean> wasThere = new ArrayList<>();
+        final AtomicInteger rounds = new AtomicInteger();
+        new Rehearsal(
+                        at("control.rehearsal"),
+                        () -> rounds.incrementAndGet() < 5,
+                        () -> {
+                            wasThere.add(Files.exists(at("control.rehearsal")));
+                            return wasThere.size() < 3;
+                        })
+                .run();
+        assertEquals(List.of(false, false, false, false), wasThere);
+        assertEquals(5, rounds.get(), "it was asked again each time");
     }
 
     @Test
     void whatAKilledProcessLeftIsRemoved() throws IOException {
         Files.createDirectories(at("control.rehearsal").resolve("buffers"));
         Files.write(at("control.rehearsal").resolve("buffers/hidden"), new byte[BLOCK]);
-        new Rehearsal(at("control.rehearsal"), () -> false).run();
+        new Rehearsal(at("control.rehearsal"), () -> false, () -> false).run();
         assertFalse(Files.exists(at("control.rehearsal")));
     }
 
@@ -197,7 +219,8 @@ final class RehearsalTest {
     void itEndsWithTheProcessInTheMidstOfARound() throws InterruptedException {
         final AtomicInteger rounds = new AtomicInteger();
         final Rehearsal rehearsal =
-                Rehearsal.start(at("control.rehearsal"), () -> rounds.incrementAndGet() > 0);
+                Rehearsal.start(
+                        at("control.rehearsal"), () -> rounds.incrementAndGet() > 0, () -> false);
         while (rounds.get() == 0) {
             Thread.onSpinWait();
         }
@@ -210,7 +233,7 @@ final class RehearsalTest {
     void whereASocketsPathIsTooLongNothingIsLeftEither() throws IOException {
         final Map<String, Integer> before = files();
         final Path directory = at("control".repeat(20) + ".rehearsal");
-        new Rehearsal(directory, () -> true).run();
+        new Rehearsal(directory, () -> true, () -> false).run();
         assertFalse(Files.exists(directory));
         assertEquals(before, files());
     }
@@ -219,7 +242,7 @@ final class RehearsalTest {
     void thereIsNoRoomForIt() throws IOException {
         Files.write(at("control.rehearsal"), new byte[] {1});
         final Path below = at("control.rehearsal").resolve("below"); // a file is no directory
-        new Rehearsal(below, () -> true).run();
+        new Rehearsal(below, () -> true, () -> false).run();
         assertArrayEquals(new byte[] {1}, Files.readAllBytes(at("control.rehearsal")));
         assertEquals(List.of(), events);
     }

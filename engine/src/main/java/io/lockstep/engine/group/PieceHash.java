@@ -90,6 +90,54 @@ public final class PieceHash {
             final int length,
             final MemorySegment into,
             final long at) {
+        if (length == PIECE_LENGTH) {
+            hashWhole(from, position, into, at);
+        } else {
+            hashPart(from, position, length, into, at);
+        }
+    }
+
+    /** As {@link #hashPart}, for nearly all pieces: two sums, neither of which waits for itself. */
+    private void hashWhole(
+            final MemorySegment from,
+            final long position,
+            final MemorySegment into,
+            final long at) {
+        final MemorySegment piece = from.asSlice(position, PIECE_LENGTH);
+        long low = 0;
+        long high = 0;
+        long otherLow = 0;
+        long otherHigh = 0;
+        for (int word = 0; word < WORDS; word += 4) {
+            final long start = (long) word * Long.BYTES;
+            final long a = keys[word] + piece.get(WORD, start);
+            final long b = keys[word + 1] + piece.get(WORD, start + Long.BYTES);
+            final long c = keys[word + 2] + piece.get(WORD, start + 2 * Long.BYTES);
+            final long d = keys[word + 3] + piece.get(WORD, start + 3 * Long.BYTES);
+            final long product = a * b;
+            final long otherProduct = c * d;
+            low += product;
+            otherLow += otherProduct;
+            high += Math.unsignedMultiplyHigh(a, b) + carry(low, product);
+            otherHigh += Math.unsignedMultiplyHigh(c, d) + carry(otherLow, otherProduct);
+        }
+        low += otherLow;
+        high += otherHigh + carry(low, otherLow);
+        into.set(WORD, at, low);
+        into.set(WORD, at + Long.BYTES, high);
+    }
+
+    /** Of a sum modulo 2<sup>64</sup>, and one of the two that were added. */
+    private static long carry(final long sum, final long one) {
+        return Long.compareUnsigned(sum, one) < 0 ? 1 : 0;
+    }
+
+    private void hashPart(
+            final MemorySegment from,
+            final long position,
+            final int length,
+            final MemorySegment into,
+            final long at) {
         long low = 0;
         long high = 0;
         for (int word = 0; word < WORDS; word += 2) {
@@ -97,8 +145,7 @@ public final class PieceHash {
             final long other = keys[word + 1] + word(from, position, word + 1, length);
             final long product = one * other;
             low += product;
-            high += Math.unsignedMultiplyHigh(one, other);
-            high += Long.compareUnsigned(low, product) < 0 ? 1 : 0;
+            high += Math.unsignedMultiplyHigh(one, other) + carry(low, product);
         }
         into.set(WORD, at, low);
         into.set(WORD, at + Long.BYTES, high);
@@ -127,8 +174,7 @@ public final class PieceHash {
         for (int word = 0; word < WORDS; word += 2) {
             final long product = keys[word] * keys[word + 1];
             low += product;
-            high += Math.unsignedMultiplyHigh(keys[word], keys[word + 1]);
-            high += Long.compareUnsigned(low, product) < 0 ? 1 : 0;
+            high += Math.unsignedMultiplyHigh(keys[word], keys[word + 1]) + carry(low, product);
         }
         for (int piece = 0; piece < pieces(length); piece++) {
             into.set(WORD, intoPosition + (long) piece * LENGTH, low);

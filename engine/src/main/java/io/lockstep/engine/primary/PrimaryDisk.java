@@ -4,6 +4,7 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
 import io.lockstep.engine.disk.WriteWindow;
+import io.lockstep.engine.group.DiskHash;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.RangeOrder;
@@ -158,7 +159,8 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
      * Puts what a range holds into the log, to be compared, in its turn.
      *
      * @param hash with the session's key
-     * @param buffer for what is read; null where nothing is there but zeroes
+     * @param buffer for what is read, where the disk has not all of it in memory; null where
+     *     nothing is there but zeroes
      * @param whenRead the buffer is free again; where it can't be read nothing is compared
      * @return its frame, or -1 where the log has no room, and the buffer is free
      */
@@ -444,13 +446,22 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             onDone(operation, 0);
             return;
         }
+        final int length = (int) (operation.end - operation.offset);
+        final int errno =
+                DiskHash.hash(
+                        local,
+                        operation.offset,
+                        length,
+                        operation.hash,
+                        log.landing().segment(),
+                        log.payloadPosition(operation.frame));
+        operation.isHashed = errno != DiskHash.NO_WINDOW;
+        if (operation.isHashed) {
+            onDone(operation, errno);
+            return;
+        }
         local.read(
-                operation.offset,
-                (int) (operation.end - operation.offset),
-                operation.memory,
-                0,
-                operation.onDone,
-                operation.index);
+                operation.offset, length, operation.memory, 0, operation.onDone, operation.index);
     }
 
     private void readBack(final PrimaryOperation operation) {
@@ -468,7 +479,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         if (operation.kind != ForwardLog.Kind.FLUSH) {
             order.finish(operation.index);
         }
-        if (operation.kind == ForwardLog.Kind.HASH && errno == 0) {
+        if (operation.kind == ForwardLog.Kind.HASH && errno == 0 && !operation.isHashed) {
             hash(operation);
         }
         if (operation.frame >= 0) {
@@ -542,6 +553,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         operation.flags = 0;
         operation.isInLog = false;
         operation.isHole = false;
+        operation.isHashed = false;
         operation.isOfSynchroniser = false;
         operation.isPlaceSpare = false;
         operation.startNanos = 0;

@@ -48,8 +48,10 @@ final class PrimaryOperation {
     /** Since when the guest waits for it; 0 where nobody asks. */
     long startNanos;
 
-    /** Of a comparison. */
+    /** Of a comparison; and whether it is done, without a read. */
     PieceHash hash;
+
+    boolean isHashed;
 
     // Where it stands.
     long cursor;

@@ -57,15 +57,14 @@ final class HashSpace implements AutoCloseable {
                 Math.min(
                         stream.length(),
                         start + (long) length / PieceHash.LENGTH * PieceHash.PIECE_LENGTH);
-        stream.readInOrder(
+        stream.hashInOrder(
                 start,
                 (int) (end - start),
+                keyed,
                 buffer.segment(),
-                0,
+                into,
+                position,
                 (ignored, errno) -> {
-                    if (errno == 0) {
-                        keyed.hash(buffer.segment(), 0, end - start, into, position);
-                    }
                     free.add(buffer);
                     completion.onComplete(token, errno);
                 },

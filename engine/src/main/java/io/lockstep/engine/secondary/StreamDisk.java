@@ -8,6 +8,8 @@ import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.epoch.EpochBuffer;
+import io.lockstep.engine.group.DiskHash;
+import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.memory.Errno;
@@ -130,18 +132,26 @@ final class StreamDisk extends LayeredDisk {
 
     // ---- The disk.
 
-    /** Reads when all changes that came before are done, and before those that come later. */
-    void readInOrder(
+    /**
+     * Hashes when all changes that came before are done, and before those that come later.
+     *
+     * @param buffer for what is read, where the disk has not all of the range in memory
+     * @param into where the hashes go, from a position on
+     */
+    void hashInOrder(
             final long offset,
             final int length,
-            final MemorySegment memory,
+            final PieceHash hash,
+            final MemorySegment buffer,
+            final MemorySegment into,
             final long position,
             final Completion completion,
             final long token) {
         final StreamOperation operation = take(offset, length, completion, token);
-        operation.memory = memory;
+        operation.hash = hash;
+        operation.buffer = buffer;
+        operation.memory = into;
         operation.position = position;
-        operation.isRead = true;
         enterSubmit();
         admit(operation);
         leaveSubmit();
@@ -299,19 +309,48 @@ final class StreamDisk extends LayeredDisk {
 
     private void begin(final long index) {
         final StreamOperation operation = operations.get(index);
-        if (operation.isRead) {
-            local.read(
-                    operation.offset,
-                    (int) (operation.end - operation.offset),
-                    operation.memory,
-                    operation.position,
-                    operation.onReadInOrder,
-                    index);
+        if (operation.hash != null) {
+            hash(operation);
             return;
         }
         operation.isSaved = !owner.isReplicating();
         operation.cursor = operation.offset;
         nextPiece(operation);
+    }
+
+    private void hash(final StreamOperation operation) {
+        final int length = (int) (operation.end - operation.offset);
+        final int errno =
+                DiskHash.hash(
+                        local,
+                        operation.offset,
+                        length,
+                        operation.hash,
+                        operation.memory,
+                        operation.position);
+        if (errno != DiskHash.NO_WINDOW) {
+            finish(operation, errno);
+            return;
+        }
+        local.read(
+                operation.offset,
+                length,
+                operation.buffer,
+                0,
+                operation.onReadToHash,
+                operation.index);
+    }
+
+    void onReadToHash(final StreamOperation operation, final int errno) {
+        if (errno == 0) {
+            operation.hash.hash(
+                    operation.buffer,
+                    0,
+                    operation.end - operation.offset,
+                    operation.memory,
+                    operation.position);
+        }
+        finish(operation, errno);
     }
 
     private void nextPiece(final StreamOperation operation) {
@@ -361,10 +400,6 @@ final class StreamDisk extends LayeredDisk {
 
     private long byteEnd(final long block) {
         return Math.min(block * BLOCK_LENGTH, local.length());
-    }
-
-    void onReadInOrder(final StreamOperation operation, final int errno) {
-        finish(operation, errno);
     }
 
     void onExtents(final StreamOperation operation, final int errno) {
@@ -543,7 +578,8 @@ final class StreamDisk extends LayeredDisk {
         operation.window = null;
         operation.isWhole = false;
         operation.isDropped = false;
-        operation.isRead = false;
+        operation.hash = null;
+        operation.buffer = null;
         operations.give(operation);
     }
 }

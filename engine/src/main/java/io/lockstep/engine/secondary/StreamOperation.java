@@ -7,11 +7,13 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.epoch.EpochBuffer;
+import io.lockstep.engine.group.PieceHash;
 
 import java.lang.foreign.MemorySegment;
 
 /**
- * A write, a zero or a read of the stream on its way; used again and again. On the group's loop.
+ * A write, a zero or a comparison of the stream on its way; used again and again. On the group's
+ * loop.
  */
 final class StreamOperation {
     private static final int EXTENTS_MAX = 64;
@@ -19,7 +21,7 @@ final class StreamOperation {
     final int index;
     final Disk.Completion onExtents;
     final Disk.Completion onRead;
-    final Disk.Completion onReadInOrder;
+    final Disk.Completion onReadToHash;
     final Disk.Completion onOverwritten;
     final Disk.Completion onFlushed;
     final ExtentList extents = new ExtentList(EXTENTS_MAX);
@@ -36,8 +38,11 @@ final class StreamOperation {
     /** The whole payload is there. */
     boolean isWhole;
 
-    /** It changes nothing. */
-    boolean isRead;
+    /** Of what is there the hashes are wanted, in the memory; it changes nothing. */
+    PieceHash hash;
+
+    /** For what has to be read to be hashed. */
+    MemorySegment buffer;
 
     /** The payload will not come. */
     boolean isDropped;
@@ -74,7 +79,7 @@ final class StreamOperation {
         this.index = index;
         onExtents = (token, errno) -> owner.onExtents(this, errno);
         onRead = (token, errno) -> owner.onRead(this, errno);
-        onReadInOrder = (token, errno) -> owner.onReadInOrder(this, errno);
+        onReadToHash = (token, errno) -> owner.onReadToHash(this, errno);
         onOverwritten = (token, errno) -> owner.onOverwritten(this, errno);
         onFlushed = (token, errno) -> owner.onFlushed(this, errno);
         onJudged = () -> owner.onJudged(this);

@@ -186,6 +186,7 @@ public final class HealingComparison implements Callable<Integer> {
             throws IOException, InterruptedException {
         try (NodePair pair = new NodePair(folder)) {
             pair.startSecondary();
+            pair.awaitRest();
             pair.startPrimary();
             return pair.awaitEqual();
         }
@@ -313,6 +314,7 @@ public final class HealingComparison implements Callable<Integer> {
                     try (NodePair pair = new NodePair(folder)) {
                         pair.startSecondary();
                         pair.join();
+                        pair.awaitRest();
                         pair.startPrimary();
                         final NodePair.Healed healed = pair.awaitEqual();
                         final double gibibytes = (double) length() / GIBIBYTE;
@@ -350,6 +352,7 @@ public final class HealingComparison implements Callable<Integer> {
                         pair.awaitEqual();
                         final double synchronising = firstSynchronisationSeconds(folder, pair);
                         final double turn = Math.clamp(synchronising * 0.8, 0.5, 5);
+                        pair.awaitRest();
                         quiet.add(p99(pair, turn));
                         seconds.add(synchronising);
                         replaceSecondary(folder, pair);

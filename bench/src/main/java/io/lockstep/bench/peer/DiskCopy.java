@@ -8,6 +8,7 @@ import java.util.concurrent.TimeUnit;
 /** Programs that make one disk a copy of another one, which is not written meanwhile. */
 public final class DiskCopy {
     private static final long MIRROR_SECONDS_MAX = 300;
+    private static final long LOOK_MS = 10;
 
     private DiskCopy() {}
 
@@ -110,7 +111,7 @@ public final class DiskCopy {
             if (System.nanoTime() - start > TimeUnit.SECONDS.toNanos(MIRROR_SECONDS_MAX)) {
                 throw new IOException("QEMU's mirror does not become ready");
             }
-            Thread.sleep(1);
+            Thread.sleep(LOOK_MS);
         }
     }
 

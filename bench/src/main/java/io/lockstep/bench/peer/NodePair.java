@@ -17,6 +17,14 @@ public final class NodePair implements AutoCloseable {
     private static final long EQUAL_SECONDS_MAX = 300;
     private static final String DISK = "d0";
 
+    /** Whoever looks costs a core something, and it has to be made of code. */
+    private static final long LOOK_MS = 10;
+
+    /** A process is at rest when it took less than a tenth of a core for so long. */
+    private static final long REST_MS = 250;
+
+    private static final int REST_LOOKS_MAX = 80;
+
     private final Path folder;
     private final List<String> more;
     private final Side north;
@@ -98,6 +106,20 @@ public final class NodePair implements AutoCloseable {
         south.start("north");
     }
 
+    /**
+     * Waits until the secondary has nothing to do: it is there long before its primary, on another
+     * host, and rehearses its failover first.
+     */
+    public void awaitRest() throws IOException, InterruptedException {
+        double before = 0;
+        double now = south.process.cpuMicros();
+        for (int i = 0; i < REST_LOOKS_MAX && now - before > REST_MS * 100; i++) {
+            before = now;
+            Thread.sleep(REST_MS);
+            now = south.process.cpuMicros();
+        }
+    }
+
     /** SIGKILL. */
     public void killSecondary() throws InterruptedException {
         south.process.kill();
@@ -152,7 +174,7 @@ public final class NodePair implements AutoCloseable {
                 begin = System.nanoTime() - age;
                 cpu = cpuMicros();
             }
-            Thread.sleep(1);
+            Thread.sleep(LOOK_MS);
             status = north.status();
         }
         final double seconds = (System.nanoTime() - begin) / 1e9;

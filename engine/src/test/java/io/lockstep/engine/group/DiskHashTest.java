@@ -117,6 +117,19 @@ final class DiskHashTest {
         }
     }
 
+    /** In the page in which a file ends there are zeroes behind it, and no fault. */
+    @Test
+    void whatIsMissingInTheLastPageIsAnError() throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                RandomAccessFile other = new RandomAccessFile(path.toFile(), "rw");
+                DiskFile file = DiskFile.open("d", path, false);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            final MemorySegment into = arena.allocate((long) PIECES * PieceHash.LENGTH);
+            other.setLength(LENGTH - 10);
+            assertEquals(Errno.ENXIO, DiskHash.hash(disk, 0, LENGTH, hash, into, 0));
+        }
+    }
+
     @Test
     void aFileThatIsCutShortMeanwhileIsAnErrorAndNoFault() throws Exception {
         try (Arena arena = Arena.ofShared();

@@ -23,14 +23,20 @@ final class BlockSet {
     /** A part of which all is in the set; never written. */
     private static final long[] FULL = full();
 
-    private final long blocks;
-    private final long[][] parts;
+    private long blocks;
+    private long[][] parts;
     private long count;
 
     /** An empty set of blocks of a disk. */
     BlockSet(final long diskLength) {
         blocks = (diskLength + BLOCK_LENGTH - 1) >> BLOCK_BITS;
         parts = new long[Math.toIntExact((blocks + PART_BLOCKS - 1) / PART_BLOCKS)][];
+    }
+
+    /** The disk is longer from now on; nothing behind its old end is in it. */
+    void lengthen(final long diskLength) {
+        blocks = (diskLength + BLOCK_LENGTH - 1) >> BLOCK_BITS;
+        parts = Arrays.copyOf(parts, Math.toIntExact((blocks + PART_BLOCKS - 1) / PART_BLOCKS));
     }
 
     private static long[] full() {
@@ -73,8 +79,20 @@ final class BlockSet {
 
     /** The blocks that a range touches. */
     void add(final long offset, final long end) {
-        for (long block = offset >> BLOCK_BITS; block << BLOCK_BITS < end; block++) {
-            add(block);
+        long block = offset >> BLOCK_BITS;
+        while (block << BLOCK_BITS < end) {
+            final int part = (int) (block / PART_BLOCKS);
+            final boolean isWholePart =
+                    block % PART_BLOCKS == 0
+                            && parts[part] == null
+                            && block + PART_BLOCKS << BLOCK_BITS <= end;
+            if (isWholePart) {
+                parts[part] = FULL;
+                count += PART_BLOCKS;
+                block += PART_BLOCKS;
+            } else {
+                add(block++);
+            }
         }
     }
 

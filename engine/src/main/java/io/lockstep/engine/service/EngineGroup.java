@@ -55,7 +55,6 @@ final class EngineGroup implements ReplicationGroup {
     private NodeState state;
 
     private PrimaryGroup primary;
-
     /** The disks of the primary, in its order. */
     private List<EngineDisk> primaryDisks = List.of();
 
@@ -184,6 +183,7 @@ final class EngineGroup implements ReplicationGroup {
         if (switchesRoles) {
             secondary.allowRoleTaking();
         }
+        secondary.onLengthened(() -> members.forEach(EngineDisk::tellLength));
         final List<ServedExport> streams = secondary.streamExports();
         final List<ServedExport> guests = secondary.guestExports();
         for (int i = 0; i < members.size(); i++) {
@@ -208,6 +208,7 @@ final class EngineGroup implements ReplicationGroup {
                             files,
                             helpers,
                             loop);
+            members.forEach(disk -> disk.keepToRecord(options.serverEvents()::onDiskError));
         } else {
             state.requireDisks(files);
         }
@@ -366,6 +367,7 @@ final class EngineGroup implements ReplicationGroup {
         primaryDisks = members;
         attached.addAll(members);
         final PrimaryGroup opened = primary;
+        opened.healing().onLengthened(() -> members.forEach(EngineDisk::tellLength));
         if (options.primary().word() == Word.NOW) {
             // Somebody who uses the disks already says so; they are equal at this moment.
             return EngineDisk.switchAll(members, opened.guestDisks())

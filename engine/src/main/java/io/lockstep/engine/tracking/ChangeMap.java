@@ -163,6 +163,11 @@ public final class ChangeMap {
         return fillings[newer];
     }
 
+    /** Where it lies. */
+    Space space() {
+        return space;
+    }
+
     /** Bytes that the map of a disk takes at most; most of them are never touched. */
     public static long lengthFor(final long diskLength) {
         final long blocks = (diskLength + BLOCK_LENGTH - 1) >> BLOCK_BITS;
@@ -214,14 +219,23 @@ public final class ChangeMap {
             return 0;
         }
         final long last = (offset + length - 1) >> BLOCK_BITS;
-        for (long block = offset >> BLOCK_BITS; block <= last; block++) {
+        long block = offset >> BLOCK_BITS;
+        while (block <= last) {
             final long line = block / LINE_BLOCKS;
             final int bit = (int) (block - line * LINE_BLOCKS);
             final int errno = enter(line);
             if (errno != 0) {
                 return errno;
             }
-            set(line, 1 + (bit >> 6), 1L << bit);
+            final boolean isWholeLine = bit == 0 && last - block >= LINE_BLOCKS - 1;
+            if (isWholeLine) {
+                for (int word = 1; word < Long.BYTES; word++) {
+                    set(line, word, -1);
+                }
+            } else {
+                set(line, 1 + (bit >> 6), 1L << bit);
+            }
+            block += isWholeLine ? LINE_BLOCKS : 1;
         }
         return 0;
     }
@@ -253,13 +267,14 @@ public final class ChangeMap {
         return 0;
     }
 
-    private void set(final long line, final int word, final long bit) {
+    private void set(final long line, final int word, final long more) {
         final long at = at(line, newer) + (long) word * Long.BYTES;
         final long bits = memory.get(LONG, at);
-        if ((bits & bit) == 0) {
-            newerCount++;
-            count += (word(line, word) & bit) == 0 ? 1 : 0;
-            WORD.setRelease(memory, at, bits | bit);
+        final long added = more & ~bits;
+        if (added != 0) {
+            newerCount += Long.bitCount(added);
+            count += Long.bitCount(added & ~word(line, word));
+            WORD.setRelease(memory, at, bits | added);
         }
     }
 

@@ -55,6 +55,7 @@ final class EngineGroup implements ReplicationGroup {
     private NodeState state;
 
     private PrimaryGroup primary;
+
     /** The disks of the primary, in its order. */
     private List<EngineDisk> primaryDisks = List.of();
 
@@ -154,9 +155,7 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     /**
-     * Opens the secondary, if there is one and it isn't open; as a killed process left it.
-     *
-     * @param ofFormerPrimary whether its record may say that it is a primary
+     * Opens the secondary as a killed process left it, unless it is; perhaps a former primary's.
      */
     void openSecondary(final boolean ofFormerPrimary) throws IOException {
         final List<EngineDisk> members = secondaryDisks();

@@ -72,7 +72,7 @@ public final class SimulatedTracking {
             final Simulation simulation, final List<Long> lengths, final ActivityLimits limits) {
         this.simulation = simulation;
         dice = simulation.dice().split();
-        this.lengths = List.copyOf(lengths);
+        this.lengths = new ArrayList<>(lengths);
         this.limits = limits;
         clear();
     }
@@ -210,6 +210,13 @@ public final class SimulatedTracking {
         }
 
         @Override
+        public void lengthen(final int disk, final long diskLength) {
+            final Mapped before = memory.get(1 + disk);
+            memory.set(1 + disk, new Mapped(before, ChangeMap.lengthFor(diskLength)));
+            lengths.set(disk, diskLength);
+        }
+
+        @Override
         public void clearMaps() {
             memory.stream().skip(1).forEach(Mapped::clear);
         }
@@ -305,6 +312,15 @@ public final class SimulatedTracking {
             durable = Arena.ofAuto().allocate(length, Long.BYTES);
             atSync = Arena.ofAuto().allocate(length, Long.BYTES);
             isNewer = new boolean[(int) (length / LINE_LENGTH)];
+        }
+
+        /** A longer one, as it was. */
+        Mapped(final Mapped before, final long length) {
+            this(length);
+            current.copyFrom(before.current);
+            durable.copyFrom(before.durable);
+            atSync.copyFrom(before.atSync);
+            System.arraycopy(before.isNewer, 0, isNewer, 0, before.isNewer.length);
         }
 
         void takeFrom(final Mapped other) {

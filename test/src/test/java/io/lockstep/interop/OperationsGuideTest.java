@@ -8,6 +8,10 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -35,10 +39,23 @@ final class OperationsGuideTest {
         for (final GuidePage.Step step : steps) {
             final List<String> words = words(step);
             switch (words.getFirst()) {
-                case "truncate" -> rig.hole(words.get(3), LENGTH);
+                case "truncate" -> truncate(step.host(), words.get(3));
                 case "lockstep" -> lockstep(step.host(), words.subList(1, words.size()));
                 default -> throw new AssertionError(step);
             }
+        }
+    }
+
+    /** A new file of the test's length, or one that is there of twice that. */
+    private void truncate(final String host, final String file) {
+        if (!Files.exists(disk(host))) {
+            rig.hole(file, LENGTH);
+            return;
+        }
+        try (RandomAccessFile longer = new RandomAccessFile(disk(host).toFile(), "rw")) {
+            longer.setLength(2L * LENGTH);
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -125,6 +142,13 @@ final class OperationsGuideTest {
         requireEqual("south", 3);
 
         run("Verify");
+
+        run("Grow");
+        rig.python(
+                "h = connect(sys.argv[1]); h.pwrite(b'x' * 4096, h.get_size() - 4096); h.flush()",
+                "nbd+unix:///vda?socket=" + file("south", ".sock"));
+        requireEqual("south", 3);
+        assertEquals('x', Rig.read(disk("north"))[2 * LENGTH - 1]);
 
         run("Switch");
         write("north", 4);

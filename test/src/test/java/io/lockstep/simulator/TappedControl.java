@@ -64,6 +64,11 @@ record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpac
     }
 
     @Override
+    public void onEnding(final Client client) {
+        control.onEnding(client);
+    }
+
+    @Override
     public void onGone(final Client client) {
         control.onGone(client);
     }

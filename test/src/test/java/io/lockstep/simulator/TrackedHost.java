@@ -6,6 +6,8 @@ import io.lockstep.engine.tracking.ActivityLimits;
 import io.lockstep.engine.tracking.ChangeMap;
 import io.lockstep.engine.tracking.Tracking;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -37,6 +39,9 @@ final class TrackedHost {
     private Tracking tracking;
     private Disk disk;
     private long boot = 1;
+
+    /** Blocks of the medium that are used: more and more of them. */
+    private int used = BLOCKS / 2;
 
     // The peer: a value for each block, and what of it survives the loss of its power.
     private final byte[] there = new byte[BLOCKS];
@@ -76,7 +81,7 @@ final class TrackedHost {
         medium =
                 new SimulatedMedium(
                         simulation, "disk", (long) BLOCKS * BLOCK - 100, DiskFaults.NONE);
-        storage = new SimulatedTracking(simulation, List.of(medium.length()), LIMITS);
+        storage = new SimulatedTracking(simulation, List.of(usedLength()), LIMITS);
         storage.watch(
                 new SimulatedTracking.Watcher() {
                     @Override
@@ -127,23 +132,49 @@ final class TrackedHost {
                 });
     }
 
+    private long usedLength() {
+        return used == BLOCKS ? medium.length() : (long) used * BLOCK;
+    }
+
+    /** What the peer has behind the old end is what it happens to have. */
+    private void lengthen() {
+        final int before = used;
+        used = Math.min(BLOCKS, used + dice.between(1, BLOCKS / 3));
+        final byte value = (byte) dice.between(0, 1);
+        for (final byte[] one : List.of(there, thereDurably, old)) {
+            Arrays.fill(one, before, used, value);
+        }
+        seals.forEach(one -> Arrays.fill(one, before, used, value));
+        noted.set(before, used);
+        isMadeEqual = false;
+        isRecorded = false; // before that is stored nothing is known after the loss of power
+        try {
+            tracking.prepare(0, usedLength());
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        tracking.lengthen(0, usedLength(), false);
+    }
+
     private void live() {
-        final int home = dice.between(0, BLOCKS - 2 * REGION_BLOCKS);
+        final int home = dice.between(0, used - 2 * REGION_BLOCKS);
         for (int i = dice.between(5, 80); i > 0; i--) {
-            final int choice = dice.between(0, 19);
+            final int choice = dice.between(0, 20);
             if (choice < 13) {
                 final int from =
                         dice.chance(0.6)
                                 ? home + dice.between(0, 2 * REGION_BLOCKS - 1)
-                                : dice.between(0, BLOCKS - 1);
-                loop.run(() -> write(from, Math.min(BLOCKS, from + dice.between(1, 3))));
+                                : dice.between(0, used - 1);
+                loop.run(() -> write(from, Math.min(used, from + dice.between(1, 3))));
             } else if (choice < 15) {
                 seal();
             } else if (choice < 17) {
                 loop.run(this::durable);
             } else if (choice < 18) {
                 storage.writeBack();
-            } else if (choice < 19) {
+            } else if (choice < 19 && used < BLOCKS) {
+                loop.run(this::lengthen);
+            } else if (choice < 20) {
                 storage.failing(dice.oneOf(0.0, 0.0, 0.5));
             } else {
                 simulation.runFor(dice.between(0, 2 * Simulation.SECOND));
@@ -158,7 +189,7 @@ final class TrackedHost {
         }
         busy.set(from, end);
         final long offset = (long) from * BLOCK;
-        final int length = (int) (Math.min((long) end * BLOCK, medium.length()) - offset);
+        final int length = (int) (Math.min((long) end * BLOCK, usedLength()) - offset);
         final byte value = (byte) dice.between(1, 100);
         tracking.mark(0, offset, length);
         noted.set(from, end);
@@ -305,7 +336,7 @@ final class TrackedHost {
         forEachNoted(marked);
         final BitSet suspects = suspects();
         suspectsAtBegin = suspects;
-        for (int block = 0; block < BLOCKS; block++) {
+        for (int block = 0; block < used; block++) {
             if (!isEqual(block) && !marked.get(block) && !suspects.get(block)) {
                 throw new AssertionError("block " + block + " differs, and nobody knows");
             }
@@ -316,7 +347,10 @@ final class TrackedHost {
             throw new AssertionError(fresh.cardinality() + " blocks are suspect");
         }
         final BitSet superfluous = (BitSet) marked.clone();
-        superfluous.andNot(isLoss ? noted : all);
+        superfluous.andNot(all);
+        if (isLoss) {
+            superfluous.andNot(noted);
+        }
         if (!superfluous.isEmpty()) {
             throw new AssertionError(
                     superfluous.cardinality()
@@ -344,11 +378,11 @@ final class TrackedHost {
         if (isKnown) {
             forEachNoted(lacking);
         } else {
-            lacking.set(0, BLOCKS);
+            lacking.set(0, used);
         }
         loop.run(
                 () -> {
-                    for (int block = 0; block < BLOCKS; block++) {
+                    for (int block = 0; block < used; block++) {
                         if (lacking.get(block) && (isDone || dice.chance(0.5))) {
                             send(block);
                         }

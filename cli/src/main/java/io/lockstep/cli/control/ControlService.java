@@ -102,6 +102,7 @@ public final class ControlService implements GroupEvents, AutoCloseable {
                     final GraphThread thread = new GraphThread(service.graphThread);
                     RunCommands.addTo(service.server, graph, thread);
                     MirrorCommands.addTo(service.server, graph, thread, service.mirrors);
+                    ResizeCommands.addTo(service.server, controlled, graph, thread);
                 },
                 errorHandler);
     }

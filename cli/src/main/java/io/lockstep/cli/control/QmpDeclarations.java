@@ -123,6 +123,7 @@ final class QmpDeclarations {
                 .object("LockstepEvent", "device?: str, epoch: int, reason: str")
                 .object("LockstepEpoch", "epoch: int")
                 .object("LockstepFailover", "epoch: int, done-before: bool")
+                .object("LockstepLength", "disk: str, before: int, length: int")
                 .object("LockstepEnd", "done-before: bool, reason: str")
                 .object("LockstepCheckpoint", "epoch: int, duration-ns: int")
                 .object("LockstepHistograms", "checkpoints: str, commits?: str");
@@ -154,6 +155,11 @@ final class QmpDeclarations {
                 .command("x-lockstep-promote", QmpSchema.NOTHING)
                 .command("x-lockstep-join", QmpSchema.NOTHING)
                 .command("x-lockstep-verify", QmpSchema.NOTHING)
+                .command("x-lockstep-resize", "disk?: str", "[LockstepLength]")
+                .command(
+                        "block_resize",
+                        "device?: str, node-name?: str, size: int",
+                        QmpSchema.NOTHING)
                 .command("x-lockstep-synchronise", QmpSchema.NOTHING)
                 .command("x-lockstep-stop", "LockstepEnd")
                 .oob("x-lockstep-status");

@@ -453,6 +453,15 @@ public final class BlockGraph {
         return find(name).isReadOnly();
     }
 
+    /** The name of the disk that a node shows; fails where it shows none of this host's. */
+    public String diskOf(final String name) {
+        final PlacedNode node = find(name);
+        if (node.disk() == null) {
+            throw new GraphException("node '" + name + "' is no disk of this host's");
+        }
+        return node.disk().name();
+    }
+
     /** The node of that name. */
     PlacedNode find(final String name) {
         return names.find(name);

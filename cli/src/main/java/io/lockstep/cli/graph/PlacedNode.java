@@ -141,7 +141,7 @@ final class PlacedNode {
 
     /** In bytes. */
     long length() {
-        return length;
+        return disk == null ? length : disk.length();
     }
 
     /** Of what is done for the clients of its exports; read on the engine's loop. */

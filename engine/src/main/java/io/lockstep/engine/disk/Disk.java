@@ -45,6 +45,28 @@ public interface Disk {
     /** The length in bytes; any number, not only whole blocks. */
     long length();
 
+    /**
+     * The length that it could have, in bytes, since what lies below has become longer; or less
+     * than {@link #length}, where that has become shorter. Looked at now.
+     */
+    default long lengthThere() {
+        return length();
+    }
+
+    /** Whether between {@link #length} and {@link #lengthThere} there is nothing but a hole. */
+    default boolean isHoleBehind() {
+        return false;
+    }
+
+    /**
+     * It is longer from now on. What is behind its old end nobody has looked at.
+     *
+     * @param newLength in bytes, {@link #lengthThere} at most
+     */
+    default void lengthen(final long newLength) {
+        throw new IllegalStateException("this disk has one length for good");
+    }
+
     /** Whether everything that changes it is refused. */
     boolean isReadOnly();
 

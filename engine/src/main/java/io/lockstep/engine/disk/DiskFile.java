@@ -5,6 +5,8 @@ import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.node.DiskIdentity;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -17,10 +19,11 @@ import java.util.function.Consumer;
  * An open, locked file or block device with what is known of it: what the loops' {@link FileDisk}s
  * of one disk share. Opened and closed by one thread; the rest from any.
  *
- * <p>It keeps the length that it had when it was opened. What others append is not seen. What they
- * cut off is lost until the disk is opened anew, even where the file is made long again: what would
- * be read there are zeroes that nobody wrote. A file whose path was given to another one, or
- * removed, is gone on with: it is the open one that is locked.
+ * <p>It keeps the length that it had when it was opened, or is given one. What others append is not
+ * seen before somebody says so ({@link #lengthen}). What they cut off is lost until the disk is
+ * opened anew, even where the file is made long again: what would be read there are zeroes that
+ * nobody wrote. A file whose path was given to another one, or removed, is gone on with: it is the
+ * open one that is locked.
  */
 public final class DiskFile implements AutoCloseable {
     private static final int MODE_TYPE = 0xf000;
@@ -28,10 +31,13 @@ public final class DiskFile implements AutoCloseable {
     private static final int MODE_BLOCK_DEVICE = 0x6000;
     private static final int MODE_DIRECTORY = 0x4000;
 
+    /** File systems have no smaller holes, in bytes, but for some that have no holes. */
+    private static final int HOLE_UNIT = 4096;
+
     private final String name;
     private final Path path;
     private final int fd;
-    private final long length;
+    private volatile long length;
     private final boolean readOnly;
     private final boolean blockDevice;
     private final int sectorLength;
@@ -100,9 +106,53 @@ public final class DiskFile implements AutoCloseable {
         return fd;
     }
 
-    /** Its length in bytes, as it was when it was opened. */
+    /** The length in bytes that is used, whatever the file has behind that. */
     public long length() {
         return length;
+    }
+
+    /**
+     * A file that has become longer since a record of it was made is as long as that says, until
+     * somebody has it {@link #lengthen}. Before it is used.
+     *
+     * @param recorded in bytes; one that is longer than the file means nothing
+     */
+    public void keepTo(final long recorded) {
+        if (recorded < length) {
+            length = recorded;
+            wholeLength.set(recorded);
+        }
+    }
+
+    /** How long the file, or device, is now, in bytes; of one that was cut, what it had left. */
+    long lengthThere() {
+        final long present = Posix.lseek(fd, 0, Posix.SEEK_END);
+        final long whole = wholeLength.get();
+        return present < 0 || whole < length ? whole : present;
+    }
+
+    /** Whether the file has nothing but a hole behind what is used; of a device nobody knows. */
+    boolean isHoleBehind() {
+        final long whole = (length + HOLE_UNIT - 1) / HOLE_UNIT * HOLE_UNIT;
+        return !blockDevice
+                && Posix.lseek(fd, whole, Posix.SEEK_DATA) == -Errno.ENXIO
+                && isZero(length, whole);
+    }
+
+    /** Whether a part of a block, to its end or to that of the file, is zero. */
+    private boolean isZero(final long from, final long to) {
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment rest = arena.allocate(HOLE_UNIT);
+            final long count = Posix.pread(fd, rest.address(), to - from, from);
+            return count >= 0 && rest.mismatch(arena.allocate(HOLE_UNIT)) < 0;
+        }
+    }
+
+    /** So much of it is used from now on; of one that was cut short the rest stays lost. */
+    void lengthen(final long newLength) {
+        final long before = length;
+        length = newLength;
+        wholeLength.compareAndSet(before, newLength);
     }
 
     /**

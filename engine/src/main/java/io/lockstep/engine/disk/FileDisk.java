@@ -111,6 +111,22 @@ public final class FileDisk implements Disk, AutoCloseable {
     }
 
     @Override
+    public long lengthThere() {
+        return file.lengthThere();
+    }
+
+    @Override
+    public boolean isHoleBehind() {
+        return file.isHoleBehind();
+    }
+
+    @Override
+    public void lengthen(final long newLength) {
+        windows.lengthen(file.length(), newLength);
+        file.lengthen(newLength);
+    }
+
+    @Override
     public boolean isReadOnly() {
         return file.isReadOnly();
     }

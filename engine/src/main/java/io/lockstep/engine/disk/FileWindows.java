@@ -10,6 +10,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 
 /**
  * Mappings of a file that lies in memory, so that sockets move its bytes with no copy of ours in
@@ -46,7 +49,11 @@ final class FileWindows implements AutoCloseable {
     private static final int RANGE_LENGTH_MAX = 32 << 20;
 
     private final DiskFile file;
-    private final IoBuffer[] windows;
+    private IoBuffer[] windows;
+
+    /** Mapped as far as the file went then; somebody may still use what was lent of them. */
+    private final List<IoBuffer> outgrown = new ArrayList<>();
+
     private final MemorySegment pages;
 
     /** The file for {@link IoBuffer#handOver}, one for all windows; null where there are none. */
@@ -57,10 +64,25 @@ final class FileWindows implements AutoCloseable {
         // Of another's file that one may not write mincore tells nothing.
         final boolean possible = file.isMemoryBacked() && !file.isReadOnly();
         channel = possible ? openAgain(file.fd()) : null;
-        windows =
-                new IoBuffer
-                        [channel != null ? (int) (((file.length() - 1) >> WINDOW_BITS) + 1) : 0];
+        windows = new IoBuffer[channel != null ? count(file.length()) : 0];
         pages = Arena.ofAuto().allocate((RANGE_LENGTH_MAX >> PAGE_BITS) + 1, Long.BYTES);
+    }
+
+    private static int count(final long length) {
+        return (int) (((length - 1) >> WINDOW_BITS) + 1);
+    }
+
+    /** The file is longer: what was mapped to its end is mapped anew when it is needed. */
+    void lengthen(final long before, final long length) {
+        if (channel == null) {
+            return;
+        }
+        final int last = count(before) - 1;
+        if (last >= 0 && windows[last] != null) {
+            outgrown.add(windows[last]);
+            windows[last] = null;
+        }
+        windows = Arrays.copyOf(windows, Math.max(windows.length, count(length)));
     }
 
     private static FileChannel openAgain(final int fd) {
@@ -177,6 +199,7 @@ final class FileWindows implements AutoCloseable {
                 window.close();
             }
         }
+        outgrown.forEach(IoBuffer::close);
         if (channel != null) {
             try {
                 channel.close();

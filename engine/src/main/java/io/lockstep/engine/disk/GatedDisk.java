@@ -59,6 +59,21 @@ public final class GatedDisk implements Disk {
     }
 
     @Override
+    public long lengthThere() {
+        return below.lengthThere();
+    }
+
+    @Override
+    public boolean isHoleBehind() {
+        return below.isHoleBehind();
+    }
+
+    @Override
+    public void lengthen(final long newLength) {
+        below.lengthen(newLength);
+    }
+
+    @Override
     public boolean isReadOnly() {
         return below.isReadOnly();
     }

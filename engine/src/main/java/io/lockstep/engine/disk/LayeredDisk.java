@@ -31,6 +31,22 @@ public abstract class LayeredDisk implements Disk {
     }
 
     @Override
+    public long lengthThere() {
+        return local.lengthThere();
+    }
+
+    @Override
+    public final boolean isHoleBehind() {
+        return local.isHoleBehind();
+    }
+
+    /** The disk below is. */
+    @Override
+    public void lengthen(final long newLength) {
+        local.lengthen(newLength);
+    }
+
+    @Override
     public final boolean isReadOnly() {
         return local.isReadOnly();
     }

@@ -16,6 +16,9 @@ import java.util.function.UnaryOperator;
  * is in use: what a guest's export holds on to while replication is set up, stopped and set up
  * again below it. Until it is given a first one, its operations fail with EIO.
  *
+ * <p>It has a length of its own, which may be less than its target's: what lies behind that is
+ * refused, as clients may have been told of another one before.
+ *
  * <p>No two targets ever work at the same time: when the target is to be exchanged, operations that
  * come wait until those under way have ended. On its loop; but for that wait nothing is allocated.
  */
@@ -24,7 +27,7 @@ public final class SwitchDisk implements Disk {
     private static final int NONE = -1;
 
     private final String name;
-    private final long length;
+    private long length;
     private final boolean isReadOnly;
     private final boolean isRotational;
     private final IoLoop loop;
@@ -82,6 +85,11 @@ public final class SwitchDisk implements Disk {
         length = like.length();
         isReadOnly = like.isReadOnly();
         isRotational = like.isRotational();
+    }
+
+    /** It has another length from now on, for those who ask: at most that of its target. */
+    public void length(final long newLength) {
+        length = newLength;
     }
 
     /** Who does the operations; null for nobody. */
@@ -278,6 +286,20 @@ public final class SwitchDisk implements Disk {
         return target == null;
     }
 
+    /** The same where it may lie behind the end. */
+    private boolean isRefused(
+            final long offset, final long count, final Completion completion, final long token) {
+        if (offset > length - count) {
+            failed.add(completion, token, Errno.EINVAL);
+            return true;
+        }
+        return isRefused(completion, token);
+    }
+
+    private boolean isWithin(final long offset, final long count) {
+        return offset <= length - count;
+    }
+
     // ---- The disk.
 
     @Override
@@ -310,7 +332,7 @@ public final class SwitchDisk implements Disk {
             final long token) {
         if (isHolding()) {
             held.add(() -> read(offset, count, memory, position, completion, token));
-        } else if (!isRefused(completion, token)) {
+        } else if (!isRefused(offset, count, completion, token)) {
             target.read(offset, count, memory, position, onDone, enter(completion, token));
         }
     }
@@ -325,7 +347,7 @@ public final class SwitchDisk implements Disk {
             final long token) {
         if (isHolding()) {
             held.add(() -> write(offset, count, memory, position, completion, token));
-        } else if (!isRefused(completion, token)) {
+        } else if (!isRefused(offset, count, completion, token)) {
             target.write(offset, count, memory, position, onDone, enter(completion, token));
         }
     }
@@ -339,7 +361,7 @@ public final class SwitchDisk implements Disk {
             final long token) {
         if (isHolding()) {
             held.add(() -> zero(offset, count, flags, completion, token));
-        } else if (!isRefused(completion, token)) {
+        } else if (!isRefused(offset, count, completion, token)) {
             target.zero(offset, count, flags, onDone, enter(completion, token));
         }
     }
@@ -349,7 +371,7 @@ public final class SwitchDisk implements Disk {
             final long offset, final long count, final Completion completion, final long token) {
         if (isHolding()) {
             held.add(() -> discard(offset, count, completion, token));
-        } else if (!isRefused(completion, token)) {
+        } else if (!isRefused(offset, count, completion, token)) {
             target.discard(offset, count, onDone, enter(completion, token));
         }
     }
@@ -368,7 +390,7 @@ public final class SwitchDisk implements Disk {
             final long offset, final long count, final Completion completion, final long token) {
         if (isHolding()) {
             held.add(() -> prefetch(offset, count, completion, token));
-        } else if (!isRefused(completion, token)) {
+        } else if (!isRefused(offset, count, completion, token)) {
             target.prefetch(offset, count, onDone, enter(completion, token));
         }
     }
@@ -382,14 +404,16 @@ public final class SwitchDisk implements Disk {
             final long token) {
         if (isHolding()) {
             held.add(() -> extents(offset, count, into, completion, token));
-        } else if (!isRefused(completion, token)) {
+        } else if (!isRefused(offset, count, completion, token)) {
             target.extents(offset, count, into, onDone, enter(completion, token));
         }
     }
 
     @Override
     public IoBuffer window(final long offset, final int count) {
-        return isHolding() || target == null ? null : target.window(offset, count);
+        return isHolding() || target == null || !isWithin(offset, count)
+                ? null
+                : target.window(offset, count);
     }
 
     @Override
@@ -399,13 +423,19 @@ public final class SwitchDisk implements Disk {
 
     @Override
     public boolean hasWriteWindow(final long offset, final int count) {
-        return !isHolding() && target != null && target.hasWriteWindow(offset, count);
+        return !isHolding()
+                && target != null
+                && isWithin(offset, count)
+                && target.hasWriteWindow(offset, count);
     }
 
     @Override
     public boolean openWriteWindow(final long offset, final int count, final WriteWindow window) {
         final boolean isOpen =
-                !isHolding() && target != null && target.openWriteWindow(offset, count, window);
+                !isHolding()
+                        && target != null
+                        && isWithin(offset, count)
+                        && target.openWriteWindow(offset, count, window);
         if (isOpen) {
             windows.add(window);
         }

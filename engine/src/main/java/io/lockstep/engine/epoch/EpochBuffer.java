@@ -66,11 +66,11 @@ public final class EpochBuffer implements AutoCloseable {
     private static final VarHandle COUNT = LONG.varHandle();
 
     private final EpochFiles files;
-    private final SparseFile map;
+    private SparseFile map;
     private final SparseFile arena;
-    private final SparseFile extents;
+    private SparseFile extents;
     private final long slotsMax;
-    private final long extentsMax;
+    private long extentsMax;
     private long epoch;
     private long tag;
 
@@ -105,11 +105,42 @@ public final class EpochBuffer implements AutoCloseable {
     public static EpochBuffer open(
             final Path directory, final String name, final long diskLength, final long arenaLimit)
             throws IOException {
+        return open(directory, name, diskLength, arenaLimit, false);
+    }
+
+    /**
+     * The same.
+     *
+     * @param hasGrown whether they may be of the disk when it was shorter, when a process was
+     *     killed that was about to {@link #lengthen} them
+     * @throws IOException as above
+     */
+    public static EpochBuffer open(
+            final Path directory,
+            final String name,
+            final long diskLength,
+            final long arenaLimit,
+            final boolean hasGrown)
+            throws IOException {
         final long blocks = (diskLength + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
         // A block takes one; a kill may leave some taken for nothing, see findPublished.
         final long slotsMax =
                 Math.min(Integer.MAX_VALUE, Math.min(2 * blocks, arenaLimit / BLOCK_LENGTH));
-        return new EpochBuffer(EpochFiles.open(directory, name, diskLength, slotsMax), slotsMax);
+        return new EpochBuffer(
+                EpochFiles.open(directory, name, diskLength, slotsMax, hasGrown), slotsMax);
+    }
+
+    /**
+     * The disk is longer from now on: what is kept stays, and so does the limit of the arena.
+     *
+     * @param diskLength in bytes, more than it was
+     * @throws IOException where there is no room for it; then it is for the disk as it was
+     */
+    public void lengthen(final long diskLength) throws IOException {
+        files.lengthen(diskLength);
+        map = files.map();
+        extents = files.extents();
+        extentsMax = files.extentsMax();
     }
 
     /**

@@ -54,9 +54,9 @@ final class EpochFiles {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
-    private final SparseFile map;
+    private SparseFile map;
     private final SparseFile arena;
-    private final SparseFile extents;
+    private SparseFile extents;
 
     private EpochFiles(final SparseFile map, final SparseFile arena, final SparseFile extents) {
         this.map = map;
@@ -68,34 +68,46 @@ final class EpochFiles {
      * Opens them.
      *
      * @param slots that the arena should have room for; it may have room for more
+     * @param hasGrown whether they may be of the disk when it was shorter: they become longer
      * @throws IOException where there is no space, or what is there is not what this disk's buffer
      *     would be
      */
     static EpochFiles open(
-            final Path directory, final String name, final long diskLength, final long slots)
+            final Path directory,
+            final String name,
+            final long diskLength,
+            final long slots,
+            final boolean hasGrown)
             throws IOException {
-        final long blocks = (diskLength + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
         final Path mapPath = directory.resolve(name + MAP);
         final Path arenaPath = directory.resolve(name + ARENA);
         final Path extentsPath = directory.resolve(name + EXTENTS);
-        final long mapLength = whole(Math.max(1, blocks) * Long.BYTES, MAP_CHUNK);
-        final long extentsLength = whole(HEADER_LENGTH + 2 * blocks * EXTENT_LENGTH, EXTENTS_CHUNK);
-        final ByteBuffer header = requireHeader(extentsPath, diskLength);
-        requireLength(extentsPath, extentsLength, false);
+        final ByteBuffer header = requireHeader(extentsPath, diskLength, hasGrown);
+        final boolean isShorter =
+                header.getLong(0) != 0 && header.getLong((int) AT_DISK_LENGTH) != diskLength;
+        if (isShorter) {
+            requireWithin(extentsPath, extentsLength(diskLength));
+            requireWithin(mapPath, mapLength(diskLength));
+        } else {
+            requireLength(extentsPath, extentsLength(diskLength), false);
+            requireLength(mapPath, mapLength(diskLength), countIn(header, AT_EXTENTS) > 0);
+        }
         if (header.getLong(0) == 0) {
             requireNone(mapPath, extentsPath);
             requireNone(arenaPath, extentsPath);
         }
-        requireLength(mapPath, mapLength, countIn(header, AT_EXTENTS) > 0);
         requireRoom(arenaPath, countIn(header, AT_SLOTS));
         SparseFile map = null;
         SparseFile arena = null;
         SparseFile extents = null;
         boolean opened = false;
         try {
-            extents = SparseFile.open(extentsPath, extentsLength, EXTENTS_CHUNK);
+            extents = openExtents(extentsPath, diskLength);
+            if (isShorter) {
+                map = openMap(mapPath, diskLength); // the header says so when both are longer
+            }
             writeHeader(extents, diskLength);
-            map = SparseFile.open(mapPath, mapLength, MAP_CHUNK);
+            map = map == null ? openMap(mapPath, diskLength) : map;
             arena = SparseFile.open(arenaPath, Math.max(1, slots) * BLOCK_LENGTH, ARENA_CHUNK);
             opened = true;
             return new EpochFiles(map, arena, extents);
@@ -104,6 +116,51 @@ final class EpochFiles {
                 closeAll(map, arena, extents);
             }
         }
+    }
+
+    private static SparseFile openMap(final Path path, final long diskLength) throws IOException {
+        return SparseFile.open(path, mapLength(diskLength), MAP_CHUNK);
+    }
+
+    private static SparseFile openExtents(final Path path, final long diskLength)
+            throws IOException {
+        return SparseFile.open(path, extentsLength(diskLength), EXTENTS_CHUNK);
+    }
+
+    private static long blocks(final long diskLength) {
+        return (diskLength + BLOCK_LENGTH - 1) / BLOCK_LENGTH;
+    }
+
+    private static long mapLength(final long diskLength) {
+        return whole(Math.max(1, blocks(diskLength)) * Long.BYTES, MAP_CHUNK);
+    }
+
+    private static long extentsLength(final long diskLength) {
+        return whole(HEADER_LENGTH + 2 * blocks(diskLength) * EXTENT_LENGTH, EXTENTS_CHUNK);
+    }
+
+    /**
+     * The disk is longer, and they are of it from now on: what they keep stays, under mappings of
+     * their own. The arena is as long as it was.
+     *
+     * @throws IOException where there is no room: then they are what they were, or have become
+     *     longer for nothing
+     */
+    void lengthen(final long diskLength) throws IOException {
+        final SparseFile longerMap = openMap(map.path(), diskLength);
+        SparseFile longerExtents = null;
+        try {
+            longerExtents = openExtents(extents.path(), diskLength);
+        } finally {
+            if (longerExtents == null) {
+                longerMap.close();
+            }
+        }
+        map.close();
+        extents.close();
+        map = longerMap;
+        extents = longerExtents;
+        extents.segment().set(LONG, AT_DISK_LENGTH, diskLength);
     }
 
     private static long whole(final long length, final int chunkLength) {
@@ -117,8 +174,8 @@ final class EpochFiles {
     }
 
     /** Answers the header as it is; all zero where there is none yet. */
-    private static ByteBuffer requireHeader(final Path path, final long diskLength)
-            throws IOException {
+    private static ByteBuffer requireHeader(
+            final Path path, final long diskLength, final boolean hasGrown) throws IOException {
         final ByteBuffer header =
                 ByteBuffer.allocate((int) HEADER_LENGTH).order(ByteOrder.nativeOrder());
         if (PrivateFiles.length(path) == 0) {
@@ -132,7 +189,8 @@ final class EpochFiles {
             throw new IOException(path + " is no buffer of this version of lockstep" + WAY_OUT);
         }
         final long itsLength = header.getLong((int) AT_DISK_LENGTH);
-        if (magic == MAGIC && itsLength != diskLength) {
+        final boolean isOurs = itsLength == diskLength || hasGrown && itsLength < diskLength;
+        if (magic == MAGIC && !isOurs) {
             throw new IOException(
                     path
                             + " belongs to a disk of "
@@ -163,6 +221,14 @@ final class EpochFiles {
         }
     }
 
+    /** One that is being made longer, or was when a process was killed. */
+    private static void requireWithin(final Path path, final long longest) throws IOException {
+        final long length = PrivateFiles.length(path);
+        if (length > longest) {
+            throw misfit(path, length, "at most " + longest);
+        }
+    }
+
     private static void requireRoom(final Path arena, final long slots) throws IOException {
         final long length = PrivateFiles.length(arena);
         if (length < slots * BLOCK_LENGTH || length % ARENA_CHUNK != 0) {
@@ -189,11 +255,9 @@ final class EpochFiles {
                     "cannot allocate space for " + extents.path() + ": " + Errno.meaning(errno));
         }
         final MemorySegment header = extents.segment();
-        if (header.get(LONG, 0) == 0) {
-            header.set(LONG, AT_DISK_LENGTH, diskLength);
-            VarHandle.releaseFence();
-            header.set(LONG, 0, MAGIC);
-        }
+        header.set(LONG, AT_DISK_LENGTH, diskLength); // it may have become longer
+        VarHandle.releaseFence();
+        header.set(LONG, 0, MAGIC);
     }
 
     // ---- The files.

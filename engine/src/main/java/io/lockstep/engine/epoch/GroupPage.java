@@ -67,6 +67,9 @@ public final class GroupPage implements AutoCloseable {
     private static final long AT_SPILLED = 2184;
     private static final long AT_SPILL = 2192;
 
+    /** The disks as they are to be, while one becomes longer; or 0. */
+    private static final long AT_GROWING = 2208;
+
     /** On a cache line of its own: written with each record, and the seals with each checkpoint. */
     private static final long AT_RECORD = 2240;
 
@@ -115,6 +118,7 @@ public final class GroupPage implements AutoCloseable {
             page.makeUnlessMade(disks, node, boot, committedEpoch, recordNumber);
             page.require(describe(disks), node, path.toAbsolutePath().getParent());
             page.takeMark(boot);
+            page.endGrowthUnlessBegun(describe(disks));
             opened = true;
             return page;
         } finally {
@@ -142,10 +146,18 @@ public final class GroupPage implements AutoCloseable {
 
     /** Names and lengths, so that buffers of other disks are told from ours. */
     private static long describe(final List<? extends Disk> disks) {
+        return describe(disks, -1, 0);
+    }
+
+    /** The same where one of them has another length. */
+    private static long describe(
+            final List<? extends Disk> disks, final int other, final long length) {
         final CRC32C sum = new CRC32C();
-        for (final Disk disk : disks) {
+        for (int i = 0; i < disks.size(); i++) {
+            final long itsLength = i == other ? length : disks.get(i).length();
             sum.update(
-                    (disk.name() + '\0' + disk.length() + '\0').getBytes(StandardCharsets.UTF_8));
+                    (disks.get(i).name() + '\0' + itsLength + '\0')
+                            .getBytes(StandardCharsets.UTF_8));
         }
         return (long) disks.size() << Integer.SIZE | sum.getValue();
     }
@@ -176,7 +188,7 @@ public final class GroupPage implements AutoCloseable {
             throw new IOException(
                     file.path()
                             + " is no file of this version of lockstep; choose another directory");
-        } else if (page.get(LONG, AT_DISKS) != disks) {
+        } else if (page.get(LONG, AT_DISKS) != disks && page.get(LONG, AT_GROWING) != disks) {
             throw new IOException(
                     "the buffers in "
                             + directory
@@ -192,6 +204,42 @@ public final class GroupPage implements AutoCloseable {
                             + node.brief()
                             + "); choose another directory, or remove this one if nothing of it is"
                             + " needed");
+        }
+    }
+
+    // ---- A disk becomes longer.
+
+    /**
+     * A disk is about to be recorded to be longer: from now on the buffers are of the disks as they
+     * are, and as they will be.
+     *
+     * @param disks all of them, as they are
+     */
+    public void beginGrowth(final List<? extends Disk> disks, final int number, final long length) {
+        WORD.setRelease(page, AT_GROWING, describe(disks, number, length));
+    }
+
+    /** That was not recorded. */
+    public void cancelGrowth() {
+        WORD.setRelease(page, AT_GROWING, 0L);
+    }
+
+    private void endGrowthUnlessBegun(final long disks) {
+        if (page.get(LONG, AT_DISKS) == disks) {
+            cancelGrowth(); // the process was killed before it was recorded
+        }
+    }
+
+    /** Whether buffers may be those of a shorter disk: that was recorded, and no more. */
+    public boolean isGrowing() {
+        return page.get(LONG, AT_GROWING) != 0;
+    }
+
+    /** All buffers are those of the longer disk. */
+    public void endGrowth() {
+        if (isGrowing()) {
+            WORD.setRelease(page, AT_DISKS, page.get(LONG, AT_GROWING));
+            cancelGrowth();
         }
     }
 

@@ -21,16 +21,17 @@ import java.util.Optional;
  *
  * <pre>
  *  0  4  magic "LSTP"
- *  4  2  version, 3
+ *  4  2  version, 4
  *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE, PULSE, HAND_OVER; STATE in what is read
  *  8  8  epoch: to seal, to commit; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
  * 40  4  flags: AT_FIRST, NOW, AND_COMMIT, CAUGHT_UP; in what is read: STARTED, FAILED_OVER, BROKEN,
- *       TAKES_ROLE, WANTS_ROLE, PRIMARY
+ *       TAKES_ROLE, WANTS_ROLE, PRIMARY, HOLE_BEHIND
  * 44  4  zero
- * 48  8  in what is read: the last epoch that is on stable storage
- * 56  8  ATTACH: bytes that a synchronisation has to bring to the disk, at most, or 0
+ * 48  8  ATTACH: the disk's length; in what is read: the last epoch that is on stable storage
+ * 56  8  ATTACH: bytes that a synchronisation has to bring to the disk, at most, or 0; in what is
+ *       read with a summary: how long the disk could be, as its file is
  * </pre>
  */
 public final class ControlRecord {
@@ -103,6 +104,9 @@ public final class ControlRecord {
     /** Of STATE: who answers is a primary's process, to which nobody attaches. */
     public static final int PRIMARY = 1 << 9;
 
+    /** Of STATE: behind the end of the disk its file has nothing but a hole, if it has anything. */
+    public static final int HOLE_BEHIND = 1 << 10;
+
     private static final int MAGIC = 0x4c535450;
 
     private static final ValueLayout.OfShort SHORT =
@@ -156,6 +160,33 @@ public final class ControlRecord {
     /** Says so. */
     public static void toCome(final MemorySegment memory, final long position, final long length) {
         memory.set(LONG, position + 56, length);
+    }
+
+    /** Of ATTACH: the length of the primary's disk, in bytes; 0 where that is not said. */
+    public static long diskLength(final MemorySegment memory, final long position) {
+        return Math.max(0, memory.get(LONG, position + 48));
+    }
+
+    /** Says so. */
+    public static void diskLength(
+            final MemorySegment memory, final long position, final long length) {
+        memory.set(LONG, position + 48, length);
+    }
+
+    /** In what is read: how long the disk could be, as its file is now; 0 where it isn't said. */
+    public static long lengthThere(final MemorySegment memory, final long position) {
+        return Math.max(0, memory.get(LONG, position + 56));
+    }
+
+    /** Says so. */
+    public static void lengthThere(
+            final MemorySegment memory, final long position, final long length) {
+        memory.set(LONG, position + 56, length);
+    }
+
+    /** Adds a flag to those of a record. */
+    public static void addFlag(final MemorySegment memory, final long position, final int flag) {
+        memory.set(INT, position + 40, flags(memory, position) | flag);
     }
 
     /** A word as flags of ATTACH. */

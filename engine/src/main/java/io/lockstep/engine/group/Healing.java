@@ -2,11 +2,12 @@ package io.lockstep.engine.group;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * What a primary does so that its secondary becomes equal, and to see that it is: a
- * synchronisation, or a verification. On the group's loop.
+ * What a primary does so that its secondary becomes equal, to see that it is, and to stay so while
+ * disks become longer: a synchronisation, a verification, a resize. On the group's loop.
  */
 public interface Healing {
     /** That of who has no secondary. */
@@ -43,12 +44,38 @@ public interface Healing {
         return refuse("no synchronisation was cancelled here");
     }
 
+    /**
+     * What a disk has become.
+     *
+     * @param before its length until now, in bytes
+     * @param length from now on
+     */
+    record Taken(String disk, long before, long length) {}
+
+    /**
+     * Has both sides take the length that the files of disks have by now on both, in whole blocks.
+     *
+     * @param disk its name; empty for all whose files have become longer
+     * @param size in bytes, for less than what the files have
+     * @return what was taken, done when both sides have recorded it, and guests are told; fails
+     *     where nothing can be taken, and where the secondary has not taken yet what this side has
+     */
+    default CompletableFuture<List<Taken>> lengthen(
+            final Optional<String> disk, final OptionalLong size) {
+        return refuse(
+                "nothing was resized: this is no primary, which has its secondary take a length,"
+                        + " too; say it on the other side, or make this node one first");
+    }
+
+    /** Has an action run whenever guests may be told of another length; instead of all before. */
+    default void onLengthened(final Runnable action) {}
+
     /** What is under way, to be paused or cancelled. */
     default List<Job> jobs() {
         return List.of();
     }
 
-    private static CompletableFuture<Void> refuse(final String sentence) {
+    private static <T> CompletableFuture<T> refuse(final String sentence) {
         return CompletableFuture.failedFuture(new GroupException(sentence));
     }
 }

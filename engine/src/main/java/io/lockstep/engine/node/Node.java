@@ -409,6 +409,27 @@ public final class Node {
                 });
     }
 
+    /**
+     * A disk is longer than it was, on storage that its backing has. Refused where the node has
+     * none of that name; one that is not longer changes nothing.
+     *
+     * @param length in bytes
+     */
+    public CompletableFuture<Void> lengthen(final String disk, final long length) {
+        return stay(
+                now -> {
+                    if (now.disks().stream().noneMatch(one -> one.name().equals(disk))) {
+                        throw new NodeException("this node has no disk " + disk);
+                    }
+                    return now.draft()
+                            .leftSession(now.standing().isPrimary() ? Id.NONE : now.leftSession())
+                            .disks(
+                                    now.disks().stream()
+                                            .map(one -> one.lengthened(disk, length))
+                                            .toList());
+                });
+    }
+
     /** The process ends in good order. */
     public CompletableFuture<Void> close() {
         return stay(now -> now.draft().clean(true));

@@ -23,14 +23,20 @@ final class BlockSet {
     /** A part of which all is in the set; never written. */
     private static final long[] FULL = full();
 
-    private final long blocks;
-    private final long[][] parts;
+    private long blocks;
+    private long[][] parts;
     private long count;
 
     /** An empty set of blocks of a disk. */
     BlockSet(final long diskLength) {
         blocks = (diskLength + BLOCK_LENGTH - 1) >> BLOCK_BITS;
         parts = new long[Math.toIntExact((blocks + PART_BLOCKS - 1) / PART_BLOCKS)][];
+    }
+
+    /** The disk is longer from now on; nothing behind its old end is in it. */
+    void lengthen(final long diskLength) {
+        blocks = (diskLength + BLOCK_LENGTH - 1) >> BLOCK_BITS;
+        parts = Arrays.copyOf(parts, Math.toIntExact((blocks + PART_BLOCKS - 1) / PART_BLOCKS));
     }
 
     private static long[] full() {
@@ -76,9 +82,20 @@ final class BlockSet {
         final long behind = (end + BLOCK_LENGTH - 1) >> BLOCK_BITS;
         long block = offset >> BLOCK_BITS;
         while (block < behind) {
-            final int here = (int) Math.min(Long.SIZE - (block & 63), behind - block);
-            put(block, -1L >>> Long.SIZE - here << block);
-            block += here;
+            final int part = (int) (block / PART_BLOCKS);
+            final boolean isWholePart =
+                    block % PART_BLOCKS == 0
+                            && parts[part] == null
+                            && block + PART_BLOCKS <= behind;
+            if (isWholePart) {
+                parts[part] = FULL;
+                count += PART_BLOCKS;
+                block += PART_BLOCKS;
+            } else {
+                final int here = (int) Math.min(Long.SIZE - (block & 63), behind - block);
+                put(block, -1L >>> Long.SIZE - here << block);
+                block += here;
+            }
         }
     }
 

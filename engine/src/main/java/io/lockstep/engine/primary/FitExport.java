@@ -31,12 +31,9 @@ final class FitExport {
      */
     static String refusal(
             final ClientNegotiated negotiated, final long length, final int payloadLengthMax) {
-        if (negotiated.export().size() != length) {
-            return "the primary's disk has "
-                    + length
-                    + " bytes and the secondary's "
-                    + negotiated.export().size()
-                    + "; they must be of one length";
+        // Two of our own kind see to their lengths when they meet.
+        if (negotiated.export().size() != length && !negotiated.hasContext(Nbd.CONTEXT_CONTROL)) {
+            return otherLength(negotiated.export().size(), length);
         } else if (negotiated.has(Nbd.FLAG_READ_ONLY)) {
             return "the secondary's export is read-only; export it writable";
         } else if (!negotiated.has(Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FLUSH)) {
@@ -53,5 +50,14 @@ final class FitExport {
                     + "; use one that takes as much";
         }
         return null;
+    }
+
+    /** Says that the secondary's disk is not as long as the primary's, in bytes. */
+    static String otherLength(final long there, final long length) {
+        return "the primary's disk has "
+                + length
+                + " bytes and the secondary's "
+                + there
+                + "; they must be of one length";
     }
 }

@@ -178,7 +178,7 @@ final class Link {
     }
 
     /** Sends again what was not released. */
-    private final class ConnectionEvents implements SecondaryConnections.Owner {
+    private final class ConnectionEvents implements ConnectionsOwner {
         @Override
         public void onUp(final long sealedEpoch, final long committedEpoch) {
             released = log.released();
@@ -232,6 +232,11 @@ final class Link {
         }
 
         @Override
+        public void onLongerThere(final int disk, final long length) {
+            owner.onLongerThere(disk, length);
+        }
+
+        @Override
         public void onRefused(final int disk, final String reason) {
             owner.onUnfit(disks[disk].name(), reason);
         }
@@ -261,6 +266,11 @@ final class Link {
         } else {
             connections.sever("too much is under way to ask what the secondary has noted");
         }
+    }
+
+    /** Asks how long the disks could be at the secondary. */
+    void askLengths(final LengthsThere.Listener listener) {
+        LengthsThere.ask(connections, disks.length, listener);
     }
 
     /** Frames before this one are not sent any more. The link must attach anew before it sends. */

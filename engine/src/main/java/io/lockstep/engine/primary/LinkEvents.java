@@ -97,6 +97,7 @@ final class LinkEvents implements LinkOwner {
             tracking.onEqual(reign.peer());
         }
         group.onStarted();
+        healing.lengthening().onLinked();
     }
 
     @Override
@@ -118,6 +119,11 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onUnfit(final String disk, final String reason) {
         refuse(events.unfit(disk, reason));
+    }
+
+    @Override
+    public void onLongerThere(final int disk, final long length) {
+        healing.lengthening().onLongerThere(disk, length);
     }
 
     @Override

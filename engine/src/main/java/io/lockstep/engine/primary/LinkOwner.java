@@ -27,6 +27,9 @@ interface LinkOwner {
     /** The secondary won't have a disk of ours: the link has ended. */
     void onUnfit(String disk, String reason);
 
+    /** A disk of the pair is longer at the secondary, in bytes; the link is made again. */
+    default void onLongerThere(final int disk, final long length) {}
+
     /**
      * The secondary refused something that was forwarded: the link has ended.
      *

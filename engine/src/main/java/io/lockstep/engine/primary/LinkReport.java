@@ -51,6 +51,11 @@ final class LinkReport implements LinkOwner {
     }
 
     @Override
+    public void onLongerThere(final int disk, final long length) {
+        guestLoop.execute(() -> owner.onLongerThere(disk, length));
+    }
+
+    @Override
     public void onRefused(
             final String what,
             final String disk,

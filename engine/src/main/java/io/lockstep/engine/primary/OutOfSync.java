@@ -7,7 +7,7 @@ import io.lockstep.engine.tracking.ChangeMap;
  * whether to. On the guest's loop.
  */
 final class OutOfSync {
-    private final long diskLength;
+    private long diskLength;
     private final BlockSet waiting;
     private final BlockSet unknown;
 
@@ -23,6 +23,23 @@ final class OutOfSync {
         waiting = new BlockSet(diskLength);
         unknown = new BlockSet(diskLength);
         touched = new BlockSet(diskLength);
+    }
+
+    /**
+     * The disk is longer from now on.
+     *
+     * @param isEqual whether the peer is known to hold the same behind the old end; otherwise that
+     *     is compared
+     */
+    void lengthen(final long newLength, final boolean isEqual) {
+        final long before = diskLength;
+        diskLength = newLength;
+        waiting.lengthen(newLength);
+        unknown.lengthen(newLength);
+        touched.lengthen(newLength);
+        if (!isEqual) {
+            unknown.add(before, newLength);
+        }
     }
 
     /** What is to be sent. */

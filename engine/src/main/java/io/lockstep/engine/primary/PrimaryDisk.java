@@ -76,6 +76,17 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     }
 
     /**
+     * It is longer from now on, which is recorded, and for which the tracking has room.
+     *
+     * @param isEqual whether the secondary is known to hold the same behind the old end
+     */
+    void lengthen(final long newLength, final boolean isEqual) {
+        super.lengthen(newLength);
+        tracking.lengthen(number, newLength, isEqual);
+        outOfSync.lengthen(newLength, isEqual);
+    }
+
+    /**
      * What is to be sent becomes what has changed here; where that is not known, it is compared.
      */
     void prepareToSend() {

@@ -491,6 +491,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         checkpoints.sealCaughtUp();
     }
 
+    void askLengths(final LengthsThere.Listener told) {
+        linkLoop.execute(() -> link.askLengths(all -> guestLoop.execute(() -> told.onTold(all))));
+    }
+
     /** Asks for what the secondary has noted itself of a disk. */
     void readTail(final int disk) {
         linkLoop.execute(() -> link.readTail(disk));

@@ -11,6 +11,7 @@ import io.lockstep.engine.tracking.Tracking;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -32,6 +33,7 @@ final class PrimaryHealing
     private final Tracking tracking;
     private final PeerTracking peerTracking;
     private final Synchroniser synchroniser;
+    private final Lengthening lengthening;
 
     /** The last one; null for none. */
     private Verification verification;
@@ -67,10 +69,18 @@ final class PrimaryHealing
                                 LocalFlush.flushAll(disks, whenFlushed, whenFailed),
                         events::notRecorded);
         synchroniser = new Synchroniser(loop, disks, log, room, watch, this);
+        lengthening =
+                new Lengthening(
+                        loop, group, disks, room, reign, presence, epochs, events, tracking, this);
     }
 
     Synchroniser synchroniser() {
         return synchroniser;
+    }
+
+    /** How long the disks are. */
+    Lengthening lengthening() {
+        return lengthening;
     }
 
     PeerTracking peerTracking() {
@@ -159,6 +169,17 @@ final class PrimaryHealing
         }
         group.catchUp();
         return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public CompletableFuture<List<Taken>> lengthen(
+            final Optional<String> disk, final OptionalLong size) {
+        return lengthening.take(disk, size);
+    }
+
+    @Override
+    public void onLengthened(final Runnable action) {
+        lengthening.onTaken(action);
     }
 
     @Override

@@ -227,6 +227,11 @@ final class PrimaryReign {
         return Math.max(committed.getAsLong(), isMet ? 0 : record().committedEpoch());
     }
 
+    /** Records that a disk is longer. */
+    CompletableFuture<Void> lengthen(final String disk, final long length) {
+        return node().lengthen(disk, length);
+    }
+
     // ---- The meeting.
 
     /** What it says of itself to the secondary of a disk. */

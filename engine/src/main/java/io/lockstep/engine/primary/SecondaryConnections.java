@@ -8,6 +8,7 @@ import io.lockstep.engine.group.Silence;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.nbd.ClientNegotiated;
 import io.lockstep.nbd.Nbd;
@@ -30,33 +31,6 @@ import java.util.concurrent.TimeUnit;
  * secondary".
  */
 final class SecondaryConnections {
-    /** Hears how it goes, on the link's loop. */
-    interface Owner {
-        /** All stand. The secondary's epochs are those of a lockstep, or 0 and 0. */
-        void onUp(long sealedEpoch, long committedEpoch);
-
-        /** A secondary of our own kind was found for a disk; answers whether it may have it. */
-        void onFound(int disk, Summary secondary, boolean isPrimary, LinkOwner.Judgement judgement);
-
-        /** Whether a disk's connection owes an answer, now that all stand. */
-        boolean isAnswerOwed(int disk);
-
-        /** Bytes that a foreign server works on, as far as it has not answered. */
-        long owedLength();
-
-        /** Whether it may still change the disks by what it was asked for and has not answered. */
-        boolean isChangeOwed();
-
-        /** They stood, and are cut; they are made again. */
-        void onDown(String reason);
-
-        /** They could not be made, and will be tried again. */
-        void onUnreachable(String reason);
-
-        /** The secondary is not fit for a disk, or will not have us: they have ended for good. */
-        void onRefused(int disk, String reason);
-    }
-
     private static final int IN_FLIGHT_MAX = 1024;
     private static final long BACKOFF_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
     private static final long BACKOFF_MAX_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -97,7 +71,7 @@ final class SecondaryConnections {
     private final int payloadLengthMax;
     private final PeerTimeout timeout;
     private final SecondaryKind wanted;
-    private final Owner owner;
+    private final ConnectionsOwner owner;
     private final NbdClient[] clients;
     private final MemorySegment record =
             Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, 8);
@@ -135,7 +109,7 @@ final class SecondaryConnections {
             final int payloadLengthMax,
             final PeerTimeout timeout,
             final SecondaryKind wanted,
-            final Owner owner) {
+            final ConnectionsOwner owner) {
         this.loop = loop;
         this.peers = peers;
         this.disks = disks;
@@ -356,6 +330,11 @@ final class SecondaryConnections {
             refuse(disk, "the secondary is of another version of lockstep; use the same on both");
             return;
         }
+        final long there = client.negotiated().export().size();
+        if (secondary.get().standing() == Standing.FRESH && there != disks[disk].length()) {
+            refuse(disk, FitExport.otherLength(there, disks[disk].length()));
+            return;
+        }
         owner.onFound(
                 disk,
                 secondary.get(),
@@ -380,17 +359,31 @@ final class SecondaryConnections {
         final int flags = ControlRecord.flagsOf(ruling.word());
         ControlRecord.write(record, 0, ControlRecord.ATTACH, 0, 0, session, flags);
         ControlRecord.toCome(record, 0, ruling.toCome());
+        ControlRecord.diskLength(record, 0, disks[disk].length());
         ControlRecord.summary(record, 0, ruling.own());
         client.writeControl(
                 record,
                 ControlRecord.LENGTH_WITH_SUMMARY,
                 (token, errno) -> {
-                    if (isGranted(ofGeneration, disk, client, errno)) {
+                    if (isGranted(ofGeneration, disk, client, errno) && isOfLength(disk, client)) {
                         readState(disk, client);
                     }
                 },
                 0);
         client.send();
+    }
+
+    /** A shorter one the secondary takes for itself, when it is told of ours. */
+    private boolean isOfLength(final int disk, final NbdClient client) {
+        final long there = client.negotiated().export().size();
+        final long length = disks[disk].length();
+        if (there < length) {
+            refuse(disk, FitExport.otherLength(there, length));
+        } else if (there > length) {
+            goDown("the secondary's disk has become longer");
+            owner.onLongerThere(disk, there);
+        }
+        return there == length;
     }
 
     private void readState(final int disk, final NbdClient client) {

@@ -6,6 +6,7 @@ import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Id;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
@@ -243,6 +244,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         phase = Phase.PREPARED;
         holes.forget();
         walk.giveUp();
+        Arrays.fill(isEmptyThere, false); // something was sent, and may have become a hole here
         onBegun();
     }
 

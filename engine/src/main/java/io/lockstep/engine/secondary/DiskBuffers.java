@@ -70,9 +70,10 @@ final class DiskBuffers implements AutoCloseable {
         EpochBuffer odd = null;
         final Spill spill;
         try {
-            active = open(files.active(), ACTIVE, diskLength, arenaLimit);
-            even = open(files.hidden(), EVEN, diskLength, arenaLimit);
-            odd = open(files.hidden(), ODD, diskLength, arenaLimit);
+            final boolean hasGrown = page.isGrowing();
+            active = open(files.active(), ACTIVE, diskLength, arenaLimit, hasGrown);
+            even = open(files.hidden(), EVEN, diskLength, arenaLimit, hasGrown);
+            odd = open(files.hidden(), ODD, diskLength, arenaLimit, hasGrown);
             spill = Spill.open(files.spill(), diskLength, page);
         } catch (final IOException e) {
             close(active);
@@ -96,11 +97,31 @@ final class DiskBuffers implements AutoCloseable {
     }
 
     private static EpochBuffer open(
-            final Path path, final String suffix, final long diskLength, final long arenaLimit)
+            final Path path,
+            final String suffix,
+            final long diskLength,
+            final long arenaLimit,
+            final boolean hasGrown)
             throws IOException {
         final Path absolute = path.toAbsolutePath();
         return EpochBuffer.open(
-                absolute.getParent(), absolute.getFileName() + suffix, diskLength, arenaLimit);
+                absolute.getParent(),
+                absolute.getFileName() + suffix,
+                diskLength,
+                arenaLimit,
+                hasGrown);
+    }
+
+    /**
+     * The disk is longer from now on; what they keep stays, and so does their limit.
+     *
+     * @throws IOException where there is no room for it; it may be tried again
+     */
+    void lengthen(final long diskLength) throws IOException {
+        active.lengthen(diskLength);
+        evenHidden.lengthen(diskLength);
+        oddHidden.lengthen(diskLength);
+        spill.lengthen(diskLength);
     }
 
     /** Removes those that are not open, whatever they hold. */

@@ -335,6 +335,12 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
         }
     }
 
+    /** It has what is below, once nothing of it is in the buffers. */
+    @Override
+    public long lengthThere() {
+        return mode == Mode.DIRECT ? super.lengthThere() : length();
+    }
+
     // ---- Writes and zeroes.
 
     private void change(final GuestOperation operation) {

@@ -342,6 +342,11 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
         buffers.close();
     }
 
+    /** The disk becomes longer: they keep what they have. */
+    void lengthenBuffers(final long length) throws IOException {
+        buffers.lengthen(length);
+    }
+
     /** Brings the buffers to stable storage. */
     void syncBuffers() throws IOException {
         buffers.sync();

@@ -61,6 +61,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private final Durability durability;
     private final KeptCheckpoint kept;
     private final SpillFolder spill;
+    private final SecondaryLengths lengths;
     private ReplicationError error;
     private long committedNanos;
     private boolean isClosed;
@@ -91,6 +92,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         page = found.page();
         remark = found.remark();
         spill = Succession.openSpill(options, page, self);
+        lengths = new SecondaryLengths(this, page, self.node(), locals);
         session = new SecondarySession(this, page, self.node(), loop, options);
         succession = new Succession(this, loop, page, self, options);
         this.self = self;
@@ -110,6 +112,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             for (int i = 0; i < locals.size(); i++) {
                 disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
             }
+            page.endGrowth();
             kept.look();
             opened = true;
         } finally {
@@ -365,6 +368,15 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     SecondaryDisks disks() {
         return disks;
+    }
+
+    SecondaryLengths lengths() {
+        return lengths;
+    }
+
+    /** Has an action run on the loop whenever a disk has become longer. */
+    public void onLengthened(final Runnable action) {
+        lengths.onTaken(action);
     }
 
     /** Whether the node was never in a pair. */

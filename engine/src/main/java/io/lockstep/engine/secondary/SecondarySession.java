@@ -230,6 +230,18 @@ final class SecondarySession {
         }
     }
 
+    /**
+     * It will end, and does not wait any more: another one must not be attached together with it.
+     */
+    @SuppressWarnings("ReferenceEquality") // a connection equals itself alone
+    void onEnding(final int disk, final ControlSpace.Client client) {
+        final Candidate ending = candidates[disk];
+        if (ending != null && ending.client == client) {
+            candidates[disk] = null;
+            ending.whenOusted.run();
+        }
+    }
+
     // ---- The end of it.
 
     /** A disk is flushed, and the primary leaves it in good order; recorded when it is the last. */

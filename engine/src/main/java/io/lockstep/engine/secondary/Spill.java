@@ -46,10 +46,11 @@ final class Spill implements AutoCloseable {
         if (files.isEmpty()) {
             return new Spill(page, null, null);
         }
-        final EpochBuffer even = openOne(files.get(), EVEN, diskLength);
+        final boolean hasGrown = page.isGrowing();
+        final EpochBuffer even = openOne(files.get(), EVEN, diskLength, hasGrown);
         EpochBuffer odd = null;
         try {
-            odd = openOne(files.get(), ODD, diskLength);
+            odd = openOne(files.get(), ODD, diskLength, hasGrown);
         } finally {
             if (odd == null) {
                 even.close();
@@ -60,10 +61,23 @@ final class Spill implements AutoCloseable {
         return spill;
     }
 
-    private static EpochBuffer openOne(final Path path, final String suffix, final long diskLength)
+    private static EpochBuffer openOne(
+            final Path path, final String suffix, final long diskLength, final boolean hasGrown)
             throws IOException {
         return EpochBuffer.open(
-                path.getParent(), path.getFileName() + suffix, diskLength, Long.MAX_VALUE);
+                path.getParent(),
+                path.getFileName() + suffix,
+                diskLength,
+                Long.MAX_VALUE,
+                hasGrown);
+    }
+
+    /** The disk is longer from now on. */
+    void lengthen(final long diskLength) throws IOException {
+        if (isThere()) {
+            even.lengthen(diskLength);
+            odd.lengthen(diskLength);
+        }
     }
 
     /** Removes the files of one that is not open, whatever they hold. */

@@ -91,6 +91,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 isEmpty -> {
                     writeState();
                     ControlRecord.summary(record, 0, group.session().summary(isEmpty));
+                    writeLengthThere();
                     MemorySegment.copy(record, offset, into, position, length);
                     completion.onComplete(token, 0);
                 });
@@ -106,6 +107,15 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 group.session().id(),
                 group.stateFlags());
         ControlRecord.durableEpoch(record, 0, group.durability().epoch());
+    }
+
+    /** Only where a node is asked who it is: it may wait for whoever changes the file. */
+    private void writeLengthThere() {
+        final long there = local.lengthThere();
+        ControlRecord.lengthThere(record, 0, there);
+        if (there > local.length() && local.isHoleBehind()) {
+            ControlRecord.addFlag(record, 0, ControlRecord.HOLE_BEHIND);
+        }
     }
 
     /** Only at a first meeting it counts. */
@@ -229,6 +239,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
         }
         final Word word = ControlRecord.word(ControlRecord.flags(from, position));
         final long toCome = ControlRecord.toCome(from, position);
+        final long length = ControlRecord.diskLength(from, position);
         attaching = client;
         lookWhetherEmpty(
                 isEmpty -> {
@@ -247,6 +258,10 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                         return;
                     }
                     attaching = null;
+                    if (length > local.length()) {
+                        lengthen(length, completion, token);
+                        return;
+                    }
                     session.offer(
                             index,
                             client,
@@ -257,6 +272,30 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                             why -> answer(completion, token, why),
                             () -> oust(completion, token));
                 });
+    }
+
+    /**
+     * The primary's disk is longer: so is this one from now on, where its file is. Connections are
+     * of the old length, so that the primary comes anew.
+     */
+    private void lengthen(final long length, final Disk.Completion completion, final long token) {
+        final String refusal = group.lengths().refusal(index, length);
+        if (refusal != null) {
+            answer(completion, token, refusal);
+            return;
+        }
+        group.lengths()
+                .take(
+                        index,
+                        length,
+                        why ->
+                                completion.onComplete(
+                                        token,
+                                        refuse(
+                                                Errno.ESHUTDOWN,
+                                                why == null
+                                                        ? "it has " + length + " bytes now"
+                                                        : why)));
     }
 
     /** Whether failover, too, leads to what is in the disk, and nobody has written meanwhile. */
@@ -417,6 +456,11 @@ final class StreamControl implements ControlSpace, AutoCloseable {
     @Override
     public String refusal() {
         return group.refusalOfChanges();
+    }
+
+    @Override
+    public void onEnding(final Client client) {
+        group.session().onEnding(index, client);
     }
 
     @Override

@@ -46,6 +46,9 @@ public interface ControlSpace {
     /** Why no change of the export is taken at the moment, a sentence; empty where changes are. */
     String refusal();
 
+    /** A client says no more, and waits for nothing: what it has asked for need not be done. */
+    default void onEnding(final Client client) {}
+
     /** A client has gone. */
     void onGone(Client client);
 }

@@ -172,7 +172,7 @@ public final class NbdServer implements ExportCatalog {
 
     @Override
     public List<Export> list() {
-        return exports.values().stream().map(ServedExport::export).toList();
+        return exports.values().stream().map(ServedExport::present).toList();
     }
 
     @Override
@@ -182,7 +182,7 @@ public final class NbdServer implements ExportCatalog {
                         ? exports.values().iterator().next()
                         : exports.get(name);
         if (served != null) {
-            return new Choice.Accepted(served.export());
+            return new Choice.Accepted(served.present());
         }
         return new Choice.Refused(Nbd.REP_ERR_UNKNOWN, refusal(name));
     }

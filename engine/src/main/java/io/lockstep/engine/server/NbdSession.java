@@ -446,7 +446,7 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
 
     private void startEnding() throws IOException {
         phase = Phase.ENDING;
-        runner.dropIncoming();
+        runner.onEnding();
         end();
     }
 

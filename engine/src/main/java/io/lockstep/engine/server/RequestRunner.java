@@ -106,6 +106,14 @@ final class RequestRunner
         dropIncoming();
     }
 
+    /** The client says no more. */
+    void onEnding() {
+        dropIncoming();
+        if (control != null) {
+            control.onEnding(this);
+        }
+    }
+
     /** The rest of a payload will not come: its write is none. */
     void dropIncoming() {
         if (incoming >= 0) {

@@ -75,6 +75,19 @@ public record ServedExport(
         return new ServedExport(export, disk, control, WritePolicy.PLAIN, new ExportCounters());
     }
 
+    /** What a client is told that comes now: the disk may have become longer. */
+    Export present() {
+        return export.size() == disk.length()
+                ? export
+                : with(
+                                export.name(),
+                                export.description(),
+                                export.transmissionFlags(),
+                                policy,
+                                counters)
+                        .export;
+    }
+
     private static int readOnly(final int flags) {
         return (flags | Nbd.FLAG_READ_ONLY) & ~FLAGS_OF_CHANGES;
     }
@@ -145,7 +158,7 @@ public record ServedExport(
                 new Export(
                         name,
                         description,
-                        export.size(),
+                        disk.length(),
                         flags,
                         export.blockSizeMin(),
                         export.blockSizePreferred(),

@@ -14,6 +14,7 @@ import io.lockstep.engine.server.ServedExport;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 
 /**
  * One disk of an {@link Engine}: the open file, what the guest sees of it, and the roles that it
@@ -70,6 +71,27 @@ public final class EngineDisk {
     /** Its length in bytes. */
     public long length() {
         return local.length();
+    }
+
+    /** Those who ask for the guest's disk hear of the length that it has by now. */
+    void tellLength() {
+        guest.length(local.length());
+    }
+
+    /** The record has been read, which says how long it is; a file that is longer is told of. */
+    void keepToRecord(final Consumer<String> whenLonger) {
+        tellLength();
+        if (local.lengthThere() > length()) {
+            whenLonger.accept(
+                    "disk "
+                            + name()
+                            + ": its file has "
+                            + local.lengthThere()
+                            + " bytes, and "
+                            + length()
+                            + " are used, as the record of its pair says; make the file as long"
+                            + " on both hosts, and say 'lockstep resize' on the primary");
+        }
     }
 
     DiskFile file() {

@@ -155,9 +155,7 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     /**
-     * Opens the secondary, if there is one and it isn't open; as a killed process left it.
-     *
-     * @param ofFormerPrimary whether its record may say that it is a primary
+     * Opens the secondary as a killed process left it, unless it is; perhaps a former primary's.
      */
     void openSecondary(final boolean ofFormerPrimary) throws IOException {
         final List<EngineDisk> members = secondaryDisks();
@@ -184,6 +182,7 @@ final class EngineGroup implements ReplicationGroup {
         if (switchesRoles) {
             secondary.allowRoleTaking();
         }
+        secondary.onLengthened(() -> members.forEach(EngineDisk::tellLength));
         final List<ServedExport> streams = secondary.streamExports();
         final List<ServedExport> guests = secondary.guestExports();
         for (int i = 0; i < members.size(); i++) {
@@ -208,6 +207,7 @@ final class EngineGroup implements ReplicationGroup {
                             files,
                             helpers,
                             loop);
+            members.forEach(disk -> disk.keepToRecord(options.serverEvents()::onDiskError));
         } else {
             state.requireDisks(files);
         }
@@ -366,6 +366,7 @@ final class EngineGroup implements ReplicationGroup {
         primaryDisks = members;
         attached.addAll(members);
         final PrimaryGroup opened = primary;
+        opened.healing().onLengthened(() -> members.forEach(EngineDisk::tellLength));
         if (options.primary().word() == Word.NOW) {
             // Somebody who uses the disks already says so; they are equal at this moment.
             return EngineDisk.switchAll(members, opened.guestDisks())

@@ -11,6 +11,7 @@ import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.server.ServerEvents;
 import io.lockstep.engine.state.Boot;
 import io.lockstep.engine.state.LoopStateStore;
@@ -87,8 +88,10 @@ final class NodeState implements AutoCloseable {
             throws IOException {
         final Reigns reigns = new Reigns(new SecureRandom(), WallClock::seconds);
         final Id boot = Boot.current();
-        final List<DiskIdentity> identities = identities(disks);
         final Optional<NodeRecord> found = file.load();
+        found.filter(record -> record.standing() != Standing.FRESH)
+                .ifPresent(record -> disks.forEach(disk -> keepTo(record, disk)));
+        final List<DiskIdentity> identities = identities(disks);
         final NodeRecord before =
                 found.orElseGet(() -> NodeRecord.fresh(reigns.name(), boot, identities));
         if (found.isEmpty()) {
@@ -114,6 +117,13 @@ final class NodeState implements AutoCloseable {
                                 loop,
                                 ActivityLimits.STANDARD);
         return new NodeState(file, new Self(node, reigns, before.isClean(), numberFound), tracking);
+    }
+
+    /** What a file has behind that nobody has said to use. */
+    private static void keepTo(final NodeRecord record, final DiskFile disk) {
+        record.disks().stream()
+                .filter(known -> known.name().equals(disk.name()))
+                .forEach(known -> disk.keepTo(known.length()));
     }
 
     private static List<DiskIdentity> identities(final List<DiskFile> disks) {

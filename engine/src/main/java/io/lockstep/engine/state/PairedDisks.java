@@ -101,7 +101,9 @@ public final class PairedDisks {
     private static boolean isOne(final DiskIdentity known, final DiskIdentity found) {
         return DiskIdentity.difference(
                         List.of(known),
-                        List.of(new DiskIdentity(known.name(), found.length(), found.backing())))
+                        List.of(
+                                new DiskIdentity(known.name(), found.length(), found.backing())
+                                        .keptTo(known)))
                 .isEmpty();
     }
 

@@ -43,7 +43,11 @@ final class ActivityLog {
     private final ActivityLimits limits;
     private final Regions regions;
     private final HotRegions hot;
-    private final long disks;
+
+    /** What the records say of the disks, and what they should say. */
+    private long disks;
+
+    private long disksNow;
 
     private final Source source;
 
@@ -135,8 +139,9 @@ final class ActivityLog {
         this.regions = regions;
         this.source = source;
         disks = newest.disks();
+        disksNow = disks;
         flushed = new Disk[newest.fillings().size()];
-        hot = new HotRegions(regions.count(), limits.hotMax());
+        hot = new HotRegions(regions, limits.hotMax());
         for (final int region : newest.hot()) {
             hot.restore(region);
         }
@@ -158,6 +163,40 @@ final class ActivityLog {
     /** The disk that is flushed before regions of its number leave. */
     void flushes(final int disk, final Disk local) {
         flushed[disk] = local;
+    }
+
+    /** A disk is longer, as the regions know. */
+    void lengthen(final int disk) {
+        hot.lengthen(disk, regions.count(disk));
+    }
+
+    /**
+     * The disks are others, since one is longer. Records say so when all that the maps have by now
+     * is on stable storage; one that doesn't is of other disks after the loss of power, and nothing
+     * is known then.
+     *
+     * @param described what they are now
+     */
+    void describe(final long described) {
+        disksNow = described;
+        recordDisks(described);
+    }
+
+    private void recordDisks(final long described) {
+        background.run(
+                storage::syncMaps,
+                failure -> {
+                    if (disksNow != described) {
+                        return; // it is longer still
+                    }
+                    if (failure.isEmpty()) {
+                        disks = described;
+                        renew();
+                    } else {
+                        onNotRecorded.accept(failure.get() + "; it is tried again");
+                        loop.schedule(AGAIN_NANOS, () -> recordDisks(described));
+                    }
+                });
     }
 
     // ---- Changes of the disks.
@@ -423,7 +462,7 @@ final class ActivityLog {
                 next,
                 new ActivityRecord(
                                 sequence + 1,
-                                disks,
+                                disksNow,
                                 isForgetting ? Knowledge.NONE : source.knowledge(),
                                 source.fillings(),
                                 List.of(),

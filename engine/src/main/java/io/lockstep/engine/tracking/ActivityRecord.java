@@ -45,7 +45,7 @@ record ActivityRecord(
     /** More regions than this there are not in one. */
     static final int REGIONS_MAX = 4 * ActivityLimits.HOT_MAX;
 
-    private static final long MAGIC = 0x4c4f_434b_4143_5431L; // "LOCKACT1"
+    private static final long MAGIC = 0x4c4f_434b_4143_5432L; // "LOCKACT2"
     private static final int AT_LENGTH = 8;
     private static final int AT_SUM = 12;
     private static final int AT_BODY = 16;

@@ -163,6 +163,11 @@ public final class ChangeMap {
         return fillings[newer];
     }
 
+    /** Where it lies. */
+    Space space() {
+        return space;
+    }
+
     /** Bytes that the map of a disk takes at most; most of them are never touched. */
     public static long lengthFor(final long diskLength) {
         final long blocks = (diskLength + BLOCK_LENGTH - 1) >> BLOCK_BITS;

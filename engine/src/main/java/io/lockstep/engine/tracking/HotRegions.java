@@ -25,8 +25,8 @@ final class HotRegions {
     /** What is needed to do without it is being made durable; it is hot until then. */
     private static final byte LEAVING = 4;
 
-    /** By region. */
-    private final short[] slots;
+    /** By disk, and by the region's number there. */
+    private final short[][] slots;
 
     // By slot.
     private final int[] regions;
@@ -38,14 +38,32 @@ final class HotRegions {
     private int entering;
     private int hand;
 
-    HotRegions(final int regionCount, final int hotMax) {
-        slots = new short[regionCount];
-        Arrays.fill(slots, NOWHERE);
+    HotRegions(final Regions all, final int hotMax) {
+        slots = new short[all.diskCount()][];
+        for (int disk = 0; disk < slots.length; disk++) {
+            slots[disk] = new short[all.count(disk)];
+            Arrays.fill(slots[disk], NOWHERE);
+        }
         regions = new int[hotMax];
         states = new byte[hotMax];
         underWay = new int[hotMax];
         isUsed = new boolean[hotMax];
         free = hotMax;
+    }
+
+    /** A disk has more regions from now on. */
+    void lengthen(final int disk, final int count) {
+        final int before = slots[disk].length;
+        slots[disk] = Arrays.copyOf(slots[disk], count);
+        Arrays.fill(slots[disk], before, count, NOWHERE);
+    }
+
+    private short slotOf(final int region) {
+        return slots[region >>> Regions.INDEX_BITS][Regions.indexOf(region)];
+    }
+
+    private void slot(final int region, final short slot) {
+        slots[region >>> Regions.INDEX_BITS][Regions.indexOf(region)] = slot;
     }
 
     /** The record that was found has it. */
@@ -60,13 +78,13 @@ final class HotRegions {
      */
     boolean begin(final int first, final int last) {
         for (int region = first; region <= last; region++) {
-            final short slot = slots[region];
+            final short slot = slotOf(region);
             if (slot == NOWHERE || states[slot] < HOT) {
                 return false;
             }
         }
         for (int region = first; region <= last; region++) {
-            final short slot = slots[region];
+            final short slot = slotOf(region);
             states[slot] = HOT;
             isUsed[slot] = true;
             underWay[slot]++;
@@ -77,13 +95,13 @@ final class HotRegions {
     /** It has ended. */
     void end(final int first, final int last) {
         for (int region = first; region <= last; region++) {
-            underWay[slots[region]]--;
+            underWay[slotOf(region)]--;
         }
     }
 
     /** Whether it is hot, and stays so for now. */
     boolean isHot(final int region) {
-        final short slot = slots[region];
+        final short slot = slotOf(region);
         return slot != NOWHERE && states[slot] == HOT;
     }
 
@@ -99,7 +117,7 @@ final class HotRegions {
      * @return whether there is room for it
      */
     boolean enter(final int region) {
-        if (slots[region] != NOWHERE) {
+        if (slotOf(region) != NOWHERE) {
             return true;
         }
         if (free == 0) {
@@ -114,7 +132,7 @@ final class HotRegions {
         while (states[hand] != FREE) {
             hand = next(hand);
         }
-        slots[region] = (short) hand;
+        slot(region, (short) hand);
         regions[hand] = region;
         states[hand] = state;
         isUsed[hand] = true;
@@ -191,7 +209,7 @@ final class HotRegions {
                 states[slot] = HOT;
                 if (isDurable) {
                     states[slot] = FREE;
-                    slots[regions[slot]] = NOWHERE;
+                    slot(regions[slot], NOWHERE);
                     free++;
                 }
             }

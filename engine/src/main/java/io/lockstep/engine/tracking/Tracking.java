@@ -60,7 +60,7 @@ public final class Tracking implements AutoCloseable {
             final Regions regions,
             final List<Integer> suspects) {
         this.page = page;
-        this.maps = List.copyOf(maps);
+        this.maps = new ArrayList<>(maps);
         this.storage = storage;
         this.regions = regions;
         this.suspects = suspects;
@@ -205,11 +205,58 @@ public final class Tracking implements AutoCloseable {
     private void begin(final ActivityLog log, final Knowledge recorded) {
         activity = log;
         for (int i = 0; i < maps.size(); i++) {
-            final int disk = i;
-            maps.get(i).keep((block, filling) -> keeps(disk, block, filling));
+            keepLines(i);
         }
         if (!recorded.peer().equals(page.peer())) {
             log.forget();
+        }
+    }
+
+    private void keepLines(final int disk) {
+        maps.get(disk).keep((block, filling) -> keeps(disk, block, filling));
+    }
+
+    /**
+     * Has room for the notes of a disk that becomes longer, so that {@link #lengthen} finds it.
+     *
+     * @param length in bytes
+     * @throws IOException where that can't be had: then nothing has changed
+     */
+    public void prepare(final int disk, final long length) throws IOException {
+        if (storage != null) {
+            storage.lengthen(disk, length);
+            maps.set(disk, new ChangeMap(regions.lengthOf(disk), storage.map(disk)));
+            if (activity != null) {
+                keepLines(disk);
+            }
+        }
+    }
+
+    /**
+     * A disk is longer from now on, for which there is room.
+     *
+     * @param isEqual whether the peer is known to hold the same behind the old end; otherwise it
+     *     lacks all of that, as is noted before anything says that these are the disks
+     */
+    public void lengthen(final int disk, final long length, final boolean isEqual) {
+        final long before = regions.lengthOf(disk);
+        regions.lengthen(disk, length);
+        final ChangeMap.Space space =
+                storage == null
+                        ? new Memory(maps.get(disk).space(), ChangeMap.lengthFor(length))
+                        : storage.map(disk);
+        maps.set(disk, new ChangeMap(length, space));
+        if (activity != null) {
+            activity.lengthen(disk);
+            keepLines(disk); // of the line that has the old end, too
+        }
+        if (!isEqual) {
+            mark(disk, before, length - before);
+        }
+        final long described = describe(regions.lengths());
+        page.disks(described);
+        if (activity != null) {
+            activity.describe(described);
         }
     }
 
@@ -539,6 +586,12 @@ public final class Tracking implements AutoCloseable {
     private record Memory(MemorySegment memory) implements ChangeMap.Space {
         private Memory(final long length) {
             this(Arena.ofAuto().allocate(length, Long.BYTES));
+        }
+
+        /** A longer one, with what another one has. */
+        private Memory(final ChangeMap.Space shorter, final long length) {
+            this(length);
+            memory.copyFrom(shorter.memory());
         }
 
         @Override

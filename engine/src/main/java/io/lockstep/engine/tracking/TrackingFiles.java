@@ -41,7 +41,7 @@ public final class TrackingFiles implements TrackingStorage {
 
     private TrackingFiles(final Path directory, final List<Long> lengths, final MappedFile page) {
         this.directory = directory;
-        this.lengths = List.copyOf(lengths);
+        this.lengths = new ArrayList<>(lengths);
         this.page = page;
     }
 
@@ -74,10 +74,24 @@ public final class TrackingFiles implements TrackingStorage {
     /** Where a map of other disks is in the way it goes: the page is none of these disks'. */
     private void openMaps() throws IOException {
         for (int i = 0; i < lengths.size(); i++) {
-            final long length = ChangeMap.lengthFor(lengths.get(i));
-            maps.add(SparseFile.open(directory.resolve(MAP + i), length, CHUNK_LENGTH));
+            maps.add(open(i, lengths.get(i)));
         }
         Storage.sync(directory); // what a map has counts after the loss of power
+    }
+
+    private SparseFile open(final int disk, final long diskLength) throws IOException {
+        return SparseFile.open(mapOf(disk), ChangeMap.lengthFor(diskLength), CHUNK_LENGTH);
+    }
+
+    private Path mapOf(final int disk) {
+        return directory.resolve(MAP + disk);
+    }
+
+    @Override
+    public void lengthen(final int disk, final long diskLength) throws IOException {
+        final SparseFile longer = open(disk, diskLength);
+        maps.set(disk, longer).close();
+        lengths.set(disk, diskLength);
     }
 
     /**
@@ -183,8 +197,8 @@ public final class TrackingFiles implements TrackingStorage {
 
     @Override
     public void syncMaps() throws IOException {
-        for (final SparseFile map : maps) {
-            Storage.sync(map.path());
+        for (int disk = 0; disk < lengths.size(); disk++) {
+            Storage.sync(mapOf(disk)); // whatever the loop has mapped of it by now
         }
     }
 

@@ -48,6 +48,11 @@ final class TrackingPage {
         WORD.setRelease(page, 0L, MAGIC);
     }
 
+    /** The disks are others, since one is longer; all else stays as it is. */
+    void disks(final long disks) {
+        WORD.setRelease(page, AT_DISKS, disks);
+    }
+
     /** What is known after the loss of power. */
     void know(final ActivityRecord.Knowledge knowledge) {
         sealed(knowledge.sealed());

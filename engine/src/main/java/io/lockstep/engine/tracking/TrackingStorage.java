@@ -20,6 +20,14 @@ public interface TrackingStorage extends AutoCloseable {
     ChangeMap.Space map(int disk);
 
     /**
+     * Has room for the map of a disk that is longer; what is noted stays so.
+     *
+     * @param diskLength in bytes
+     * @throws IOException where that can't be had: then nothing has changed
+     */
+    void lengthen(int disk, long diskLength) throws IOException;
+
+    /**
      * Empties the maps: they are as if never touched.
      *
      * @throws IOException where that can't be had

@@ -1,6 +1,7 @@
 package io.lockstep.engine.disk;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -26,6 +28,37 @@ final class DiskFileTest {
         }
         try (DiskFile file = DiskFile.open("d", image(0), false)) {
             assertEquals(0, file.length());
+        }
+    }
+
+    /** It is used as it is recorded to be, and what it has behind that is told when asked for. */
+    @Test
+    void theRestOfALongerFileIsNotUsedUnlessItIsSaid() throws IOException {
+        final Path path = image(10_000);
+        try (DiskFile file = DiskFile.open("d", path, false)) {
+            file.keepTo(20_000);
+            assertEquals(10_000, file.length());
+            assertTrue(file.isHoleBehind());
+            try (RandomAccessFile image = new RandomAccessFile(path.toFile(), "rw")) {
+                image.setLength(30_000);
+                assertEquals(30_000, file.lengthThere());
+                assertTrue(file.isHoleBehind());
+                image.seek(10_001); // in the block that has the end
+                image.write(7);
+                assertFalse(file.isHoleBehind());
+                image.seek(10_001);
+                image.write(0);
+                assertTrue(file.isHoleBehind());
+                image.seek(25_000);
+                image.write(7);
+                assertFalse(file.isHoleBehind());
+            }
+            file.lengthen(30_000);
+            assertEquals(30_000, file.look());
+        }
+        try (DiskFile file = DiskFile.open("d", path, false)) {
+            file.keepTo(10_000);
+            assertEquals(10_000, file.identity().length());
         }
     }
 

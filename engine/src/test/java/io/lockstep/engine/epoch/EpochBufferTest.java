@@ -3,11 +3,14 @@ package io.lockstep.engine.epoch;
 import static io.lockstep.engine.epoch.EpochBuffer.ABSENT;
 import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
 import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
+import static io.lockstep.engine.epoch.EpochBuffer.position;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import io.lockstep.engine.memory.Errno;
 
@@ -19,6 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -286,6 +290,51 @@ final class EpochBufferTest {
             assertEquals(ABSENT, buffer.find(0));
             assertEquals(0, buffer.extentCount());
         }
+    }
+
+    /** The disk becomes longer in the midst of an epoch; and so it is found again. */
+    @Test
+    void whatIsKeptStaysWhereTheDiskBecomesLonger() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(1);
+            final int slot = put(buffer, 7, 3, 5);
+            buffer.lengthen(2 * LENGTH);
+            assertEquals(slot + 2, buffer.find(9));
+            assertEquals(ABSENT, buffer.find(2 * BLOCKS - 1));
+            put(buffer, 2 * BLOCKS - 1, 1, 6);
+            assertEquals(2, buffer.extentCount());
+        }
+        try (EpochBuffer buffer = EpochBuffer.open(folder, "buffer", 2 * LENGTH, LENGTH)) {
+            buffer.enter(1);
+            assertEquals(5, buffer.arena().get(JAVA_BYTE, position(buffer.find(8))));
+            assertEquals(6, buffer.arena().get(JAVA_BYTE, position(buffer.find(2 * BLOCKS - 1))));
+        }
+    }
+
+    /** Killed before all files were longer: only who knows of it takes them. */
+    @Test
+    void buffersOfTheShorterDiskAreTakenWhereItIsKnownToHaveGrown() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(1);
+            put(buffer, 7, 3, 5);
+        }
+        try (FileChannel map =
+                FileChannel.open(folder.resolve("buffer.map"), StandardOpenOption.WRITE)) {
+            map.write(
+                    ByteBuffer.allocate(1), (2 * BLOCKS * Long.BYTES + 65535) / 65536 * 65536 - 1);
+        }
+        assertThrows(
+                IOException.class, () -> EpochBuffer.open(folder, "buffer", 2 * LENGTH, LENGTH));
+        try (EpochBuffer buffer = EpochBuffer.open(folder, "buffer", 2 * LENGTH, LENGTH, true)) {
+            buffer.enter(1);
+            assertEquals(5, buffer.arena().get(JAVA_BYTE, position(buffer.find(8))));
+            assertEquals(ABSENT, buffer.find(2 * BLOCKS - 1));
+        }
+        EpochBuffer.open(folder, "buffer", 2 * LENGTH, LENGTH).close();
+        assertThrows(
+                IOException.class,
+                () -> EpochBuffer.open(folder, "buffer", LENGTH, LENGTH, true),
+                "none becomes shorter");
     }
 
     @Test

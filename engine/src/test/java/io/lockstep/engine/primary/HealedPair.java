@@ -253,7 +253,7 @@ abstract class HealedPair {
         final Life life = begin("secondary");
         secondaryLife = life;
         final List<Disk> disks = open("secondary", life);
-        secondarySelf = Selves.again(secondarySelf);
+        secondarySelf = again(secondarySelf);
         final SecondaryOptions options =
                 SecondaryOptions.in(folder.resolve("buffers"), NAMES.size(), 64 << 20);
         onLoop(
@@ -285,6 +285,11 @@ abstract class HealedPair {
                 });
     }
 
+    /** A node in the memory of its next process. */
+    Self again(final Self before) {
+        return Selves.again(before);
+    }
+
     Endpoint endpoint() {
         return new Endpoint.Unix(folder.resolve("socket"));
     }
@@ -293,7 +298,7 @@ abstract class HealedPair {
         final Life life = begin("guest", "link");
         primaryLife = life;
         final List<Disk> disks = open("primary", life);
-        primarySelf = Selves.again(primarySelf);
+        primarySelf = again(primarySelf);
         final List<Peer> peers = NAMES.stream().map(name -> new Peer(endpoint(), name)).toList();
         onLoop(
                 life,

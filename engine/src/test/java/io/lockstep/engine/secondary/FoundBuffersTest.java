@@ -9,8 +9,11 @@ import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.node.DiskIdentity;
 import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.RecordStore;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
 import io.lockstep.engine.node.Standing;
@@ -30,6 +33,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 
 /** What a secondary makes of buffers that are not what its record is of. */
 final class FoundBuffersTest {
@@ -72,7 +76,12 @@ final class FoundBuffersTest {
     }
 
     private void open() throws IOException {
+        openAt(Long.MAX_VALUE);
+    }
+
+    private void openAt(final long recorded) throws IOException {
         file = DiskFile.open("vda", folder.resolve("image"), false);
+        file.keepTo(recorded);
         helpers = new HelperThreads();
         local = new FileDisk(file, loop, helpers);
         final SecondaryOptions options =
@@ -145,6 +154,101 @@ final class FoundBuffersTest {
 
     private Verdict verdict() {
         return group.node().orElseThrow().verdict().orElseThrow();
+    }
+
+    /** A process that follows a primary, and whose node has a record of its disk. */
+    private void liveWithDisk() throws IOException {
+        self.node().open(BOOT, List.of(new DiskIdentity("vda", LENGTH, ""))).join();
+        start();
+        finish(group.checkpoint());
+        assertEquals(List.of(Optional.empty()), offer());
+    }
+
+    /** The node in its next process, with a record and a store of the test's. */
+    private Self next(final NodeRecord record, final RecordStore store) {
+        return new Self(
+                new Node(record, self.node().number(), store),
+                self.reigns(),
+                false,
+                self.node().number());
+    }
+
+    private void lengthenFile() throws IOException {
+        try (RandomAccessFile image =
+                new RandomAccessFile(folder.resolve("image").toFile(), "rw")) {
+            image.setLength(2 * LENGTH);
+        }
+    }
+
+    private Optional<String> take(final BooleanSupplier isKilled) {
+        final List<Optional<String>> answers = new ArrayList<>();
+        group.lengths().take(0, 2 * LENGTH, answer -> answers.add(Optional.ofNullable(answer)));
+        while (answers.isEmpty() && !isKilled.getAsBoolean()) {
+            if (!loop.runNext()) {
+                Thread.onSpinWait();
+            }
+        }
+        return answers.isEmpty() ? Optional.of("no answer") : answers.getFirst();
+    }
+
+    @Test
+    void aDiskThatHasBecomeLongerFindsItsBuffers() throws IOException {
+        liveWithDisk();
+        lengthenFile();
+        assertEquals(Optional.empty(), take(() -> false));
+        assertEquals(2 * LENGTH, local.length());
+        close();
+        open();
+        assertEquals(Standing.FOLLOWING, self.node().standing());
+        assertEquals(1, group.committedEpoch());
+        assertTrue(verdict().isAllowed());
+    }
+
+    /** Killed when that is recorded, and nothing else is done. */
+    @Test
+    void aCheckpointOutlivesAKillBehindTheRecordOfTheGreaterLength() throws IOException {
+        liveWithDisk();
+        lengthenFile();
+        close();
+        final NodeRecord before = self.node().record();
+        final NodeRecord[] stored = new NodeRecord[1];
+        self = next(before, (record, whenStored) -> stored[0] = record);
+        openAt(LENGTH);
+        assertEquals(Optional.of("no answer"), take(() -> stored[0] != null));
+        assertEquals(LENGTH, local.length(), "it is not longer before that is recorded");
+        close();
+        assertEquals(2 * LENGTH, stored[0].disks().getFirst().length());
+        self = next(stored[0], (record, whenStored) -> whenStored.onStored(Optional.empty()));
+        open();
+        assertEquals(2 * LENGTH, local.length());
+        assertEquals(Standing.FOLLOWING, self.node().standing());
+        assertEquals(1, group.committedEpoch());
+        assertTrue(verdict().isAllowed());
+    }
+
+    /** Killed before: the buffers are those of the disk as it was. */
+    @Test
+    void whatWasNotRecordedIsAsItWas() throws IOException {
+        liveWithDisk();
+        lengthenFile();
+        close();
+        final NodeRecord before = self.node().record();
+        self = next(before, (record, whenStored) -> whenStored.onStored(Optional.of("full")));
+        openAt(LENGTH);
+        assertTrue(take(() -> false).orElseThrow().contains("full"));
+        close();
+        self = next(before, (record, whenStored) -> whenStored.onStored(Optional.empty()));
+        openAt(LENGTH);
+        assertEquals(Standing.FOLLOWING, self.node().standing());
+        assertTrue(verdict().isAllowed());
+    }
+
+    @Test
+    void aFileThatIsTooShortIsRefusedWithBothLengths() throws IOException {
+        liveWithDisk();
+        final String refusal = group.lengths().refusal(0, 2 * LENGTH);
+        assertTrue(refusal.contains("has " + 2 * LENGTH + " bytes, this one " + LENGTH), refusal);
+        assertTrue(refusal.contains("make the file as long as the primary's"), refusal);
     }
 
     /** Also where nothing was recorded in between but that a process began. */

@@ -59,6 +59,32 @@ final class TrackingTest {
         }
     }
 
+    /** What was noted stays, and all of the range is, unless the peer has the same there. */
+    @Test
+    void aDiskThatBecomesLongerKeepsItsNotes() throws Exception {
+        final long before = LENGTHS.getFirst();
+        final long length = before + (3L << 20);
+        try (Tracking tracking = Tracking.open(directory, LENGTHS, BOOT)) {
+            tracking.know(PEER, 0, 1);
+            tracking.mark(0, 4096, 1);
+            tracking.mark(1, (5L << 40) - 1, 1);
+            tracking.prepare(0, length);
+            tracking.lengthen(0, length, false);
+            assertTrue(tracking.isKnown(PEER));
+            tracking.prepare(1, 6L << 40);
+            tracking.lengthen(1, 6L << 40, true);
+        }
+        try (Tracking tracking = Tracking.open(directory, List.of(length, 6L << 40), BOOT)) {
+            assertTrue(tracking.isKnown(PEER));
+            assertTrue(tracking.disk(0).has(1));
+            for (long block = before / 4096; block < (length + 4095) / 4096; block++) {
+                assertTrue(tracking.disk(0).has(block), "block " + block);
+            }
+            assertEquals((5L << 40) / 4096 - 1, tracking.disk(1).next(0));
+            assertEquals(-1, tracking.disk(1).next((5L << 40) / 4096));
+        }
+    }
+
     private void open(final Id boot, final List<Long> lengths) throws Exception {
         try (Tracking tracking = Tracking.open(directory, lengths, boot)) {
             tracking.know(PEER, 0, 1);

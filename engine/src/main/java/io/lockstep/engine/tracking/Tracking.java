@@ -77,7 +77,8 @@ public final class Tracking implements AutoCloseable {
                         .map(
                                 length ->
                                         new ChangeMap(
-                                                length, new Memory(ChangeMap.lengthFor(length))))
+                                                length,
+                                                new ProcessSpace(ChangeMap.lengthFor(length))))
                         .toList();
         return new Tracking(
                 page, maps, null, new Regions(lengths, ActivityLimits.STANDARD), List.of());
@@ -243,7 +244,7 @@ public final class Tracking implements AutoCloseable {
         regions.lengthen(disk, length);
         final ChangeMap.Space space =
                 storage == null
-                        ? new Memory(maps.get(disk).space(), ChangeMap.lengthFor(length))
+                        ? new ProcessSpace(maps.get(disk).space(), ChangeMap.lengthFor(length))
                         : storage.map(disk);
         maps.set(disk, new ChangeMap(length, space));
         if (activity != null) {
@@ -579,29 +580,6 @@ public final class Tracking implements AutoCloseable {
     public void close() {
         if (storage != null) {
             storage.close();
-        }
-    }
-
-    /** A map of this process. */
-    private record Memory(MemorySegment memory) implements ChangeMap.Space {
-        private Memory(final long length) {
-            this(Arena.ofAuto().allocate(length, Long.BYTES));
-        }
-
-        /** A longer one, with what another one has. */
-        private Memory(final ChangeMap.Space shorter, final long length) {
-            this(length);
-            memory.copyFrom(shorter.memory());
-        }
-
-        @Override
-        public boolean isAllocated(final long offset) {
-            return true;
-        }
-
-        @Override
-        public int allocate(final long offset, final long length) {
-            return 0;
         }
     }
 }

@@ -139,9 +139,14 @@ final class PlacedNode {
         length = remoteLength;
     }
 
-    /** In bytes. */
+    /** In bytes; of a file all of it, also where a raw node over it shows a part. */
     long length() {
-        return disk == null ? length : disk.length();
+        if (disk == null) {
+            return length;
+        }
+        return node() instanceof BlockNode.FileNode
+                ? Math.max(length, disk.length())
+                : disk.length();
     }
 
     /** Of what is done for the clients of its exports; read on the engine's loop. */

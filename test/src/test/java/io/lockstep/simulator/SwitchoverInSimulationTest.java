@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.util.Set;
 import java.util.stream.LongStream;
@@ -26,6 +27,13 @@ final class SwitchoverInSimulationTest {
     @ParameterizedTest
     @MethodSource("seeds")
     void everySwitchKeepsWhatTheGuestsWereTold(final long seed) {
+        Simulation.run(seed, TEST, SwitchoverInSimulationTest::play);
+    }
+
+    /** Rare stories, each of which the engine once told wrongly, or a mutant does. */
+    @ParameterizedTest
+    @ValueSource(longs = {109774, 1615, 20693, 29365, 5782, 16251})
+    void whatWasFoundOnceIsNotFoundAgain(final long seed) {
         Simulation.run(seed, TEST, SwitchoverInSimulationTest::play);
     }
 

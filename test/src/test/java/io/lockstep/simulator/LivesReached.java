@@ -9,11 +9,18 @@ import java.util.Set;
 final class LivesReached {
     private final Map<LivesLine, Integer> counts = new EnumMap<>(LivesLine.class);
     private final Set<LivesLine> present = EnumSet.noneOf(LivesLine.class);
+    private int stories;
 
     /** A story is over. */
     void endStory() {
+        stories++;
         present.forEach(line -> counts.merge(line, 1, Integer::sum));
         present.clear();
+    }
+
+    /** How many stories there were: of few nobody asks what they came to. */
+    int stories() {
+        return stories;
     }
 
     void note(final LivesLine line) {

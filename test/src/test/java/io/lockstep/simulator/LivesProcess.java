@@ -83,7 +83,7 @@ abstract class LivesProcess {
 
     /** Something was said for people. */
     void onEvent(final GroupEvents.Event event, final String sentence) {
-        node.simulation().trace(node.toString(), event.name() + ": " + sentence, 0, 0);
+        node.simulation().trace(node.toString(), event.name(), 0, 0);
         node.reached().note(sentence);
     }
 

@@ -340,6 +340,31 @@ final class FoundBuffersTest {
         assertTrue(group.hasFailedOver());
     }
 
+    /** The process that found them lost was killed before it could record that. */
+    @Test
+    void buffersThatAreMadeWhenAMergeIsLostAreNotThoseOfTheMerge() throws IOException {
+        live();
+        finish(group.failOver(true));
+        group.merge().giveUp();
+        close();
+        final NodeRecord merging = self.node().record();
+        assertTrue(merging.isMerging());
+        try (var files = Files.list(folder.resolve("buffers"))) {
+            for (final Path gone : files.toList()) {
+                Files.delete(gone);
+            }
+        }
+        self =
+                Selves.over(
+                        merging, (record, whenStored) -> whenStored.onStored(Optional.of("full")));
+        start();
+        close();
+        self = Selves.over(merging, (record, whenStored) -> whenStored.onStored(Optional.empty()));
+        open();
+        assertEquals(Standing.INCONSISTENT, self.node().standing());
+        assertFalse(group.hasFailedOver());
+    }
+
     @Test
     void buffersOfTheNodeThatItWasAreRemoved() throws IOException {
         live();

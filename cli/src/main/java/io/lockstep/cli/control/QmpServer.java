@@ -50,6 +50,7 @@ final class QmpServer {
 
     private final Set<QmpSession> sessions = new LinkedHashSet<>();
     private volatile boolean hasClients;
+    private boolean isClosed;
 
     /** One for all clients: nothing stays there between two events. */
     private final IoBuffer received = IoBuffer.reserve(TRANSFER_LENGTH);
@@ -106,7 +107,9 @@ final class QmpServer {
     /** Serves a client from now on. */
     ConnectionHandler serve(final Connection connection) {
         final QmpSession session = new QmpSession(this, connection);
-        if (sessions.size() < CLIENTS_MAX) {
+        if (isClosed) {
+            session.close(); // it came when nobody listened any more, and was on its way here
+        } else if (sessions.size() < CLIENTS_MAX) {
             sessions.add(session);
             hasClients = true;
             session.start(greeting());
@@ -118,6 +121,7 @@ final class QmpServer {
 
     /** Stops listening, and ends all clients. */
     void close() {
+        isClosed = true;
         listeners.forEach(IoLoop.Listener::close);
         List.copyOf(sessions).forEach(QmpSession::close);
         received.close();

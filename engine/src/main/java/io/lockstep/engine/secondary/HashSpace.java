@@ -45,9 +45,13 @@ final class HashSpace implements AutoCloseable {
             final long position,
             final Disk.Completion completion,
             final long token) {
+        if (session.isNone()) {
+            completion.onComplete(token, Errno.EPERM);
+            return;
+        }
         final IoBuffer buffer = take();
-        if (session.isNone() || buffer == null) {
-            completion.onComplete(token, session.isNone() ? Errno.EPERM : Errno.ENOMEM);
+        if (buffer == null) {
+            completion.onComplete(token, Errno.ENOMEM);
             return;
         }
         final PieceHash keyed = keyed(session);

@@ -7,12 +7,15 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.PieceHash;
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Word;
+import io.lockstep.nbd.Nbd;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -145,6 +148,33 @@ final class CaughtUpTest {
         await(over::isDone);
         over.join();
         assertEquals(List.of(0), answers);
+    }
+
+    /** Whoever asks before there is a session takes nothing from those who compare in one. */
+    @Test
+    void hashesAreToldInASessionWhateverWasAskedBefore() {
+        for (int i = 0; i < 100; i++) {
+            assertEquals(Errno.EPERM, askForHash());
+        }
+        attach(FIRST);
+        assertEquals(0, askForHash());
+    }
+
+    private int askForHash() {
+        final List<Integer> answers = new ArrayList<>();
+        group.streamExports()
+                .getFirst()
+                .control()
+                .read(
+                        Nbd.CONTROL_HASHES,
+                        PieceHash.LENGTH,
+                        Arena.ofAuto().allocate(PieceHash.LENGTH, Long.BYTES),
+                        0,
+                        (token, errno) -> answers.add(errno),
+                        0);
+        locals.getFirst().poll();
+        await(() -> !answers.isEmpty());
+        return answers.getFirst();
     }
 
     private void await(final BooleanSupplier isSo) {

@@ -11,11 +11,11 @@ import java.util.concurrent.TimeUnit;
 /**
  * How long a guest waits in a switch of roles: from the last write that the former primary has
  * answered to the first that the new one has. A figure to look at, and no test: {@code
- * -Dlockstep.switchover.measure=20} makes so many.
+ * -Dtest=SwitchoverDuration -Dlockstep.switchover.measure=20} makes so many.
  */
-@EnabledIfSystemProperty(named = SwitchoverDurationTest.ROUNDS, matches = "\\d+")
+@EnabledIfSystemProperty(named = SwitchoverDuration.ROUNDS, matches = "\\d+")
 @Timeout(value = 30, unit = TimeUnit.MINUTES)
-final class SwitchoverDurationTest {
+final class SwitchoverDuration {
     static final String ROUNDS = "lockstep.switchover.measure";
 
     private static final int LENGTH = 64 << 20;

@@ -289,7 +289,7 @@ public final class SwitchDisk implements Disk {
     /** The same where it may lie behind the end. */
     private boolean isRefused(
             final long offset, final long count, final Completion completion, final long token) {
-        if (offset > length - count) {
+        if (!isWithin(offset, count)) {
             failed.add(completion, token, Errno.EINVAL);
             return true;
         }

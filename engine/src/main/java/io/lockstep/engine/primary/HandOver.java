@@ -189,13 +189,8 @@ final class HandOver {
 
     /** All that the guests have begun is done, and on its way. */
     private void prepare(final int now) {
-        final CompletableFuture<Void> flushed = new CompletableFuture<>();
-        LocalFlush.flushAll(
-                disks,
-                () -> flushed.complete(null),
-                () ->
-                        flushed.completeExceptionally(
-                                new GroupException("a disk of the primary can't be flushed")));
+        final CompletableFuture<Void> flushed =
+                LocalFlush.flushAll(disks, "a disk of the primary can't be flushed");
         checkpoints
                 .checkpoint()
                 .thenCombine(flushed, (made, done) -> made)

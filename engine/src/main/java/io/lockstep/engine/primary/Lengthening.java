@@ -272,7 +272,9 @@ final class Lengthening {
 
     /** Records it, and has the disks be longer; fails where it is not recorded. */
     private CompletableFuture<Void> grow(final List<Growth> growths) {
-        CompletableFuture<Void> recorded = flush();
+        // What is recorded must be there after the loss of power: the files' lengths, too.
+        CompletableFuture<Void> recorded =
+                LocalFlush.flushAll(disks, "a disk can't be flushed; see to it");
         for (final Growth growth : growths) {
             try {
                 tracking.prepare(growth.number, growth.length);
@@ -284,18 +286,6 @@ final class Lengthening {
         }
         return recorded.thenRun(() -> lengthen(growths))
                 .exceptionallyCompose(thrown -> fail(NOTHING + PrimaryEvents.sentenceOf(thrown)));
-    }
-
-    /** What is recorded must be there after the loss of power: the files' lengths, too. */
-    private CompletableFuture<Void> flush() {
-        final CompletableFuture<Void> flushed = new CompletableFuture<>();
-        LocalFlush.flushAll(
-                disks,
-                () -> flushed.complete(null),
-                () ->
-                        flushed.completeExceptionally(
-                                new GroupException("a disk can't be flushed; see to it")));
-        return flushed;
     }
 
     private void lengthen(final List<Growth> growths) {

@@ -1,12 +1,28 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.GroupException;
 
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 
 /** Flushes local disks, one after the other. On the guest's loop. */
 final class LocalFlush {
     private LocalFlush() {}
+
+    /**
+     * Of all of them.
+     *
+     * @param sentence with which it fails
+     */
+    static CompletableFuture<Void> flushAll(final List<PrimaryDisk> disks, final String sentence) {
+        final CompletableFuture<Void> flushed = new CompletableFuture<>();
+        flushAll(
+                disks,
+                () -> flushed.complete(null),
+                () -> flushed.completeExceptionally(new GroupException(sentence)));
+        return flushed;
+    }
 
     /** Of all of them; one of the actions runs. */
     static void flushAll(

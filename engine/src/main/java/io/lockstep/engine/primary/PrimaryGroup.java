@@ -370,15 +370,12 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** Why nothing is sealed or committed here; null where it may be. */
     String refuseOperation() {
-        return end.error()
-                .map(ReplicationError::sentence)
-                .orElseGet(
-                        () ->
-                                end.isRunning()
-                                        ? healing.synchronisation()
-                                                .map(events::notEqual)
-                                                .orElse(null)
-                                        : end.notRunning());
+        if (end.error().isPresent()) {
+            return end.error().get().sentence();
+        }
+        return end.isRunning()
+                ? healing.synchronisation().map(events::notEqual).orElse(null)
+                : end.notRunning();
     }
 
     private static <T> CompletableFuture<T> fail(final String sentence) {

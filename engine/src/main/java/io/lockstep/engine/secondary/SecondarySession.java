@@ -108,10 +108,10 @@ final class SecondarySession {
         if (!answer.isAgreed()) {
             return Meeting.sentence(answer, primary, own, word);
         }
-        if (group.isOver()) {
+        if (group.isOver() && node.standing() == Standing.FRESH) {
             return "replication has ended: " + group.ending() + "; set the pair up anew";
         }
-        if (!group.isStarted()) {
+        if (!group.isOver() && !group.isStarted()) {
             return "replication is not started on the secondary; start it there"
                     + " (xen-set-replication)";
         }

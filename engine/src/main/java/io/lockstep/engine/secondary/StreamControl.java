@@ -220,6 +220,17 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 token, refuse(Errno.ESHUTDOWN, "this node is becoming something else"));
     }
 
+    /** It has taken over, and its process hears in a while only that it is not the newest. */
+    private void answerNotYet(final Disk.Completion completion, final long token) {
+        completion.onComplete(
+                token,
+                refuse(
+                        Errno.ESHUTDOWN,
+                        group.ending()
+                                + ", and it is no secondary before it has heard of the peer; if it"
+                                + " stays so start it again, with 'lockstep node'"));
+    }
+
     /** Another connection takes its place: it is no refusal for good, and it may come again. */
     private void oust(final Disk.Completion completion, final long token) {
         completion.onComplete(
@@ -255,6 +266,10 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                     final String refusal = session.refuse(primary.get(), word, isEmpty);
                     if (refusal != null) {
                         answer(completion, token, refusal);
+                        return;
+                    }
+                    if (group.isOver()) {
+                        answerNotYet(completion, token);
                         return;
                     }
                     attaching = null;

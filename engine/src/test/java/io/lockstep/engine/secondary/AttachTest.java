@@ -261,6 +261,34 @@ final class AttachTest {
         assertEquals(failover, group.hasFailedOver());
     }
 
+    /** It was frozen, or is in doubt about a switch, and one behind it has taken over. */
+    @Test
+    void whoHasTakenOverIsAskedAgainByTheNextOne() {
+        assertEquals(0, attach(true, Word.NONE));
+        done(group.failOver(true));
+        done(self.node().rejoin(self.node().record().peer(), 0)); // which it had made equal
+        final NodeRecord own = self.node().record();
+        assertEquals(Standing.REIGNING, own.standing());
+        final Summary next =
+                new Summary(
+                        own.peer(),
+                        own.group(),
+                        own.node(),
+                        Standing.REIGNING,
+                        own.lineage().begin(new Reign(new Id(2, 9), 0, 0)),
+                        0,
+                        new Id(3, 9),
+                        Id.NONE,
+                        -1,
+                        false,
+                        false);
+        assertEquals(
+                Errno.ESHUTDOWN,
+                attach(next, Word.NONE),
+                () -> "it becomes its secondary: " + reason());
+        assertTrue(reason().contains("failed over to epoch 0"), reason());
+    }
+
     @Test
     void whoWritesIsToldWhichBufferIsFull() throws IOException {
         assertEquals(0, attach(true, Word.NONE));

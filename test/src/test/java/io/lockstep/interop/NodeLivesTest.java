@@ -210,7 +210,7 @@ final class NodeLivesTest {
 
     /** It waits for its peer, which comes later, and proves to be newer. */
     @Test
-    void theFormerPrimaryEndsWhenItHearsThatItIsOne() {
+    void theFormerPrimaryIsASecondaryWhenItHearsThatItIsOne() {
         startBoth();
         north.write(1);
         checkpoint();
@@ -220,10 +220,49 @@ final class NodeLivesTest {
 
         final LockstepProcess former = rig.keep(start(north));
         assertTrue(former.awaitReady(), former::toString);
-        south.start();
-        assertEquals(1, former.awaitExit());
+        assertContains("promoted node of vda", south.start());
+        awaitHealed(south);
         assertContains("the peer is newer", former.err());
-        assertEquals("reigning", north.standing());
+        assertEquals("following", north.standing());
+        south.write(2);
+        assertEquals(2, south.seenByGuest());
+        assertEquals(0, former.stop());
+    }
+
+    /** Its host stood still, and nothing of it was closed: it hears when it wakes. */
+    @Test
+    void aPrimaryThatWasFrozenIsTheSecondaryOfWhoHasTakenOver() {
+        startBoth();
+        north.write(1);
+        checkpoint();
+        north.process.signal("STOP");
+        try (Control control = south.control()) {
+            control.await("left", status -> !status.get("linked").getAsBoolean());
+        }
+        failOver();
+        south.write(2);
+        north.process.signal("CONT");
+        awaitHealed(south);
+        assertEquals("following", north.standing());
+        assertEquals(2, north.firstByte());
+
+        // And the other way round: one that has taken over, and replicates back.
+        try (Control control = south.control()) {
+            control.checkpoint();
+        }
+        south.process.signal("STOP");
+        try (Control control = north.control()) {
+            control.await("left", status -> !status.get("linked").getAsBoolean());
+            control.execute("x-lockstep-failover");
+            control.await("merged", NodeLivesTest::isMerged);
+        }
+        north.write(3);
+        south.process.signal("CONT");
+        awaitHealed(north);
+        assertEquals("following", south.standing());
+        assertEquals(3, south.firstByte());
+        assertEquals(0, south.process.stop());
+        assertEquals(0, north.process.stop());
     }
 
     /** Set up anew the other way round, with --first as it was on neither side's mind. */

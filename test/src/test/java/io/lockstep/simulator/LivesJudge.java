@@ -68,6 +68,10 @@ final class LivesJudge {
 
     /** A primary has told its guest that a write is done. */
     static void onAcknowledged(final LivesPrimary primary) {
+        if (primary.knowsNewer()) {
+            throw broken(
+                    "I11", primary.node() + " acknowledges a write, and its peer has taken over");
+        }
         if (primary.isRoleTaken() && !primary.node().peer().isRestored()) {
             throw broken(
                     "I11",

@@ -4,6 +4,8 @@ import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.HeldGuests;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
@@ -27,6 +29,7 @@ final class LivesPrimary extends LivesProcess {
     private boolean isRoleTaken;
     private boolean isHandedOver;
     private CompletableFuture<Void> started;
+    private Word word;
     private boolean isRefused;
     private boolean isLeftBehind;
     private boolean isBegun;
@@ -41,6 +44,7 @@ final class LivesPrimary extends LivesProcess {
     @Override
     void openGroup(final LivesNode.Arguments arguments) throws IOException {
         PrimaryStart.requireMerged(record());
+        word = arguments.word();
         final SimulatedLoop linkLoop =
                 node().dice().chance(0.5) ? node().host().loop("link") : loop();
         group =
@@ -160,6 +164,13 @@ final class LivesPrimary extends LivesProcess {
         return group.node().filter(node -> node.isWaiting() && node.isPeerNewer()).isPresent();
     }
 
+    /** Whether it has heard so, and nobody has said that it goes on. */
+    boolean knowsNewer() {
+        return word != Word.NOW
+                && record().standing() == Standing.REIGNING
+                && group.node().filter(NodeStatus::isPeerNewer).isPresent();
+    }
+
     /** Somebody says that its peer has not taken over. On its loop. */
     void promote() {
         isRoleTaken = false;
@@ -236,7 +247,7 @@ final class LivesPrimary extends LivesProcess {
 
     /** Looks whether an epoch has ended: after every event while somebody has asked for that. */
     void observe() {
-        if (group.hasHandedOver() && !isHandedOver) {
+        if (group.hasHandedOver() && !isHandedOver && !isOvertaken()) {
             isHandedOver = true;
             LivesJudge.onHandedOver(this);
             node().disks().forEach(LivesDisk::leave);

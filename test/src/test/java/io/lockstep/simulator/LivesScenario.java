@@ -825,8 +825,10 @@ final class LivesScenario implements AutoCloseable {
         final LivesGuest guest = primary.guest().get();
         guest.rest();
         simulation.runUntil(
-                "the guest rests", LATER, () -> guest.isIdle() || primary.isHandedOver());
-        if (primary.isHandedOver()) {
+                "the guest rests",
+                LATER,
+                () -> guest.isIdle() || primary.isHandedOver() || primary.knowsNewer());
+        if (primary.isHandedOver() || primary.knowsNewer()) {
             return false; // somebody had ordered it before
         }
         final boolean[] isDrained = new boolean[1];

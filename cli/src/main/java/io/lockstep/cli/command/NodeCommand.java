@@ -53,13 +53,14 @@ import java.util.function.Supplier;
             "",
             "  --first may stay in the command line: it counts while there is no record. A",
             "  node that has taken over stays promoted, and replicates to the former primary",
-            "  when that is there; which is its secondary then, and gets what differs.",
+            "  when that is there; which is its secondary then, and gets what differs; also",
+            "  where it was only cut off, or stood still, and its guest is there yet.",
             "",
             "  What it is, and why: lockstep state --control /run/vda.qmp",
             "",
             "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a disk, an address, the control",
-            "socket or the buffers can't be had, the peer refuses or is newer, or nobody has",
-            "said what the node is first; 2 wrong usage."
+            "socket or the buffers can't be had, the peer refuses, or nobody has said what the",
+            "node is first; 2 wrong usage."
         })
 public final class NodeCommand implements Callable<Integer> {
     /** What a node can be where it was never in a pair. */
@@ -139,20 +140,16 @@ public final class NodeCommand implements Callable<Integer> {
                                 .replicateBack(peerAt, options, replication);
         int code;
         if (role.get() == NodeRole.PRIMARY) {
-            final PrimaryRole primary =
+            code =
                     new PrimaryRole(checked, replication, options, peerAt)
-                            .yieldToNewerPeer()
                             .listen(listenAt)
-                            .switchRoles();
-            code = primary.run();
-            if (primary.hasYielded()) {
-                code = secondary.get().ofFormerPrimary().run();
-            }
+                            .switchRoles()
+                            .run();
         } else {
             code = secondary.get().run();
         }
         while (code == ServerRun.GOES_ON) {
-            code = secondary.get().run(); // what it has handed over its peer replicates back
+            code = secondary.get().ofFormerPrimary().run(); // its peer replicates back
         }
         return code;
     }

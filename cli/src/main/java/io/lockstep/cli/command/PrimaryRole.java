@@ -33,8 +33,6 @@ final class PrimaryRole {
     private final PrimaryOptions options;
     private final Endpoint peer;
     private Optional<PeerMonitor.Address> monitor = Optional.empty();
-    private boolean yieldsToNewer;
-    private boolean hasYielded;
     private boolean isOfNode;
     private List<Endpoint> streams = List.of();
     private EngineRun run;
@@ -63,15 +61,9 @@ final class PrimaryRole {
     }
 
     /**
-     * It ends where its guest waits and its peer has taken over; otherwise it would go on waiting
-     * for somebody's word.
+     * It ends where its peer takes over from it by a switch of roles, and where it finds that its
+     * peer has taken over; otherwise its guest would wait for somebody's word.
      */
-    PrimaryRole yieldToNewerPeer() {
-        yieldsToNewer = true;
-        return this;
-    }
-
-    /** It ends, too, where its peer takes over from it by a switch of roles. */
     PrimaryRole switchRoles() {
         isOfNode = true;
         return this;
@@ -81,11 +73,6 @@ final class PrimaryRole {
     PrimaryRole listen(final List<Endpoint> endpoints) {
         streams = endpoints;
         return this;
-    }
-
-    /** Whether it has ended because its peer is newer, before it served anybody. */
-    boolean hasYielded() {
-        return hasYielded;
     }
 
     /**
@@ -113,7 +100,11 @@ final class PrimaryRole {
                 run.checkpointPeerAt(monitor.get());
             }
             run.control(pair.control());
-            if (!attach()) {
+            final boolean isAccepted = attach();
+            if (run.whenHandedOver().isDone()) {
+                return stop() ? ServerRun.GOES_ON : 1;
+            }
+            if (!isAccepted) {
                 stop();
                 return 1;
             }
@@ -121,9 +112,6 @@ final class PrimaryRole {
                 run.meetPrimaries(pair.connectionsMax(), streams);
             }
             run.serveGuests(pair.guests());
-            if (yieldsToNewer) {
-                run.yieldToNewerPeer();
-            }
         } catch (final IOException | GraphException e) {
             stop();
             console.say(e.getMessage());
@@ -158,7 +146,7 @@ final class PrimaryRole {
             started.get(FIRST_ATTACH_MS, TimeUnit.MILLISECONDS);
             return true;
         } catch (final ExecutionException e) {
-            return isWaiting(e.getCause().getMessage());
+            return run.whenHandedOver().isDone() || isWaiting(e.getCause().getMessage());
         } catch (final TimeoutException e) {
             final Optional<NodeStatus> node = node();
             if (node.isPresent() && node.get().isWaiting() && node.get().refusal().isPresent()) {
@@ -182,10 +170,6 @@ final class PrimaryRole {
         }
         final Optional<NodeStatus> node = node();
         if (node.isEmpty() || !node.get().isWaiting()) {
-            return false;
-        }
-        if (yieldsToNewer && node.get().isPeerNewer()) {
-            hasYielded = true;
             return false;
         }
         console.say(node.get().waiting());

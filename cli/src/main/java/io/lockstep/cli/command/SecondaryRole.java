@@ -66,7 +66,7 @@ final class SecondaryRole {
         return this;
     }
 
-    /** It was the primary until its peer took over, which makes it equal. */
+    /** It was the primary, perhaps, until its peer took over, which makes it equal. */
     SecondaryRole ofFormerPrimary() {
         isFormerPrimary = true;
         return this;

@@ -43,9 +43,6 @@ public final class EngineRun {
     private Rehearsal rehearsal;
     private final CompletableFuture<Void> handedOver = new CompletableFuture<>();
 
-    /** On the engine's loop. */
-    private boolean yieldsToNewerPeer;
-
     /** To whom it replicates when it has taken over; null for nobody. */
     private Endpoint back;
 
@@ -123,19 +120,6 @@ public final class EngineRun {
     }
 
     /**
-     * Has the process end, with the exit code 1, where its guest waits for the peer and that proves
-     * to be newer, or has done so before: it has taken over, or follows one that has.
-     */
-    public void yieldToNewerPeer() {
-        engine.loop()
-                .execute(
-                        () -> {
-                            yieldsToNewerPeer = true;
-                            yieldUnlessServed();
-                        });
-    }
-
-    /**
      * Has a secondary that takes over replicate to its former primary, once it is done with the
      * merge. Before {@link #control}.
      *
@@ -167,21 +151,9 @@ public final class EngineRun {
         }
     }
 
-    /** On the engine's loop, when an event has told of the refusal. */
-    private void yieldUnlessServed() {
-        final boolean isNewer =
-                engine.group()
-                        .node()
-                        .filter(node -> node.isWaiting() && node.isPeerNewer())
-                        .isPresent();
-        if (yieldsToNewerPeer && isNewer) {
-            ServerRun.quit(1);
-        }
-    }
-
     /**
-     * Has the process become the other half of the pair where the two switch their roles. Before
-     * the first disk.
+     * Has the process become the other half of the pair where the two switch their roles, or its
+     * peer has taken over meanwhile. Before the first disk.
      */
     public void switchRoles() throws IOException {
         engine.switchRoles();
@@ -246,7 +218,6 @@ public final class EngineRun {
                 final Event event, final String disk, final long epoch, final String sentence) {
             controlService.onEvent(event, disk, epoch, sentence);
             if (event == Event.REPLICATION_ERROR) {
-                yieldUnlessServed();
                 endWhereItGivesWay();
             } else if (event == Event.HANDED_OVER) {
                 handedOver.complete(null);

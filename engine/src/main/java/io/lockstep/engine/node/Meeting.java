@@ -200,12 +200,7 @@ public final class Meeting {
                             + howToPair(primary, word);
             case SYNCHRONISE -> difference(primary, secondary);
             case PEER_IS_NEWER ->
-                    "the peer is newer: it "
-                            + (secondary.standing().isSecondary() ? "follows one that " : "")
-                            + "took over"
-                            + (hasParted(secondary, primary)
-                                    ? " at " + parting(secondary, primary)
-                                    : "")
+                    newer(primary, secondary)
                             + ", and what was acknowledged since then would be lost; start this"
                             + " node as its secondary with 'lockstep node', which gets what"
                             + " differs";
@@ -230,6 +225,18 @@ public final class Meeting {
                             + "), whose state was copied with its disk; say 'lockstep state"
                             + " --forget' on the side of the copy";
         };
+    }
+
+    /**
+     * Says that the peer is newer, and since when, without what follows from that.
+     *
+     * @param primary who has found it
+     */
+    public static String newer(final Summary primary, final Summary secondary) {
+        return "the peer is newer: it "
+                + (secondary.standing().isSecondary() ? "follows one that " : "")
+                + "took over"
+                + (hasParted(secondary, primary) ? " at " + parting(secondary, primary) : "");
     }
 
     private static final String HOW_TO_GIVE_WAY =

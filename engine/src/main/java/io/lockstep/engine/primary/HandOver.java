@@ -111,7 +111,7 @@ final class HandOver {
         return phase == Phase.ASKED || phase == Phase.IN_DOUBT || phase == Phase.RECORDING;
     }
 
-    /** Whether the peer has taken over, and this node has recorded it. */
+    /** Whether the peer has taken over: this process is a primary no more. */
     boolean isDone() {
         return phase == Phase.DONE;
     }
@@ -255,22 +255,48 @@ final class HandOver {
     }
 
     /**
-     * A newer peer was found: whether it has taken over what it was asked to, and nothing else.
-     * That was its answer then.
+     * A newer peer was found, and this node has nothing of its own: answers whether it is a primary
+     * no more. Either that peer has taken over what it was asked to, or by a failover: then this
+     * process, which was away or cut off, becomes its secondary.
+     *
+     * @param sentence that tells of the peer
      */
-    boolean takes(final Summary secondary) {
+    boolean endsFor(final Summary newer, final String sentence) {
+        if (phase == Phase.RECORDING || isDone()) {
+            return true;
+        }
+        if (hasTaken(newer)) {
+            record();
+            return true;
+        }
+        final boolean becomesSecondary =
+                guests != null && reign.isSupplanted() && newer.standing().isPrimary();
+        if (becomesSecondary) {
+            giveWay(sentence);
+        }
+        return becomesSecondary;
+    }
+
+    /** Nothing else is asked of it, and it was not lost meanwhile. */
+    private boolean hasTaken(final Summary secondary) {
         final Id own = reign.record().lineage().newest();
         final Lineage theirs = secondary.lineage();
-        final boolean isTaken =
-                phase == Phase.IN_DOUBT
-                        && secondary.standing().isPrimary() // it may have lost what it took
-                        && theirs.has(own)
-                        && !theirs.newest().equals(own)
-                        && theirs.successorOf(own).origin() == epoch;
-        if (isTaken) {
-            record();
-        }
-        return isTaken;
+        return phase == Phase.IN_DOUBT
+                && secondary.standing().isPrimary() // it may have lost what it took
+                && theirs.has(own)
+                && !theirs.newest().equals(own)
+                && theirs.successorOf(own).origin() == epoch;
+    }
+
+    /** The record says all that there is to say: a primary, which finds a newer one again. */
+    private void giveWay(final String sentence) {
+        final CompletableFuture<Long> open =
+                phase == Phase.NONE ? CompletableFuture.completedFuture(0L) : answer;
+        phase = Phase.DONE;
+        reign.doubt("");
+        events.givenWay(sentence);
+        group.end().handOver(sentence);
+        open.completeExceptionally(new GroupException(sentence));
     }
 
     /** As often as it takes: the guest is the peer's, whatever this node's storage does. */

@@ -109,6 +109,7 @@ final class PrimaryEnd {
             state = GroupStatus.State.ALONE;
             sentence = PrimaryEvents.endedByStop(isFailover);
             goAlone("replication was stopped", link::leaveBehind);
+            reign.goAlone();
         }
         return CompletableFuture.completedFuture(null);
     }

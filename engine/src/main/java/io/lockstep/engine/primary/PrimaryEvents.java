@@ -151,6 +151,14 @@ final class PrimaryEvents {
                         + ", which has everything; this node is its secondary");
     }
 
+    /** A peer was found that had taken over meanwhile. */
+    void givenWay(final String sentence) {
+        tell(
+                Event.HANDED_OVER,
+                "",
+                sentence + "; this node is its secondary from now on, and gets what differs");
+    }
+
     void synchronised() {
         tell(
                 Event.SYNCHRONISED,

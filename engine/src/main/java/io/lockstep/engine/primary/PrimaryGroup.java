@@ -110,7 +110,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         tracking,
                         synchroniser,
                         this::skipLog,
-                        newer -> handOver().takes(newer),
+                        (newer, sentence) -> handOver().endsFor(newer, sentence),
                         this.events);
         fullLog =
                 new FullLog(

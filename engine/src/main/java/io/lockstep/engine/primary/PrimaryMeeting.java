@@ -8,7 +8,7 @@ import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.util.concurrent.CompletableFuture;
-import java.util.function.Predicate;
+import java.util.function.BiPredicate;
 
 /**
  * What a primary does about a secondary that its link has found: refuses it, attaches to it, or
@@ -21,7 +21,7 @@ final class PrimaryMeeting {
     private final Tracking tracking;
     private final Synchroniser synchroniser;
     private final Runnable onSessionBegun;
-    private final Predicate<Summary> takesRole;
+    private final BiPredicate<Summary, String> endsFor;
     private final PrimaryEvents events;
 
     /** A secondary whose session this is lacks what the sets have, and no more. */
@@ -37,8 +37,8 @@ final class PrimaryMeeting {
      * One for a link.
      *
      * @param onSessionBegun the log goes on from here, and what is in it is not sent any more
-     * @param takesRole whether a newer peer has taken over what it was asked to, which is heard
-     *     then
+     * @param endsFor whether this process is a primary no more as a newer peer was found, of which
+     *     a sentence tells
      */
     PrimaryMeeting(
             final IoLoop linkLoop,
@@ -47,7 +47,7 @@ final class PrimaryMeeting {
             final Tracking tracking,
             final Synchroniser synchroniser,
             final Runnable onSessionBegun,
-            final Predicate<Summary> takesRole,
+            final BiPredicate<Summary, String> endsFor,
             final PrimaryEvents events) {
         this.linkLoop = linkLoop;
         this.reign = reign;
@@ -55,7 +55,7 @@ final class PrimaryMeeting {
         this.tracking = tracking;
         this.synchroniser = synchroniser;
         this.onSessionBegun = onSessionBegun;
-        this.takesRole = takesRole;
+        this.endsFor = endsFor;
         this.events = events;
     }
 
@@ -68,7 +68,8 @@ final class PrimaryMeeting {
             final Runnable attachAgain) {
         final Summary own = reign.summary(reign.hasMetNobody() && emptyDisks.flags()[disk]);
         final Meeting.Answer answer = reign.judge(own, secondary, isPrimary);
-        if (answer == Meeting.Answer.PEER_IS_NEWER && takesRole.test(secondary)) {
+        if (answer == Meeting.Answer.PEER_IS_NEWER
+                && endsFor.test(secondary, Meeting.newer(own, secondary))) {
             answer(
                     judgement,
                     new LinkOwner.Ruling("it has taken over", false, own, reign.word(), 0));

@@ -157,7 +157,7 @@ final class PrimaryReign {
                     + "); it goes on, here or there, when the two have met; if the peer is gone for"
                     + " good and has not taken over, say 'lockstep promote'";
         }
-        if (!isHeld() || !record().standing().isPrimary()) {
+        if (!isHeld() && !isSupplanted() || !record().standing().isPrimary()) {
             return "";
         }
         if (isOfTwoPrimaries()) {
@@ -180,7 +180,7 @@ final class PrimaryReign {
 
     /** Somebody knows that the peer has not taken over. */
     CompletableFuture<Void> promote() {
-        if (!isHeld() && doubt.isEmpty() || isGivingWay) {
+        if (!isHeld() && doubt.isEmpty() && !isSupplanted() || isGivingWay) {
             return fail(
                     isGivingWay
                             ? "this node gives way to its peer, as was said before; start it again"
@@ -189,7 +189,14 @@ final class PrimaryReign {
         isPromoted = true;
         return node().part(self.reigns().begin(origin()))
                 .whenComplete((done, thrown) -> isPromoted = thrown == null)
-                .thenRun(() -> serving.complete(null));
+                .thenRun(this::goOn);
+    }
+
+    private void goOn() {
+        found = null; // it has its own now, and they meet anew
+        isGated = false;
+        release();
+        serving.complete(null);
     }
 
     /** Whether the peer has taken over is not known, and the guest waits; empty where it is. */
@@ -250,7 +257,29 @@ final class PrimaryReign {
         isPeerPrimary = isPrimary;
         final Meeting.Answer answer = Meeting.of(own, secondary, word);
         found = answer.isAgreed() ? null : answer;
+        isGated |= isSupplanted();
+        part(); // where it was in doubt, and is not any more
         return answer;
+    }
+
+    /**
+     * Whether the peer has taken over, and this node has nothing of its own: what it acknowledged
+     * from now on would be a second version of the disks. Whose manager says when it is attached
+     * ({@link Word#NOW}) is told, and decides.
+     */
+    boolean isSupplanted() {
+        return found == Meeting.Answer.PEER_IS_NEWER
+                && word != Word.NOW
+                && !isParting
+                && record().standing() == Standing.REIGNING;
+    }
+
+    /** Somebody ends replication: the guest goes on here, whatever the peer does. */
+    void goAlone() {
+        if (!isHeld()) {
+            found = null;
+            part();
+        }
     }
 
     /** What was found when the peer was refused; empty where it was not. */
@@ -393,7 +422,7 @@ final class PrimaryReign {
     }
 
     private void part() {
-        if (isParting || !isGated) {
+        if (isParting || !isGated || waiting.isEmpty() || isSupplanted()) {
             return;
         }
         isParting = true;

@@ -300,6 +300,36 @@ final class LivesTest {
         assertEquals(1, firstByte(pair.secondaryDisk("a")));
     }
 
+    /** The log was full while it was away: it hears that when it is there again. */
+    @Test
+    void whoIsDetachedWhileItIsAwayDoesNotTakeOver() {
+        pair.withPrimary("--log-size", "64K", "--on-full-log", "detach").start();
+        write(pair.guest("a"), 1);
+        pair.checkpoint();
+        pair.secondary().kill();
+        for (int value = 2; value < 40; value++) {
+            write(pair.guest("a"), value);
+        }
+        final LockstepProcess back = pair.startSecondary();
+        try (Control control = pair.secondaryControl()) {
+            control.await(
+                    "left behind",
+                    status -> status.get("standing").getAsString().equals("outdated"));
+        }
+        assertContains("went on without this node", refusedFailover());
+        assertContains("knows that it is left behind", pair.primary().err());
+        assertEquals(0, back.stop());
+        // Started again, the primary makes it equal.
+        assertEquals(0, pair.primary().stop());
+        pair.startSecondary();
+        pair.startPrimary();
+        try (Control control = pair.primaryControl()) {
+            control.awaitHealed();
+        }
+        pair.requireEqual();
+        assertEquals(39, firstByte(pair.secondaryDisk("a")));
+    }
+
     private Tool.Output failover(final String option) {
         return rig.lockstep(
                 "failover", option, "--control", pair.secondaryControlSocket().toString());

@@ -4,6 +4,7 @@ import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.HeldGuests;
@@ -205,6 +206,22 @@ final class LivesPrimary extends LivesProcess {
     /** Whether the secondary may have been told that it is left behind. */
     boolean isLeftBehind() {
         return isLeftBehind;
+    }
+
+    /** Whether it goes on without a secondary that does not know it, and could take over. */
+    boolean isFollowedInVain() {
+        final NodeRecord own = record();
+        return isLeftBehind
+                && !isRunning()
+                && own.standing().isPrimary()
+                && node().peer()
+                        .secondary()
+                        .filter(LivesSecondary::isStandby)
+                        .map(LivesProcess::record)
+                        .filter(peer -> peer.standing() == Standing.FOLLOWING)
+                        .filter(peer -> peer.peer().equals(own.node()))
+                        .filter(peer -> own.lineage().has(peer.lineage().newest()))
+                        .isPresent();
     }
 
     @Override

@@ -867,6 +867,13 @@ final class LivesScenario implements AutoCloseable {
         simulation.runFor(2 * Simulation.SECOND);
         work();
         simulation.runFor(Simulation.SECOND);
+        simulation.runUntil(
+                "who is left behind knows it",
+                LATER,
+                () ->
+                        nodes.stream()
+                                .flatMap(node -> node.primary().stream())
+                                .noneMatch(LivesPrimary::isFollowedInVain));
         compare();
         for (final LivesNode node : nodes) {
             if (node.isUp() && node.process().isMerging()) {

@@ -50,6 +50,7 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
                     SYNCHRONISING,
                     SYNCHRONISED,
                     HANDED_OVER,
+                    LEFT_BEHIND,
                     NOT_HANDED_OVER,
                     VERIFIED ->
                     new EventReport(name, data, "", new JsonObject());

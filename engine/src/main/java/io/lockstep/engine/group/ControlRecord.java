@@ -59,7 +59,10 @@ public final class ControlRecord {
     /** The primary ends its session in good order: all that it sent was answered. */
     public static final int LEAVE = 5;
 
-    /** The primary goes on without this secondary. */
+    /**
+     * The primary goes on without this secondary: on its connection, or with its summary on one
+     * that is not attached.
+     */
     public static final int ALONE = 6;
 
     /** The primary is there; on a connection of any of its exports, attached or not. */

@@ -30,6 +30,8 @@ public interface GroupEvents {
         FAILOVER,
         /** The secondary has taken over what this primary handed over: this process is none now. */
         HANDED_OVER,
+        /** The secondary has recorded that its primary went on without it. */
+        LEFT_BEHIND,
         /** The roles were not switched, or it is not known whether they were. */
         NOT_HANDED_OVER,
         /** The merge came to its end: the disks are plain files again. */

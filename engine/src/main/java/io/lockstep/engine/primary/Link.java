@@ -66,6 +66,7 @@ final class Link {
     private boolean workScheduled;
 
     private final Farewell farewell;
+    private final Outdating outdating;
     private final HandOverRequest handOver;
     private final Heartbeats heartbeats;
     private final Comparison comparison;
@@ -99,6 +100,7 @@ final class Link {
                         wanted,
                         new ConnectionEvents());
         farewell = new Farewell(loop, connections);
+        outdating = new Outdating(loop, peers[0], owner);
         heartbeats = new Heartbeats(loop, connections, farewell, disks.length, owner);
         handOver = new HandOverRequest(loop, connections);
         comparison = new Comparison(log);
@@ -133,8 +135,12 @@ final class Link {
         connections.sever("the primary attaches again, in another generation");
     }
 
-    /** Ends it for good: the secondary is told that it is left behind, if it can be. */
-    void leaveBehind() {
+    /**
+     * Ends it for good: the secondary is told that it is left behind, now or when it is there.
+     *
+     * @param primary what this node says of itself then
+     */
+    void leaveBehind(final Outdating.Presentation primary) {
         farewell.say(
                 ControlRecord.ALONE,
                 1,
@@ -142,7 +148,10 @@ final class Link {
                     owner.onPeerOut();
                     connections.leave();
                 },
-                connections::leave);
+                () -> {
+                    connections.leave();
+                    outdating.begin(primary);
+                });
     }
 
     /** Ends it for good: the secondary has everything. */
@@ -172,6 +181,7 @@ final class Link {
     void cut(final Runnable whenCut) {
         farewell.whenSaid(
                 () -> {
+                    outdating.end();
                     connections.cut();
                     whenCut.run();
                 });

@@ -103,6 +103,12 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onPeerOut() {
         reign.onPeerOut();
+        events.leftBehind();
+    }
+
+    @Override
+    public void onNotOutdated(final String reason) {
+        events.notLeftBehind(reason);
     }
 
     @Override

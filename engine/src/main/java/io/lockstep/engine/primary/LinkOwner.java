@@ -18,6 +18,9 @@ interface LinkOwner {
     /** The secondary has recorded that it was left behind. */
     void onPeerOut();
 
+    /** It has not, as it is no secondary of this node any more; in its words. */
+    default void onNotOutdated(final String reason) {}
+
     /** It was up, and is down; it connects again. */
     void onDown(String reason);
 

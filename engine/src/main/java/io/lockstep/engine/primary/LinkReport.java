@@ -36,6 +36,11 @@ final class LinkReport implements LinkOwner {
     }
 
     @Override
+    public void onNotOutdated(final String reason) {
+        guestLoop.execute(() -> owner.onNotOutdated(reason));
+    }
+
+    @Override
     public void onDown(final String reason) {
         guestLoop.execute(() -> owner.onDown(reason));
     }

@@ -5,6 +5,7 @@ import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Summary;
 
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -15,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
  */
 final class PrimaryEnd {
     private final PrimaryGroup group;
+    private final IoLoop guestLoop;
     private final IoLoop linkLoop;
     private final Link link;
     private final PrimaryReign reign;
@@ -35,6 +37,7 @@ final class PrimaryEnd {
 
     PrimaryEnd(
             final PrimaryGroup group,
+            final IoLoop guestLoop,
             final IoLoop linkLoop,
             final Link link,
             final PrimaryReign reign,
@@ -45,6 +48,7 @@ final class PrimaryEnd {
             final HandOver handOver,
             final PrimaryEvents events) {
         this.group = group;
+        this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
         this.link = link;
         this.reign = reign;
@@ -108,7 +112,7 @@ final class PrimaryEnd {
         if (state != GroupStatus.State.ALONE) {
             state = GroupStatus.State.ALONE;
             sentence = PrimaryEvents.endedByStop(isFailover);
-            goAlone("replication was stopped", link::leaveBehind);
+            goAlone("replication was stopped", this::leaveBehind);
             reign.goAlone();
         }
         return CompletableFuture.completedFuture(null);
@@ -144,7 +148,17 @@ final class PrimaryEnd {
         events.givenUp(event, cause);
         goAlone(
                 cause.sentence(),
-                event == GroupEvents.Event.DETACHED ? link::leaveBehind : link::end);
+                event == GroupEvents.Event.DETACHED ? this::leaveBehind : link::end);
+    }
+
+    private void leaveBehind() {
+        link.leaveBehind(
+                whom ->
+                        guestLoop.execute(
+                                () -> {
+                                    final Summary primary = reign.farewell();
+                                    linkLoop.execute(() -> whom.accept(primary));
+                                }));
     }
 
     private void goAlone(final String reason, final Runnable endOfLink) {

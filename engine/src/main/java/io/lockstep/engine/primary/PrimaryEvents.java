@@ -128,6 +128,28 @@ final class PrimaryEvents {
                 : "it was stopped on the primary, whose disks are plain ones since";
     }
 
+    /** The secondary has recorded it. */
+    void leftBehind() {
+        tell(
+                Event.LEFT_BEHIND,
+                "",
+                "the secondary at "
+                        + peer
+                        + " knows that it is left behind: a failover there would have to be"
+                        + " forced");
+    }
+
+    /** It is no secondary of this node any more. */
+    void notLeftBehind(final String reason) {
+        tell(
+                Event.LINK_DOWN,
+                "",
+                "the secondary at "
+                        + peer
+                        + " could not be told that it is left behind: "
+                        + reason);
+    }
+
     /** Why nobody is told any more of an epoch that was to be sealed or committed. */
     static String epochGivenUp(final long epoch) {
         return "epoch "
@@ -304,8 +326,9 @@ final class PrimaryEvents {
                 "ENOSPC",
                 "the forward log is full (--log-size, --on-full-log detach) and the secondary at "
                         + peer
-                        + " does not take what is in it fast enough, or is away"
-                        + GIVEN_UP);
+                        + " does not take what is in it fast enough, or is away; the guest goes on"
+                        + " without it, and it hears when it is there that it is left behind; to"
+                        + " have it made equal, stop this primary and start it again");
     }
 
     /** A change has failed, and what it left can't be read. */

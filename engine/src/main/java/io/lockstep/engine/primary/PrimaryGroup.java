@@ -184,6 +184,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         end =
                 new PrimaryEnd(
                         this,
+                        guestLoop,
                         linkLoop,
                         link,
                         reign,

@@ -247,6 +247,11 @@ final class PrimaryReign {
         return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, -1, isEmpty);
     }
 
+    /** The same to one that it leaves behind. */
+    Summary farewell() {
+        return Summary.of(record(), origin(), session, -1, false);
+    }
+
     /**
      * What the two nodes find.
      *

@@ -141,12 +141,12 @@ final class StreamControl implements ControlSpace, AutoCloseable {
         if (offset != 0
                 || length < ControlRecord.LENGTH
                 || !ControlRecord.isValid(from, position)
-                || length != lengthOf(ControlRecord.kind(from, position))) {
+                || !isLengthOf(ControlRecord.kind(from, position), length)) {
             errno =
                     refuse(
                             Errno.EINVAL,
                             "this is no control record of version " + ControlRecord.VERSION);
-        } else if (ControlRecord.kind(from, position) == ControlRecord.ATTACH) {
+        } else if (length == ControlRecord.LENGTH_WITH_SUMMARY) {
             attach(client, from, position, completion, token);
             return;
         } else if (ControlRecord.kind(from, position) == ControlRecord.PULSE) {
@@ -199,10 +199,10 @@ final class StreamControl implements ControlSpace, AutoCloseable {
         return 0;
     }
 
-    private static int lengthOf(final int kind) {
-        return kind == ControlRecord.ATTACH
-                ? ControlRecord.LENGTH_WITH_SUMMARY
-                : ControlRecord.LENGTH;
+    private static boolean isLengthOf(final int kind, final int length) {
+        return length == ControlRecord.LENGTH_WITH_SUMMARY
+                ? kind == ControlRecord.ATTACH || kind == ControlRecord.ALONE
+                : length == ControlRecord.LENGTH && kind != ControlRecord.ATTACH;
     }
 
     private int refuse(final int errno, final String sentence) {
@@ -237,6 +237,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 token, refuse(Errno.ESHUTDOWN, "another connection of a primary attaches"));
     }
 
+    /** A primary presents itself: to be attached, or to say that it goes on without this node. */
     private void attach(
             final Client client,
             final MemorySegment from,
@@ -249,6 +250,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
             return;
         }
         final Word word = ControlRecord.word(ControlRecord.flags(from, position));
+        final boolean isAlone = ControlRecord.kind(from, position) == ControlRecord.ALONE;
         final long toCome = ControlRecord.toCome(from, position);
         final long length = ControlRecord.diskLength(from, position);
         attaching = client;
@@ -273,6 +275,10 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                         return;
                     }
                     attaching = null;
+                    if (isAlone) {
+                        session.leftBehind(why -> answer(completion, token, why));
+                        return;
+                    }
                     if (length > local.length()) {
                         lengthen(length, completion, token);
                         return;

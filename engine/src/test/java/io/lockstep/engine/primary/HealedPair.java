@@ -57,6 +57,10 @@ abstract class HealedPair {
     final HelperThreads helpers = new HelperThreads();
     final List<Throwable> errors = new ArrayList<>();
     final BlockingQueue<GroupEvents.Event> events = new LinkedBlockingQueue<>();
+
+    /** What the primary has told with them. */
+    final BlockingQueue<String> told = new LinkedBlockingQueue<>();
+
     final List<byte[]> content = List.of(new byte[LENGTH], new byte[LENGTH]);
     Tracking trackingThere = Tracking.inMemory(List.of((long) LENGTH, (long) LENGTH));
     boolean isFormerPrimary;
@@ -364,6 +368,7 @@ abstract class HealedPair {
         @Override
         public void onEvent(
                 final Event event, final String disk, final long epoch, final String sentence) {
+            told.add(sentence);
             events.add(event);
         }
 

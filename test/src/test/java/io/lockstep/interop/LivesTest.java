@@ -330,6 +330,44 @@ final class LivesTest {
         assertEquals(39, firstByte(pair.secondaryDisk("a")));
     }
 
+    /** It reigned still when its peer was out, and replicates to nobody now. */
+    @Test
+    void whatAPromotedNodeWritesAloneIsRecorded() {
+        pair.start();
+        write(pair.guest("a"), 1);
+        rig.lockstep("stop", "--control", pair.primaryControlSocket().toString()).requireSuccess();
+        assertEquals(0, pair.primary().stop());
+        assertEquals("reigning", standingOf(pair.primaryDisk("a")));
+        final String guest = "nbd+unix:///a?socket=" + rig.path("pg");
+        final LockstepProcess promoted =
+                rig.server(
+                        List.of(
+                                "secondary",
+                                "--disk",
+                                "a=" + pair.primaryDisk("a"),
+                                "--listen",
+                                "nbd+unix:///?socket=" + rig.path("pl"),
+                                "--guest",
+                                "nbd+unix:///?socket=" + rig.path("pg"),
+                                "--control",
+                                rig.path("pn").toString(),
+                                "--buffers",
+                                rig.path("pbuffers").toString()));
+        assertContains("promoted node of a", promoted.ready());
+        assertEquals("reigning", standingOf(pair.primaryDisk("a")));
+        write(guest, 2);
+        assertEquals("alone", standingOf(pair.primaryDisk("a")));
+        assertEquals(0, promoted.stop());
+    }
+
+    private String standingOf(final Path disk) {
+        final Tool.Output output = rig.lockstep("state", "--json", "--state", disk + ".lockstep");
+        return JsonParser.parseString(output.requireSuccess().out())
+                .getAsJsonObject()
+                .get("standing")
+                .getAsString();
+    }
+
     private Tool.Output failover(final String option) {
         return rig.lockstep(
                 "failover", option, "--control", pair.secondaryControlSocket().toString());

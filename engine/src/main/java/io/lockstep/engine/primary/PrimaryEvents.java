@@ -13,8 +13,8 @@ import java.util.function.LongSupplier;
 /** What a primary tells its manager: events and errors, in sentences. On the guest's loop. */
 final class PrimaryEvents {
     private static final String GIVEN_UP =
-            "; the secondary was given up, and the guest goes on without it: fail over there, or"
-                    + " set the pair up anew";
+            "; the secondary was given up, and the guest goes on without it: see to it, then stop"
+                    + " this primary and start it again, which sends what differs";
 
     private final GroupEvents events;
     private final String peer;
@@ -311,8 +311,7 @@ final class PrimaryEvents {
                         + " lacks the last "
                         + length
                         + " bytes that the guest has written, since it has not answered for them"
-                        + " in time: copy the disks before the pair is set up anew, or fail over"
-                        + " there to epoch "
+                        + " in time: start it again, which sends them, or fail over there to epoch "
                         + committedEpoch.getAsLong());
     }
 

@@ -190,7 +190,8 @@ final class SecondaryEvents {
     private String whatToDo() {
         return "; the secondary takes no more of the stream: fail over to epoch "
                 + committedEpoch.getAsLong()
-                + ", or set the pair up anew";
+                + " where the primary is gone; otherwise see to this, and start the primary again,"
+                + " which makes the disks equal";
     }
 
     // ---- How replication has ended.

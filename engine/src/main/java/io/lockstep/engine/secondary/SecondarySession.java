@@ -109,7 +109,7 @@ final class SecondarySession {
             return Meeting.sentence(answer, primary, own, word);
         }
         if (group.isOver() && node.standing() == Standing.FRESH) {
-            return "replication has ended: " + group.ending() + "; set the pair up anew";
+            return "replication has ended: " + group.ending() + "; start the secondary again";
         }
         if (!group.isOver() && !group.isStarted()) {
             return "replication is not started on the secondary; start it there"

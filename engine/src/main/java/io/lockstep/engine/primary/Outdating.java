@@ -6,9 +6,7 @@ import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Summary;
-import io.lockstep.nbd.ClientOptions;
 import io.lockstep.nbd.Nbd;
-import io.lockstep.nbd.ReplyStyle;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -76,9 +74,7 @@ final class Outdating {
                 NbdClient.connect(
                         loop,
                         peer.server(),
-                        ClientOptions.use(peer.export())
-                                .withReplyStyle(ReplyStyle.STRUCTURED)
-                                .withMetaContexts(Nbd.CONTEXT_CONTROL),
+                        FitExport.options(peer.export(), SecondaryKind.UNKNOWN),
                         LIMITS,
                         new NbdClient.Listener() {
                             @Override

@@ -298,6 +298,16 @@ abstract class HealedPair {
         return new Endpoint.Unix(folder.resolve("socket"));
     }
 
+    /** Both, of which the secondary is made equal first. */
+    void startEqualPair() throws Exception {
+        fill("primary");
+        startSecondary();
+        startPrimary();
+        awaitEqual();
+        checkpointsWork();
+        events.clear();
+    }
+
     void startPrimary() throws Exception {
         final Life life = begin("guest", "link");
         primaryLife = life;

@@ -9,6 +9,7 @@ import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.node.Standing;
 
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -18,14 +19,10 @@ import java.util.concurrent.TimeUnit;
 
 /** A primary goes on without a secondary that is away: that hears when it is there again (I11). */
 final class LeftBehindTest extends HealedPair {
-    private void startEqualPair() throws Exception {
+    @BeforeEach
+    void start() throws Exception {
         fullLog = FullLogPolicy.DETACH;
-        fill("primary");
-        startSecondary();
-        startPrimary();
-        awaitEqual();
-        checkpointsWork();
-        events.clear();
+        startEqualPair();
     }
 
     private void goOnAlone(final boolean isStopped) throws Exception {
@@ -46,7 +43,6 @@ final class LeftBehindTest extends HealedPair {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void whoWasAwayHearsItAndDoesNotTakeOver(final boolean isStopped) throws Exception {
-        startEqualPair();
         killSecondary();
         goOnAlone(isStopped);
         startSecondary();
@@ -69,7 +65,6 @@ final class LeftBehindTest extends HealedPair {
     /** Then it is no secondary of this primary any more. */
     @Test
     void whoHasTakenOverMeanwhileIsNotOutdated() throws Exception {
-        startEqualPair();
         killSecondary();
         goOnAlone(true);
         write(0, 0, 4096);

@@ -46,15 +46,6 @@ final class LengtheningTest extends HealedPair {
         return self;
     }
 
-    private void startEqualPair() throws Exception {
-        fill("primary");
-        startSecondary();
-        startPrimary();
-        awaitEqual();
-        checkpointsWork();
-        events.clear();
-    }
-
     private void lengthen(final String side, final String name, final long length)
             throws IOException {
         try (RandomAccessFile file = new RandomAccessFile(path(side, name).toFile(), "rw")) {

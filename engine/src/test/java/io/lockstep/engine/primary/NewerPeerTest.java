@@ -22,13 +22,8 @@ final class NewerPeerTest extends HealedPair {
     private final MemorySegment memory = Arena.ofAuto().allocate(4096);
 
     @BeforeEach
-    void startEqualPair() throws Exception {
-        fill("primary");
-        startSecondary();
-        startPrimary();
-        awaitEqual();
-        checkpointsWork();
-        events.clear();
+    void start() throws Exception {
+        startEqualPair();
     }
 
     private void failOver() throws Exception {

@@ -159,14 +159,6 @@ final class VerificationTest extends HealedPair {
 
     // ---- What is done, and looked at.
 
-    private void startEqualPair() throws Exception {
-        fill("primary");
-        startSecondary();
-        startPrimary();
-        awaitEqual();
-        checkpointsWork();
-    }
-
     private void begin() throws Exception {
         onLoop(primaryLife, () -> primary.healing().verify());
     }

@@ -80,6 +80,7 @@ final class PrimaryRole {
      * where its peer has taken over.
      */
     int run() throws InterruptedException {
+        final boolean isWaiting;
         try {
             AddressFamilies.requireFor(peer);
             run =
@@ -112,6 +113,7 @@ final class PrimaryRole {
                 run.meetPrimaries(pair.connectionsMax(), streams);
             }
             run.serveGuests(pair.guests());
+            isWaiting = node().filter(NodeStatus::isWaiting).isPresent();
         } catch (final IOException | GraphException e) {
             stop();
             console.say(e.getMessage());
@@ -122,7 +124,7 @@ final class PrimaryRole {
                 console,
                 "primary of "
                         + pair.disks().names()
-                        + " serves the guest on "
+                        + (isWaiting ? " has the guest wait on " : " serves the guest on ")
                         + EndpointArguments.uris(run.engine().guests().endpoints())
                         + " and forwards to "
                         + EndpointArguments.uri(peer)
@@ -146,7 +148,7 @@ final class PrimaryRole {
             started.get(FIRST_ATTACH_MS, TimeUnit.MILLISECONDS);
             return true;
         } catch (final ExecutionException e) {
-            return run.whenHandedOver().isDone() || isWaiting(e.getCause().getMessage());
+            return run.whenHandedOver().isDone() || waits(e.getCause().getMessage());
         } catch (final TimeoutException e) {
             final Optional<NodeStatus> node = node();
             if (node.isPresent() && node.get().isWaiting() && node.get().refusal().isPresent()) {
@@ -162,7 +164,7 @@ final class PrimaryRole {
     }
 
     /** Whether the guest is not served until its user has decided. */
-    private boolean isWaiting(final String failure) throws IOException {
+    private boolean waits(final String failure) throws IOException {
         final ReplicationGroup group = run.engine().group();
         final boolean isTold = LoopCall.call(run.engine().loop(), () -> group.error().isPresent());
         if (!isTold) { // by an event

@@ -374,9 +374,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (end.error().isPresent()) {
             return end.error().get().sentence();
         }
-        return end.isRunning()
+        if (!end.isRunning()) {
+            return end.notRunning();
+        }
+        final String waiting = reign.waitingSentence(presence.toString());
+        return waiting.isEmpty()
                 ? healing.synchronisation().map(events::notEqual).orElse(null)
-                : end.notRunning();
+                : waiting;
     }
 
     private static <T> CompletableFuture<T> fail(final String sentence) {

@@ -155,6 +155,40 @@ final class WrongHandTest {
         assertEquals("following", north.standing());
     }
 
+    /** Whose unit says for good that it is the primary at first, and goes on saying so. */
+    @Test
+    void theFirstPrimaryGivesWayWithTheSameCommand() {
+        startBoth();
+        try (Control control = north.control()) {
+            control.checkpoint();
+        }
+        north.process.kill();
+        said(south, "failover");
+        south.write(9);
+        assertEquals(0, south.process.stop());
+        north.process = rig.keep(LockstepProcess.start(rig.directory(), north.command()));
+        assertTrue(north.process.awaitReady(), north.process::toString);
+        waiting(north);
+        said(north, "promote");
+        north.write(5);
+        south.start();
+        try (Control control = south.control()) {
+            final String error =
+                    control.await("split brain", status -> status.has("error"))
+                            .getAsJsonObject("error")
+                            .get("desc")
+                            .getAsString();
+            assertContains("split brain", error);
+            assertContains("stop it, say 'lockstep join --state DIR' on its host", error);
+        }
+        assertEquals(0, north.process.stop());
+        rig.lockstep("join", "--state", north.disk() + ".lockstep").requireSuccess();
+        assertContains("secondary of vda", north.start());
+        awaitHealed(south);
+        assertEquals(9, north.firstByte());
+        assertEquals("following", north.standing());
+    }
+
     /** A disk and its state are put back from a copy, and the buffers are those of later. */
     @Test
     void whatWasPutBackIsNoCheckpointWhateverTheBuffersHold() throws IOException {

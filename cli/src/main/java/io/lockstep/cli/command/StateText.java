@@ -34,6 +34,11 @@ final class StateText {
             out.println(
                     "epoch: " + text(report, "committed-epoch") + " was committed, as last heard");
         }
+        if (report.get("joining").getAsBoolean()) {
+            out.println(
+                    "joining: the primary that comes next may overwrite its disks, and it is that"
+                            + " one's secondary");
+        }
         if (report.get("merging").getAsBoolean()) {
             out.println("merge: not done; the buffers hold what the disks lack");
         }

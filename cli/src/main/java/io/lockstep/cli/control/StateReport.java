@@ -29,6 +29,7 @@ public final class StateReport {
         report.addProperty("committed-epoch", record.committedEpoch());
         report.addProperty("left-session", name(record.leftSession()));
         report.addProperty("clean", record.isClean());
+        report.addProperty("joining", record.isJoining());
         report.addProperty("merging", record.isMerging());
         report.addProperty("forced", record.isForced());
         report.addProperty("peer-out", record.isPeerOut());

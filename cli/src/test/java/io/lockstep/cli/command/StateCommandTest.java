@@ -12,6 +12,7 @@ import io.lockstep.engine.node.DiskIdentity;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.NodeRole;
 import io.lockstep.engine.node.Reign;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.state.Boot;
@@ -29,6 +30,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /** {@code lockstep state}: what it shows, and what it has forgotten. */
 final class StateCommandTest {
@@ -140,6 +142,36 @@ final class StateCommandTest {
         assertTrue(out.contains("was never in a pair"), out);
     }
 
+    /** The way out of a split brain, with a unit that says {@code --first primary} for good. */
+    @Test
+    void aNodeThatGivesWayIsASecondaryAtItsNextStart() throws IOException {
+        assertEquals(0, lockstep("join", "--state", directory.toString()), () -> err);
+        assertTrue(out.startsWith("node " + NODE + " is a primary; now it is node "), out);
+        assertTrue(out.contains("start it with 'lockstep node', whatever"), out);
+        final NodeRecord now = StateFile.read(directory).orElseThrow();
+        assertEquals(Optional.of(NodeRole.SECONDARY), NodeRole.of(now));
+        assertTrue(now.isJoining());
+        assertFalse(now.node().equals(NODE), "the peer would know it again");
+        assertEquals(NODE, now.former(), "nobody would know whose its buffers are");
+        assertEquals(0, state());
+        assertTrue(out.contains("joining: the primary that comes next may overwrite"), out);
+        assertEquals(0, lockstep("join", "--state", directory.toString()), () -> err);
+        assertEquals(now, StateFile.read(directory).orElseThrow());
+    }
+
+    @Test
+    void nothingJoinsWhatAProcessHasOrAMergeNeeds() throws IOException {
+        try (StateFile file = StateFile.open(directory)) {
+            assertEquals(1, lockstep("join", "--state", directory.toString()));
+            assertTrue(err.contains("is in use by another lockstep"), err);
+            node(file).forget(NODE).join();
+            node(file).force(new Id(7, 2), new Reign(new Id(2, 3), 0, 0)).join();
+        }
+        assertEquals(1, lockstep("join", "--state", directory.toString()));
+        assertTrue(err.contains("a merge is not done"), err);
+        assertEquals(Standing.ALONE, StateFile.read(directory).orElseThrow().standing());
+    }
+
     @Test
     void forgetsNothingWhileAProcessHasIt() throws IOException {
         try (StateFile file = StateFile.open(directory)) {
@@ -180,9 +212,11 @@ final class StateCommandTest {
         for (final String[] arguments :
                 List.of(
                         new String[] {"state", "--state", missing},
-                        new String[] {"state", "--state", missing, "--forget"})) {
+                        new String[] {"state", "--state", missing, "--forget"},
+                        new String[] {"join", "--state", missing})) {
             assertEquals(1, lockstep(arguments));
-            assertEquals("lockstep state: there is no directory " + missing + "\n", err);
+            assertEquals(
+                    "lockstep " + arguments[0] + ": there is no directory " + missing + "\n", err);
             assertFalse(Files.exists(Path.of(missing)));
         }
         final Path empty = Files.createDirectory(parent.resolve("empty"));
@@ -190,11 +224,15 @@ final class StateCommandTest {
         assertEquals("lockstep state: there is no state in " + empty + "\n", err);
         assertEquals(1, lockstep("state", "--state", empty.toString(), "--forget"));
         assertEquals("lockstep state: there is no state in " + empty + "\n", err);
+        assertEquals(1, lockstep("join", "--state", empty.toString()));
+        assertEquals("lockstep join: there is no state in " + empty + "\n", err);
     }
 
     @Test
     void wrongUsageIsToldApart() {
         assertEquals(2, lockstep("state"));
+        assertEquals(2, lockstep("join"));
+        assertEquals(2, lockstep("join", "--control", "a", "--state", "b"));
         assertEquals(0, lockstep("state", "--help"));
         assertTrue(out.contains("Exit codes: 0 shown"), out);
     }

@@ -239,9 +239,11 @@ public final class Meeting {
                 + (hasParted(secondary, primary) ? " at " + parting(secondary, primary) : "");
     }
 
-    private static final String HOW_TO_GIVE_WAY =
-            "stop it, say 'lockstep state --forget' there, start it as a secondary, and say"
-                    + " 'lockstep join' there";
+    /** What to do on the node that gives way, whatever its command line says that it is first. */
+    public static final String HOW_TO_GIVE_WAY =
+            "stop it, say 'lockstep join --state DIR' on its host (the directory of its state,"
+                    + " FILE.lockstep beside a disk FILE), and start it again with the same"
+                    + " 'lockstep node', or as a secondary";
 
     private static final String HOW_TO_DECIDE = "Decide which one gives way, " + HOW_TO_GIVE_WAY;
 
@@ -251,7 +253,7 @@ public final class Meeting {
     private static String howToPair(final Summary primary, final Word word) {
         if (primary.peer().isNone()) {
             return HOW_TO_JOIN
-                    + "; or, where you know it equal, start the primary with"
+                    + ", and start the primary again; or, where you know it equal, start that with"
                     + " --assume-identical";
         }
         return (word == Word.AT_FIRST
@@ -307,10 +309,10 @@ public final class Meeting {
                         + " with a torn disk, and the secondary's disk is the whole one, which is"
                         + " not overwritten unasked. To have it overwritten all the same, say"
                         + " 'lockstep join' there. To keep it, "
-                        + "stop this node, say 'lockstep state --forget' here, start it as a"
-                        + " secondary, and say 'lockstep join' here"
-                        + ", while the other one is the primary ('lockstep failover' there, or"
-                        + " 'lockstep node' and 'lockstep promote' where it was one)"
+                        + "have this one give way, "
+                        + "while the other one is the primary ('lockstep failover' there, or"
+                        + " 'lockstep node' and 'lockstep promote' where it was one): "
+                        + HOW_TO_GIVE_WAY
                 : "the peer was forced to take over at "
                         + parting(secondary, primary)
                         + " with a torn disk, and this node's disk is the whole one, which is not"

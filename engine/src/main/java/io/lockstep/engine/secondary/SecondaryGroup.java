@@ -12,6 +12,7 @@ import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.PrivateFiles;
+import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.server.ControlSpace;
@@ -318,6 +319,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
                     isOver()
                             ? "replication has ended here, and the guest is served: "
                                     + end.sentence()
+                                    + "; to have its disks overwritten, "
+                                    + Meeting.HOW_TO_GIVE_WAY
                             : "a primary is linked: there is nothing to join");
         }
         return succession.giveWay(tracking, spill);

@@ -379,9 +379,10 @@ final class MeetingTest {
         assertEquals(Answer.UNRELATED, Meeting.of(primary, older, Word.NOW));
         assertEquals(
                 "the two nodes have no generation in common any more: more than 32 began since they"
-                        + " were a pair. Decide which one gives way, stop it, say 'lockstep state"
-                        + " --forget' there, start it as a secondary, and say 'lockstep join'"
-                        + " there",
+                        + " were a pair. Decide which one gives way, stop it, say 'lockstep join"
+                        + " --state DIR' on its host (the directory of its state, FILE.lockstep"
+                        + " beside a disk FILE), and start it again with the same 'lockstep node',"
+                        + " or as a secondary",
                 Meeting.sentence(Answer.UNRELATED, primary, older, Word.NOW));
     }
 
@@ -414,22 +415,22 @@ final class MeetingTest {
                 "split brain",
                 "this one from epoch 30 (1970-01-01T03:00:00Z) on",
                 "the peer from epoch 20 (1970-01-01T02:00:00Z) on",
-                "Decide which one gives way");
+                "Decide which one gives way, stop it, say 'lockstep join --state DIR' on its host");
         assertSays(
                 sentence(primary(REIGNING, 1), secondary(ALONE, 3, -2, 1), Word.NONE),
                 "the peer was forced to take over at epoch 20 (1970-01-01T02:00:00Z) with a torn"
                         + " disk, and this node's disk is the whole one",
                 "say 'lockstep promote' here",
-                "stop it, say 'lockstep state --forget' there, start it as a secondary, and say"
-                        + " 'lockstep join' there",
+                "have the peer give way: stop it, say 'lockstep join --state DIR' on its host",
                 "say 'lockstep join' here");
         assertSays(
                 sentence(primary(ALONE, -2, 1), secondary(REIGNING, 1), Word.NONE),
                 "this node was forced to take over at epoch 20 (1970-01-01T02:00:00Z) with a torn"
                         + " disk, and the secondary's disk is the whole one",
                 "say 'lockstep join' there",
-                "say 'lockstep state --forget' here, start it as a secondary, and say 'lockstep"
-                        + " join' here");
+                "have this one give way, while the other one is the primary",
+                "stop it, say 'lockstep join --state DIR' on its host",
+                "start it again with the same 'lockstep node'");
         assertSays(
                 sentence(primary(ALONE, 3, 1), secondary(ALONE, -2, 1), Word.NONE),
                 "split brain",
@@ -437,7 +438,7 @@ final class MeetingTest {
         assertSays(
                 sentence(primary(REIGNING, 1), secondary(ALONE, 1).ofAnotherGroup(), Word.NONE),
                 "belongs to another pair (group 00000000)",
-                "stop it, say 'lockstep state --forget' there");
+                "to have it overwritten, stop it, say 'lockstep join --state DIR' on its host");
         assertSays(
                 sentence(primary(ALONE, 2, 1), secondary(ALONE, 1), Word.NONE),
                 "the peer alone, since it lost its link");

@@ -116,6 +116,15 @@ final class CommandLineTest {
                 "/nowhere/control");
     }
 
+    /** What tells, and what is done, are never one command. */
+    @ParameterizedTest
+    @ValueSource(strings = {"--force", "--no-wait"})
+    void whatExplainsDoesNothing(final String option) {
+        assertEquals(2, execute("failover", "--control", "/nowhere/c", "--explain", option));
+        assertTrue(err.toString().contains("--explain does nothing"), err::toString);
+        assertTrue(err.toString().contains(option + " is for what is done"), err::toString);
+    }
+
     /** Letters behind one dash are one option, which there is or isn't; never several. */
     @ParameterizedTest
     @ValueSource(

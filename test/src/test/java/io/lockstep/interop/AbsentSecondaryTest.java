@@ -130,7 +130,9 @@ final class AbsentSecondaryTest {
         }
         pair.failOver();
         assertRefused(lockstep(false, "checkpoint"), "failed over to epoch 1");
-        assertDone(lockstep(false, "failover"), "had failed over to epoch 1 before");
+        assertDone(
+                lockstep(false, "failover"),
+                "had failed over before, and its checkpoint is epoch 1;");
         assertDone(lockstep(false, "stop"), "nothing was to be stopped");
         try (QmpLine line = QmpLine.connect(pair.secondaryControlSocket())) {
             line.done("{'execute':'xen-colo-do-checkpoint'}");

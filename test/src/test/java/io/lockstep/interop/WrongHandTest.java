@@ -265,5 +265,34 @@ final class WrongHandTest {
                                             && !now.get("state").getAsString().equals("merging"));
             assertEquals(2, status.get("committed-epoch").getAsLong(), status::toString);
         }
+        // Whoever has not heard the answer says it again.
+        assertContains(
+                "had failed over before, and its checkpoint is epoch 2", said(south, "failover"));
+        final Tool.Output again =
+                rig.lockstep("failover", "--force", "--control", south.socket("c").toString());
+        assertEquals("", again.requireSuccess().err());
+    }
+
+    /** Nothing is said to be forced that was refused. */
+    @Test
+    void nothingIsForcedOnAPrimary() {
+        startBoth();
+        final Tool.Output refused =
+                rig.lockstep("failover", "--force", "--control", north.socket("c").toString());
+        assertEquals(1, refused.exitCode());
+        assertEquals(
+                "lockstep failover: this is the primary, whose guest is running; failover is for"
+                        + " the secondary\n",
+                refused.err());
+        south.process.kill();
+        north.process.kill();
+        north.process = rig.keep(LockstepProcess.start(rig.directory(), north.command()));
+        assertTrue(north.process.awaitReady(), north.process::toString);
+        waiting(north);
+        final Tool.Output waits =
+                rig.lockstep("failover", "--force", "--control", north.socket("c").toString());
+        assertEquals(1, waits.exitCode());
+        assertContains("this is the primary, whose guest waits", waits.err());
+        assertFalse(waits.err().contains("forced"), waits::err);
     }
 }

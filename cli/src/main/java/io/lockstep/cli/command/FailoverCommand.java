@@ -11,10 +11,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 
@@ -68,6 +70,13 @@ public final class FailoverCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
+        if (explain && (force || noWait)) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--explain does nothing but tell, and "
+                            + (force ? "--force" : "--no-wait")
+                            + " is for what is done: leave out one of the two");
+        }
         final PrintWriter out = spec.commandLine().getOut();
         try (QmpClient client = options.connect()) {
             if (explain) {
@@ -75,9 +84,7 @@ public final class FailoverCommand implements Callable<Integer> {
                 out.println(verdict);
                 return verdict.get("allowed").getAsBoolean() ? 0 : 1;
             }
-            if (force) {
-                sayWhatIsForced(client);
-            }
+            final Optional<JsonObject> before = force ? verdict(client) : Optional.empty();
             final long start = System.nanoTime();
             final JsonObject arguments = new JsonObject();
             arguments.addProperty("force", force);
@@ -85,9 +92,13 @@ public final class FailoverCommand implements Callable<Integer> {
                     client.execute("x-lockstep-failover", arguments, options.timeout())
                             .getAsJsonObject();
             final long epoch = done.get("epoch").getAsLong();
+            final boolean isDoneBefore = done.get("done-before").getAsBoolean();
+            before.filter(verdict -> !isDoneBefore).ifPresent(this::sayWhatWasForced);
             out.println(
-                    done.get("done-before").getAsBoolean()
-                            ? "had failed over to epoch " + epoch + " before; the guest is served"
+                    isDoneBefore
+                            ? "had failed over before, and its checkpoint is epoch "
+                                    + epoch
+                                    + "; the guest is served"
                             : "failed over to epoch "
                                     + epoch
                                     + " in "
@@ -105,14 +116,17 @@ public final class FailoverCommand implements Callable<Integer> {
         }
     }
 
-    /** Whoever insists is told against what, and what is lost. */
-    private void sayWhatIsForced(final QmpClient client) throws IOException {
-        final JsonObject verdict;
+    /** How it stands before; empty where it can't be told, as the failover itself will say. */
+    private Optional<JsonObject> verdict(final QmpClient client) throws IOException {
         try {
-            verdict = client.execute("x-lockstep-verdict", options.timeout());
+            return Optional.of(client.execute("x-lockstep-verdict", options.timeout()));
         } catch (final QmpClient.RefusedException e) {
-            return; // the failover itself says what it is
+            return Optional.empty();
         }
+    }
+
+    /** Whoever insists is told against what, and what is lost. */
+    private void sayWhatWasForced(final JsonObject verdict) {
         if (!verdict.get("allowed").getAsBoolean()) {
             final JsonObject lost = verdict.getAsJsonObject("lost");
             spec.commandLine()

@@ -37,7 +37,8 @@ import java.util.concurrent.Callable;
             "  A virtual machine sees the new length when it connects anew: an open NBD",
             "  connection has one length for good.",
             "",
-            "Exit codes: 0 both sides have taken it; 1 refused, or no answer, or the",
+            "Exit codes: 0 both sides have taken it, or had it before; 1 refused, or no answer, or"
+                + " the",
             "secondary has not taken it yet; 2 wrong usage."
         })
 public final class ResizeCommand implements Callable<Integer> {
@@ -60,21 +61,26 @@ public final class ResizeCommand implements Callable<Integer> {
             final JsonElement taken =
                     client.execute("x-lockstep-resize", arguments, options.timeout());
             for (final JsonElement each : taken.getAsJsonArray()) {
-                final JsonObject one = each.getAsJsonObject();
-                spec.commandLine()
-                        .getOut()
-                        .println(
-                                "disk "
-                                        + one.get("disk").getAsString()
-                                        + " has "
-                                        + one.get("length").getAsLong()
-                                        + " bytes on both sides, it had "
-                                        + one.get("before").getAsLong());
+                spec.commandLine().getOut().println(sentence(each.getAsJsonObject()));
             }
             return 0;
         } catch (final IOException e) {
             spec.commandLine().getErr().println("lockstep resize: " + e.getMessage());
             return 1;
         }
+    }
+
+    private static String sentence(final JsonObject taken) {
+        final long length = taken.get("length").getAsLong();
+        final long before = taken.get("before").getAsLong();
+        return "disk "
+                + taken.get("disk").getAsString()
+                + " has "
+                + length
+                + " bytes on both sides"
+                + (length > before
+                        ? ", it had " + before
+                        : " already, and its files have no more; for a longer one make both files"
+                                + " longer first (truncate -s, lvextend)");
     }
 }

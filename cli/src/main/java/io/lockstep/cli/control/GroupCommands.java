@@ -4,6 +4,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.group.ReplicationGroup.Role;
@@ -237,15 +238,21 @@ final class GroupCommands {
     }
 
     private CompletableFuture<JsonElement> failOver(final boolean isForced) {
-        if (group.role() != Role.SECONDARY) {
-            return refuse(
-                    "this is the primary, whose guest is running; failover is for the secondary");
-        }
         final boolean isDoneBefore = group.hasFailedOver();
+        if (group.role() != Role.SECONDARY) {
+            return isDoneBefore ? done(failedOver(true)) : refuse(refusalOfPrimary());
+        }
         if (!isDoneBefore && !group.ending().isEmpty()) {
             return refuse("there is no checkpoint to fail over to: " + group.ending());
         }
         return group.failOver(isForced).thenApply(ignored -> failedOver(isDoneBefore));
+    }
+
+    private String refusalOfPrimary() {
+        return group.node().filter(NodeStatus::isWaiting).isPresent()
+                ? "this is the primary, whose guest waits, and failover is for the secondary; why"
+                        + " it waits, and what to do, says 'lockstep status'"
+                : "this is the primary, whose guest is running; failover is for the secondary";
     }
 
     private CompletableFuture<JsonElement> verdict() {

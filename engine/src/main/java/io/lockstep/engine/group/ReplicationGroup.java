@@ -126,7 +126,7 @@ public interface ReplicationGroup {
         return "";
     }
 
-    /** Whether this was a secondary, and has taken over. */
+    /** Whether this was a secondary, and has taken over, whatever it is since. */
     default boolean hasFailedOver() {
         return false;
     }

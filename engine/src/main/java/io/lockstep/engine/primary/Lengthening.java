@@ -3,6 +3,7 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.Healing;
+import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.VerificationStatus;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.tracking.ChangeMap;
@@ -34,6 +35,8 @@ final class Lengthening {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(8);
 
     private static final String NOTHING = "nothing was resized: ";
+    private static final String SWITCHING =
+            HandOver.UNDER_WAY + "; say it again, on the primary, when that is done";
 
     private final IoLoop loop;
     private final PrimaryGroup group;
@@ -99,10 +102,16 @@ final class Lengthening {
         group.askLengths(
                 told -> {
                     try {
+                        requireRole(); // it may have been asked for meanwhile
                         final List<Growth> growths = growths(name, size, told);
+                        if (growths.isEmpty()) {
+                            isUnderWay = false;
+                            answer.complete(present(name));
+                            return;
+                        }
                         final List<Healing.Taken> taken =
                                 growths.stream().map(Growth::taken).toList();
-                        grow(growths)
+                        grow(growths, this::requireRole)
                                 .thenCompose(done -> awaitSecondary(growths, taken))
                                 .whenComplete(
                                         (done, thrown) -> {
@@ -125,6 +134,21 @@ final class Lengthening {
         return CompletableFuture.failedFuture(new GroupException(sentence));
     }
 
+    /** Nobody's length changes while it is not known whose guest is served. */
+    private void requireRole() {
+        if (group.handOver().isBegun()) {
+            throw new GroupException(NOTHING + SWITCHING);
+        }
+    }
+
+    /** The disks that have the length already that was asked for. */
+    private List<Healing.Taken> present(final Optional<String> name) {
+        return disks.stream()
+                .filter(disk -> name.isEmpty() || name.get().equals(disk.name()))
+                .map(disk -> new Healing.Taken(disk.name(), disk.length(), disk.length()))
+                .toList();
+    }
+
     /** Why it can't be asked for now; null where it can. */
     private String refusal(final Optional<String> name) {
         if (name.isPresent() && disks.stream().noneMatch(disk -> disk.name().equals(name.get()))) {
@@ -139,6 +163,9 @@ final class Lengthening {
         }
         if (!group.isRunning()) {
             return NOTHING + group.refuseOperation();
+        }
+        if (group.handOver().isBegun()) {
+            return NOTHING + SWITCHING;
         }
         if (reign.isHeld()) {
             return NOTHING + reign.waitingSentence(presence.toString());
@@ -169,6 +196,7 @@ final class Lengthening {
                 : null;
     }
 
+    /** Those that become longer; none where all that were asked for have that length already. */
     private List<Growth> growths(
             final Optional<String> name,
             final OptionalLong size,
@@ -181,32 +209,32 @@ final class Lengthening {
                             + " was lost; say it again");
         }
         final List<Growth> growths = new ArrayList<>();
-        String refusal = NOTHING + "there is no disk";
         for (int i = 0; i < disks.size(); i++) {
             final PrimaryDisk disk = disks.get(i);
             final LengthsThere.Told there = told.get()[i];
             final long here = disk.lengthThere();
-            if (name.isPresent() && !name.get().equals(disk.name())) {
+            final boolean isAsked = name.isEmpty() || name.get().equals(disk.name());
+            if (!isAsked || isPresent(disk.length(), here, there.length(), size)) {
                 continue;
             }
-            final boolean isPassedOver =
-                    name.isEmpty()
-                            && size.isEmpty()
-                            && here == disk.length()
-                            && there.length() == here;
-            refusal = refusal(disk, here, there.length(), size);
-            if (refusal != null && !isPassedOver) {
+            final String refusal = refusal(disk, here, there.length(), size);
+            if (refusal != null) {
                 throw new GroupException(refusal);
-            } else if (refusal == null) {
-                final long length = size.orElse(whole(Math.min(here, there.length())));
-                growths.add(
-                        new Growth(i, disk, length, there.isHoleBehind() && disk.isHoleBehind()));
             }
-        }
-        if (growths.isEmpty()) {
-            throw new GroupException(refusal);
+            final long length = size.orElse(whole(Math.min(here, there.length())));
+            growths.add(new Growth(i, disk, length, there.isHoleBehind() && disk.isHoleBehind()));
         }
         return growths;
+    }
+
+    /** Whether a disk has the length that it would get, as where this is said once more. */
+    private static boolean isPresent(
+            final long length, final long here, final long there, final OptionalLong size) {
+        return here >= length
+                && there >= length
+                && (size.isPresent()
+                        ? size.getAsLong() == length
+                        : whole(here) <= length && whole(there) <= length);
     }
 
     private static long whole(final long length) {
@@ -248,9 +276,6 @@ final class Lengthening {
         if (wanted > length && wanted <= here && wanted <= there) {
             return null;
         }
-        if (size.isPresent() && wanted == length) {
-            return lengths + ": it has as many already";
-        }
         final boolean isShortHere = size.isPresent() ? here < wanted : here <= length;
         final boolean isShortThere = size.isPresent() ? there < wanted : there <= length;
         if (!isShortHere && !isShortThere) {
@@ -270,11 +295,15 @@ final class Lengthening {
 
     // ---- What is done.
 
-    /** Records it, and has the disks be longer; fails where it is not recorded. */
-    private CompletableFuture<Void> grow(final List<Growth> growths) {
+    /**
+     * Records it, and has the disks be longer; fails where it is not recorded.
+     *
+     * @param before throws where it must not be recorded any more
+     */
+    private CompletableFuture<Void> grow(final List<Growth> growths, final Runnable before) {
         // What is recorded must be there after the loss of power: the files' lengths, too.
         CompletableFuture<Void> recorded =
-                LocalFlush.flushAll(disks, "a disk can't be flushed; see to it");
+                LocalFlush.flushAll(disks, "a disk can't be flushed; see to it").thenRun(before);
         for (final Growth growth : growths) {
             try {
                 tracking.prepare(growth.number, growth.length);
@@ -351,22 +380,21 @@ final class Lengthening {
         }
         final long here = disk.lengthThere();
         if (here < length) {
-            reign.onRefused(FitExport.otherLength(length, disk.length()));
-            group.end()
-                    .giveUp(
-                            GroupEvents.Event.REPLICATION_ERROR,
-                            events.unfit(
-                                    disk.name(),
-                                    FitExport.otherLength(length, disk.length())
-                                            + "; the file here has "
-                                            + here
-                                            + ": make it as long (truncate -s, lvextend), and start"
-                                            + " this node again"));
+            final ReplicationError cause =
+                    events.unfit(
+                            disk.name(),
+                            FitExport.otherLength(length, disk.length())
+                                    + "; the file here has "
+                                    + here
+                                    + ": make it as long (truncate -s, lvextend), and start this"
+                                    + " node again");
+            reign.onRefused(cause.sentence());
+            group.end().giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
             return;
         }
         isUnderWay = true;
         reign.onGivenUp();
-        grow(List.of(new Growth(number, disk, length, false)))
+        grow(List.of(new Growth(number, disk, length, false)), () -> {})
                 .whenComplete(
                         (done, thrown) -> {
                             isUnderWay = false;

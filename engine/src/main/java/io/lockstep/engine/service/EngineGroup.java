@@ -481,7 +481,7 @@ final class EngineGroup implements ReplicationGroup {
 
     @Override
     public boolean hasFailedOver() {
-        return current().map(ReplicationGroup::hasFailedOver).orElse(false);
+        return secondary != null && secondary.hasFailedOver(); // and may replicate back since
     }
 
     @Override

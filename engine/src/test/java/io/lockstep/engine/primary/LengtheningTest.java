@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.Job;
 import io.lockstep.engine.node.DiskIdentity;
@@ -13,6 +14,7 @@ import io.lockstep.engine.node.Selves;
 
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -22,6 +24,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /** A pair of two disks whose files become longer while it goes on. */
@@ -221,10 +224,109 @@ final class LengtheningTest extends HealedPair {
         assertContains("which are no whole blocks of 4096", refusedOf(size + 1));
         assertContains("make both files longer first", refusedOf(LONGER + 4096));
         assertContains("a disk is never made shorter", refusedOf(4096));
-        onLoop(
-                primaryLife,
-                () -> primary.healing().lengthen(Optional.of("vdb"), OptionalLong.of(size)));
+        for (final long before : new long[] {LENGTH, size}) {
+            assertEquals(
+                    List.of(new Healing.Taken("vdb", before, size)),
+                    onLoop(
+                            primaryLife,
+                            () ->
+                                    primary.healing()
+                                            .lengthen(Optional.of("vdb"), OptionalLong.of(size))));
+        }
         assertEquals(size, call(primaryLife, () -> primary.guestDisks().getLast().length()));
+    }
+
+    /** Whoever has not heard the answer says it again, and is told that it is so. */
+    @Test
+    void whatWasTakenIsThereWhenItIsSaidAgain() throws Exception {
+        startEqualPair();
+        lengthenBoth("vda");
+        final Healing.Taken present = new Healing.Taken("vda", LONGER, LONGER);
+        assertEquals(List.of(new Healing.Taken("vda", LENGTH, LONGER)), take());
+        assertEquals(List.of(present, new Healing.Taken("vdb", LENGTH, LENGTH)), take());
+        assertEquals(List.of(present), take("vda"));
+        lengthen("primary", "vdb", LONGER);
+        assertContains("make the file on the secondary as long", refused());
+        lengthen("secondary", "vdb", LENGTH + 3000);
+        assertContains("grows by whole blocks", refused());
+    }
+
+    /** The guests are held, and quiet only when that is said. */
+    private static final class Guests implements HeldGuests {
+        private final CompletableFuture<Void> letGo = new CompletableFuture<>();
+
+        @Override
+        public void hold(final Runnable whenQuiet) {
+            // They never are.
+        }
+
+        @Override
+        public void letGo() {
+            letGo.complete(null);
+        }
+    }
+
+    /** It is not known whose disks they are then; also where that begins a moment later. */
+    @Test
+    @Timeout(60)
+    void nothingIsTakenWhileTheRolesAreSwitched() throws Exception {
+        startEqualPair();
+        lengthenBoth("vda");
+        final Guests guests = new Guests();
+        call(secondaryLife, this::allowRoleTaking);
+        call(primaryLife, () -> allowHandOver(guests));
+        CompletableFuture<String> asked;
+        while (true) { // until the primary has read that the other one would take its role
+            final CompletableFuture<List<Healing.Taken>> taken = new CompletableFuture<>();
+            final CompletableFuture<Long> begun = call(primaryLife, () -> askAndSwitch(taken));
+            asked = taken.handle((done, thrown) -> thrown == null ? "" : thrown.getMessage());
+            if (!begun.isDone()) {
+                break;
+            }
+            asked.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        }
+        final String sentence = "nothing was resized: the roles are being switched; say it again";
+        assertContains(sentence, asked.get(PATIENCE_SECONDS, TimeUnit.SECONDS));
+        assertContains(sentence, refused());
+        assertEquals(LENGTH, recorded(primarySelf));
+        events.clear();
+        call(primaryLife, this::cut);
+        guests.letGo.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        while (events.take() != GroupEvents.Event.LINK_UP) {
+            // What else is told does not matter.
+        }
+        assertEquals(List.of(new Healing.Taken("vda", LENGTH, LONGER)), take());
+    }
+
+    private Void allowRoleTaking() {
+        secondary.allowRoleTaking();
+        return null;
+    }
+
+    private Void allowHandOver(final HeldGuests guests) {
+        primary.allowHandOver(guests);
+        return null;
+    }
+
+    private Void cut() {
+        primary.sever("somebody has cut it");
+        return null;
+    }
+
+    /** Asks for nothing new, and has the switch begin before that can be answered. */
+    private CompletableFuture<Long> askAndSwitch(
+            final CompletableFuture<List<Healing.Taken>> taken) {
+        primary.healing()
+                .lengthen(Optional.of("vdb"), OptionalLong.of(LENGTH))
+                .whenComplete(
+                        (done, thrown) -> {
+                            if (thrown == null) {
+                                taken.complete(done);
+                            } else {
+                                taken.completeExceptionally(thrown);
+                            }
+                        });
+        return primary.switchOver();
     }
 
     private String refusedOf(final long size) {

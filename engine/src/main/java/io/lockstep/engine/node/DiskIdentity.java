@@ -55,18 +55,27 @@ public record DiskIdentity(String name, long length, String backing) {
             for (final DiskIdentity other : found) {
                 if (disk.name.equals(other.name) && !disk.isLike(other)) {
                     return Optional.of(
-                            "disk "
-                                    + disk.name
-                                    + ": the state is that of "
-                                    + disk.described()
-                                    + ", and there is "
-                                    + other.described()
-                                    + "; "
-                                    + WAY_OUT);
+                            "disk " + disk.name + ": the state is that of " + disk.against(other));
                 }
             }
         }
         return Optional.empty();
+    }
+
+    /** What it is, what there is in its place, and what to do. */
+    private String against(final DiskIdentity other) {
+        if (other.length < length && hasBackingOf(other)) {
+            return length
+                    + " bytes, and its file has "
+                    + other.length
+                    + ": it was cut short, and what was behind that is gone. Put what it had back"
+                    + " into the file; or, where the peer has it, make the file as long again"
+                    + " (truncate -s "
+                    + length
+                    + "), say 'lockstep join --state' with this directory, and start the node"
+                    + " again: it gets what it lacks as the peer's secondary";
+        }
+        return described() + ", and there is " + other.described() + "; " + WAY_OUT;
     }
 
     /** The same one, or longer if that is its name. */
@@ -95,10 +104,13 @@ public record DiskIdentity(String name, long length, String backing) {
     }
 
     private boolean isLike(final DiskIdentity other) {
-        return length == other.length
-                && (backing.equals(other.backing)
-                        || isPart(backing, other.backing)
-                        || isPart(other.backing, backing));
+        return length == other.length && hasBackingOf(other);
+    }
+
+    private boolean hasBackingOf(final DiskIdentity other) {
+        return backing.equals(other.backing)
+                || isPart(backing, other.backing)
+                || isPart(other.backing, backing);
     }
 
     /** Whether less is told than elsewhere, and nothing else: another kernel may tell more. */

@@ -53,6 +53,25 @@ final class DiskIdentityTest {
     }
 
     @Test
+    void aFileThatWasCutShortIsToldAsThat() {
+        assertEquals(
+                Optional.of(
+                        "disk vda: the state is that of 4096 bytes, and its file has 512: it was"
+                                + " cut short, and what was behind that is gone. Put what it had"
+                                + " back into the file; or, where the peer has it, make the file as"
+                                + " long again (truncate -s 4096), say 'lockstep join --state' with"
+                                + " this directory, and start the node again: it gets what it lacks"
+                                + " as the peer's secondary"),
+                DiskIdentity.difference(
+                        List.of(VDB, VDA), List.of(VDB, new DiskIdentity("vda", 512, "inode 12"))));
+        assertDiffers(
+                List.of(VDA),
+                List.of(new DiskIdentity("vda", 512, "inode 13")),
+                "disk vda: the state is that of 4096 bytes (inode 12), and there is 512 bytes"
+                        + " (inode 13)");
+    }
+
+    @Test
     void anotherFileInItsPlaceIsToldByLengthAndBacking() {
         assertDiffers(
                 List.of(VDB, VDA),

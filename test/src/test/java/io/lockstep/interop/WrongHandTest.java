@@ -273,6 +273,36 @@ final class WrongHandTest {
         assertEquals("", again.requireSuccess().err());
     }
 
+    /** Another disk with data was put in the place of the secondary's, and its state is gone. */
+    @Test
+    void theJoinThatIsWaitedForIsToldOnBothSides() throws IOException {
+        startBoth();
+        assertFalse(said(north, "status").contains("link: "));
+        assertEquals(0, south.process.stop());
+        removeTree(Path.of(south.disk() + ".lockstep"));
+        rig.write(south.disk(), 0, new byte[] {7});
+        removeTree(rig.path("sbuffers"));
+        south.start();
+        try (Control control = north.control()) {
+            control.await(
+                    "refusal",
+                    status -> status.get("unlinked-reason").getAsString().contains("join"));
+        }
+        assertContains(
+                "link: the pair is not known to be equal: the secondary's disk has data of its own;"
+                        + " if it may be overwritten, say 'lockstep join' there",
+                said(north, "status"));
+        assertContains(
+                "link: a primary has asked for this node, and is not taken: disk vda has data of"
+                        + " its own; if that may be overwritten, say 'lockstep join' here",
+                said(south, "status"));
+        said(south, "join");
+        assertFalse(said(south, "status").contains("link: "));
+        awaitHealed(north);
+        assertFalse(said(north, "status").contains("link: "));
+        assertEquals(0, south.firstByte());
+    }
+
     /** Nothing is said to be forced that was refused. */
     @Test
     void nothingIsForcedOnAPrimary() {

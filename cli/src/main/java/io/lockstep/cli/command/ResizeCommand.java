@@ -38,7 +38,7 @@ import java.util.concurrent.Callable;
             "  connection has one length for good.",
             "",
             "Exit codes: 0 both sides have taken it, or had it before; 1 refused, or no answer, or"
-                + " the",
+                    + " the",
             "secondary has not taken it yet; 2 wrong usage."
         })
 public final class ResizeCommand implements Callable<Integer> {

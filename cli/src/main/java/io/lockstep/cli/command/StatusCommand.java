@@ -102,6 +102,9 @@ public final class StatusCommand implements Callable<Integer> {
                 line(text, "replication has ended: " + string(report, "ending"));
             }
             appendNode(text, report);
+            if (!string(report, "unlinked-reason").isEmpty() && !isToldOtherwise(report)) {
+                line(text, "link: " + string(report, "unlinked-reason"));
+            }
             line(
                     text,
                     "epochs: "
@@ -118,6 +121,12 @@ public final class StatusCommand implements Callable<Integer> {
             if (report.get("error") instanceof final JsonObject error) {
                 line(text, "error: " + string(error, "desc"));
             }
+        }
+
+        /** Whether it is said with what follows from it. */
+        private static boolean isToldOtherwise(final JsonObject report) {
+            return report.has("error")
+                    || report.has("waiting") && !string(report, "waiting").isEmpty();
         }
 
         private static void appendNode(final StringBuilder text, final JsonObject report) {

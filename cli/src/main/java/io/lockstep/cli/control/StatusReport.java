@@ -26,6 +26,7 @@ final class StatusReport {
         report.addProperty("peer", status.peer());
         report.addProperty("linked", status.linked());
         report.addProperty("unlinked-ns", status.unlinkedNanos());
+        report.addProperty("unlinked-reason", status.unlinkedReason());
         report.addProperty("ending", group.ending());
         report.addProperty("open-epoch", status.openEpoch());
         report.addProperty("sealed-epoch", status.sealedEpoch());

@@ -169,6 +169,7 @@ final class FakeGroup implements ReplicationGroup {
                 "somewhere",
                 true,
                 0,
+                "",
                 sealedEpoch + 1,
                 sealedEpoch,
                 committedEpoch,

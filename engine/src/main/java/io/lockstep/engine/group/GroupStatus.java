@@ -12,6 +12,8 @@ import java.util.List;
  *     empty for none
  * @param linked whether the peer is connected
  * @param unlinkedNanos how long it has not been; 0 where it is, and where nobody counts
+ * @param unlinkedReason why it is not, and what to do where somebody has to; empty where it is, and
+ *     where nothing is known of that
  * @param openEpoch the epoch that writes belong to now
  * @param sealedEpoch the last one that is sealed on every disk
  * @param committedEpoch the last committed one; 0 for the state in which replication started
@@ -29,6 +31,7 @@ public record GroupStatus(
         String peer,
         boolean linked,
         long unlinkedNanos,
+        String unlinkedReason,
         long openEpoch,
         long sealedEpoch,
         long committedEpoch,
@@ -81,7 +84,8 @@ public record GroupStatus(
 
     /** Of a group that was not started. */
     public static GroupStatus idle(final ReplicationGroup.Role role, final List<DiskStatus> disks) {
-        return new GroupStatus(role, State.IDLE, "", false, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, disks);
+        return new GroupStatus(
+                role, State.IDLE, "", false, 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, disks);
     }
 
     /** Of the same group when it has ended and nothing of it is left. */
@@ -92,6 +96,7 @@ public record GroupStatus(
                 "",
                 false,
                 0,
+                "",
                 openEpoch,
                 sealedEpoch,
                 committedEpoch,
@@ -114,6 +119,7 @@ public record GroupStatus(
                 peer,
                 linked,
                 unlinkedNanos,
+                unlinkedReason,
                 openEpoch,
                 sealedEpoch,
                 committedEpoch,

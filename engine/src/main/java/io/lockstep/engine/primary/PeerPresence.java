@@ -60,6 +60,11 @@ final class PeerPresence {
         return isLinked ? 0 : Math.max(0, loop.nanoTime() - sinceNanos);
     }
 
+    /** Why it is not, as far as that is known; empty where it is. */
+    String unlinkedReason() {
+        return isLinked ? "" : reason;
+    }
+
     void onUp(final boolean nowForeign) {
         timer.cancel();
         isForeign = nowForeign;

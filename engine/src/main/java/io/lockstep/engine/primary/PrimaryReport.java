@@ -43,6 +43,7 @@ final class PrimaryReport {
                 presence.peer(),
                 presence.isLinked(),
                 presence.unlinkedNanos(),
+                state == GroupStatus.State.ALONE ? "" : presence.unlinkedReason(),
                 Math.max(epochs.open(), known + 1),
                 Math.max(epochs.sealed(), known),
                 known,

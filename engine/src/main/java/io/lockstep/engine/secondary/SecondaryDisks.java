@@ -105,6 +105,13 @@ final class SecondaryDisks {
         return last;
     }
 
+    /** Which of them there are, and have data; it was found of one of several. */
+    String namesWithData() {
+        return disks.size() == 1
+                ? "disk " + disks.getFirst().name() + " has data"
+                : "one of the disks " + String.join(", ", map(SecondaryDisk::name)) + " has data";
+    }
+
     void deleteBuffers() throws IOException {
         for (final SecondaryDisk disk : disks) {
             disk.deleteBuffers();
@@ -114,6 +121,7 @@ final class SecondaryDisks {
     GroupStatus status(
             final GroupStatus.State state,
             final SecondarySession session,
+            final String unlinkedReason,
             final long committedEpoch,
             final boolean hasBuffers) {
         return new GroupStatus(
@@ -122,6 +130,7 @@ final class SecondaryDisks {
                 session.isLinked() ? session.toString() : "",
                 session.isLinked(),
                 0,
+                unlinkedReason,
                 hasBuffers ? minimum(SecondaryDisk::openEpoch) : committedEpoch,
                 hasBuffers ? sealedEpoch() : committedEpoch,
                 committedEpoch,

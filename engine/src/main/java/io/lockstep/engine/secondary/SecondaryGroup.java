@@ -12,7 +12,6 @@ import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.PrivateFiles;
-import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.server.ControlSpace;
@@ -314,15 +313,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     /** Has the disks overwritten by the primary that comes next, once. */
     @Override
     public CompletableFuture<Void> join() {
-        if (isOver() || session.isLinked()) {
-            return fail(
-                    isOver()
-                            ? "replication has ended here, and the guest is served: "
-                                    + end.sentence()
-                                    + "; to have its disks overwritten, "
-                                    + Meeting.HOW_TO_GIVE_WAY
-                            : "a primary is linked: there is nothing to join");
-        }
         return succession.giveWay(tracking, spill);
     }
 
@@ -549,7 +539,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public GroupStatus status() {
-        return disks.status(state(), session, committedEpoch(), hasBuffers);
+        final String unlinkedReason = succession.refusalOfPrimaries();
+        return disks.status(state(), session, unlinkedReason, committedEpoch(), hasBuffers);
     }
 
     private GroupStatus.State state() {

@@ -1,10 +1,12 @@
 package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.RoomStatus;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Id;
+import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeException;
 import io.lockstep.engine.node.NodeRecord;
@@ -40,6 +42,9 @@ final class Succession {
     private boolean isTearing;
 
     private boolean isTearLate;
+
+    /** Whether a primary has asked for a disk that has data, before the node was in a pair. */
+    private boolean isAskedForData;
 
     Succession(
             final SecondaryGroup group,
@@ -115,8 +120,18 @@ final class Succession {
                         });
     }
 
-    /** The node is another one, whose disks may be overwritten once. */
+    /** The node is another one, whose disks may be overwritten once; not while they are used. */
     CompletableFuture<Void> giveWay(final Tracking tracking, final SpillFolder spill) {
+        if (group.isOver() || group.session().isLinked()) {
+            return CompletableFuture.failedFuture(
+                    new GroupException(
+                            group.isOver()
+                                    ? "replication has ended here, and the guest is served: "
+                                            + group.ending()
+                                            + "; to have its disks overwritten, "
+                                            + Meeting.HOW_TO_GIVE_WAY
+                                    : "a primary is linked: there is nothing to join"));
+        }
         return node().join(self.reigns().name())
                 .thenRun(
                         () -> {
@@ -220,7 +235,26 @@ final class Succession {
                         session,
                         group.tracking().trackedEpoch(node().record().peer()),
                         isEmpty);
+        isAskedForData |= node().standing() == Standing.FRESH && !isEmpty;
         return isTearing ? said.torn() : said;
+    }
+
+    /**
+     * Why the primaries that ask are refused, where somebody has to say something on this side;
+     * otherwise empty.
+     */
+    String refusalOfPrimaries() {
+        final boolean isJoinAwaited =
+                isAskedForData
+                        && !group.isOver()
+                        && node().standing() == Standing.FRESH
+                        && !node().record().isJoining();
+        return isJoinAwaited
+                ? "a primary has asked for this node, and is not taken: "
+                        + group.disks().namesWithData()
+                        + " of its own; if that may be overwritten, say 'lockstep join' here, once:"
+                        + " what is equal is not sent. A primary that has given up is started again"
+                : "";
     }
 
     /** Whether nothing has come since it was made, though replication may have been started. */

@@ -127,10 +127,19 @@ final class AttachTest {
             closeGroup();
             open();
         }
+        assertEquals("", group.status().unlinkedReason());
         assertEquals(Errno.EPERM, attach(true, Word.NONE));
         assertTrue(reason().contains("not known to be equal"), reason());
         assertFalse(group.status().linked());
+        assertTrue(
+                group.status()
+                        .unlinkedReason()
+                        .contains(
+                                "disk vda has data of its own; if that may be overwritten, say"
+                                        + " 'lockstep join' here, once"),
+                group.status().unlinkedReason());
         assertEquals(0, attach(false, Word.AT_FIRST));
+        assertEquals("", group.status().unlinkedReason());
     }
 
     /** Failover would lead back to data that the primary never had. */

@@ -116,6 +116,46 @@ final class CommandLineTest {
                 "/nowhere/control");
     }
 
+    /** Nothing can listen twice at one address: not what it is for decides, but what it is. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "secondary --listen nbd+unix:///?socket=/run/a --guest nbd+unix:///?socket=/run/a",
+                "secondary --listen nbd://:10809 --guest nbd://localhost",
+                "secondary --listen nbd://127.0.0.1 --guest nbd://:10809",
+                "secondary --listen nbd://a --listen nbd://A:10809 --guest nbd://:1",
+                "primary --peer nbd://b --guest nbd://:1 --guest nbd://[::]:1",
+                "serve --listen nbd://:10809 --listen nbd://127.0.0.1:10809",
+                "serve --listen nbd://localhost --listen nbd://127.0.0.1"
+            })
+    void anAddressStandsOnceInACommand(final String arguments) {
+        assertEquals(2, execute(listening(arguments)));
+        assertTrue(err.toString().contains("are one address"), err::toString);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "secondary --listen nbd://:0 --guest nbd://:0",
+                "secondary --listen nbd://127.0.0.1 --guest nbd://127.0.0.2",
+                "secondary --listen nbd://:1 --guest nbd://:2",
+                "secondary --listen nbd://localhost:1 --guest nbd://[::1]:1",
+                "primary --peer nbd://127.0.0.1:1 --guest nbd://:1",
+                "serve --listen nbd+unix:///?socket=/run/a --listen nbd+unix:///?socket=/run/b"
+            })
+    void otherAddressesStandSideBySide(final String arguments) {
+        assertEquals(1, execute(listening(arguments))); // there is no such disk
+        assertFalse(err.toString().contains("address"), err::toString);
+    }
+
+    private static String[] listening(final String arguments) {
+        final boolean isOfPair = !arguments.startsWith("serve");
+        return (arguments
+                        + " --disk vda=/nowhere/vda.img"
+                        + (isOfPair ? " --control /nowhere/control" : ""))
+                .split(" ");
+    }
+
     /** What tells, and what is done, are never one command. */
     @ParameterizedTest
     @ValueSource(strings = {"--force", "--no-wait"})

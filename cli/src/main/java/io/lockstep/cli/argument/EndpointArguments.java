@@ -13,13 +13,49 @@ public final class EndpointArguments {
     private EndpointArguments() {}
 
     /**
-     * Reads all values of an option.
+     * Reads all values of an option that says where to listen.
      *
-     * @throws ParameterException where one is no URI that can be used
+     * @throws ParameterException where one is no URI that can be used, or two are one
      */
     public static List<Endpoint> parse(
             final CommandSpec spec, final String option, final List<String> texts) {
-        return texts.stream().map(text -> parse(spec, option, text)).toList();
+        final List<Endpoint> endpoints =
+                texts.stream().map(text -> parse(spec, option, text)).toList();
+        for (int i = 1; i < endpoints.size(); i++) {
+            requireApart(
+                    spec, option, endpoints.subList(0, i), option, endpoints.subList(i, i + 1));
+        }
+        return endpoints;
+    }
+
+    /**
+     * Refuses those of two options where one command can't listen on both.
+     *
+     * @throws ParameterException where one is given with either of them
+     */
+    public static void requireApart(
+            final CommandSpec spec,
+            final String option,
+            final List<Endpoint> endpoints,
+            final String otherOption,
+            final List<Endpoint> others) {
+        for (final Endpoint endpoint : endpoints) {
+            for (final Endpoint other : others) {
+                if (OwnEndpoint.areOne(endpoint, other)) {
+                    throw usage(
+                            spec,
+                            option
+                                    + " "
+                                    + uri(endpoint)
+                                    + " and "
+                                    + otherOption
+                                    + " "
+                                    + uri(other)
+                                    + " are one address, and nothing can listen there twice: give"
+                                    + " each one of its own");
+                }
+            }
+        }
     }
 
     /** The same for one that is connected to, which needs a host. */

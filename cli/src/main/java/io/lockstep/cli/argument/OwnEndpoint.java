@@ -31,6 +31,22 @@ public final class OwnEndpoint {
         return listen.stream().filter(own -> isOne(own, peer)).findFirst();
     }
 
+    /** Whether two are one, and nobody could listen on the second; a free port is never one. */
+    static boolean areOne(final Endpoint one, final Endpoint other) {
+        final boolean isFree = one instanceof Endpoint.Tcp(String host, int port) && port == 0;
+        final Endpoint first = listenedOn(one);
+        final Endpoint second = listenedOn(other);
+        return !isFree && (isOne(first, second) || isOne(second, first));
+    }
+
+    /** Whoever connects tries all addresses of a name; who listens has one, of IPv4 first. */
+    private static Endpoint listenedOn(final Endpoint endpoint) {
+        return endpoint instanceof Endpoint.Tcp(String host, int port)
+                        && host.equalsIgnoreCase(LOCAL_NAME)
+                ? new Endpoint.Tcp(LOOPBACK.getHostAddress(), port)
+                : endpoint;
+    }
+
     private static boolean isOne(final Endpoint own, final Endpoint peer) {
         if (own instanceof Endpoint.Unix(Path one) && peer instanceof Endpoint.Unix(Path other)) {
             return real(one).equals(real(other));

@@ -102,6 +102,18 @@ final class PairOptions {
                 new Console(spec, verbose));
     }
 
+    /**
+     * The same of a command that lets primaries in as well.
+     *
+     * @param listenAt where
+     * @throws ParameterException as above, and where guests are to come to the same address
+     */
+    Pair toPair(final CommandSpec spec, final List<Endpoint> listenAt) {
+        final Pair pair = toPair(spec);
+        EndpointArguments.requireApart(spec, "--guest", pair.guests(), "--listen", listenAt);
+        return pair;
+    }
+
     static void requireAtLeastOne(final CommandSpec spec, final String option, final long value) {
         if (value < 1) {
             throw new ParameterException(

@@ -57,6 +57,6 @@ public final class SecondaryCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         final List<Endpoint> listenAt = EndpointArguments.parse(spec, "--listen", listen);
         final long bufferLimit = buffers.limit(spec);
-        return new SecondaryRole(pair.toPair(spec), buffers, bufferLimit, listenAt).run();
+        return new SecondaryRole(pair.toPair(spec, listenAt), buffers, bufferLimit, listenAt).run();
     }
 }

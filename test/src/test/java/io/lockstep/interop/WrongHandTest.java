@@ -16,6 +16,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -301,6 +302,32 @@ final class WrongHandTest {
         awaitHealed(north);
         assertFalse(said(north, "status").contains("link: "));
         assertEquals(0, south.firstByte());
+    }
+
+    /** A node that was never anything is none; one that has a past keeps it. */
+    @Test
+    void aFirstStartThatFailsLeavesNothing() {
+        final List<String> wrong =
+                south.bare(
+                        "secondary",
+                        List.of(
+                                "--listen",
+                                "nbd+unix:///?socket=" + rig.path("missing/l"),
+                                "--buffers",
+                                rig.path("sbuffers").toString()));
+        final Path state = Path.of(south.disk() + ".lockstep");
+        for (int i = 0; i < 2; i++) {
+            assertContains("cannot listen on", rig.serverInVain(wrong));
+            assertFalse(Files.exists(state));
+            assertFalse(Files.exists(rig.path("sbuffers")));
+        }
+        startBoth();
+        assertEquals(0, south.process.stop());
+        assertContains("cannot listen on", rig.serverInVain(wrong));
+        assertEquals("following", south.standing());
+        assertTrue(Files.exists(rig.path("sbuffers")));
+        south.start();
+        north.awaitLink();
     }
 
     /** Nothing is said to be forced that was refused. */

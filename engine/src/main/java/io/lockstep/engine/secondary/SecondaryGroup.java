@@ -344,6 +344,14 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         }
     }
 
+    /** Removes buffers that have nothing; answers whether there are none. The loop has ended. */
+    public boolean leaveNothing() {
+        if (succession.isWithoutPast()) {
+            standAlone();
+        }
+        return !hasBuffers;
+    }
+
     // ---- What the disks ask and tell.
 
     Succession succession() {

@@ -218,6 +218,20 @@ final class Succession {
         }
     }
 
+    /**
+     * Whether nothing has come to a node that was never in a pair, and its buffers, which are all
+     * in a directory of their own, have nothing.
+     */
+    boolean isWithoutPast() {
+        return options.ownDirectory()
+                && group.hasBuffers()
+                && !group.isOver()
+                && node().standing() == Standing.FRESH
+                && isPageNew()
+                && group.sealedEpoch() == 0
+                && group.status().bufferUsed() == 0;
+    }
+
     /** Why no primary is taken yet; null where one is. */
     String refuseForNow() {
         return isTearLate

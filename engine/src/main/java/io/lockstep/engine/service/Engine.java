@@ -455,6 +455,7 @@ public final class Engine implements AutoCloseable {
      * @return whether every disk has what belongs into it, and could be flushed
      */
     public boolean stop() {
+        final boolean isServed = !guests.endpoints().isEmpty();
         final boolean isMerged = finishMerge();
         final List<EngineDisk> all = List.copyOf(disks);
         loop.execute(() -> pause.end(all));
@@ -475,6 +476,9 @@ public final class Engine implements AutoCloseable {
             isFlushed &= flush(disk);
         }
         mirrors.close();
+        if (!isServed) {
+            group.undoFirstStart();
+        }
         closeGroup(isFlushed);
         for (final EngineDisk disk : disks) {
             disk.whole().close();

@@ -534,17 +534,9 @@ final class EngineGroup implements ReplicationGroup {
      */
     void leave(final Runnable whenRecorded) {
         if (primary == null) {
-            closeNode(whenRecorded);
+            NodeState.end(state, whenRecorded);
         } else {
-            primary.leave(() -> closeNode(whenRecorded));
-        }
-    }
-
-    private void closeNode(final Runnable whenRecorded) {
-        if (state == null) {
-            whenRecorded.run();
-        } else {
-            state.self().node().close().whenComplete((done, thrown) -> whenRecorded.run());
+            primary.leave(() -> NodeState.end(state, whenRecorded));
         }
     }
 
@@ -565,6 +557,14 @@ final class EngineGroup implements ReplicationGroup {
     /** Bytes that the secondary's buffers keep; after the end of the loops. */
     long bufferUsed() {
         return secondary == null ? 0 : secondary.status().bufferUsed();
+    }
+
+    /** Nobody was served: of a node that this process has begun nothing is left. */
+    void undoFirstStart() {
+        final boolean isNew = state != null && state.isWithoutPast();
+        if (isNew && (secondary == null || secondary.leaveNothing())) {
+            state.leaveNothing();
+        }
     }
 
     /**

@@ -38,6 +38,7 @@ final class NodeState implements AutoCloseable {
     private final StateFile file;
     private final Self self;
     private final Tracking tracking;
+    private boolean leavesNothing;
 
     private NodeState(final StateFile file, final Self self, final Tracking tracking) {
         this.file = file;
@@ -75,7 +76,7 @@ final class NodeState implements AutoCloseable {
             return state;
         } finally {
             if (!opened) {
-                file.close();
+                file.discard(); // a record that is there by now is of a node without a past
             }
         }
     }
@@ -171,6 +172,30 @@ final class NodeState implements AutoCloseable {
     }
 
     /**
+     * Whether the node is this process's own, and nothing has happened to it: of such a one nothing
+     * need be left.
+     */
+    boolean isWithoutPast() {
+        return file.isNew()
+                && self.node().standing() == Standing.FRESH
+                && !self.node().record().isJoining();
+    }
+
+    /** When the state is given back nothing of it is left. */
+    void leaveNothing() {
+        leavesNothing = true;
+    }
+
+    /** The process ends in good order, which is recorded, where there is a node. */
+    static void end(final NodeState state, final Runnable whenRecorded) {
+        if (state == null) {
+            whenRecorded.run();
+        } else {
+            state.self.node().close().whenComplete((done, thrown) -> whenRecorded.run());
+        }
+    }
+
+    /**
      * Gives the state back at the end of the process. Nothing may be on its way there.
      *
      * @param areFlushed whether all that was written to the disks is on stable storage
@@ -194,6 +219,10 @@ final class NodeState implements AutoCloseable {
     @Override
     public void close() {
         tracking.close();
-        file.close();
+        if (leavesNothing) {
+            file.discard();
+        } else {
+            file.close();
+        }
     }
 }

@@ -9,7 +9,12 @@ import io.lockstep.engine.node.RecordFormat.Copy;
 import io.lockstep.engine.node.RecordStore;
 
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -32,21 +37,29 @@ public final class StateFile implements RecordStore, AutoCloseable {
     private final CopyStorage copies;
     private final int lockFd;
 
+    /** What this opening has made, the innermost first; none where the directory was there. */
+    private final List<Path> made;
+
     /** Of the newest record; 0 where there is none. */
     private long sequence;
 
     /** The copy that is written next: not the newest. */
     private int next;
 
-    private StateFile(final Path directory, final CopyStorage copies, final int lockFd) {
+    private StateFile(
+            final Path directory,
+            final CopyStorage copies,
+            final int lockFd,
+            final List<Path> made) {
         this.directory = directory;
         this.copies = copies;
         this.lockFd = lockFd;
+        this.made = made;
     }
 
     /** One over another storage than files, which nobody else has and no lock is needed for. */
     public static StateFile over(final CopyStorage copies) {
-        return new StateFile(copies.path(0).getParent(), copies, NO_LOCK);
+        return new StateFile(copies.path(0).getParent(), copies, NO_LOCK, List.of());
     }
 
     /**
@@ -55,7 +68,25 @@ public final class StateFile implements RecordStore, AutoCloseable {
      * @throws IOException with a sentence, where another process has it open, or it can't be had
      */
     public static StateFile open(final Path directory) throws IOException {
-        makeDirectory(directory.toAbsolutePath().normalize());
+        final List<Path> made = missing(directory.toAbsolutePath().normalize());
+        boolean opened = false;
+        try {
+            final StateFile file = open(directory, made);
+            opened = true;
+            return file;
+        } finally {
+            if (!opened) {
+                removeEmpty(made);
+            }
+        }
+    }
+
+    private static StateFile open(final Path directory, final List<Path> made) throws IOException {
+        PrivateFiles.requireDirectory(directory.toAbsolutePath().normalize());
+        for (final Path one : made) {
+            // A directory whose name a loss of power takes away would take the records with it.
+            StateCopies.sync(one.getParent());
+        }
         final int fd = PrivateFiles.open(directory.resolve(LOCK));
         final int result = Posix.lockRange(fd, Posix.F_WRLCK, 0, 1);
         if (result < 0) {
@@ -68,15 +99,27 @@ public final class StateFile implements RecordStore, AutoCloseable {
                                     + " each node a --state DIR of its own"
                             : "cannot lock " + directory + ": " + Errno.meaning(-result));
         }
-        return new StateFile(directory, new StateCopies(directory), fd);
+        return new StateFile(directory, new StateCopies(directory), fd, made);
     }
 
-    /** A directory whose name a loss of power takes away would take the records with it. */
-    private static void makeDirectory(final Path directory) throws IOException {
+    /** Of a directory and those above it: which are not there yet, the innermost first. */
+    private static List<Path> missing(final Path directory) {
         final Path before = StatePlace.existing(directory);
-        PrivateFiles.requireDirectory(directory);
-        for (Path made = directory; !made.equals(before); made = made.getParent()) {
-            StateCopies.sync(made.getParent());
+        final List<Path> missing = new ArrayList<>();
+        for (Path one = directory; !one.equals(before); one = one.getParent()) {
+            missing.add(one);
+        }
+        return missing;
+    }
+
+    /** As far as nobody has put something there; what remains does no harm. */
+    private static void removeEmpty(final List<Path> directories) {
+        try {
+            for (final Path directory : directories) {
+                Files.deleteIfExists(directory);
+            }
+        } catch (final IOException e) {
+            return; // somebody else's, from here on
         }
     }
 
@@ -235,6 +278,29 @@ public final class StateFile implements RecordStore, AutoCloseable {
     /** Where it lies. */
     public Path directory() {
         return directory;
+    }
+
+    /** Whether there was no such directory before this opening, and so nothing of worth in it. */
+    public boolean isNew() {
+        return !made.isEmpty();
+    }
+
+    /**
+     * Gives the lock back, and leaves nothing behind of what this opening has made, whatever was
+     * stored since; a directory that was there before stays as it is.
+     */
+    public void discard() {
+        if (isNew()) {
+            try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
+                for (final Path file : files) {
+                    Files.deleteIfExists(file);
+                }
+            } catch (final IOException | DirectoryIteratorException e) {
+                // What remains is a record of a node that was never in a pair.
+            }
+            removeEmpty(made);
+        }
+        close();
     }
 
     /** Gives the lock back. */

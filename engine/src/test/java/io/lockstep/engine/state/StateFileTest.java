@@ -70,6 +70,25 @@ final class StateFileTest {
         }
     }
 
+    /** What this opening has made goes, and nothing else. */
+    @Test
+    void whatIsDiscardedIsWhatWasMade() throws IOException {
+        directory = parent.resolve("state").resolve("vda");
+        StateFile file = StateFile.open(directory);
+        file.write(record(1));
+        assertTrue(file.isNew());
+        file.discard();
+        assertFalse(Files.exists(directory.getParent()));
+        assertTrue(Files.exists(parent));
+
+        write(2);
+        file = StateFile.open(directory);
+        assertFalse(file.isNew());
+        file.discard();
+        assertEquals(Optional.of(record(2)), load());
+        assertFalse(StateFile.isInUse(directory));
+    }
+
     @Test
     void thereIsNoneAtFirst() throws IOException {
         assertEquals(Optional.empty(), load());

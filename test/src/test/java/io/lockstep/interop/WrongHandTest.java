@@ -236,6 +236,9 @@ final class WrongHandTest {
     void whoIsForgottenLeavesNoBuffersBehindThatARestartMeets() {
         startBoth();
         north.write(1);
+        try (Control control = north.control()) {
+            control.awaitDrained(); // or its disk would be empty, and need no word
+        }
         south.process.kill();
         south.forget();
         south.forget();

@@ -222,8 +222,8 @@ public final class Meeting {
             case ONE_NODE ->
                     "both sides are one node ("
                             + primary.node().brief()
-                            + "), whose state was copied with its disk; say 'lockstep state"
-                            + " --forget' on the side of the copy";
+                            + "), whose state was copied with its disk; have the copy give way: "
+                            + HOW_TO_GIVE_WAY;
         };
     }
 

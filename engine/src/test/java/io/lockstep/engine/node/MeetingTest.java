@@ -475,7 +475,7 @@ final class MeetingTest {
         assertSays(
                 sentence(primary(REIGNING, 1), new Said(1, REIGNING, 1), Word.NONE),
                 "both sides are one node (00000000)",
-                "on the side of the copy");
+                "have the copy give way: stop it, say 'lockstep join --state DIR' on its host");
     }
 
     @Test

@@ -13,7 +13,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -41,18 +40,12 @@ final class ChangedFileTest {
         nbd = new NbdShell(rig);
     }
 
-    private static void setLength(final Path file, final long length) throws IOException {
-        try (RandomAccessFile writer = new RandomAccessFile(file.toFile(), "rw")) {
-            writer.setLength(length);
-        }
-    }
-
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void servedFileThatIsCutIsAnErrorBehindItsEnd(final boolean isHole) throws IOException {
         final Path file = isHole ? rig.hole("disk.img", LENGTH) : rig.random("disk.img", LENGTH, 1);
         final LockstepProcess lockstep = rig.serve(file);
-        setLength(file, HALF);
+        Rig.length(file, HALF);
         rig.python(
                 """
                 half = int(sys.argv[2])
@@ -90,7 +83,7 @@ final class ChangedFileTest {
         }
         final String before = isHole ? "00" : "11";
         pair.checkpoint();
-        setLength(pair.secondaryDisk("a"), HALF);
+        Rig.length(pair.secondaryDisk("a"), HALF);
         assertEquals("done", nbd.write(guest, 0x22, 0, 8192));
         assertEquals("done", nbd.write(guest, 0x22, HALF + 8192, 8192));
         try (Control control = pair.secondaryControl()) {
@@ -119,7 +112,7 @@ final class ChangedFileTest {
             assertEquals("done", nbd.write(guest, 0x11, 0, LENGTH));
         }
         pair.checkpoint();
-        setLength(pair.primaryDisk("a"), HALF);
+        Rig.length(pair.primaryDisk("a"), HALF);
         assertEquals("EIO", nbd.read(guest, HALF, 4096));
         assertEquals("EIO", nbd.read(guest, HALF, 1 << 20));
         assertEquals("EIO", nbd.write(guest, 0x22, HALF + 8192, 8192));
@@ -139,7 +132,7 @@ final class ChangedFileTest {
             Files.createLink(kept, file);
             Files.move(rig.hole("other.img", 4096), file, StandardCopyOption.REPLACE_EXISTING);
         } else {
-            setLength(file, 2 * LENGTH);
+            Rig.length(file, 2 * LENGTH);
         }
         assertEquals("done", nbd.write(pair.guest("a"), 0x22, LENGTH - 8192, 8192));
         pair.checkpoint();

@@ -415,6 +415,9 @@ final class LivesTest {
         final String listen = "nbd+unix:///?socket=" + rig.path("plain");
         final String[] plain = {"--disk", disk, "--listen", listen};
         assertContains("is in a pair", rig.serveInVain(plain));
+        Rig.length(pair.primaryDisk("a"), LENGTH - 4096); // whatever becomes of its file
+        assertContains("is in a pair", rig.serveInVain(plain));
+        Rig.length(pair.primaryDisk("a"), LENGTH);
         try (LockstepProcess server =
                 rig.serveWith("--disk", disk, "--listen", listen, "--new-generation")) {
             write("nbd+unix:///x?socket=" + rig.path("plain"), 2);

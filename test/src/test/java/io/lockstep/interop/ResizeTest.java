@@ -13,7 +13,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -43,11 +42,7 @@ final class ResizeTest {
     }
 
     private static void length(final NodeHost host, final long length) {
-        try (RandomAccessFile file = new RandomAccessFile(host.disk().toFile(), "rw")) {
-            file.setLength(length);
-        } catch (final IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        Rig.length(host.disk(), length);
     }
 
     private void startBoth() {

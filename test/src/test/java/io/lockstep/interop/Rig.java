@@ -116,7 +116,11 @@ final class Rig implements AutoCloseable {
 
     /** A file that is one hole. */
     Path hole(final String name, final long length) {
-        final Path path = path(name);
+        return length(path(name), length);
+    }
+
+    /** Makes a file longer or shorter; answers it. */
+    static Path length(final Path path, final long length) {
         try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
             file.setLength(length);
         } catch (final IOException e) {

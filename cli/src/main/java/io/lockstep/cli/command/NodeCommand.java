@@ -117,7 +117,7 @@ public final class NodeCommand implements Callable<Integer> {
         OwnEndpoint.find(peerAt, listenAt).ifPresent(this::refuseOwn);
         final PrimaryOptions options = replication.toGroupOptions(spec);
         final long bufferLimit = buffers.limit(spec);
-        final PairOptions.Pair checked = pair.toPair(spec);
+        final PairOptions.Pair checked = pair.toPair(spec, listenAt);
         final Optional<NodeRole> role;
         try {
             role = role(checked);

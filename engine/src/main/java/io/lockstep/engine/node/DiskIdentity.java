@@ -85,14 +85,6 @@ public record DiskIdentity(String name, long length, String backing) {
                 : this;
     }
 
-    /**
-     * What this would be if its file had not become longer since that was known; the backing of
-     * both, and the name, are still to be compared.
-     */
-    public DiskIdentity keptTo(final DiskIdentity known) {
-        return length > known.length ? new DiskIdentity(name, known.length, backing) : this;
-    }
-
     private static final String WAY_OUT =
             "give it the disks that it was made for, another --state DIR, or take them out of their"
                     + " pair with 'lockstep state --forget'";

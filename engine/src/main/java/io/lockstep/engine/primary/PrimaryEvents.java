@@ -7,6 +7,7 @@ import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.group.VerificationStatus;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Meeting;
 
 import java.util.function.LongSupplier;
 
@@ -116,8 +117,8 @@ final class PrimaryEvents {
     /** Both hosts were started as the first primary. */
     static String twoPrimaries() {
         return "the peer is a primary, too, of another pair: one of the two has to be the"
-                + " secondary; stop it, say 'lockstep state --forget' there, and start it with"
-                + " --first secondary";
+                + " secondary; there, "
+                + Meeting.HOW_TO_GIVE_WAY;
     }
 
     /** How replication has ended; by a manager that counts it for lost, or otherwise. */

@@ -216,9 +216,9 @@ final class PrimaryReign {
     CompletableFuture<Void> giveWay() {
         if (!isHeld() || isPromoted) {
             return fail(
-                    "this primary serves its guest, and its disks are not overwritten meanwhile;"
-                            + " stop it, say 'lockstep state --forget', start it as a secondary,"
-                            + " and say 'lockstep join'");
+                    "this primary serves its guest, and its disks are not overwritten meanwhile; to"
+                            + " have them overwritten, "
+                            + Meeting.HOW_TO_GIVE_WAY);
         }
         isGivingWay = true;
         return node().join(self.reigns().name())

@@ -97,13 +97,12 @@ public final class PairedDisks {
                 && record.disks().stream().anyMatch(known -> isOne(known, disk.identity()));
     }
 
-    /** By whatever name it is served. */
+    /** By whatever name it is served, and though its file was made longer, or cut short, since. */
     private static boolean isOne(final DiskIdentity known, final DiskIdentity found) {
+        final long length = known.backing().isEmpty() ? found.length() : known.length();
         return DiskIdentity.difference(
                         List.of(known),
-                        List.of(
-                                new DiskIdentity(known.name(), found.length(), found.backing())
-                                        .keptTo(known)))
+                        List.of(new DiskIdentity(known.name(), length, found.backing())))
                 .isEmpty();
     }
 

@@ -1,5 +1,7 @@
 package io.lockstep.interop;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 
@@ -117,8 +119,33 @@ final class SwitchingHost {
         }
     }
 
+    /**
+     * Waits until its record says that it has a checkpoint on stable storage. Its primary hears of
+     * it with its next heartbeat, and knows from then on what it may lack.
+     */
+    void awaitDurable() {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        try (Control control = connect()) {
+            while (recordedEpoch(control) == 0) {
+                assertTrue(System.nanoTime() < deadline, process::toString);
+                Rig.pause();
+            }
+        }
+    }
+
+    private static long recordedEpoch(final Control control) {
+        final JsonObject record = control.execute("x-lockstep-state").getAsJsonObject();
+        return record.get("committed-epoch").getAsLong();
+    }
+
+    /** Says it until the primary has heard of its secondary all that it needs for that. */
     Tool.Output switchover() {
-        return rig.lockstep("switchover", "--control", control().toString());
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        Tool.Output output = rig.lockstep("switchover", "--control", control().toString());
+        while (output.err().contains("linked just now") && System.nanoTime() < deadline) {
+            output = rig.lockstep("switchover", "--control", control().toString());
+        }
+        return output;
     }
 
     /** What its record says, whether it runs or not. */

@@ -1,13 +1,14 @@
 package io.lockstep.interop;
 
 import java.util.Map;
+import java.util.function.Supplier;
 
 /**
  * One checkpoint of a pair after the other, beside a guest that writes files; knows which files the
  * last one must have: those that were complete before it was asked for.
  */
 final class CheckpointLoop implements Rig.Ending {
-    private final ReplicatedPair pair;
+    private final Supplier<Control> primary;
     private final RealGuest guest;
     private final Thread thread;
     private volatile boolean isStopped;
@@ -15,21 +16,26 @@ final class CheckpointLoop implements Rig.Ending {
     private volatile Map<Integer, String> filesOfTheLast = Map.of();
     private volatile AssertionError failure;
 
-    private CheckpointLoop(final ReplicatedPair pair, final RealGuest guest) {
-        this.pair = pair;
+    private CheckpointLoop(final Supplier<Control> primary, final RealGuest guest) {
+        this.primary = primary;
         this.guest = guest;
         thread = Thread.ofPlatform().name("checkpoints").unstarted(this::run);
     }
 
-    /** Goes on until it is stopped, or a checkpoint fails: the primary may be killed. */
-    static CheckpointLoop start(final Rig rig, final ReplicatedPair pair, final RealGuest guest) {
-        final CheckpointLoop loop = new CheckpointLoop(pair, guest);
+    /**
+     * Goes on until it is stopped, or a checkpoint fails: the primary may be killed.
+     *
+     * @param primary connects to it
+     */
+    static CheckpointLoop start(
+            final Rig rig, final Supplier<Control> primary, final RealGuest guest) {
+        final CheckpointLoop loop = new CheckpointLoop(primary, guest);
         loop.thread.start();
         return rig.keep(loop);
     }
 
     private void run() {
-        try (Control control = pair.primaryControl()) {
+        try (Control control = primary.get()) {
             for (int made = 1; !isStopped; made++) {
                 final Map<Integer, String> complete = guest.complete();
                 control.checkpoint();

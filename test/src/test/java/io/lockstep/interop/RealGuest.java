@@ -27,28 +27,46 @@ final class RealGuest {
             Pattern.compile("guest: (complete|found) (\\d+) ([0-9a-f]{64})");
 
     private final Program qemu;
+    private final Path monitor;
 
-    private RealGuest(final Program qemu) {
+    private RealGuest(final Program qemu, final Path monitor) {
         this.qemu = qemu;
+        this.monitor = monitor;
     }
 
     /** Boots one whose disk is an NBD export; it runs until the test ends. */
     static RealGuest bootFrom(final Rig rig, final String disk, final String scenario) {
-        return boot(rig, "scenario=" + scenario, "-drive", "if=virtio,format=raw,file=" + disk);
+        return boot(rig, scenario, "", "-drive", drive(disk));
+    }
+
+    /**
+     * The same, as a manager has it whose disk may go elsewhere: where there is an error of its
+     * disk it stands still and hears of none, so that it tells nothing behind that any more.
+     */
+    static RealGuest bootFromWhatMayGo(final Rig rig, final String disk, final String scenario) {
+        return boot(rig, scenario, "", "-drive", drive(disk) + ",werror=stop,rerror=stop");
+    }
+
+    private static String drive(final String disk) {
+        return "if=virtio,format=raw,file=" + disk;
     }
 
     /** Boots one without a disk, which reaches this machine's loopback interface as 10.0.2.2. */
     static RealGuest bootWithNetwork(final Rig rig, final String scenario, final int port) {
         return boot(
                 rig,
-                "scenario=" + scenario + " port=" + port,
+                scenario,
+                " port=" + port,
                 "-netdev",
                 "user,id=net",
                 "-device",
                 "virtio-net-pci,netdev=net,romfile=");
     }
 
-    private static RealGuest boot(final Rig rig, final String parameters, final String... devices) {
+    private static RealGuest boot(
+            final Rig rig, final String scenario, final String more, final String... devices) {
+        final String parameters = "scenario=" + scenario + more;
+        final Path monitor = rig.path(scenario + ".qmp");
         final Path kernel = FETCHED.resolve("vmlinuz");
         if (!Files.exists(FETCHED.resolve("fetched"))) {
             Tool.skip("there is no kernel to boot; to run this test: test/guest/fetch");
@@ -61,8 +79,10 @@ final class RealGuest {
         command.addAll(List.of("-initrd", initialFileSystem(rig).toString()));
         command.addAll(List.of("-append", KERNEL_PARAMETERS + parameters));
         command.addAll(List.of(devices));
+        command.addAll(List.of("-qmp", "unix:" + monitor + ",server=on,wait=off"));
         return new RealGuest(
-                rig.keep(Program.startTalking("guest " + parameters, command, rig.directory())));
+                rig.keep(Program.startTalking("guest " + parameters, command, rig.directory())),
+                monitor);
     }
 
     private static Path initialFileSystem(final Rig rig) {
@@ -119,6 +139,23 @@ final class RealGuest {
         await("heard now");
         final String before = qemu.out().split("guest: heard now", 2)[0];
         return (int) before.lines().filter(line -> line.startsWith("guest: begin ")).count();
+    }
+
+    /** Has it overwrite its first ten files, and waits until its disk has that. */
+    void changeFiles() {
+        qemu.say("change");
+        await("changed");
+    }
+
+    /** Waits until it stands still, as its disk is gone. */
+    void awaitDiskGone() {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        try (Control control = Control.connect(monitor)) {
+            while (!control.execute("query-status").toString().contains("\"io-error\"")) {
+                assertTrue(System.nanoTime() < deadline, qemu::transcript);
+                Rig.pause();
+            }
+        }
     }
 
     /** kill -9. */

@@ -365,6 +365,10 @@ final class NodeLivesTest {
         final String wrongSecondary =
                 rig.serverInVain(north.bare("secondary", List.of("--listen", listen)));
         assertContains("is a primary, as its state says", wrongSecondary);
+        final String buffers = "lockstep" + north.socket("c").toString().replace('/', '-');
+        assertFalse(
+                Files.exists(Path.of("/dev/shm", buffers)),
+                "nothing is left of a start that was refused");
         assertContains("'lockstep node' or 'lockstep primary'", wrongSecondary);
         final String wrongPrimary =
                 rig.serverInVain(south.bare("primary", List.of("--peer", listen)));

@@ -4,6 +4,7 @@ import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.memory.PrivateFiles;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -12,9 +13,13 @@ import java.nio.file.Path;
  */
 final class BuffersLock implements AutoCloseable {
     private final int fd;
+    private final Path page;
+    private final boolean isOwnDirectory;
 
-    private BuffersLock(final int fd) {
+    private BuffersLock(final int fd, final Path page, final boolean isOwnDirectory) {
         this.fd = fd;
+        this.page = page;
+        this.isOwnDirectory = isOwnDirectory;
     }
 
     /**
@@ -41,7 +46,22 @@ final class BuffersLock implements AutoCloseable {
                             + path
                             + " are in use by another lockstep; give each secondary its own");
         }
-        return new BuffersLock(fd);
+        return new BuffersLock(fd, path, ownDirectory);
+    }
+
+    /** Lets go of it where nobody has used the buffers: what was made for it goes again. */
+    void undo() {
+        try {
+            if (Files.size(page) == 0) {
+                Files.delete(page);
+                if (isOwnDirectory) {
+                    Files.delete(page.getParent()); // where nothing else is in it
+                }
+            }
+        } catch (final IOException e) {
+            // It stays, as after a kill.
+        }
+        close();
     }
 
     @Override

@@ -176,7 +176,7 @@ final class EngineGroup implements ReplicationGroup {
                             options.groupEvents());
         } finally {
             if (secondary == null) {
-                lock.close();
+                lock.undo();
             }
         }
         if (switchesRoles) {

@@ -18,6 +18,7 @@ import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineDisk;
 import io.lockstep.engine.service.EngineOptions;
 import io.lockstep.engine.service.ExportRequest;
+import io.lockstep.engine.service.GuestView;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -102,7 +103,7 @@ final class QuietReplicationTest {
             final Endpoint link = secondary.nbdServer().endpoints().getFirst();
             final EngineDisk primaryDisk = primary.open("d", image("primary"), false);
             primary.attach(primaryDisk, new Peer(link, "d"));
-            primary.exportGuest(primary.guests(), EXPORT, primaryDisk);
+            primary.exportGuest(primary.guests(), EXPORT, GuestView.of(primaryDisk));
             primary.guests().listen(guest);
             final CompletableFuture<Void> linked = new CompletableFuture<>();
             primary.loop()

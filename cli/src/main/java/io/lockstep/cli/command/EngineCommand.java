@@ -94,6 +94,15 @@ public final class EngineCommand implements Callable<Integer> {
     private List<String> nodes;
 
     @Option(
+            names = {"--object", "-object"},
+            paramLabel = "OPTIONS",
+            description =
+                    "A throttle group, whose limits nodes of driver=throttle keep to:"
+                            + " throttle-group,id=ID,x-bps-total=N and so on, or JSON. Repeatable;"
+                            + " made before the nodes.")
+    private List<String> objects = List.of();
+
+    @Option(
             names = {"--qmp", "-qmp"},
             paramLabel = "ADDRESS",
             description =
@@ -226,6 +235,7 @@ public final class EngineCommand implements Callable<Integer> {
                             state,
                             newGeneration);
             run.name(name);
+            objects.forEach(this::addObject);
             inOrder.forEach(this::add);
             run.engine().openSecondary();
             run.serveGuests(guestAt);
@@ -255,6 +265,14 @@ public final class EngineCommand implements Callable<Integer> {
         return run.controlService().addresses().stream()
                 .map(ControlAddress::toString)
                 .collect(Collectors.joining(", "));
+    }
+
+    private void addObject(final String text) {
+        try {
+            run.graph().objects().add(text);
+        } catch (final GraphException e) {
+            throw new GraphException("-object " + text + ": " + e.getMessage());
+        }
     }
 
     private void add(final Node node) {

@@ -101,6 +101,7 @@ public final class ControlService implements GroupEvents, AutoCloseable {
                     YankCommands.addTo(service.server, graph);
                     final GraphThread thread = new GraphThread(service.graphThread);
                     RunCommands.addTo(service.server, graph, thread);
+                    ObjectCommands.addTo(service.server, graph.objects(), thread);
                     MirrorCommands.addTo(service.server, graph, thread, service.mirrors);
                     ResizeCommands.addTo(service.server, controlled, graph, thread);
                 },

@@ -33,6 +33,11 @@ final class QmpArguments {
         return value;
     }
 
+    /** Anything that must be there. */
+    JsonElement requireAny(final String name) {
+        return require(name);
+    }
+
     /** A string that must be there. */
     String requireString(final String name) {
         return require(name).getAsString();

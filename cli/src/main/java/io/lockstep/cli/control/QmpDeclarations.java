@@ -20,11 +20,13 @@ final class QmpDeclarations {
         declareReplicationTypes(types);
         declareAddresses(types);
         declareNodes(types);
+        ObjectDeclarations.declareTypes(types);
         JobDeclarations.declareTypes(types);
         final QmpSchema schema = new QmpSchema(types);
         declareGeneralCommands(schema);
         declareReplicationCommands(schema);
         declareGraphCommands(schema);
+        ObjectDeclarations.declareCommands(schema);
         declareOwnCommands(schema);
         JobDeclarations.declareCommands(schema);
         declareEvents(schema);
@@ -199,7 +201,8 @@ final class QmpDeclarations {
                         "extents",
                         "nbd",
                         "replication",
-                        "quorum")
+                        "quorum",
+                        "throttle")
                 .alternate("BlockdevRef", "BlockdevOptions", "str")
                 .enumeration("BlockdevDiscardOptions", "ignore", "unmap")
                 .enumeration("BlockdevDetectZeroesOptions", "off")
@@ -241,7 +244,8 @@ final class QmpDeclarations {
                                 "extents", "BlockdevOptionsExtents",
                                 "nbd", "BlockdevOptionsNbd",
                                 "replication", "BlockdevOptionsReplication",
-                                "quorum", "BlockdevOptionsQuorum"))
+                                "quorum", "BlockdevOptionsQuorum",
+                                "throttle", "BlockdevOptionsThrottle"))
                 .enumeration("BlockExportType", "nbd")
                 .object("BlockExportOptionsNbd", "name?: str, description?: str")
                 .union(

@@ -128,24 +128,37 @@ public final class BlockExports {
                 requireNoParent(node);
                 engine.exportRaw(server, request, node.disk());
             }
-            case BlockNode.Raw raw -> {
+            case BlockNode.Raw raw -> exportDisk(request, node);
+            case BlockNode.Throttle throttle -> exportDisk(request, node);
+            case BlockNode.Quorum quorum -> engine.exportGuest(server, request, node.view());
+            case BlockNode.SecondaryReplication secondary ->
+                    engine.exportGuest(server, request, node.view());
+            default -> throw notExported(node);
+        }
+        node.exported(1);
+        exports.put(id, new Exported(id, name, node));
+    }
+
+    /** A raw node or a throttle, whatever lies below it. */
+    private void exportDisk(final ExportRequest request, final PlacedNode node) throws IOException {
+        switch (node.ground()) {
+            case FILE -> {
                 if (node.parent() != null && !(node.parent().node() instanceof BlockNode.Extents)) {
                     requireNoParent(node);
                 }
                 engine.exportRaw(server, request, node.disk());
             }
-            case BlockNode.Quorum quorum -> engine.exportGuest(server, request, node.disk());
-            case BlockNode.SecondaryReplication secondary ->
-                    engine.exportGuest(server, request, node.disk());
-            default ->
-                    throw new GraphException(
-                            "node '"
-                                    + node.name()
-                                    + "' can't be exported; a file, a raw node, a quorum, and a"
-                                    + " replication node with mode=secondary can");
+            case GUEST -> engine.exportGuest(server, request, node.view());
+            default -> throw notExported(node);
         }
-        node.exported(1);
-        exports.put(id, new Exported(id, name, node));
+    }
+
+    private static GraphException notExported(final PlacedNode node) {
+        return new GraphException(
+                "node '"
+                        + node.name()
+                        + "' can't be exported; a file, a raw node, a quorum, a replication node"
+                        + " with mode=secondary, and a throttle over one of these can");
     }
 
     private static void requireNoParent(final PlacedNode node) {

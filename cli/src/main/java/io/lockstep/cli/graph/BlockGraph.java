@@ -33,6 +33,7 @@ import java.util.concurrent.Executor;
 public final class BlockGraph {
     private final Engine engine;
     private final QuorumCopies copies;
+    private final GraphObjects objects = new GraphObjects();
     private final NodeDuties duties;
     private final GuestExports guests;
     private final PeerLengths peerLengths;
@@ -47,13 +48,18 @@ public final class BlockGraph {
     public BlockGraph(final Engine engine) {
         this.engine = engine;
         copies = new QuorumCopies(engine);
-        duties = new NodeDuties(engine, copies);
+        duties = new NodeDuties(engine, copies, new NodeThrottles(engine, objects));
         guests = new GuestExports(engine);
         peerLengths = new PeerLengths(engine);
     }
 
     Engine engine() {
         return engine;
+    }
+
+    /** What nodes name that is no node. */
+    public GraphObjects objects() {
+        return objects;
     }
 
     PeerLengths peerLengths() {
@@ -312,8 +318,7 @@ public final class BlockGraph {
                             + " is in use"
                             + (node.parent() == null ? "" : " by '" + node.parent().name() + "'"));
         }
-        if (node.node() instanceof BlockNode.Quorum
-                && node.child(NodeDuties.REMOTE_CHILD) != null) {
+        if (forwards(node)) {
             throw new GraphException(
                     "Node "
                             + name
@@ -330,6 +335,13 @@ public final class BlockGraph {
         }
         withdraw(node);
         refreshQuietly();
+    }
+
+    private static boolean forwards(final PlacedNode node) {
+        return node.node() instanceof BlockNode.Quorum
+                        && node.child(NodeDuties.REMOTE_CHILD) != null
+                || node.children().values().stream()
+                        .anyMatch(child -> !child.isOwned() && forwards(child));
     }
 
     private boolean isInUse(final PlacedNode node) {
@@ -395,7 +407,9 @@ public final class BlockGraph {
      */
     public CompletableFuture<Void> stopGuests() throws IOException {
         areGuestsStopped = true;
-        return engine.pauseGuests();
+        // As in QEMU nobody waits for limits then: what has come goes to where it waits for 'cont'.
+        objects.lift();
+        return engine.pauseGuests().whenComplete((stopped, thrown) -> objects.impose());
     }
 
     /** Has them go on. */
@@ -407,6 +421,11 @@ public final class BlockGraph {
     /** Whether they are stopped; from any thread. */
     public boolean areGuestsStopped() {
         return areGuestsStopped;
+    }
+
+    /** The process ends: no limit holds up what has still to be done. From any thread. */
+    public void liftLimits() {
+        objects.lift();
     }
 
     // ---- Connections to other hosts.

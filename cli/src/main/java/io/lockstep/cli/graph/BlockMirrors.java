@@ -1,8 +1,10 @@
 package io.lockstep.cli.graph;
 
 import io.lockstep.cli.graph.BlockNode.Definition;
+import io.lockstep.engine.primary.MirrorLimits;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.service.EngineMirror;
+import io.lockstep.engine.throttle.Throttle;
 
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
@@ -81,12 +83,12 @@ public final class BlockMirrors {
     /** The same to a node that is there already. */
     public EngineMirror toNode(final String device, final String target, final Begin begin) {
         final PlacedNode node = graph.find(target);
-        if (!(node.node() instanceof BlockNode.NbdClient)) {
+        if (node.ground() != PlacedNode.Ground.PEER) {
             throw new GraphException(
                     "node '"
                             + target
                             + "' can't be mirrored to: a node of driver 'nbd', which names another"
-                            + " host's export, can");
+                            + " host's export, can, and a throttle over one");
         }
         if (node.parent() != null || node.isUsed()) {
             throw new GraphException("Node " + target + " is in use");
@@ -132,6 +134,9 @@ public final class BlockMirrors {
                             .mirror(
                                     source.disk(),
                                     target.peer(),
+                                    new MirrorLimits(
+                                            new Throttle(source.throttles()),
+                                            new Throttle(target.throttles())),
                                     begin.with(
                                             () -> {
                                                 source.used(-1);

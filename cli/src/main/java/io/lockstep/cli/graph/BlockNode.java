@@ -21,6 +21,7 @@ sealed interface BlockNode {
         final Map<String, Child> places = new LinkedHashMap<>();
         switch (this) {
             case Raw(Child file, long offset, long size) -> places.put("file", file);
+            case Throttle(String group, Child file) -> places.put("file", file);
             case Extents(Child file, Child backing) -> {
                 if (backing != null) {
                     places.put("backing", backing);
@@ -79,6 +80,18 @@ sealed interface BlockNode {
         @Override
         public String driver() {
             return "raw";
+        }
+    }
+
+    /**
+     * Lets no more through than the limits of a group.
+     *
+     * @param group its id
+     */
+    record Throttle(String group, Child file) implements BlockNode {
+        @Override
+        public String driver() {
+            return "throttle";
         }
     }
 

@@ -39,7 +39,7 @@ final class GuestExports {
                                 node.isReadOnly(),
                                 node.writePolicy(false),
                                 node.counters()),
-                        disk);
+                        node.view());
                 exports.put(name, node);
             }
         }

@@ -30,10 +30,12 @@ final class NodeDuties {
 
     private final Engine engine;
     private final QuorumCopies copies;
+    private final NodeThrottles throttles;
 
-    NodeDuties(final Engine engine, final QuorumCopies copies) {
+    NodeDuties(final Engine engine, final QuorumCopies copies, final NodeThrottles throttles) {
         this.engine = engine;
         this.copies = copies;
+        this.throttles = throttles;
     }
 
     /**
@@ -57,13 +59,15 @@ final class NodeDuties {
             case BlockNode.BufferFile file -> {}
             case BlockNode.Extents extents -> requireBuffer(node);
             case BlockNode.Raw raw -> beginRaw(node, raw);
+            case BlockNode.Throttle throttle -> throttles.begin(node, throttle);
             case BlockNode.NbdClient client -> node.peer(client.peer(), lengths.get(client.peer()));
             case BlockNode.PrimaryReplication primary -> {
                 if (!(node.child("file").node() instanceof BlockNode.NbdClient)) {
                     throw unsupported(
                             node,
                             "with mode=primary it stands on driver=nbd, which names the"
-                                    + " secondary's export");
+                                    + " secondary's export, without a throttle between; one can"
+                                    + " stand over the quorum, or over its disk");
                 }
             }
             case BlockNode.SecondaryReplication secondary -> beginSecondary(node, others);
@@ -83,8 +87,15 @@ final class NodeDuties {
 
     private void beginRaw(final PlacedNode node, final BlockNode.Raw raw) throws IOException {
         final PlacedNode file = node.child("file");
-        if (!(file.node() instanceof BlockNode.FileNode)) {
-            throw unsupported(node, "its file must be a file or block device (driver=file)");
+        if (raw.isWhole() && file.ground() == PlacedNode.Ground.GUEST) {
+            requireWritable(node, file);
+            return; // another name for it
+        }
+        if (file.ground() != PlacedNode.Ground.FILE || file.node() instanceof BlockNode.Raw) {
+            throw unsupported(
+                    node,
+                    "its file must be a file or block device (driver=file), or a throttle over"
+                            + " one; or, without offset and size, what a guest uses");
         }
         if (file.isExported()) {
             throw unsupported(
@@ -124,7 +135,7 @@ final class NodeDuties {
     }
 
     /** What may be changed can't stand on what may not. */
-    private static void requireWritable(final PlacedNode node, final PlacedNode below) {
+    static void requireWritable(final PlacedNode node, final PlacedNode below) {
         if (below.isReadOnly() && !node.isDeclaredReadOnly()) {
             throw new GraphException(
                     "Block node is read-only: '"
@@ -143,8 +154,7 @@ final class NodeDuties {
     private static void requireBuffer(final PlacedNode node) {
         final PlacedNode backing = node.child("backing");
         if (backing == null
-                || !(backing.node() instanceof BlockNode.Extents
-                        || backing.node() instanceof BlockNode.Raw)) {
+                || !(backing.node() instanceof BlockNode.Extents || backing.isLocalDisk())) {
             throw unsupported(
                     node,
                     "the active disk is backed by the hidden disk, and the hidden disk by the"
@@ -161,7 +171,7 @@ final class NodeDuties {
                 hidden != null && hidden.node() instanceof BlockNode.Extents
                         ? hidden.child("backing")
                         : null;
-        if (raw == null || !(raw.node() instanceof BlockNode.Raw)) {
+        if (raw == null || !raw.isLocalDisk()) {
             throw unsupported(
                     node,
                     "with mode=secondary it stands on the active disk (driver=extents), that on"
@@ -216,12 +226,11 @@ final class NodeDuties {
 
     private void beginQuorum(final PlacedNode node) throws IOException {
         final PlacedNode local = node.child(LOCAL_CHILD);
-        if (!(local.node() instanceof BlockNode.Raw
-                || local.node() instanceof BlockNode.SecondaryReplication)) {
+        if (!(local.isLocalDisk() || local.node() instanceof BlockNode.SecondaryReplication)) {
             throw unsupported(
                     node,
-                    "its first child must be the disk: driver=raw, or driver=replication with"
-                            + " mode=secondary");
+                    "its first child must be the disk: driver=raw, or a throttle over that, or"
+                            + " driver=replication with mode=secondary");
         }
         requireWritable(node, local);
         if (node.children().size() > 2) {
@@ -240,7 +249,7 @@ final class NodeDuties {
                     "Block node is read-only: '" + quorum.name() + "'; it has nothing to forward");
         }
         final Peer peer = peerOf(quorum, remote);
-        if (remote.node() instanceof BlockNode.NbdClient) {
+        if (remote.ground() == PlacedNode.Ground.PEER) {
             copies.begin(quorum, remote);
         } else {
             engine.attach(quorum.disk(), peer);
@@ -258,11 +267,11 @@ final class NodeDuties {
 
     private static Peer peerOf(final PlacedNode quorum, final PlacedNode remote) {
         if (!(remote.node() instanceof BlockNode.PrimaryReplication
-                || remote.node() instanceof BlockNode.NbdClient)) {
+                || remote.ground() == PlacedNode.Ground.PEER)) {
             throw unsupported(
                     quorum,
                     "beside its disk it takes a node of driver=replication, mode=primary, or of"
-                            + " driver=nbd");
+                            + " driver=nbd, or a throttle over that");
         }
         if (remote.length() != quorum.disk().length()) {
             throw new GraphException(
@@ -287,7 +296,7 @@ final class NodeDuties {
                         + " with x-blockdev-change first");
     }
 
-    private static GraphException unsupported(final PlacedNode node, final String sentence) {
+    static GraphException unsupported(final PlacedNode node, final String sentence) {
         return new GraphException("node '" + node.name() + "': " + sentence);
     }
 
@@ -297,9 +306,10 @@ final class NodeDuties {
             case BlockNode.FileNode file -> engine.close(node.disk());
             case BlockNode.Raw raw -> {
                 if (!raw.isWhole()) {
-                    engine.narrow(node.disk(), 0, node.child("file").length());
+                    engine.uncover(node.disk());
                 }
             }
+            case BlockNode.Throttle throttle -> throttles.end(node, throttle);
             case BlockNode.SecondaryReplication secondary -> engine.unmakeSecondary(node.disk());
             case BlockNode.Quorum quorum -> {
                 if (node.child(REMOTE_CHILD) != null) {

@@ -85,6 +85,12 @@ final class NodeOptions {
         throw wrongType(name, "integer");
     }
 
+    /** Whether a number is there that is below 0. */
+    boolean isNegative(final String name) {
+        return left.get(name) instanceof final JsonPrimitive primitive
+                && primitive.getAsString().startsWith("-");
+    }
+
     /**
      * A whole number within bounds.
      *

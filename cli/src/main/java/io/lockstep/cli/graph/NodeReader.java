@@ -24,7 +24,8 @@ final class NodeReader {
     private static final String COMMON = "read-only, cache, discard and detect-zeroes";
 
     /** The drivers that there are. */
-    private static final String DRIVERS = "raw, file, extents, nbd, replication and quorum";
+    private static final String DRIVERS =
+            "raw, file, extents, nbd, replication, quorum and throttle";
 
     private static final long UINT32_MAX = 0xffff_ffffL;
     private static final int SECTOR_LENGTH = 512;
@@ -132,7 +133,8 @@ final class NodeReader {
         }
         final String name = id.isEmpty() ? nodeName : id;
         final String driver = driver(options);
-        final boolean isDisk = driver.equals("raw") || driver.equals("quorum");
+        final boolean isDisk =
+                driver.equals("raw") || driver.equals("quorum") || driver.equals("throttle");
         final BlockNode node =
                 new NodeReader(notation, isDisk && access.isReadOnly(), depth + 1)
                         .node(options, driver, name);
@@ -150,6 +152,7 @@ final class NodeReader {
                 switch (node) {
                     case BlockNode.FileNode file -> false;
                     case BlockNode.Raw raw -> false;
+                    case BlockNode.Throttle throttle -> false;
                     case BlockNode.Quorum quorum -> false;
                     case BlockNode.SecondaryReplication secondary -> access.isReadOnly();
                     default -> access.isReadOnly() || access.ignoresDiscards();
@@ -186,6 +189,7 @@ final class NodeReader {
             case "nbd" -> nbd(options);
             case "replication" -> replication(options, name);
             case "quorum" -> quorum(options, name);
+            case "throttle" -> throttle(options);
             case "qcow2" ->
                     throw new GraphException(
                             describe(options, name)
@@ -243,6 +247,16 @@ final class NodeReader {
             throw new GraphException("Specified size is not multiple of " + SECTOR_LENGTH);
         }
         return new BlockNode.Raw(file, offset, size);
+    }
+
+    private BlockNode throttle(final NodeOptions options) {
+        if (notation == Notation.DRIVE && !options.has("throttle-group")) {
+            throw new GraphException("Please specify a throttle group");
+        }
+        final String group = options.string("throttle-group");
+        final Child file = child(options, "file");
+        options.end("driver 'throttle'", "throttle-group, file and " + COMMON);
+        return new BlockNode.Throttle(group, file);
     }
 
     private BlockNode extents(final NodeOptions options) {

@@ -116,6 +116,7 @@ final class NodeReport {
             case BlockNode.PrimaryReplication primary -> node.child("file");
             case BlockNode.SecondaryReplication secondary -> node.child("file");
             case BlockNode.Extents extents -> node.child("backing");
+            case BlockNode.Throttle throttle -> node.child("file");
             default -> null;
         };
     }
@@ -169,6 +170,8 @@ final class NodeReport {
                     options.addProperty("size", size);
                 }
             }
+            case BlockNode.Throttle(String group, var file) ->
+                    options.addProperty("throttle-group", group);
             case BlockNode.Extents extents -> {}
         }
         for (final Map.Entry<String, PlacedNode> child : node.children().entrySet()) {

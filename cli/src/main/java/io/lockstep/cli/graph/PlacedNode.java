@@ -4,8 +4,12 @@ import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.WritePolicy;
 import io.lockstep.engine.service.EngineDisk;
+import io.lockstep.engine.service.GuestView;
+import io.lockstep.engine.throttle.ThrottleGroup;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
@@ -26,6 +30,12 @@ final class PlacedNode {
 
     /** The disk that it shows; null for what shows none of ours. */
     private EngineDisk disk;
+
+    /** That within the limits of throttles; null where there are none over a guest's disk. */
+    private GuestView view;
+
+    /** What limits it itself; null for nothing. */
+    private ThrottleGroup limits;
 
     /** What it reaches over NBD; null for nothing. */
     private Peer peer;
@@ -58,10 +68,11 @@ final class PlacedNode {
         return definition.access().ignoresDiscards() || isLocal(PlacedNode::ignoresDiscards);
     }
 
-    /** Whether something is so of the disk that a raw node or a quorum shows. */
+    /** Whether something is so of the disk that a raw node, a throttle or a quorum shows. */
     private boolean isLocal(final Predicate<PlacedNode> question) {
         return switch (node()) {
             case BlockNode.Raw raw -> question.test(child("file"));
+            case BlockNode.Throttle throttle -> question.test(child("file"));
             case BlockNode.Quorum quorum -> question.test(child(NodeDuties.LOCAL_CHILD));
             default -> false;
         };
@@ -108,6 +119,9 @@ final class PlacedNode {
         if (peer == null) {
             peer = child.peer;
         }
+        if (view == null) {
+            view = child.view;
+        }
         if (length == 0) {
             length = child.length;
         }
@@ -128,6 +142,60 @@ final class PlacedNode {
     void disk(final EngineDisk opened) {
         disk = opened;
         length = opened.length();
+    }
+
+    /** The disk as its guest sees it by way of this node. */
+    GuestView view() {
+        return view == null ? GuestView.of(disk) : view;
+    }
+
+    void view(final GuestView limited) {
+        view = limited;
+    }
+
+    /** It is a throttle of that group. */
+    void limits(final ThrottleGroup group) {
+        limits = group;
+    }
+
+    /** All that limits it, from the bottom up to itself. */
+    List<ThrottleGroup> throttles() {
+        final PlacedNode below = child("file");
+        final List<ThrottleGroup> all =
+                below == null ? new ArrayList<>() : new ArrayList<>(below.throttles());
+        if (limits != null) {
+            all.add(limits);
+        }
+        return all;
+    }
+
+    /** What a node comes down to. */
+    enum Ground {
+        /** A file of this host's. */
+        FILE,
+        /** A disk as a guest sees it, whoever does its operations. */
+        GUEST,
+        /** An export of another host's. */
+        PEER,
+        /** None of these by itself. */
+        PART
+    }
+
+    Ground ground() {
+        return switch (node()) {
+            case BlockNode.FileNode file -> Ground.FILE;
+            case BlockNode.NbdClient client -> Ground.PEER;
+            case BlockNode.Quorum quorum -> Ground.GUEST;
+            case BlockNode.SecondaryReplication secondary -> Ground.GUEST;
+            case BlockNode.Raw raw -> child("file").ground();
+            case BlockNode.Throttle throttle -> child("file").ground();
+            default -> Ground.PART;
+        };
+    }
+
+    /** Whether it is a disk that lies in a file of this host's. */
+    boolean isLocalDisk() {
+        return !(node() instanceof BlockNode.FileNode) && ground() == Ground.FILE;
     }
 
     Peer peer() {
@@ -174,8 +242,6 @@ final class PlacedNode {
 
     /** Whether a guest uses it: nothing stands on it, and it is complete. */
     boolean isTop() {
-        return parent == null
-                && (node() instanceof BlockNode.Quorum
-                        || node() instanceof BlockNode.SecondaryReplication);
+        return parent == null && ground() == Ground.GUEST;
     }
 }

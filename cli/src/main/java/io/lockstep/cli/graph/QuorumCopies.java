@@ -1,7 +1,9 @@
 package io.lockstep.cli.graph;
 
+import io.lockstep.engine.primary.MirrorLimits;
 import io.lockstep.engine.service.Engine;
 import io.lockstep.engine.service.EngineMirror;
+import io.lockstep.engine.throttle.Throttle;
 
 import java.io.IOException;
 import java.util.HashMap;
@@ -28,7 +30,13 @@ final class QuorumCopies {
 
     /** Begins one. */
     void begin(final PlacedNode quorum, final PlacedNode remote) throws IOException {
-        copies.put(quorum, engine.copy(quorum.disk(), remote.peer(), new Copy(quorum, remote)));
+        copies.put(
+                quorum,
+                engine.copy(
+                        quorum.disk(),
+                        remote.peer(),
+                        new MirrorLimits(Throttle.NONE, new Throttle(remote.throttles())),
+                        new Copy(quorum, remote)));
     }
 
     boolean isCopied(final PlacedNode quorum) {

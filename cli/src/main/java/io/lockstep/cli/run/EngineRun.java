@@ -342,6 +342,7 @@ public final class EngineRun {
         if (peerMonitor != null) {
             peerMonitor.close();
         }
+        graph.liftLimits();
         return engine.stop();
     }
 }

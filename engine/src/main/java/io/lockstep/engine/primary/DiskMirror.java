@@ -80,6 +80,7 @@ public final class DiskMirror implements AutoCloseable {
      * @param source what lies below the guest, of the guest's loop
      * @param target of the same length
      * @param rate between what it is as fast as the guest lets it
+     * @param limits of what it reads, and of what it sends
      */
     public DiskMirror(
             final IoLoop guestLoop,
@@ -88,6 +89,7 @@ public final class DiskMirror implements AutoCloseable {
             final Peer target,
             final PeerTimeout timeout,
             final SyncRate rate,
+            final MirrorLimits limits,
             final Owner owner) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
@@ -98,7 +100,14 @@ public final class DiskMirror implements AutoCloseable {
         final GuestWatch watch = new GuestWatch(guestLoop, rate);
         disk = new PrimaryDisk(source, new Source(), 0, log, room, tracking, watch);
         synchroniser =
-                new Synchroniser(guestLoop, List.of(disk), log, room, watch, new Synchronisation());
+                new Synchroniser(
+                        guestLoop,
+                        List.of(disk),
+                        log,
+                        room,
+                        watch,
+                        limits.source(),
+                        new Synchronisation());
         link =
                 new Link(
                         linkLoop,
@@ -107,6 +116,7 @@ public final class DiskMirror implements AutoCloseable {
                         log,
                         timeout,
                         SecondaryKind.FOREIGN,
+                        limits.target(),
                         new LinkReport(guestLoop, new MirrorLink(new Target())));
     }
 

@@ -1,6 +1,8 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.throttle.Throttle;
+import io.lockstep.engine.throttle.ThrottleDirection;
 
 import java.util.ArrayDeque;
 import java.util.Queue;
@@ -55,6 +57,8 @@ final class Feed {
     private final RoomQueue room;
     private final GuestWatch watch;
     private final Source source;
+    private final Throttle reads;
+    private final Throttle.Listening listening;
     private final Pace pace = new Pace();
     private final Queue<Sent> sent = new ArrayDeque<>();
     private final RoomQueue.Waiting sendAgain = this::sendAgain;
@@ -77,6 +81,11 @@ final class Feed {
     /** Bytes that wait in the log for their answers. */
     private long onTheWay;
 
+    /** Until when others' limits of what is read hold it back, where they do. */
+    private long heldUntilNanos;
+
+    private boolean isHeld;
+
     /** What was done in this turn of the loop, in bytes. */
     private long turnLength;
 
@@ -95,17 +104,25 @@ final class Feed {
      */
     private record Sent(long frame, long length) {}
 
+    /**
+     * One that puts nothing there yet.
+     *
+     * @param reads limits what is read for it
+     */
     Feed(
             final IoLoop loop,
             final ForwardLog log,
             final RoomQueue room,
             final GuestWatch watch,
+            final Throttle reads,
             final Source source) {
         this.loop = loop;
         this.log = log;
         this.room = room;
         this.watch = watch;
         this.source = source;
+        this.reads = reads;
+        listening = reads.listen(() -> loop.execute(this::askAnew));
     }
 
     /** What somebody has said, in bytes a second; 0 where nobody has. */
@@ -139,6 +156,11 @@ final class Feed {
         watch.end();
     }
 
+    /** Nothing more is put into the log, ever. */
+    void close() {
+        listening.close();
+    }
+
     /** How much may be done at a time, in bytes, where it would be so much by itself. */
     int lengthMax(final int usual) {
         return watch.controller().isGuestThere() ? Math.min(usual, LENGTH_BESIDE_GUEST) : usual;
@@ -159,6 +181,24 @@ final class Feed {
         turnLength += work;
         watch.controller().onSent(work);
         pace.took(work, loop.nanoTime());
+    }
+
+    /** So much was read for what went into the log: the next run waits where that was too much. */
+    void read(final long length) {
+        final long now = loop.nanoTime();
+        final long wait = reads.reserve(ThrottleDirection.READ, length, now);
+        if (wait > 0) {
+            isHeld = true;
+            heldUntilNanos = now + wait;
+        }
+    }
+
+    /** There are other limits. */
+    private void askAnew() {
+        isHeld = false;
+        if (source.mayGoOn()) {
+            send();
+        }
     }
 
     /** Goes on, if it may. */
@@ -201,7 +241,15 @@ final class Feed {
     }
 
     private boolean maySend() {
-        return source.mayGoOn() && !isQueued && pace.waitNanos(loop.nanoTime()) == 0;
+        return source.mayGoOn() && !isQueued && waitNanos(loop.nanoTime()) == 0;
+    }
+
+    /** How long the next run has to wait for its turn; 0 for not at all. */
+    private long waitNanos(final long now) {
+        if (isHeld && heldUntilNanos - now <= 0) {
+            isHeld = false;
+        }
+        return Math.max(isHeld ? heldUntilNanos - now : 0, pace.waitNanos(now));
     }
 
     /** Others have their turn first; or the secondary has to answer; or it is too early. */
@@ -209,7 +257,7 @@ final class Feed {
         if (!source.mayGoOn() || isQueued) {
             return;
         }
-        final long wait = pace.waitNanos(loop.nanoTime());
+        final long wait = waitNanos(loop.nanoTime());
         if (wait > 0) {
             goOnIn(Math.min(wait, LOOK_NANOS));
         } else if (onTheWay < WINDOW_LENGTH) {

@@ -7,6 +7,7 @@ import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.throttle.Throttle;
 import io.lockstep.nbd.Nbd;
 
 import java.lang.foreign.Arena;
@@ -52,6 +53,7 @@ final class Link {
     private long caughtUpSeal;
 
     private final LinkWindow window = new LinkWindow();
+    private final LinkTurn turn;
 
     private final boolean[] answered;
     private final int answeredMask;
@@ -77,6 +79,7 @@ final class Link {
      * One that {@link #start} makes.
      *
      * @param wanted how a secondary is treated, whatever it is; UNKNOWN for as what it is
+     * @param limits of what is sent
      */
     Link(
             final IoLoop loop,
@@ -85,6 +88,7 @@ final class Link {
             final ForwardLog log,
             final PeerTimeout timeout,
             final SecondaryKind wanted,
+            final Throttle limits,
             final LinkOwner owner) {
         this.loop = loop;
         this.disks = disks;
@@ -104,6 +108,7 @@ final class Link {
         heartbeats = new Heartbeats(loop, connections, farewell, disks.length, owner);
         handOver = new HandOverRequest(loop, connections);
         comparison = new Comparison(log);
+        turn = new LinkTurn(loop, limits, this::work);
         answered = new boolean[log.frames()];
         answeredMask = answered.length - 1;
         onAnswer = this::onAnswer;
@@ -122,11 +127,13 @@ final class Link {
 
     /** Ends it for good. */
     void end() {
+        turn.end();
         connections.end();
     }
 
     /** Ends it for good, in the protocol's way. */
     void leave() {
+        turn.end();
         connections.leave();
     }
 
@@ -323,7 +330,8 @@ final class Link {
         if (!window.takes(kind, length)) {
             return false;
         }
-        if (connections.isForeign() && mustWait(frame, kind)) {
+        if (connections.isForeign() && mustWait(frame, kind)
+                || !turn.hasCome(frame, kind, length)) {
             return false;
         }
         final NbdClient client = connections.client(log.disk(frame));

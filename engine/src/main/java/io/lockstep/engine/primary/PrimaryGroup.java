@@ -12,6 +12,7 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.server.ServedExport;
+import io.lockstep.engine.throttle.Throttle;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
@@ -132,6 +133,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         log,
                         options.peerTimeout(),
                         SecondaryKind.UNKNOWN,
+                        Throttle.NONE,
                         new LinkReport(
                                 guestLoop,
                                 new LinkEvents(

@@ -6,6 +6,7 @@ import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.group.VerificationStatus;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.throttle.Throttle;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.util.ArrayList;
@@ -68,7 +69,7 @@ final class PrimaryHealing
                         (whenFlushed, whenFailed) ->
                                 LocalFlush.flushAll(disks, whenFlushed, whenFailed),
                         events::notRecorded);
-        synchroniser = new Synchroniser(loop, disks, log, room, watch, this);
+        synchroniser = new Synchroniser(loop, disks, log, room, watch, Throttle.NONE, this);
         lengthening =
                 new Lengthening(
                         loop, group, disks, room, reign, presence, epochs, events, tracking, this);

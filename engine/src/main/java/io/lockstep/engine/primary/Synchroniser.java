@@ -5,6 +5,7 @@ import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Id;
+import io.lockstep.engine.throttle.Throttle;
 
 import java.util.Arrays;
 import java.util.List;
@@ -94,18 +95,24 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
     private long total;
     private long startNanos;
 
+    /**
+     * None is under way.
+     *
+     * @param reads limits what is read to be sent
+     */
     Synchroniser(
             final IoLoop loop,
             final List<PrimaryDisk> disks,
             final ForwardLog log,
             final RoomQueue room,
             final GuestWatch watch,
+            final Throttle reads,
             final Owner owner) {
         this.loop = loop;
         this.disks = disks;
         this.log = log;
         this.owner = owner;
-        feed = new Feed(loop, log, room, watch, this);
+        feed = new Feed(loop, log, room, watch, reads, this);
         holes = new Holes(disks, feed::send);
         walk = new ComparingWalk(disks, holes, feed, this);
         isEmptyThere = new boolean[disks.size()];
@@ -421,6 +428,9 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         }
         final long length = isHole ? HOLE_COST : dataEnd - offset;
         feed.took(frame, length, length);
+        if (!isHole) {
+            feed.read(length);
+        }
         return Feed.Step.SENT;
     }
 
@@ -463,6 +473,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
     /** Gives its memory back. Nothing of it is under way. */
     @Override
     public void close() {
+        feed.close();
         walk.close();
     }
 }

@@ -4,6 +4,7 @@ import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.VerificationStatus;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Id;
+import io.lockstep.engine.throttle.Throttle;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -70,7 +71,7 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         this.disks = disks;
         this.log = log;
         this.owner = owner;
-        feed = new Feed(loop, log, room, watch, this);
+        feed = new Feed(loop, log, room, watch, Throttle.NONE, this);
         holes = new Holes(disks, feed::send);
         walk = new ComparingWalk(disks, holes, feed, this);
         walk.begin(session);

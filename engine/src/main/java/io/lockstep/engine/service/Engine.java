@@ -1,6 +1,5 @@
 package io.lockstep.engine.service;
 
-import io.lockstep.engine.client.NbdProbe;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.group.GroupStatus;
@@ -9,13 +8,13 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.primary.MirrorLimits;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.server.ExportCounters;
 import io.lockstep.engine.server.ServedExport;
+import io.lockstep.engine.throttle.ThrottleGroup;
 import io.lockstep.nbd.ClientNegotiated;
-import io.lockstep.nbd.ClientOptions;
-import io.lockstep.nbd.WireString;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -132,6 +131,24 @@ public final class Engine implements AutoCloseable {
         onLoop(
                 () -> {
                     disk.narrow(offset, length);
+                    pause.onOpened(disk);
+                });
+    }
+
+    /** A disk is used within a group's limits from now on, by whomever; under the same rule. */
+    public void throttle(final EngineDisk disk, final ThrottleGroup limits) throws IOException {
+        onLoop(
+                () -> {
+                    disk.throttle(limits);
+                    pause.onOpened(disk);
+                });
+    }
+
+    /** Takes back what {@link #narrow} or {@link #throttle} did last. */
+    public void uncover(final EngineDisk disk) throws IOException {
+        onLoop(
+                () -> {
+                    disk.uncover();
                     pause.onOpened(disk);
                 });
     }
@@ -256,9 +273,12 @@ public final class Engine implements AutoCloseable {
      * @throws IOException with a sentence, where the disk can't be mirrored
      */
     public EngineMirror mirror(
-            final EngineDisk disk, final Peer target, final EngineMirror.Owner owner)
+            final EngineDisk disk,
+            final Peer target,
+            final MirrorLimits limits,
+            final EngineMirror.Owner owner)
             throws IOException {
-        return mirror(disk, target, false, owner);
+        return mirror(disk, target, limits, false, owner);
     }
 
     /**
@@ -267,14 +287,18 @@ public final class Engine implements AutoCloseable {
      * @throws IOException as above
      */
     public EngineMirror copy(
-            final EngineDisk disk, final Peer target, final EngineMirror.Owner owner)
+            final EngineDisk disk,
+            final Peer target,
+            final MirrorLimits limits,
+            final EngineMirror.Owner owner)
             throws IOException {
-        return mirror(disk, target, true, owner);
+        return mirror(disk, target, limits, true, owner);
     }
 
     private EngineMirror mirror(
             final EngineDisk disk,
             final Peer target,
+            final MirrorLimits limits,
             final boolean isEqual,
             final EngineMirror.Owner owner)
             throws IOException {
@@ -283,7 +307,7 @@ public final class Engine implements AutoCloseable {
                 loop,
                 () -> {
                     mirrors.require(disk, group);
-                    return mirrors.begin(disk, target, isEqual, owner);
+                    return mirrors.begin(disk, target, limits, isEqual, owner);
                 });
     }
 
@@ -331,19 +355,19 @@ public final class Engine implements AutoCloseable {
      * @param server which of the two
      */
     public void exportGuest(
-            final ExportServer server, final ExportRequest request, final EngineDisk disk)
+            final ExportServer server, final ExportRequest request, final GuestView view)
             throws IOException {
-        exportAsItIs(server, request, disk);
+        exportAsItIs(server, request, view);
     }
 
     /** A disk that nobody replicates is written if its node may: see {@link PlainUse}. */
     private void exportAsItIs(
-            final ExportServer server, final ExportRequest request, final EngineDisk disk)
+            final ExportServer server, final ExportRequest request, final GuestView view)
             throws IOException {
         if (!request.isReadOnly()) {
-            admitPlain(disk);
+            admitPlain(view.disk());
         }
-        export(server, request, ServedExport.of(disk.guest(), ""));
+        export(server, request, ServedExport.of(view.shown(), ""));
     }
 
     private void admitPlain(final EngineDisk disk) throws IOException {
@@ -381,7 +405,7 @@ public final class Engine implements AutoCloseable {
         openSecondary();
         final ServedExport stream = LoopCall.call(loop, disk::stream);
         if (stream == null) {
-            exportAsItIs(server, request, disk);
+            exportAsItIs(server, request, GuestView.of(disk));
         } else {
             export(server, request, stream);
         }
@@ -406,38 +430,7 @@ public final class Engine implements AutoCloseable {
 
     /** Asks another server about an export. Fails with a sentence; completes on a loop. */
     public CompletableFuture<ClientNegotiated> probe(final Peer peer) {
-        final String refusal = WireString.refusal("export name", peer.export());
-        if (refusal != null) {
-            return CompletableFuture.failedFuture(new IOException(refusal));
-        }
-        final CompletableFuture<ClientNegotiated> answer = new CompletableFuture<>();
-        linkLoop.execute(
-                () -> {
-                    try {
-                        probe(peer, answer);
-                    } catch (final RuntimeException e) { // whoever asks must be answered
-                        answer.completeExceptionally(e);
-                    }
-                });
-        return answer;
-    }
-
-    private void probe(final Peer peer, final CompletableFuture<ClientNegotiated> answer) {
-        NbdProbe.info(
-                linkLoop,
-                peer.server(),
-                ClientOptions.info(peer.export()),
-                new NbdProbe.InfoListener() {
-                    @Override
-                    public void onInfo(final ClientNegotiated negotiated) {
-                        answer.complete(negotiated);
-                    }
-
-                    @Override
-                    public void onFailed(final String reason) {
-                        answer.completeExceptionally(new IOException(reason));
-                    }
-                });
+        return ExportProbe.ask(linkLoop, peer);
     }
 
     // ---- The end.

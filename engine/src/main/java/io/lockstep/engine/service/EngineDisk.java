@@ -10,8 +10,12 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.server.ServedExport;
+import io.lockstep.engine.throttle.ThrottleGroup;
+import io.lockstep.engine.throttle.ThrottledDisk;
 
 import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
@@ -26,8 +30,11 @@ public final class EngineDisk {
     private final FileDisk whole;
     private final IoLoop loop;
 
-    /** All of the file, or a part of it. */
+    /** All of the file, or what is laid over it: a part of it, or what limits its use. */
     private Disk local;
+
+    /** What that lies over, the last at the end. */
+    private final Deque<Disk> covered = new ArrayDeque<>();
 
     private SwitchDisk guest;
 
@@ -51,11 +58,37 @@ public final class EngineDisk {
         guest = new SwitchDisk(file.name(), local, loop);
     }
 
-    /** Before anybody uses it. */
+    /** Only a part of it is used from now on, by nobody yet. */
     void narrow(final long offset, final long length) {
-        local = length == whole.length() ? whole : new PartDisk(whole, offset, length);
+        cover(new PartDisk(local, offset, length));
+    }
+
+    /** It is used within a group's limits from now on, by nobody yet. */
+    void throttle(final ThrottleGroup group) {
+        cover(new ThrottledDisk(local, group, loop));
+    }
+
+    private void cover(final Disk over) {
+        covered.addLast(local);
+        begin(over);
+    }
+
+    /** Takes back what was laid over it last; nobody uses it any more. */
+    void uncover() {
+        if (local instanceof final ThrottledDisk throttled) {
+            throttled.close();
+        }
+        begin(covered.removeLast());
+    }
+
+    private void begin(final Disk used) {
+        local = used;
         guest = new SwitchDisk(file.name(), local, loop);
         guest.switchTo(local, () -> {});
+    }
+
+    IoLoop loop() {
+        return loop;
     }
 
     /** Its name, for messages. */

@@ -3,6 +3,7 @@ package io.lockstep.engine.service;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.DiskMirror;
+import io.lockstep.engine.primary.MirrorLimits;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryOptions;
 
@@ -60,6 +61,7 @@ final class Mirrors {
     EngineMirror begin(
             final EngineDisk disk,
             final Peer target,
+            final MirrorLimits limits,
             final boolean isEqual,
             final EngineMirror.Owner owner) {
         final EngineMirror mirror = new EngineMirror(disk, target, isEqual, owner);
@@ -74,6 +76,7 @@ final class Mirrors {
                                 target,
                                 options.peerTimeout(),
                                 options.syncRate(),
+                                limits,
                                 hears));
         return mirror;
     }

@@ -97,11 +97,18 @@ final class EngineNamesTest {
     @MethodSource("badTexts")
     void noExportBearsThem(final String text) throws IOException {
         final ExportServer server = engine.nbdServer();
-        assertRefused(() -> engine.exportGuest(server, new ExportRequest(text, "", false), disk));
-        assertRefused(() -> engine.exportGuest(server, new ExportRequest("a", text, false), disk));
+        assertRefused(
+                () ->
+                        engine.exportGuest(
+                                server, new ExportRequest(text, "", false), GuestView.of(disk)));
+        assertRefused(
+                () ->
+                        engine.exportGuest(
+                                server, new ExportRequest("a", text, false), GuestView.of(disk)));
         assertRefused(() -> engine.exportRaw(server, new ExportRequest(text, "", false), disk));
         assertRefused(() -> engine.exportRaw(server, new ExportRequest("a", text, true), disk));
-        engine.exportGuest(server, new ExportRequest("a", "the loop goes on", false), disk);
+        engine.exportGuest(
+                server, new ExportRequest("a", "the loop goes on", false), GuestView.of(disk));
         assertEquals(0, server.clientsOf("a"));
     }
 

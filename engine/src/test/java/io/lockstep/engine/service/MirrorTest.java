@@ -11,6 +11,7 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
+import io.lockstep.engine.primary.MirrorLimits;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.server.ExportCounters;
@@ -128,6 +129,7 @@ final class MirrorTest {
         return engine.mirror(
                 disk,
                 target,
+                MirrorLimits.NONE,
                 new EngineMirror.Owner() {
                     @Override
                     public void onBegun(final EngineMirror mirror) {}

@@ -144,7 +144,10 @@ final class PlainUseTest {
     }
 
     private void export(final EngineDisk disk, final boolean isReadOnly) throws IOException {
-        engine.exportGuest(engine.guests(), new ExportRequest(disk.name(), "", isReadOnly), disk);
+        engine.exportGuest(
+                engine.guests(),
+                new ExportRequest(disk.name(), "", isReadOnly),
+                GuestView.of(disk));
     }
 
     private interface Operation {

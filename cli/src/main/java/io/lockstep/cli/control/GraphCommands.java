@@ -23,8 +23,6 @@ import java.util.concurrent.Executor;
  * qapi/block-export.json}, and what 7.2 was seen to answer.
  */
 final class GraphCommands {
-    private static final int SECTOR_LENGTH = 512;
-
     private final QmpServer server;
     private final BlockGraph graph;
     private final BlockExports exports;
@@ -57,7 +55,7 @@ final class GraphCommands {
     }
 
     private void add() {
-        graph.badChildListener(this::tellBadChild);
+        graph.badChildListener(new BadChildEvents(server));
         add("blockdev-add", this::addNode);
         add("blockdev-del", this::removeNode);
         add("human-monitor-command", this::execute);
@@ -175,17 +173,6 @@ final class GraphCommands {
         arguments.end();
         exports.stop().forEach(this::tellDeleted);
         return done();
-    }
-
-    /** All of it counts as failed: it is not known any more what it has. */
-    private void tellBadChild(final String nodeName, final long length, final String reason) {
-        final JsonObject data = new JsonObject();
-        data.addProperty("type", "write");
-        data.addProperty("error", reason);
-        data.addProperty("node-name", nodeName);
-        data.addProperty("sector-num", 0);
-        data.addProperty("sectors-count", length / SECTOR_LENGTH);
-        server.loop().execute(() -> server.sendEvent("QUORUM_REPORT_BAD", data));
     }
 
     private void tellDeleted(final String id) {

@@ -32,7 +32,7 @@ import java.util.concurrent.Executor;
  */
 public final class BlockGraph {
     private final Engine engine;
-    private final QuorumCopies copies;
+    private final BadChildren badChildren = new BadChildren();
     private final GraphObjects objects = new GraphObjects();
     private final NodeDuties duties;
     private final GuestExports guests;
@@ -47,8 +47,11 @@ public final class BlockGraph {
     /** Without a node. */
     public BlockGraph(final Engine engine) {
         this.engine = engine;
-        copies = new QuorumCopies(engine);
-        duties = new NodeDuties(engine, copies, new NodeThrottles(engine, objects));
+        duties =
+                new NodeDuties(
+                        engine,
+                        new QuorumCopies(engine, badChildren),
+                        new NodeThrottles(engine, objects));
         guests = new GuestExports(engine);
         peerLengths = new PeerLengths(engine);
     }
@@ -154,7 +157,8 @@ public final class BlockGraph {
             }
         }
         names.add(node);
-        publishClients();
+        badChildren.watch(node);
+        publish();
         placed.push(node);
         return node;
     }
@@ -263,6 +267,7 @@ public final class BlockGraph {
         }
         duties.forward(parent, child);
         parent.adopt(NodeDuties.REMOTE_CHILD, child);
+        publish();
     }
 
     /**
@@ -286,6 +291,7 @@ public final class BlockGraph {
                     "The number of children cannot be lower than the vote threshold 1");
         }
         parent.abandon(NodeDuties.REMOTE_CHILD);
+        publish();
         return duties.forwardNoMore(parent);
     }
 
@@ -370,7 +376,7 @@ public final class BlockGraph {
         if (!names.remove(node)) {
             return;
         }
-        publishClients();
+        publish();
         try {
             guests.remove(node);
             duties.end(node);
@@ -393,9 +399,18 @@ public final class BlockGraph {
         }
     }
 
+    /**
+     * Replication has ended with an error: its children are given up. From any thread.
+     *
+     * @param disk of one; empty of all
+     */
+    public void onReplicationError(final String disk, final String reason) {
+        badChildren.onReplicationError(disk, reason);
+    }
+
     /** Who hears of children of quorums that fail; from any thread. */
     public void badChildListener(final BadChildListener listener) {
-        copies.listener(listener);
+        badChildren.listener(listener);
     }
 
     // ---- Guests.
@@ -445,7 +460,8 @@ public final class BlockGraph {
         return peer == null ? CompletableFuture.completedFuture(null) : engine.sever(peer);
     }
 
-    private void publishClients() {
+    private void publish() {
+        badChildren.refresh(names.nodes());
         final Map<String, Peer> found = new LinkedHashMap<>();
         for (final PlacedNode node : names.nodes()) {
             if (node.node() instanceof BlockNode.NbdClient) {

@@ -17,15 +17,11 @@ import java.util.concurrent.CompletableFuture;
 final class QuorumCopies {
     private final Engine engine;
     private final Map<PlacedNode, EngineMirror> copies = new HashMap<>();
-    private volatile BadChildListener listener = (node, length, reason) -> {};
+    private final BadChildren badChildren;
 
-    QuorumCopies(final Engine engine) {
+    QuorumCopies(final Engine engine, final BadChildren badChildren) {
         this.engine = engine;
-    }
-
-    /** Somebody hears of children that fail. */
-    void listener(final BadChildListener hears) {
-        listener = hears;
+        this.badChildren = badChildren;
     }
 
     /** Begins one. */
@@ -71,7 +67,7 @@ final class QuorumCopies {
 
         @Override
         public void onFailed(final boolean isOfSource, final String reason) {
-            listener.onBadChild(
+            badChildren.onGivenUp(
                     isOfSource
                             ? quorum.child(NodeDuties.LOCAL_CHILD).nodeName()
                             : remote.nodeName(),

@@ -218,6 +218,9 @@ public final class EngineRun {
                 final Event event, final String disk, final long epoch, final String sentence) {
             controlService.onEvent(event, disk, epoch, sentence);
             if (event == Event.REPLICATION_ERROR) {
+                if (engine.group().role() == ReplicationGroup.Role.PRIMARY) {
+                    graph.onReplicationError(disk, sentence);
+                }
                 endWhereItGivesWay();
             } else if (event == Event.HANDED_OVER) {
                 handedOver.complete(null);

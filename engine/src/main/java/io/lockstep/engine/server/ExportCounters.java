@@ -1,5 +1,6 @@
 package io.lockstep.engine.server;
 
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.nbd.Nbd;
 
 /**
@@ -13,6 +14,28 @@ public final class ExportCounters {
     private final Count trims = new Count();
     private final Count flushes = new Count();
     private long writtenEnd;
+    private Failures failures = (kind, offset, length, errno) -> {};
+
+    /** What an operation does. */
+    public enum Kind {
+        /** It reads. */
+        READ,
+        /** It changes something. */
+        WRITE,
+        /** It brings changes to stable storage. */
+        FLUSH
+    }
+
+    /** Hears of operations that were not done, on the exports' loop. */
+    public interface Failures {
+        /**
+         * One was not.
+         *
+         * @param offset in bytes, and so the length; both 0 of a flush
+         * @param errno why not
+         */
+        void onFailed(Kind kind, long offset, long length, int errno);
+    }
 
     /** Operations of one kind. */
     private static final class Count {
@@ -55,8 +78,37 @@ public final class ExportCounters {
             Operations flushes,
             long writtenEnd) {}
 
-    /** A request has ended. */
-    void onEnd(final int command, final long offset, final long length, final boolean isDone) {
+    /** Somebody hears of what is not done, from now on. */
+    public void failures(final Failures listener) {
+        failures = listener;
+    }
+
+    /**
+     * A request has ended.
+     *
+     * @param errno 0 where it was done
+     */
+    void onEnd(final int command, final long offset, final long length, final int errno) {
+        final boolean isDone = errno == 0;
+        count(command, offset, length, isDone);
+        if (!isDone && isFailure(errno)) {
+            switch (command) {
+                case Nbd.CMD_READ -> failures.onFailed(Kind.READ, offset, length, errno);
+                case Nbd.CMD_WRITE, Nbd.CMD_WRITE_ZEROES, Nbd.CMD_TRIM ->
+                        failures.onFailed(Kind.WRITE, offset, length, errno);
+                case Nbd.CMD_FLUSH -> failures.onFailed(Kind.FLUSH, 0, 0, errno);
+                default -> {}
+            }
+        }
+    }
+
+    /** Not what can't be done in that way, or is refused as the process ends. */
+    private static boolean isFailure(final int errno) {
+        return errno != Errno.EOPNOTSUPP && errno != Errno.ESHUTDOWN;
+    }
+
+    private void count(
+            final int command, final long offset, final long length, final boolean isDone) {
         switch (command) {
             case Nbd.CMD_READ -> reads.add(length, isDone);
             case Nbd.CMD_WRITE, Nbd.CMD_WRITE_ZEROES -> {

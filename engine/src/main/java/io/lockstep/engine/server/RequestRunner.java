@@ -152,7 +152,7 @@ final class RequestRunner
             return onRejected(request, Nbd.EPERM, STRANGER);
         }
         if (request.command() == Nbd.CMD_READ && !isControl && reads.replyFromWindow(request)) {
-            counters.onEnd(Nbd.CMD_READ, request.offset(), request.length(), true);
+            counters.onEnd(Nbd.CMD_READ, request.offset(), request.length(), 0);
             owner.onProgress();
             return true;
         }
@@ -351,7 +351,7 @@ final class RequestRunner
                     requests.command(index),
                     requests.offset(index),
                     requests.length(index),
-                    requests.errno(index) == 0);
+                    requests.errno(index));
         }
     }
 

@@ -91,8 +91,9 @@ final class ReplicationScenarioTest {
             assertEquals(
                     new Control.Refusal(
                             "GenericError",
-                            "node 'client' can't be exported; a file, a raw node, a quorum, and"
-                                    + " a replication node with mode=secondary can"),
+                            "node 'client' can't be exported; a file, a raw node, a quorum, a"
+                                    + " replication node with mode=secondary, and a throttle over"
+                                    + " one of these can"),
                     primary.control().refuse("nbd-server-add", export));
             return;
         }

@@ -58,7 +58,8 @@ final class ThrottleTest {
                         + device
                         + "', 'job-id': 'resync', 'target': '"
                         + target
-                        + "', 'sync': 'full', 'auto-dismiss': false } }");
+                        + "', 'sync': 'full', 'on-target-error': 'report', 'on-source-error':"
+                        + " 'ignore', 'auto-dismiss': false } }");
     }
 
     private void limit(final String limits) {

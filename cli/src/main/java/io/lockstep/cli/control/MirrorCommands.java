@@ -7,6 +7,7 @@ import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.cli.graph.BlockMirrors;
 import io.lockstep.engine.service.EngineMirror;
 
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
@@ -17,6 +18,8 @@ import java.util.concurrent.CompletableFuture;
  */
 final class MirrorCommands {
     private static final String FULL = "full";
+    private static final String REPORT = "report";
+    private static final String IGNORE = "ignore";
     private static final long GRANULARITY_MIN = 512;
     private static final long GRANULARITY_MAX = 64 << 20;
 
@@ -89,8 +92,9 @@ final class MirrorCommands {
         final String sync = arguments.requireString("sync");
         final long speed = arguments.optionalInteger("speed", 0);
         requireGranularity(arguments);
-        requireReport(arguments, "on-source-error");
-        requireReport(arguments, "on-target-error");
+        final boolean goesOnUnread =
+                requireAction(arguments, "on-source-error", REPORT, IGNORE).equals(IGNORE);
+        requireAction(arguments, "on-target-error", REPORT);
         // The guest never waits for the target, and yet that becomes equal: either is right.
         arguments.optionalString("copy-mode");
         final boolean isFinalized = arguments.optionalBoolean("auto-finalize").orElse(true);
@@ -104,7 +108,7 @@ final class MirrorCommands {
         if (speed < 0) {
             throw QmpException.generic("Parameter 'speed' expects a non-negative value");
         }
-        return new MirrorJob.Wish(id, isFinalized, isDismissed, speed);
+        return new MirrorJob.Wish(id, isFinalized, isDismissed, speed, goesOnUnread);
     }
 
     private static void requireGranularity(final QmpArguments arguments) {
@@ -119,16 +123,21 @@ final class MirrorCommands {
         }
     }
 
-    private static void requireReport(final QmpArguments arguments, final String name) {
-        final String action = arguments.optionalString(name).orElse("report");
-        if (!action.equals("report")) {
+    /** What is done at an error: one of those that can be had; the first where nothing is said. */
+    private static String requireAction(
+            final QmpArguments arguments, final String name, final String... known) {
+        final String action = arguments.optionalString(name).orElse(known[0]);
+        if (!List.of(known).contains(action)) {
             throw QmpException.generic(
                     "Parameter '"
                             + name
                             + "' can't be '"
                             + action
-                            + "' here: a mirror that meets an error has failed; say 'report'");
+                            + "' here; say '"
+                            + String.join("' or '", known)
+                            + "'");
         }
+        return action;
     }
 
     private static void requireUnmapped(final QmpArguments arguments) {

@@ -42,6 +42,7 @@ final class MirrorJob implements ManagedJob, EngineMirror.Owner {
     private final boolean isFinalizedByItself;
     private final boolean isDismissedByItself;
     private final long speed;
+    private final boolean goesOnUnread;
     private final BiConsumer<String, JsonObject> events;
 
     /** Nothing of the graph is used by it any more. */
@@ -68,8 +69,14 @@ final class MirrorJob implements ManagedJob, EngineMirror.Owner {
      * @param isFinalizedByItself whether it ends without being told to
      * @param isDismissedByItself whether nobody has to look at it when it has ended
      * @param speed in bytes a second; 0 for as fast as it can
+     * @param goesOnUnread whether what can't be read is tried again and again, and does not end it
      */
-    record Wish(String id, boolean isFinalizedByItself, boolean isDismissedByItself, long speed) {}
+    record Wish(
+            String id,
+            boolean isFinalizedByItself,
+            boolean isDismissedByItself,
+            long speed,
+            boolean goesOnUnread) {}
 
     /**
      * One that has not begun.
@@ -86,6 +93,7 @@ final class MirrorJob implements ManagedJob, EngineMirror.Owner {
         isFinalizedByItself = wish.isFinalizedByItself();
         isDismissedByItself = wish.isDismissedByItself();
         speed = wish.speed();
+        goesOnUnread = wish.goesOnUnread();
         this.events = events;
         this.whenEnded = whenEnded;
         this.whenBegun = whenBegun;
@@ -173,12 +181,24 @@ final class MirrorJob implements ManagedJob, EngineMirror.Owner {
     }
 
     @Override
-    public void onFailed(final boolean isOfSource, final String reason) {
+    public boolean mayGoOn(final String reason) {
+        if (goesOnUnread) {
+            tellError(true, "ignore");
+        }
+        return goesOnUnread;
+    }
+
+    private void tellError(final boolean isOfSource, final String action) {
         final JsonObject data = new JsonObject();
         data.addProperty("device", id);
         data.addProperty("operation", isOfSource ? "read" : "write");
-        data.addProperty("action", "report");
+        data.addProperty("action", action);
         events.accept("BLOCK_JOB_ERROR", data);
+    }
+
+    @Override
+    public void onFailed(final boolean isOfSource, final String reason) {
+        tellError(isOfSource, "report");
         doneAtEnd = Math.max(0, mirror.length() - mirror.left());
         whenEnded.run();
         change(Status.ABORTING);

@@ -120,7 +120,7 @@ final class QmpDeclarations {
                         "BlockJobData",
                         "type: JobType, device: str, len: int, offset: int, speed: int, error?:"
                                 + " str")
-                .enumeration("BlockErrorAction", "report")
+                .enumeration("BlockErrorAction", "report", "ignore")
                 .object("BlockIoErrorData", "device: str, action: BlockErrorAction, reason: str")
                 .object("LockstepEvent", "device?: str, epoch: int, reason: str")
                 .object("LockstepEpoch", "epoch: int")

@@ -10,6 +10,7 @@ import io.lockstep.engine.tracking.Tracking;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Makes an export of another NBD server equal to a disk that its guest goes on using, and keeps it
@@ -38,7 +39,20 @@ public final class DiskMirror implements AutoCloseable {
          * @param reason a sentence
          */
         void onFailed(boolean isOfSource, String reason);
+
+        /**
+         * A part of the disk can't be read. Answers whether the mirror goes on without it, and
+         * tries it again; otherwise it has failed.
+         *
+         * @param reason a sentence
+         */
+        default boolean mayGoOn(final String reason) {
+            return false;
+        }
     }
+
+    /** What could not be read is tried again when so long has gone by. */
+    private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     /** Payloads that wait for the target's answer, in bytes: what the guest may be ahead. */
     private static final int LOG_LENGTH = 16 << 20;
@@ -71,6 +85,11 @@ public final class DiskMirror implements AutoCloseable {
     private Phase phase = Phase.IDLE;
     private boolean isReady;
     private Runnable whenEqual;
+
+    /** When what could not be read is tried again, where something could not. */
+    private long retryNanos;
+
+    private boolean isToRetry;
     private final List<Runnable> settling = new ArrayList<>();
     private boolean isClosed;
 
@@ -289,6 +308,12 @@ public final class DiskMirror implements AutoCloseable {
         if (log.released() < log.appended()) {
             return false;
         }
+        final long wait = isToRetry ? retryNanos - guestLoop.nanoTime() : 0;
+        if (wait > 0) {
+            guestLoop.schedule(wait, () -> room.watch(this::isLogAnswered));
+            return true;
+        }
+        isToRetry = false;
         room.logAgain();
         synchroniser.prepareRest();
         synchroniser.onUp(Id.NONE);
@@ -305,9 +330,9 @@ public final class DiskMirror implements AutoCloseable {
         leaveWhereEqual();
     }
 
-    private void onUnknownContent(final String name, final long offset, final int errno) {
-        fail(
-                true,
+    private void onUnknownContent(
+            final String name, final long offset, final long end, final int errno) {
+        final String reason =
                 "disk "
                         + name
                         + " can't be read at "
@@ -316,7 +341,15 @@ public final class DiskMirror implements AutoCloseable {
                         + Errno.meaning(errno)
                         + " ("
                         + Errno.name(errno)
-                        + "); the target lacks what is there");
+                        + "); the target lacks what is there";
+        if ((phase == Phase.RUNNING || phase == Phase.EQUAL) && owner.mayGoOn(reason)) {
+            disk.outOfSync().add(offset, end);
+            isToRetry = true;
+            retryNanos = guestLoop.nanoTime() + RETRY_NANOS;
+            onFullLog(); // as if the target could not take it now
+        } else {
+            fail(true, reason);
+        }
     }
 
     private void work() {
@@ -353,8 +386,9 @@ public final class DiskMirror implements AutoCloseable {
         public void onGuestError(final String name, final long offset, final int errno) {}
 
         @Override
-        public void onUnknown(final String name, final long offset, final int errno) {
-            onUnknownContent(name, offset, errno);
+        public void onUnknown(
+                final String name, final long offset, final long end, final int errno) {
+            onUnknownContent(name, offset, end, errno);
         }
     }
 
@@ -378,7 +412,7 @@ public final class DiskMirror implements AutoCloseable {
 
         @Override
         public void onUnreadable(final String name, final long offset, final int errno) {
-            onUnknownContent(name, offset, errno);
+            onUnknownContent(name, offset, offset, errno);
         }
 
         // ---- A mirror tells how it stands by itself, and of a plain server there is no tail.

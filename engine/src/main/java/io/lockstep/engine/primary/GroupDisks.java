@@ -46,7 +46,7 @@ final class GroupDisks implements PrimaryDiskOwner {
     }
 
     @Override
-    public void onUnknown(final String disk, final long offset, final int errno) {
+    public void onUnknown(final String disk, final long offset, final long end, final int errno) {
         group.end().onUnknown(disk, offset, errno);
     }
 }

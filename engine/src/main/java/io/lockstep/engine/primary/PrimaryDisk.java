@@ -500,7 +500,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
         if (errno != 0 && operation.isReadBack()) {
-            owner.onUnknown(local.name(), operation.cursor, errno);
+            owner.onUnknown(local.name(), operation.cursor, operation.pieceEnd, errno);
         } else if (errno != 0 && !isNotFast && operation.kind != ForwardLog.Kind.HASH) {
             if (operation.kind != ForwardLog.Kind.FLUSH) {
                 failures++;

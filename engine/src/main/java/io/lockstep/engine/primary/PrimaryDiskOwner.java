@@ -17,5 +17,5 @@ interface PrimaryDiskOwner {
     void onGuestError(String disk, long offset, int errno);
 
     /** A change has failed, and what it left can't be read: it can't be forwarded. */
-    void onUnknown(String disk, long offset, int errno);
+    void onUnknown(String disk, long offset, long end, int errno);
 }

@@ -219,6 +219,11 @@ public final class EngineMirror {
         }
 
         @Override
+        public boolean mayGoOn(final String reason) {
+            return owner.mayGoOn(reason);
+        }
+
+        @Override
         public void onFailed(final boolean isOfSource, final String reason) {
             failure = reason;
             leave();

@@ -46,6 +46,7 @@ final class MirrorTest {
     private static final int LENGTH = 24 << 20;
     private static final String READY = "ready";
     private static final String COMPLETED = "completed";
+    private static final String UNREAD = "unread";
 
     @TempDir private Path folder;
 
@@ -57,6 +58,9 @@ final class MirrorTest {
     private EngineDisk disk;
     private EngineDisk there;
     private Peer target;
+
+    /** Whether a mirror goes on without what can't be read. */
+    private boolean goesOnUnread;
 
     @BeforeEach
     void start() throws IOException {
@@ -148,7 +152,53 @@ final class MirrorTest {
                     public void onFailed(final boolean isOfSource, final String reason) {
                         heard.add(reason);
                     }
+
+                    @Override
+                    public boolean mayGoOn(final String reason) {
+                        if (goesOnUnread) {
+                            heard.add(UNREAD);
+                        }
+                        return goesOnUnread;
+                    }
                 });
+    }
+
+    private UnreadableDisk spoil() {
+        final UnreadableDisk spoilt = new UnreadableDisk(disk.local(), LENGTH / 4);
+        final CompletableFuture<Void> done = new CompletableFuture<>();
+        onLoop(() -> disk.guest().switchTo(spoilt, () -> done.complete(null)));
+        done.join();
+        return spoilt;
+    }
+
+    @Test
+    void whatCanNotBeReadEndsIt() throws Exception {
+        spoil();
+        begin();
+        final String reason = next();
+        assertTrue(reason.contains("can't be read at"), reason);
+    }
+
+    /** It is never said to be ready before it has been read. */
+    @Test
+    void whatCanNotBeReadIsTriedAgainWhereThatIsWanted() throws Exception {
+        final UnreadableDisk spoilt = spoil();
+        goesOnUnread = true;
+        final EngineMirror mirror = begin();
+        final long start = System.nanoTime();
+        while (System.nanoTime() - start < TimeUnit.MILLISECONDS.toNanos(1500)) {
+            assertEquals(UNREAD, next());
+        }
+        write(0, 4096);
+        spoilt.heal();
+        String last = next();
+        while (last.equals(UNREAD)) {
+            last = next();
+        }
+        assertEquals(READY, last);
+        onLoop(mirror::complete);
+        assertEquals(COMPLETED, next());
+        assertArrayEquals(contentOf("source"), contentOf("target"));
     }
 
     private String next() throws InterruptedException {

@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
  * behind a prompt, with those that continue it. Immutable.
  */
 final class GuidePage {
-    private static final Pattern PROMPT = Pattern.compile(" {4}(north|south|west)([$>]) (.*)");
+    private static final Pattern PROMPT = Pattern.compile(" {4}(north|south|west|vm)([$>]) (.*)");
     private static final Pattern HEADING = Pattern.compile("###? (.*)");
 
     private final Map<String, List<Step>> sections = new HashMap<>();

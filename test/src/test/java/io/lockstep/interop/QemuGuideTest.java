@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -21,6 +22,7 @@ import java.util.regex.Pattern;
  */
 final class QemuGuideTest {
     private static final int LENGTH = 4 << 20;
+    private static final int GROWN_LENGTH = 2 * LENGTH;
     private static final Pattern WORD = Pattern.compile("'([^']*)'|(\\S+)");
 
     @AutoClose private final Rig rig = new Rig();
@@ -41,6 +43,7 @@ final class QemuGuideTest {
             replaced.put("'host': '" + host + "'", "'host': '127.0.0.1'");
             replaced.put("nbd://" + host + ":", "nbd://127.0.0.1:");
         }
+        replaced.put("21474836480", Integer.toString(GROWN_LENGTH));
     }
 
     private void run(final String section) {
@@ -60,6 +63,8 @@ final class QemuGuideTest {
                     assertEquals("", answer.get("return").getAsString());
                 } else if (text.contains("drive-mirror")) {
                     awaitReady(step.host());
+                } else if (text.contains("device_del")) {
+                    awaitUnplugged(step.host());
                 }
             }
         }
@@ -76,6 +81,14 @@ final class QemuGuideTest {
         }
     }
 
+    private void awaitUnplugged(final String host) {
+        JsonObject message = lines.get(host).nextOfAny();
+        while (!message.has("event")
+                || !message.get("event").getAsString().equals("DEVICE_DELETED")) {
+            message = lines.get(host).nextOfAny();
+        }
+    }
+
     private void shell(final String host, final String text) {
         final List<String> words =
                 WORD.matcher(text)
@@ -83,7 +96,8 @@ final class QemuGuideTest {
                         .map(word -> word.group(1) == null ? word.group(2) : word.group(1))
                         .toList();
         switch (words.getFirst()) {
-            case "truncate" -> rig.hole(words.get(3), LENGTH);
+            case "truncate" ->
+                    rig.hole(words.get(3), words.get(2).equals("20G") ? GROWN_LENGTH : LENGTH);
             case "lockstep" -> lockstep(host, words.subList(1, words.size()));
             default -> throw new AssertionError(text);
         }
@@ -138,6 +152,55 @@ final class QemuGuideTest {
         run("The secondary's host is lost");
         write(guest("north", "colo1"), first);
         assertArrayEquals(first, Rig.read(rig.path("north.img")));
+    }
+
+    /** The machine is a real one, and its disk an NBD client. */
+    @Test
+    void aDiskGrows() {
+        final byte[] first = Rig.randomBytes(LENGTH, 1);
+        run("Set up");
+        write(guest("north", "colo1"), first);
+        final QemuProcess machine =
+                QemuProcess.start(
+                        rig,
+                        "vm",
+                        List.of(
+                                "-machine",
+                                "q35",
+                                "-S",
+                                "-blockdev",
+                                "driver=nbd,node-name=vda,export=colo1,server.type=unix,server.path="
+                                        + rig.path("north.sock"),
+                                "-device",
+                                "virtio-scsi-pci,id=scsi0",
+                                "-device",
+                                "scsi-hd,id=disk0,drive=vda"));
+        final QmpLine line = rig.keep(QmpLine.connect(machine.secondMonitor()));
+        lines.put("vm", line);
+        assertEquals(LENGTH, virtualSize(line));
+        final String refusal =
+                line.refusal(
+                        "{ 'execute': 'block_resize', 'arguments': { 'node-name': 'vda', 'size': "
+                                + GROWN_LENGTH
+                                + " } }");
+        assertTrue(refusal.startsWith("Cannot grow NBD nodes"), refusal);
+        run("A disk grows");
+        assertEquals(GROWN_LENGTH, virtualSize(line));
+        final byte[] second = Rig.randomBytes(GROWN_LENGTH, 2);
+        write(guest("north", "colo1"), second);
+        lines.get("north").done("{ 'execute': 'xen-colo-do-checkpoint' }");
+        assertHolds(second, guest("south", "top-disk1"));
+    }
+
+    private static long virtualSize(final QmpLine line) {
+        final String answer =
+                line.ask(
+                                "{ 'execute': 'query-named-block-nodes', 'arguments': { 'flat':"
+                                        + " true } }")
+                        .toString();
+        final Matcher size = Pattern.compile("\"virtual-size\":(\\d+)").matcher(answer);
+        assertTrue(size.find(), answer);
+        return Long.parseLong(size.group(1));
     }
 
     @Test

@@ -47,7 +47,19 @@ final class QemuGuideTest {
     }
 
     private void run(final String section) {
-        final List<GuidePage.Step> steps = page.steps(section);
+        run(section, page.steps(section));
+    }
+
+    /** What comes before a command. */
+    private void runUntil(final String section, final String command) {
+        run(
+                section,
+                page.steps(section).stream()
+                        .takeWhile(step -> !step.text().contains(command))
+                        .toList());
+    }
+
+    private void run(final String section, final List<GuidePage.Step> steps) {
         assertFalse(steps.isEmpty(), section);
         for (final GuidePage.Step step : steps) {
             String text = step.text();
@@ -152,6 +164,34 @@ final class QemuGuideTest {
         run("The secondary's host is lost");
         write(guest("north", "colo1"), first);
         assertArrayEquals(first, Rig.read(rig.path("north.img")));
+    }
+
+    @Test
+    void aMirrorWithinLimits() {
+        final byte[] first = Rig.randomBytes(LENGTH, 1);
+        run("Set up");
+        write(guest("north", "colo1"), first);
+        lines.get("north").done("{ 'execute': 'xen-colo-do-checkpoint' }");
+        engines.get("north").kill();
+        run("The primary's host is lost");
+        runUntil("The new primary", "drive-mirror");
+        run("So fast, and no faster");
+        awaitReady("south");
+        lines.get("south").done("{ 'execute': 'stop' }");
+        lines.get("south")
+                .done(
+                        "{ 'execute': 'block-job-cancel', 'arguments': { 'device': 'resync' }"
+                                + " }");
+        awaitNoJob("south", "resync");
+        assertArrayEquals(first, Rig.read(rig.path("west.img")));
+    }
+
+    private void awaitNoJob(final String host, final String job) {
+        final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
+        while (lines.get(host).ask("{ 'execute': 'query-block-jobs' }").toString().contains(job)) {
+            assertTrue(System.nanoTime() < deadline, "the mirror does not end");
+            Rig.pause();
+        }
     }
 
     /** The machine is a real one, and its disk an NBD client. */

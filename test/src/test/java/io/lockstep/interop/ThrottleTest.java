@@ -254,6 +254,128 @@ final class ThrottleTest {
                                 + "children.0.file.driver=raw,children.0.file.file.filename=DISK"));
     }
 
+    /** Over the disk that the primary writes, and over what its guest uses after the failover. */
+    @Test
+    void aSecondaryMayHaveOneOverItsDiskAndOneOverItsGuest() {
+        final Path disk = rig.hole("south.img", LENGTH);
+        final ReplicationPeer.Engine secondary =
+                ReplicationPeer.LOCKSTEP.start(
+                        rig,
+                        "south",
+                        List.of(
+                                "-object",
+                                "throttle-group,id=throttle0",
+                                "-drive",
+                                "if=none,id=a,driver=throttle,throttle-group=throttle0,"
+                                        + "file.driver=raw,file.file.filename="
+                                        + disk,
+                                "-drive",
+                                "if=none,node-name=childs0,top-id=colo-disk0,driver=replication,"
+                                        + "mode=secondary,file.driver=extents,file.file.filename="
+                                        + rig.path("active")
+                                        + ",file.backing.driver=extents,file.backing.file.filename="
+                                        + rig.path("hidden")
+                                        + ",file.backing.backing=a",
+                                "-drive",
+                                "if=none,node-name=quorum0,driver=quorum,read-pattern=fifo,"
+                                        + "vote-threshold=1,children.0=childs0",
+                                "-drive",
+                                "if=none,node-name=colo-disk0,driver=throttle,"
+                                        + "throttle-group=throttle0,file.driver=raw,"
+                                        + "file.file=quorum0",
+                                "--guest",
+                                "nbd+unix:///?socket=" + rig.path("guest")));
+        final Path stream = rig.path("stream");
+        secondary
+                .control()
+                .execute(
+                        "nbd-server-start",
+                        "{'addr': {'type': 'unix', 'data': {'path': '" + stream + "'}}}");
+        secondary.control().execute("nbd-server-add", "{'device': 'a', 'writable': true}");
+        secondary.control().execute("xen-set-replication", ReplicationSide.startArguments(false));
+        final ReplicationSide primary =
+                ReplicationSide.primary(
+                        ReplicationPeer.LOCKSTEP, rig, "north", rig.hole("north.img", LENGTH));
+        primary.attach(stream);
+        primary.start();
+        line = rig.keep(QmpLine.connect(secondary.secondMonitor()));
+        limit("'bps-write': " + 4 * RATE);
+        final String script =
+                """
+                h = connect(sys.argv[1])
+                h.pwrite(pattern(int(sys.argv[2]), 5), int(sys.argv[3]))
+                h.flush()
+                """;
+        rig.python(script, primary.guest(), Integer.toString(LENGTH / 4), "0");
+        primary.checkpoint();
+        primary.engine().kill();
+        line.done("{ 'execute': 'nbd-server-stop' }");
+        line.done("{ 'execute': 'x-colo-lost-heartbeat' }");
+        final String guest = "nbd+unix:///colo-disk0?socket=" + rig.path("guest");
+        rig.python(script, guest, Integer.toString(LENGTH / 4), Integer.toString(LENGTH / 2));
+        secondary.control().awaitMerged();
+        rig.python(
+                """
+                h = connect(sys.argv[1])
+                data = pattern(int(sys.argv[2]), 5)
+                same(h.pread(len(data), 0), data)
+                same(h.pread(len(data), 2 * len(data)), data)
+                """,
+                guest,
+                Integer.toString(LENGTH / 4));
+        assertTrue(
+                line.refusal("{ 'execute': 'object-del', 'arguments': { 'id': 'throttle0' } }")
+                        .startsWith("object 'throttle0' is in use"));
+    }
+
+    /** What can't be limited is refused, and leaves nothing behind. */
+    @Test
+    void whereItCanNotLieItIsRefused() {
+        start(
+                ReplicationPeer.LOCKSTEP,
+                List.of(
+                        "-drive",
+                        "if=none,id=q,driver=quorum,read-pattern=fifo,vote-threshold=1,"
+                                + "children.0.driver=raw,children.0.file.filename="
+                                + disk(),
+                        "-object",
+                        "throttle-group,id=throttle0"));
+        rig.serve(rig.hole("target", LENGTH));
+        addTarget();
+        line.done(
+                "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'throttle', 'node-name':"
+                        + " 'slow', 'throttle-group': 'throttle0', 'file': 'nbd0' } }");
+        assertRefused(
+                "node 'r': with mode=primary it stands on driver=nbd",
+                "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'replication', 'mode':"
+                        + " 'primary', 'node-name': 'r', 'file': 'slow' } }");
+        assertRefused(
+                "node 'slow' can't be exported",
+                "{ 'execute': 'block-export-add', 'arguments': { 'type': 'nbd', 'id': 'e',"
+                        + " 'node-name': 'slow' } }",
+                "{ 'execute': 'nbd-server-start', 'arguments': { 'addr': { 'type': 'unix', 'data':"
+                        + " { 'path': '"
+                        + rig.path("server")
+                        + "' } } } }");
+        line.done("{ 'execute': 'blockdev-del', 'arguments': { 'node-name': 'slow' } }");
+        line.done("{ 'execute': 'object-del', 'arguments': { 'id': 'throttle0' } }");
+        assertRefused(
+                "Throttle group 'throttle0' does not exist",
+                "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'throttle', 'node-name':"
+                        + " 'slow', 'throttle-group': 'throttle0', 'file': 'q' } }");
+        assertRefused(
+                "Parameter 'qom-type' does not accept value 'iothread'; there is",
+                "{ 'execute': 'object-add', 'arguments': { 'qom-type': 'iothread', 'id': 'i' } }");
+    }
+
+    private void assertRefused(final String begin, final String command, final String... before) {
+        for (final String one : before) {
+            line.done(one);
+        }
+        final String refusal = line.refusal(command);
+        assertTrue(refusal.startsWith(begin), () -> command + " is refused with: " + refusal);
+    }
+
     /** A guest does not wait for it, and what it was told is written is there after a stop. */
     @Test
     void aCopyIsWrittenNoFasterThanItsThrottleLets() {

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 
+import io.lockstep.cli.graph.JsonText;
+
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -432,6 +434,43 @@ final class ThrottleTest {
                 assertEquals(sorted(theirs.get("return")), sorted(ours.get("return")), question);
             }
         }
+    }
+
+    /** Its node and its drive: the same as QEMU's, as far as anything of it is here. */
+    @ParameterizedTest
+    @EnumSource(ReplicationPeer.class)
+    void itsNodeIsToldAsQemuTellsOfIt(final ReplicationPeer peer) {
+        start(
+                peer,
+                List.of(
+                        "-object",
+                        "throttle-group,id=throttle0",
+                        "-drive",
+                        "if=none,id=d,node-name=slow,driver=throttle,throttle-group=throttle0,"
+                                + "file.driver=raw,file.node-name=raw0,file.file.filename="
+                                + disk()));
+        final JsonObject drive =
+                line.ask("{ 'execute': 'query-block' }")
+                        .getAsJsonArray("return")
+                        .get(0)
+                        .getAsJsonObject();
+        final JsonObject node = drive.getAsJsonObject("inserted");
+        assertEquals("d", drive.get("device").getAsString());
+        assertEquals("slow", node.get("node-name").getAsString());
+        assertEquals("throttle", node.get("drv").getAsString());
+        assertEquals(1, node.get("backing_file_depth").getAsInt());
+        assertEquals(0, node.get("bps").getAsInt()); // which QEMU has of a drive's own limits
+        final JsonObject image = node.getAsJsonObject("image");
+        assertEquals("throttle", image.get("format").getAsString());
+        assertEquals(LENGTH, image.get("virtual-size").getAsLong());
+        assertEquals("raw", image.getAsJsonObject("backing-image").get("format").getAsString());
+        final String file = node.get("file").getAsString();
+        assertTrue(file.startsWith("json:{"), file);
+        final JsonObject options =
+                JsonText.value(file.substring("json:".length())).getAsJsonObject();
+        assertEquals("throttle0", options.get("throttle-group").getAsString());
+        assertEquals("throttle", options.get("driver").getAsString());
+        assertEquals("raw", options.getAsJsonObject("file").get("driver").getAsString());
     }
 
     private static String member(final JsonObject answer, final String name) {

@@ -14,6 +14,9 @@ final class LeakyBucket {
     /** What may go at once where nothing is said, as a part of what may go in a second. */
     private static final double AT_ONCE = 0.1;
 
+    /** Decades, in nanoseconds: a time that a clock can still be set to. */
+    private static final double WAIT_MAX = Long.MAX_VALUE / 4.0;
+
     private final ThrottleRate rate;
 
     /** What went beyond the average, in units. */
@@ -47,7 +50,7 @@ final class LeakyBucket {
                 hasBurst && rate.burstSeconds() > 1
                         ? Math.max(0, burstLevel - rate.burst() * AT_ONCE) / rate.burst()
                         : 0;
-        return (long) Math.ceil(Math.max(wait, burstWait) * SECOND);
+        return (long) Math.min(WAIT_MAX, Math.ceil(Math.max(wait, burstWait) * SECOND));
     }
 
     /** One goes, or will when its turn has come. */

@@ -120,6 +120,16 @@ final class ThrottleGroupTest {
         assertEquals(4, heard.size());
     }
 
+    /** So that a loop's timers stay in their order. */
+    @Test
+    void noTurnIsBehindTheEndOfTime() {
+        group.limits(bytes(average(1)));
+        now = Long.MAX_VALUE / 2;
+        group.reserve(ThrottleDirection.WRITE, Long.MAX_VALUE, now);
+        final long wait = group.reserve(ThrottleDirection.WRITE, 1, now);
+        assertTrue(wait > 365L * 24 * 3600 * SECOND && now + wait > 0, wait + " ns");
+    }
+
     /** The slower one decides. */
     @Test
     void severalGroupsAreOneBehindTheOther() {

@@ -17,8 +17,8 @@ final class BadChildren {
     /** Replication children, as they are now. */
     private volatile List<Replicated> replicated = List.of();
 
-    /** A quorum's replication child, and the disk that it is of. */
-    private record Replicated(String disk, String nodeName, long length) {}
+    /** One of them, and the quorum that it is of, which may become longer. */
+    private record Replicated(String nodeName, PlacedNode quorum) {}
 
     /** Somebody hears of them. */
     void listener(final BadChildListener hears) {
@@ -54,21 +54,12 @@ final class BadChildren {
                                 node ->
                                         node.node() instanceof BlockNode.PrimaryReplication
                                                 && node.parent() != null)
-                        .map(
-                                node ->
-                                        new Replicated(
-                                                node.parent().disk().name(),
-                                                node.nodeName(),
-                                                node.length()))
+                        .map(node -> new Replicated(node.nodeName(), node.parent()))
                         .toList();
     }
 
-    /** Replication has ended with an error: of one disk, or of all where it is not said. */
-    void onReplicationError(final String disk, final String reason) {
-        for (final Replicated one : replicated) {
-            if (disk.isEmpty() || one.disk().equals(disk)) {
-                onGivenUp(one.nodeName(), one.length(), reason);
-            }
-        }
+    /** Replication has ended, which is of all disks together. On the engine's loop. */
+    void onReplicationGivenUp(final String reason) {
+        replicated.forEach(child -> onGivenUp(child.nodeName(), child.quorum().length(), reason));
     }
 }

@@ -399,13 +399,9 @@ public final class BlockGraph {
         }
     }
 
-    /**
-     * Replication has ended with an error: its children are given up. From any thread.
-     *
-     * @param disk of one; empty of all
-     */
-    public void onReplicationError(final String disk, final String reason) {
-        badChildren.onReplicationError(disk, reason);
+    /** Replication has ended with an error: its children are given up. On the engine's loop. */
+    public void onReplicationGivenUp(final String reason) {
+        badChildren.onReplicationGivenUp(reason);
     }
 
     /** Who hears of children of quorums that fail; from any thread. */

@@ -217,15 +217,24 @@ public final class EngineRun {
         public void onEvent(
                 final Event event, final String disk, final long epoch, final String sentence) {
             controlService.onEvent(event, disk, epoch, sentence);
+            if (event == Event.REPLICATION_ERROR || event == Event.DETACHED) {
+                tellChildrenGivenUp(sentence);
+            }
             if (event == Event.REPLICATION_ERROR) {
-                if (engine.group().role() == ReplicationGroup.Role.PRIMARY) {
-                    graph.onReplicationError(disk, sentence);
-                }
                 endWhereItGivesWay();
             } else if (event == Event.HANDED_OVER) {
                 handedOver.complete(null);
             } else if (event == Event.MERGE_COMPLETED) {
                 engine.loop().execute(EngineRun.this::replicateBackNow);
+            }
+        }
+
+        /** Where the secondary is asked again they are not. */
+        private void tellChildrenGivenUp(final String sentence) {
+            final ReplicationGroup group = engine.group();
+            if (group.role() == ReplicationGroup.Role.PRIMARY
+                    && group.status().state() == GroupStatus.State.BROKEN) {
+                graph.onReplicationGivenUp(sentence);
             }
         }
 

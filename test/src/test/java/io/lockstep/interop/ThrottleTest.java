@@ -256,6 +256,48 @@ final class ThrottleTest {
                                 + "children.0.file.driver=raw,children.0.file.file.filename=DISK"));
     }
 
+    /** As in QEMU: what is under way would take an hour otherwise. */
+    @Test
+    void neitherAStopNorTheEndWaitsForLimits() {
+        final Path disk = rig.hole("south.img", LENGTH);
+        final Path monitor = rig.path("qmp");
+        final LockstepProcess engine =
+                rig.server(
+                        List.of(
+                                "engine",
+                                "--qmp",
+                                monitor.toString(),
+                                "--object",
+                                "throttle-group,id=throttle0,x-bps-write=1024",
+                                "--drive",
+                                "if=none,id=q,driver=quorum,read-pattern=fifo,vote-threshold=1,"
+                                        + "children.0.driver=throttle,"
+                                        + "children.0.throttle-group=throttle0,"
+                                        + "children.0.file.driver=raw,"
+                                        + "children.0.file.file.filename="
+                                        + disk,
+                                "--guest",
+                                "nbd+unix:///?socket=" + rig.path("guest")));
+        line = rig.keep(QmpLine.connect(monitor));
+        final Program guest =
+                rig.startTalkingPython(
+                        """
+                        h = connect(sys.stdin.readline().strip())
+                        data = nbd.Buffer.from_bytearray(bytearray(b'x' * 65536))
+                        writes = [h.aio_pwrite(data, 65536 * n) for n in range(64)]
+                        print('begun', flush=True)
+                        for write in writes:
+                            while not h.aio_command_completed(write):
+                                h.poll(-1)
+                        """);
+        guest.say("nbd+unix:///q?socket=" + rig.path("guest"));
+        guest.awaitLine("begun"::equals);
+        line.done("{ 'execute': 'stop' }");
+        line.done("{ 'execute': 'cont' }");
+        engine.terminate();
+        assertEquals(0, engine.awaitExit(), engine::toString);
+    }
+
     /** Over the disk that the primary writes, and over what its guest uses after the failover. */
     @Test
     void aSecondaryMayHaveOneOverItsDiskAndOneOverItsGuest() {

@@ -38,20 +38,26 @@ final class MirrorJobTest {
                 + " } }";
     }
 
-    /** Sends a command; answers the events, until one says that. */
+    /** Sends a command; answers the events, until one says that, and the command is answered. */
     private List<String> events(final String command, final String last) {
         line.send(command + "\n");
-        return events(last);
+        return events(last, false);
     }
 
     private List<String> events(final String last) {
+        return events(last, true);
+    }
+
+    private List<String> events(final String last, final boolean isAnsweredBefore) {
         final List<String> events = new ArrayList<>();
-        while (events.isEmpty() || !events.getLast().equals(last)) {
+        boolean isAnswered = isAnsweredBefore;
+        while (!isAnswered || events.isEmpty() || !events.getLast().equals(last)) {
             final JsonObject message = line.nextOfAny();
             if (message.has("event")) {
                 events.add(shown(message));
             } else {
                 assertTrue(message.has("return"), message::toString);
+                isAnswered = true;
             }
         }
         return events;

@@ -1,6 +1,7 @@
 package io.lockstep.interop;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonElement;
@@ -65,14 +66,17 @@ final class ThrottleTest {
     }
 
     private void limit(final String limits) {
-        line.done(
-                "{ 'execute': 'qom-set', 'arguments': { 'path': '/objects/throttle0', 'property':"
-                        + " 'limits', 'value': { "
-                        + limits
-                        + " } } }");
+        line.done(limiting(limits));
     }
 
-    /** Bytes of a file that are not as they were. */
+    private static String limiting(final String limits) {
+        return "{ 'execute': 'qom-set', 'arguments': { 'path': '/objects/throttle0', 'property':"
+                + " 'limits', 'value': { "
+                + limits
+                + " } } }";
+    }
+
+    /** Bytes of a file that are as they are to be. */
     private static long come(final Path disk, final Path target) {
         final byte[] wanted = Rig.read(disk);
         final byte[] there = Rig.read(target);
@@ -101,22 +105,32 @@ final class ThrottleTest {
         return count;
     }
 
-    private void await(final String status) {
-        JsonObject event = line.nextOfAny();
-        while (!event.has("event")
-                || !event.get("event").getAsString().equals("JOB_STATUS_CHANGE")
-                || !event.getAsJsonObject("data").get("status").getAsString().equals(status)) {
-            event = line.nextOfAny();
+    /** Sends a command; waits until it is done, and the job stands so, whichever comes first. */
+    private void awaitAfter(final String command, final String status) {
+        line.send(command + "\n");
+        boolean isDone = false;
+        boolean isThere = false;
+        while (!isDone || !isThere) {
+            final JsonObject message = line.nextOfAny();
+            assertFalse(message.has("error"), message::toString);
+            isDone |= message.has("return");
+            isThere |=
+                    message.has("event")
+                            && message.get("event").getAsString().equals("JOB_STATUS_CHANGE")
+                            && message.getAsJsonObject("data")
+                                    .get("status")
+                                    .getAsString()
+                                    .equals(status);
         }
     }
 
     /** As fast as it can: by the bound that any test has, not by one of this one. */
     private void assertFreed(final Path disk, final Path target) {
-        limit("'bps-total': 0, 'bps-read': 0, 'bps-write': 0");
-        await("ready");
+        awaitAfter(limiting("'bps-total': 0, 'bps-read': 0, 'bps-write': 0"), "ready");
         line.done("{ 'execute': 'stop' }");
-        line.done("{ 'execute': 'block-job-cancel', 'arguments': { 'device': 'resync' } }");
-        await("concluded");
+        awaitAfter(
+                "{ 'execute': 'block-job-cancel', 'arguments': { 'device': 'resync' } }",
+                "concluded");
         line.done("{ 'execute': 'block-job-dismiss', 'arguments': { 'id': 'resync' } }");
         ReplicatedPair.assertSame(disk, target);
     }

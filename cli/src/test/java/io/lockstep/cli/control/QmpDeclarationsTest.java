@@ -347,8 +347,10 @@ final class QmpDeclarationsTest {
                     final JsonObject arguments = complete.deepCopy();
                     arguments.add(member, JsonParser.parseString(value));
                     final String refusal = refusal(name(command), arguments);
-                    // Names of nodes are looked up before anything else is seen in them.
-                    final boolean isAboutNode = refusal.startsWith("Cannot find device=");
+                    // Nodes and objects are looked up before anything else is seen in them.
+                    final boolean isAboutNode =
+                            refusal.startsWith("Cannot find device=")
+                                    || refusal.startsWith("Device '");
                     assertTrue(
                             refusal.contains(member) || isAboutNode,
                             () -> command + "\n" + arguments + "\n" + refusal);

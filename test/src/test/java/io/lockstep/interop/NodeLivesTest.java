@@ -229,6 +229,38 @@ final class NodeLivesTest {
         assertEquals(0, former.stop());
     }
 
+    /** Its guest is there again before the one that took over comes to make it equal. */
+    @Test
+    void theFormerPrimarysGuestMakesNoSplitBrain() {
+        south.process =
+                rig.server(
+                        south.bare(
+                                "secondary",
+                                List.of(
+                                        "--listen",
+                                        "nbd+unix:///?socket=" + south.socket("l"),
+                                        "--buffers",
+                                        rig.path("sbuffers").toString())));
+        assertContains("primary of vda serves the guest", north.start());
+        north.awaitLink();
+        north.write(1);
+        checkpoint();
+        north.process.kill();
+        try (Control control = south.control()) {
+            control.execute("x-lockstep-failover");
+            control.awaitMerged();
+        }
+        assertContains("secondary of vda takes the stream", north.start());
+        north.write(2);
+        assertEquals("reigning", north.standing());
+
+        assertEquals(0, south.process.stop());
+        assertContains("promoted node of vda", south.start());
+        awaitHealed(south);
+        assertEquals("following", north.standing());
+        assertEquals(1, north.firstByte());
+    }
+
     /** Its host stood still, and nothing of it was closed: it hears when it wakes. */
     @Test
     void aPrimaryThatWasFrozenIsTheSecondaryOfWhoHasTakenOver() {

@@ -138,13 +138,28 @@ public final class NodeCommand implements Callable<Integer> {
                 () ->
                         new SecondaryRole(checked, buffers, bufferLimit, listenAt)
                                 .replicateBack(peerAt, options, replication);
+        final Supplier<PrimaryRole> primary =
+                () ->
+                        new PrimaryRole(checked, replication, options, peerAt)
+                                .listen(listenAt)
+                                .switchRoles();
+        int code = 1;
+        try {
+            code = run(role.get(), primary, secondary);
+        } finally {
+            ServerRun.over(code);
+        }
+        return code;
+    }
+
+    private static int run(
+            final NodeRole first,
+            final Supplier<PrimaryRole> primary,
+            final Supplier<SecondaryRole> secondary)
+            throws InterruptedException {
         int code;
-        if (role.get() == NodeRole.PRIMARY) {
-            code =
-                    new PrimaryRole(checked, replication, options, peerAt)
-                            .listen(listenAt)
-                            .switchRoles()
-                            .run();
+        if (first == NodeRole.PRIMARY) {
+            code = primary.get().run();
         } else {
             code = secondary.get().run();
         }

@@ -18,6 +18,14 @@ public final class ServerRun {
     /** What the process ends with if its end goes well: a hook can't ask Java for it. */
     private static volatile int exitCode;
 
+    private static final Object ROLE = new Object();
+
+    /** Ends what the process is; null while it becomes something else. Guarded by ROLE. */
+    private static BooleanSupplier running;
+
+    private static Thread hook;
+    private static boolean isEnding;
+
     private ServerRun() {}
 
     /**
@@ -46,24 +54,73 @@ public final class ServerRun {
             final BooleanSupplier stop,
             final CompletableFuture<Void> whenOver)
             throws InterruptedException {
-        // Java ends a process by running its hooks; this one ends it when all is done.
-        final Thread hook = new Thread(() -> end(console, stop), "lockstep-stop");
-        try {
-            Runtime.getRuntime().addShutdownHook(hook);
-        } catch (final IllegalStateException alreadyEnding) {
-            end(console, stop); // a signal was quicker than the start
-        }
+        begin(console, stop);
         if (!console.ready(ready)) {
             console.say(CommandRun.UNWRITTEN);
             return 1;
         }
         whenOver.join();
-        try {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (final IllegalStateException alreadyEnding) {
-            new CountDownLatch(1).await();
+        if (!beginChange()) {
+            new CountDownLatch(1).await(); // a signal was quicker
         }
         return stop.getAsBoolean() ? GOES_ON : 1;
+    }
+
+    /** Java ends a process by running its hooks; this one ends it when all is done. */
+    private static void begin(final Console console, final BooleanSupplier stop) {
+        synchronized (ROLE) {
+            running = stop;
+            ROLE.notifyAll();
+            if (hook != null) {
+                return;
+            }
+            hook = new Thread(() -> endWhatRuns(console), "lockstep-stop");
+            try {
+                Runtime.getRuntime().addShutdownHook(hook);
+                return;
+            } catch (final IllegalStateException alreadyEnding) {
+                // A signal was quicker than the start.
+            }
+        }
+        end(console, stop);
+    }
+
+    /** Answers false where the process is being ended. */
+    private static boolean beginChange() {
+        synchronized (ROLE) {
+            if (!isEnding) {
+                running = null;
+            }
+            return !isEnding;
+        }
+    }
+
+    /** The command that may go on as something else has done so for the last time. */
+    public static void over(final int code) {
+        synchronized (ROLE) {
+            if (running == null) {
+                exitCode = code;
+                running = () -> true;
+                ROLE.notifyAll();
+            }
+        }
+    }
+
+    /** A signal in the midst of a change ends what the process becomes, in good order. */
+    private static void endWhatRuns(final Console console) {
+        final BooleanSupplier stop;
+        synchronized (ROLE) {
+            isEnding = true;
+            try {
+                while (running == null) {
+                    ROLE.wait();
+                }
+            } catch (final InterruptedException e) {
+                Runtime.getRuntime().halt(1); // nobody interrupts it
+            }
+            stop = running;
+        }
+        end(console, stop);
     }
 
     private static void end(final Console console, final BooleanSupplier stop) {

@@ -59,6 +59,7 @@ final class Leaving {
 
     private boolean isHopeless() {
         return presence.isAway()
+                || reign.isSupplanted()
                 || lastWait.isOver()
                 || presence.isForeign() && epochs.sealed() > epochs.committed();
     }
@@ -74,7 +75,7 @@ final class Leaving {
 
     private void tellWhatIsLacking() {
         final long length = group.isDetached() ? 0 : log.unansweredLength();
-        if (length > 0 && room.isHopeless()) {
+        if (length > 0 && room.isHopeless() && !reign.isSupplanted()) {
             events.lacking(length);
         }
     }

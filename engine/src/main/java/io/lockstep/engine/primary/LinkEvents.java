@@ -108,7 +108,7 @@ final class LinkEvents implements LinkOwner {
 
     @Override
     public void onNotOutdated(final String reason) {
-        events.notLeftBehind(reason);
+        group.end().notLeftBehind(events.notLeftBehind(reason));
     }
 
     @Override

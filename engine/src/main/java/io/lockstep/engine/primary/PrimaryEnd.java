@@ -151,6 +151,13 @@ final class PrimaryEnd {
                 event == GroupEvents.Event.DETACHED ? this::leaveBehind : link::end);
     }
 
+    /** What it was given up for is the lesser matter now. */
+    void notLeftBehind(final ReplicationError cause) {
+        if (error != null) {
+            error = cause;
+        }
+    }
+
     private void leaveBehind() {
         link.leaveBehind(
                 whom ->

@@ -141,14 +141,11 @@ final class PrimaryEvents {
     }
 
     /** It is no secondary of this node any more. */
-    void notLeftBehind(final String reason) {
-        tell(
-                Event.LINK_DOWN,
-                "",
-                "the secondary at "
-                        + peer
-                        + " could not be told that it is left behind: "
-                        + reason);
+    ReplicationError notLeftBehind(final String reason) {
+        final String sentence =
+                "the secondary at " + peer + " could not be told that it is left behind: " + reason;
+        tell(Event.LINK_DOWN, "", sentence);
+        return new ReplicationError(ReplicationError.Kind.FORWARD, "", -1, "", sentence);
     }
 
     /** Why nobody is told any more of an epoch that was to be sealed or committed. */

@@ -160,6 +160,11 @@ final class PrimaryReign {
         if (!isHeld() && !isSupplanted() || !record().standing().isPrimary()) {
             return "";
         }
+        if (isSupplanted()) {
+            return "the guest waits: "
+                    + refusal
+                    + "; where it is to go on here all the same, say 'lockstep promote'";
+        }
         if (isOfTwoPrimaries()) {
             return "the guest waits: " + refusal;
         }
@@ -214,7 +219,7 @@ final class PrimaryReign {
      * would write what is lost.
      */
     CompletableFuture<Void> giveWay() {
-        if (!isHeld() || isPromoted) {
+        if (!isHeld() && !isSupplanted() || isPromoted) {
             return fail(
                     "this primary serves its guest, and its disks are not overwritten meanwhile; to"
                             + " have them overwritten, "

@@ -276,7 +276,11 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                     }
                     attaching = null;
                     if (isAlone) {
-                        session.leftBehind(why -> answer(completion, token, why));
+                        session.leftBehind(
+                                why ->
+                                        completion.onComplete(
+                                                token,
+                                                why == null ? 0 : refuse(Errno.ESHUTDOWN, why)));
                         return;
                     }
                     if (length > local.length()) {

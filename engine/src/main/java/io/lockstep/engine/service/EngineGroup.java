@@ -187,13 +187,14 @@ final class EngineGroup implements ReplicationGroup {
         final List<ServedExport> guests = secondary.guestExports();
         for (int i = 0; i < members.size(); i++) {
             members.get(i).stream(streams.get(i));
-            members.get(i).guest().switchTo(recordedGuest(guests.get(i).disk()), () -> {});
+            final Disk guest = recordedGuest(guests.get(i).disk(), ofFormerPrimary);
+            members.get(i).guest().switchTo(guest, () -> {});
         }
     }
 
-    /** A node whose peer is out may still reign, and writes what that does not get. */
-    private Disk recordedGuest(final Disk disk) {
-        return state.self().node().standing() == Standing.REIGNING
+    /** One that took over may still reign, and writes what its peer does not get. */
+    private Disk recordedGuest(final Disk disk, final boolean ofFormerPrimary) {
+        return !ofFormerPrimary && state.self().node().standing() == Standing.REIGNING
                 ? plainUse.gated(disk, state)
                 : disk;
     }

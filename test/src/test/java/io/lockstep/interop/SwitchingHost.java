@@ -142,10 +142,16 @@ final class SwitchingHost {
     Tool.Output switchover() {
         final long deadline = System.nanoTime() + Program.DEADLINE.toNanos();
         Tool.Output output = rig.lockstep("switchover", "--control", control().toString());
-        while (output.err().contains("linked just now") && System.nanoTime() < deadline) {
+        while (isToBeSaidAgain(output.err()) && System.nanoTime() < deadline) {
             output = rig.lockstep("switchover", "--control", control().toString());
         }
         return output;
+    }
+
+    /** The first is the primary's answer, the second what a secondary hears of it. */
+    private static boolean isToBeSaidAgain(final String refusal) {
+        return refusal.contains("linked just now")
+                || refusal.contains("the primary does not hand over now");
     }
 
     /** What its record says, whether it runs or not. */

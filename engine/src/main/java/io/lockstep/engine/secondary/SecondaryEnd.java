@@ -121,6 +121,10 @@ final class SecondaryEnd {
                             + group.committedEpoch()
                             + " with 'lockstep failover'");
         }
+        if (group.session().isAttaching()) {
+            // What was never in a pair ends without a record, and now it may be in one.
+            return fail("a primary is being attached just now; say it again");
+        }
         sentence = SecondaryEvents.endedByStop();
         return record(succession.goAlone(), this::standAloneAsWritten);
     }

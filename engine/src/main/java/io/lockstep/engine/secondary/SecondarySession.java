@@ -53,6 +53,9 @@ final class SecondarySession {
     /** Who is attached, as it presented itself; null for none. */
     private Summary attached;
 
+    /** Attachments that are being recorded. */
+    private int attachingCount;
+
     private final PeerTimeout timeout;
     private final Silence silence;
 
@@ -155,6 +158,11 @@ final class SecondarySession {
         admit(candidates.clone(), primary);
     }
 
+    /** Whether it is being recorded that a primary is followed. */
+    boolean isAttaching() {
+        return attachingCount > 0;
+    }
+
     private static boolean isOfOneStream(final Summary one, final Summary other) {
         return one.session().equals(other.session()) && one.lineage().equals(other.lineage());
     }
@@ -165,9 +173,11 @@ final class SecondarySession {
         leaving.clear();
         caughtUp.clear();
         attached = primary;
+        attachingCount++;
         recordAttached(admitted, primary)
                 .whenComplete(
                         (done, thrown) -> {
+                            attachingCount--;
                             for (int i = 0; i < admitted.length; i++) {
                                 settle(i, admitted[i], thrown);
                             }

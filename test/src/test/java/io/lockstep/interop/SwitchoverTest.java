@@ -111,6 +111,21 @@ final class SwitchoverTest {
         }
     }
 
+    /** Of a host that is to be shut down: it is stopped as soon as the other one has the guest. */
+    @Test
+    void aSignalInTheMidstOfItEndsTheProcessInGoodOrder() {
+        startBoth();
+        for (int round = 0; round < 3; round++) {
+            north.switchover().requireSuccess();
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20L * round));
+            assertEquals(0, north.process().stop());
+            north.start();
+            south.awaitHealed();
+            south.switchover().requireSuccess();
+            north.awaitHealed();
+        }
+    }
+
     /** The answer may be lost: the guest waits until the two have met again. */
     @Test
     void aLinkThatIsCutInTheMidstOfItLosesNothing() {

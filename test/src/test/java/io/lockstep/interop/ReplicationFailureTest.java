@@ -136,10 +136,12 @@ final class ReplicationFailureTest {
         pair.requireEqual();
         final Path model = rig.write(rig.path("model"), 0, Rig.read(pair.primaryDisk("a")));
         pair.failOver();
-        writeAsGuest(pair, 2);
         try (Control control = pair.primaryControl()) {
             final String error = awaitError(control);
-            assertTrue(error.contains("split brain") || error.contains("peer is newer"), error);
+            assertTrue(error.contains("peer is newer"), error);
+            control.execute("x-lockstep-promote"); // its guest waits for that
+            writeAsGuest(pair, 2);
+            control.await("a split brain", status -> status.toString().contains("split brain"));
         }
         ReplicatedPair.assertSame(model, pair.secondaryDisk("a"));
     }

@@ -53,6 +53,9 @@ final class SecondarySession {
     /** Who is attached, as it presented itself; null for none. */
     private Summary attached;
 
+    /** Whether its primary has said that it goes on without this node. */
+    private boolean isLeftBehind;
+
     /** Attachments that are being recorded. */
     private int attachingCount;
 
@@ -173,6 +176,7 @@ final class SecondarySession {
         leaving.clear();
         caughtUp.clear();
         attached = primary;
+        isLeftBehind = false;
         attachingCount++;
         recordAttached(admitted, primary)
                 .whenComplete(
@@ -277,6 +281,10 @@ final class SecondarySession {
             whenRecorded.accept("another session has begun");
             return;
         }
+        if (isLeftBehind) { // which came while the disk was being flushed
+            whenRecorded.accept("the primary goes on without this node");
+            return;
+        }
         if (epoch <= group.committedEpoch()) {
             follow(of, epoch, List.of(whenRecorded)); // told before, and not heard on all disks
             return;
@@ -312,6 +320,7 @@ final class SecondarySession {
 
     /** The primary goes on without this node. */
     void leftBehind(final Consumer<String> whenRecorded) {
+        isLeftBehind = true;
         node.outdate(group.committedEpoch())
                 .whenComplete((done, thrown) -> end(List.of(whenRecorded), thrown));
     }

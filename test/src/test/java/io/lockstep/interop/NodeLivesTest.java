@@ -24,6 +24,24 @@ import java.util.concurrent.TimeUnit;
  */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 final class NodeLivesTest {
+    /** Writes as long as it is answered. */
+    private static final String RESTLESS_GUEST =
+            """
+            h = connect(sys.stdin.readline().strip())
+            print('connected', flush=True)
+            sys.stdin.readline()
+            data = nbd.Buffer.from_bytearray(bytearray(b'x' * 4096))
+            write = h.aio_pwrite(data, 0)
+            print('has asked', flush=True)
+            try:
+                while True:
+                    while not h.aio_command_completed(write):
+                        h.poll(-1)
+                    write = h.aio_pwrite(data, 0)
+            except nbd.Error:
+                print('put off', flush=True)
+            """;
+
     @AutoClose private final Rig rig = new Rig();
 
     private final NodeHost north = new NodeHost(rig, "n", "s", "primary");
@@ -267,13 +285,19 @@ final class NodeLivesTest {
         startBoth();
         north.write(1);
         checkpoint();
+        final Program guest = rig.startTalkingPython(RESTLESS_GUEST);
+        guest.say(north.guest());
+        guest.awaitLine("connected"::equals);
         north.process.signal("STOP");
         try (Control control = south.control()) {
             control.await("left", status -> !status.get("linked").getAsBoolean());
         }
         failOver();
         south.write(2);
+        guest.say("write");
+        guest.awaitLine("has asked"::equals); // it waits there when the node wakes
         north.process.signal("CONT");
+        guest.awaitLine("put off"::equals);
         awaitHealed(south);
         assertEquals("following", north.standing());
         assertEquals(2, north.firstByte());

@@ -138,7 +138,7 @@ final class LivesGuest {
             return;
         }
         if (errno == 0) {
-            whenWell.run();
+            node.process().judged(whenWell);
         } else if (errno != Errno.ESHUTDOWN && errno != Errno.ENOSPC) {
             throw new AssertionError("a guest of " + node + " hears error " + errno);
         }

@@ -120,6 +120,11 @@ final class Link {
         connections.start();
     }
 
+    /** Makes it now, where it waits for its turn, or for a server that has not answered. */
+    void startNow() {
+        connections.startNow();
+    }
+
     /** Cuts it at once; it is made again. */
     void sever(final String reason) {
         connections.sever(reason);
@@ -244,8 +249,8 @@ final class Link {
         }
 
         @Override
-        public void onUnreachable(final String reason) {
-            owner.onUnreachable(reason);
+        public void onUnreachable(final String reason, final boolean isAnswered) {
+            owner.onUnreachable(reason, isAnswered);
         }
 
         @Override

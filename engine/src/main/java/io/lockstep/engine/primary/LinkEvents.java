@@ -63,6 +63,7 @@ final class LinkEvents implements LinkOwner {
         }
         final long up = ++linkCount;
         if (nowForeign) {
+            presence.onUp(true);
             linked(true, sealed, committed);
             return;
         }
@@ -73,6 +74,7 @@ final class LinkEvents implements LinkOwner {
                                 return; // it was cut meanwhile
                             }
                             if (isMet) {
+                                presence.onUp(false); // before what waits is acknowledged
                                 reign.onMet();
                                 linked(false, sealed, committed);
                             } else {
@@ -82,7 +84,6 @@ final class LinkEvents implements LinkOwner {
     }
 
     private void linked(final boolean nowForeign, final long sealed, final long committed) {
-        presence.onUp(nowForeign);
         room.peerIsThere(!nowForeign);
         if (!group.hasStarted() || synchroniser.isPrepared()) {
             epochs.goOnBehind(sealed);
@@ -115,7 +116,7 @@ final class LinkEvents implements LinkOwner {
     public void onDown(final String reason) {
         linkCount++;
         meeting.onTried();
-        reign.onLost();
+        reign.onCut();
         presence.onDown(reason);
         room.peerIsThere(false);
         events.linkDown(reason);
@@ -150,8 +151,9 @@ final class LinkEvents implements LinkOwner {
     }
 
     @Override
-    public void onUnreachable(final String reason) {
+    public void onUnreachable(final String reason, final boolean isAnswered) {
         meeting.onTried();
+        reign.onUnreachable(isAnswered);
         presence.onUnreachable(reason);
     }
 

@@ -24,8 +24,12 @@ interface LinkOwner {
     /** It was up, and is down; it connects again. */
     void onDown(String reason);
 
-    /** It could not be made, and will be tried again. */
-    void onUnreachable(String reason);
+    /**
+     * It could not be made, and will be tried again.
+     *
+     * @param isAnswered whether a server was there, and said something
+     */
+    void onUnreachable(String reason, boolean isAnswered);
 
     /** The secondary won't have a disk of ours: the link has ended. */
     void onUnfit(String disk, String reason);

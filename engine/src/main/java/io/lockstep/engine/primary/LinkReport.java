@@ -46,8 +46,8 @@ final class LinkReport implements LinkOwner {
     }
 
     @Override
-    public void onUnreachable(final String reason) {
-        guestLoop.execute(() -> owner.onUnreachable(reason));
+    public void onUnreachable(final String reason, final boolean isAnswered) {
+        guestLoop.execute(() -> owner.onUnreachable(reason, isAnswered));
     }
 
     @Override

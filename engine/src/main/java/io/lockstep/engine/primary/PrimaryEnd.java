@@ -172,7 +172,7 @@ final class PrimaryEnd {
         handOver.onCut(reason);
         room.end();
         presence.end();
-        reign.onGivenUp();
+        reign.onLinkEnded();
         healing.end(reason, error != null);
         linkLoop.execute(endOfLink);
         epochs.fail(epoch -> reason);

@@ -83,6 +83,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         self,
                         options.word(),
                         epochs::committed,
+                        this::askPeer,
                         this.events::notRecorded);
         final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
         final PrimaryDiskOwner owner = new GroupDisks(this, guestLoop, reign, this.events);
@@ -471,6 +472,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (started != null && !started.isDone()) {
             started.completeExceptionally(new GroupException(reason));
         }
+    }
+
+    private void askPeer() {
+        linkLoop.execute(link::startNow);
     }
 
     /** The link is made anew: this reign is another one than it told. */

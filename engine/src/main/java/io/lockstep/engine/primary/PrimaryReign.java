@@ -47,6 +47,7 @@ final class PrimaryReign {
     private boolean isMet;
     private boolean isGated;
     private boolean isParting;
+    private final PeerQuestion question;
 
     /** What somebody has said of a guest that waits: that it is served, or that it never will. */
     private boolean isPromoted;
@@ -69,6 +70,7 @@ final class PrimaryReign {
      * A primary's, before it starts.
      *
      * @param committed the newest epoch that it knows committed
+     * @param askPeer has the link made now, where it is down
      * @param onNotRecorded hears why something could not be recorded, which is tried again
      */
     PrimaryReign(
@@ -76,6 +78,7 @@ final class PrimaryReign {
             final Self self,
             final Word word,
             final LongSupplier committed,
+            final Runnable askPeer,
             final Consumer<String> onNotRecorded) {
         this.loop = loop;
         this.self = self;
@@ -83,6 +86,7 @@ final class PrimaryReign {
         this.word = word;
         this.committed = committed;
         this.onNotRecorded = onNotRecorded;
+        question = new PeerQuestion(loop, askPeer, this::part);
     }
 
     private Node node() {
@@ -199,6 +203,7 @@ final class PrimaryReign {
 
     private void goOn() {
         found = null; // it has its own now, and they meet anew
+        question.close();
         isGated = false;
         release();
         serving.complete(null);
@@ -268,6 +273,9 @@ final class PrimaryReign {
         final Meeting.Answer answer = Meeting.of(own, secondary, word);
         found = answer.isAgreed() ? null : answer;
         isGated |= isSupplanted();
+        if (found != null) {
+            question.close();
+        }
         part(); // where it was in doubt, and is not any more
         return answer;
     }
@@ -288,6 +296,7 @@ final class PrimaryReign {
     void goAlone() {
         if (!isHeld()) {
             found = null;
+            question.close();
             part();
         }
     }
@@ -402,6 +411,7 @@ final class PrimaryReign {
         isMet = true;
         refusal = "";
         found = null;
+        question.close();
         isGated = false;
         release();
         serving.complete(null);
@@ -414,15 +424,37 @@ final class PrimaryReign {
         return isGated;
     }
 
-    /** The peer is lost: before the next write is acknowledged that is recorded. */
-    void onLost() {
+    /**
+     * The peer is cut off: before the next write is acknowledged it is asked whether it has taken
+     * over, unless a manager decides that, and it is recorded that it may not get what is written.
+     */
+    void onCut() {
+        onLost();
+        if (isMet && word != Word.NOW) {
+            question.open();
+        }
+    }
+
+    /** The link could not be made; whether the peer has said so itself. */
+    void onUnreachable(final boolean isAnswered) {
+        question.onUnreachable(isAnswered);
+    }
+
+    private void onLost() {
         isGated |= isMet;
     }
 
-    /** The same, and what is missing there is not all in the log. */
+    /** The peer does not get what is written from now on, and the log does not have all of it. */
     void onGivenUp() {
         isLogGone = true;
         onLost();
+    }
+
+    /** The same, and it is not asked for any more. */
+    void onLinkEnded() {
+        onGivenUp();
+        question.close();
+        part();
     }
 
     /** A write is acknowledged when it is recorded that the peer may not get it. */
@@ -432,7 +464,8 @@ final class PrimaryReign {
     }
 
     private void part() {
-        if (isParting || !isGated || waiting.isEmpty() || isSupplanted()) {
+        final boolean isDue = isGated && !isParting && !waiting.isEmpty();
+        if (!isDue || isSupplanted() || question.mustWait()) {
             return;
         }
         isParting = true;

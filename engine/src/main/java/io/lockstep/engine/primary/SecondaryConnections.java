@@ -4,7 +4,6 @@ import io.lockstep.engine.client.ClientLimits;
 import io.lockstep.engine.client.NbdClient;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.PeerTimeout;
-import io.lockstep.engine.group.Silence;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
@@ -34,15 +33,6 @@ final class SecondaryConnections {
     private static final int IN_FLIGHT_MAX = 1024;
     private static final long BACKOFF_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
     private static final long BACKOFF_MAX_NANOS = TimeUnit.SECONDS.toNanos(1);
-
-    /** Of a handshake and an attachment, which the secondary records. */
-    private static final long CONNECT_NANOS = TimeUnit.SECONDS.toNanos(10);
-
-    /** A connection is of no use that is silent for so long, though the secondary lives. */
-    private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(60);
-
-    /** A foreign server that lives does so much a second, in bytes: a slow disk of any kind. */
-    private static final long FOREIGN_SPEED_MIN = 4 << 20;
 
     /**
      * What a foreign server had begun when it ended a connection is done then: Linux gives a
@@ -89,7 +79,11 @@ final class SecondaryConnections {
     private long backoffNanos = BACKOFF_MIN_NANOS;
     private boolean hasStood;
     private int readyCount;
-    private final Silence[] silences;
+
+    /** Whether there is a server, as far as this try has shown. */
+    private boolean isAnswered;
+
+    private final AnswerWatch answers;
 
     /** Which connections have ended. */
     private final boolean[] isClosed;
@@ -119,10 +113,9 @@ final class SecondaryConnections {
         this.owner = owner;
         clients = new NbdClient[disks.length];
         isClosed = new boolean[disks.length];
-        silences = new Silence[disks.length];
+        answers = new AnswerWatch(timeout, disks.length);
         states = new MemorySegment[disks.length];
         for (int i = 0; i < states.length; i++) {
-            silences[i] = new Silence(timeout.lookNanos());
             states[i] = Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, 8);
         }
     }
@@ -168,7 +161,7 @@ final class SecondaryConnections {
 
     /** The secondary has answered something on a disk's connection. */
     void onAnswer(final int disk) {
-        silences[disk].onHeard();
+        answers.onHeard(disk);
     }
 
     // ---- Making them.
@@ -178,16 +171,28 @@ final class SecondaryConnections {
         phase = Phase.CONNECTING;
         final int ofGeneration = ++generation;
         readyCount = 0;
+        isAnswered = false;
         if (!hasStood) {
             secondary = SecondaryKind.UNKNOWN;
         }
         final long now = loop.nanoTime();
         for (int i = 0; i < disks.length && ofGeneration == generation; i++) {
             isClosed[i] = false;
-            silences[i].begin(now);
+            answers.begin(i, now);
             connect(i, ofGeneration);
         }
         watch(ofGeneration);
+    }
+
+    /** Makes them now, unless they stand, or a server has answered. */
+    void startNow() {
+        if (phase == Phase.CONNECTING && !isAnswered) {
+            cutAll();
+        }
+        if (phase == Phase.DOWN && !isForeign()) {
+            backoffNanos = BACKOFF_MIN_NANOS;
+            start();
+        }
     }
 
     /** A host that lost its power says nothing, and neither does a network that is parted. */
@@ -195,31 +200,22 @@ final class SecondaryConnections {
         if (ofGeneration != generation || phase == Phase.DRAINING || phase == Phase.ENDED) {
             return;
         }
-        final long now = loop.nanoTime();
-        final long patience = patienceNanos();
-        for (int i = 0; i < disks.length; i++) {
-            final boolean isOwed = phase == Phase.CONNECTING || owner.isAnswerOwed(i);
-            final long silent = silences[i].look(now, isOwed);
-            if (silent >= patience) {
-                goDown("no answer for " + TimeUnit.NANOSECONDS.toSeconds(silent) + " s");
-                return;
-            }
+        final boolean isConnecting = phase == Phase.CONNECTING;
+        final long silent = answers.longestNanos(loop.nanoTime(), isConnecting, owner);
+        if (silent >= patienceNanos()) {
+            goDown("no answer for " + TimeUnit.NANOSECONDS.toSeconds(silent) + " s");
+        } else {
+            loop.schedule(answers.lookNanos(), () -> watch(ofGeneration));
         }
-        loop.schedule(timeout.lookNanos(), () -> watch(ofGeneration));
     }
 
-    /** That a lockstep lives is known by its pulse; of another server only its answers tell. */
     private long patienceNanos() {
         if (phase == Phase.CONNECTING) {
-            return CONNECT_NANOS;
+            return answers.connectPatienceNanos();
         }
         return isForeign()
-                ? timeout.nanos() + forOperations(owner.owedLength())
-                : Math.max(STUCK_NANOS, 2 * timeout.nanos());
-    }
-
-    private static long forOperations(final long length) {
-        return length * TimeUnit.SECONDS.toNanos(1) / FOREIGN_SPEED_MIN;
+                ? answers.foreignPatienceNanos(owner.owedLength())
+                : answers.patienceNanos();
     }
 
     private void connect(final int disk, final int ofGeneration) {
@@ -248,6 +244,7 @@ final class SecondaryConnections {
 
     private void onReady(final int disk, final NbdClient client) {
         clients[disk] = client; // a loop may connect before connect() returns
+        isAnswered = true;
         final ClientNegotiated negotiated = client.negotiated();
         final String refusal =
                 FitExport.refusal(negotiated, disks[disk].length(), payloadLengthMax);
@@ -433,8 +430,8 @@ final class SecondaryConnections {
 
     private void goUp() {
         phase = Phase.UP;
-        for (final Silence silence : silences) {
-            silence.begin(loop.nanoTime());
+        for (int disk = 0; disk < disks.length; disk++) {
+            answers.begin(disk, loop.nanoTime());
         }
         hasStood = true;
         backoffNanos = BACKOFF_MIN_NANOS;
@@ -478,7 +475,7 @@ final class SecondaryConnections {
             }
             case CONNECTING -> {
                 cutAll();
-                owner.onUnreachable(reason);
+                owner.onUnreachable(reason, isAnswered);
                 startAfter(backoffNanos);
             }
             case IDLE, DRAINING, DOWN, ENDED -> {}
@@ -492,10 +489,11 @@ final class SecondaryConnections {
     }
 
     private void startAfter(final long delayNanos) {
+        final int ofGeneration = generation;
         loop.schedule(
                 delayNanos,
                 () -> {
-                    if (phase == Phase.DOWN) {
+                    if (phase == Phase.DOWN && ofGeneration == generation) {
                         start();
                     }
                 });

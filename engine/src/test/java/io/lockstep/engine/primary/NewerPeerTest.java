@@ -80,6 +80,38 @@ final class NewerPeerTest extends HealedPair {
         assertEquals(0, write().get(PATIENCE_SECONDS, TimeUnit.SECONDS));
     }
 
+    /** A guest may be quicker than the link, which is made again: the peer is asked before. */
+    @Test
+    void whatAGuestWritesBeforeTheyHaveMetAgainMakesNoSplitBrain() throws Exception {
+        failOver();
+        CompletableFuture<Integer> written = null;
+        while (written == null) {
+            written = call(primaryLife, this::writeWhereUnlinked);
+        }
+        while (!node().isWaiting()) {
+            assertFalse(written.isDone(), "it was acknowledged, and nobody was asked");
+        }
+        assertWaits(written);
+        assertEquals(Standing.REIGNING, node().record().standing(), "no split brain of its own");
+    }
+
+    private CompletableFuture<Integer> writeWhereUnlinked() {
+        return primary.status().linked()
+                ? null
+                : ask((disk, done) -> disk.write(0, 4096, memory, 0, done, 0));
+    }
+
+    /** Nobody is there to say anything. */
+    @Test
+    void itsGuestGoesOnWhereThePeerIsGone() throws Exception {
+        killSecondary();
+        while (call(primaryLife, () -> primary.status().linked())) {
+            Thread.onSpinWait();
+        }
+        assertEquals(0, write().get(PATIENCE_SECONDS, TimeUnit.SECONDS));
+        assertEquals(Standing.ALONE, node().record().standing());
+    }
+
     /** Who ends replication there has decided, too. */
     @Test
     void itsGuestGoesOnWhereReplicationIsStopped() throws Exception {

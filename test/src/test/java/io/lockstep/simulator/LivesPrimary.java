@@ -160,6 +160,11 @@ final class LivesPrimary extends LivesProcess {
         return isHandedOver;
     }
 
+    /** Whether it is a primary no more: it has handed over, or given way. */
+    boolean isOver() {
+        return group.hasHandedOver();
+    }
+
     /** Whether it waits, and has heard that its peer has taken over. */
     boolean isOvertaken() {
         return group.node().filter(node -> node.isWaiting() && node.isPeerNewer()).isPresent();
@@ -174,7 +179,7 @@ final class LivesPrimary extends LivesProcess {
 
     /** Somebody says that its peer has not taken over. On its loop. */
     void promote() {
-        isRoleTaken = false;
+        isRoleTaken &= isOver(); // then it is refused
         ask(group.promote());
     }
 

@@ -467,7 +467,7 @@ final class LivesScenario implements AutoCloseable {
                     SOON,
                     () ->
                             isServing(node)
-                                    || node.primary().filter(LivesPrimary::isHandedOver).isPresent()
+                                    || node.primary().filter(LivesPrimary::isOver).isPresent()
                                     || node.primary().filter(LivesPrimary::isRefused).isPresent());
         }
     }

@@ -325,7 +325,9 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> promote() {
-        return reign.promote().thenRun(handOver::onPromoted);
+        return handOver.isDone()
+                ? fail("this node is a primary no more: its peer has taken over, and has the guest")
+                : reign.promote().thenRun(handOver::onPromoted);
     }
 
     @Override

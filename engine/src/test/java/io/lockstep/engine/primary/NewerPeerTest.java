@@ -148,6 +148,10 @@ final class NewerPeerTest extends HealedPair {
         failOver();
         while (events.poll(PATIENCE_SECONDS, TimeUnit.SECONDS) != GroupEvents.Event.HANDED_OVER) {}
         assertTrue(call(primaryLife, () -> primary.hasHandedOver()));
+        final CompletableFuture<Void> promoted = call(primaryLife, primary::promote);
+        assertEquals(
+                "this node is a primary no more: its peer has taken over, and has the guest",
+                promoted.handle((done, thrown) -> thrown.getMessage()).get());
         assertWaits(write());
         assertEquals(Standing.REIGNING, node().record().standing());
     }

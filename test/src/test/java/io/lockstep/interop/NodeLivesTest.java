@@ -321,6 +321,35 @@ final class NodeLivesTest {
         assertEquals(0, north.process.stop());
     }
 
+    /** Neither is a primary then: the help of 'lockstep join' says what to do. */
+    @Test
+    void whereBothGaveWayOneIsThePrimaryAgain() {
+        startBoth();
+        north.write(1);
+        for (final NodeHost host : List.of(north, south)) {
+            assertEquals(0, host.process.stop());
+            final String state = host.disk() + ".lockstep";
+            assertContains(
+                    "don't say it there, too",
+                    rig.lockstep("join", "--state", state).requireSuccess().out());
+        }
+        assertContains("secondary of vda", north.start());
+        assertContains("secondary of vda", south.start());
+        final Tool.Output promoted =
+                rig.lockstep("promote", "--control", north.socket("c").toString());
+        assertEquals(1, promoted.exitCode());
+        assertEquals(
+                "lockstep promote: this node is a secondary: to have it take over say 'lockstep"
+                        + " failover'\n",
+                promoted.err());
+
+        assertEquals(0, north.process.stop());
+        north.forget();
+        assertContains("primary of vda", north.start());
+        awaitHealed(north);
+        assertEquals(1, south.firstByte());
+    }
+
     /** Set up anew the other way round, with --first as it was on neither side's mind. */
     @Test
     void aDemotedNodeStaysDemoted() throws IOException {

@@ -45,6 +45,10 @@ import java.util.concurrent.CompletionException;
             "  start on, with the same command line, --first primary too:",
             "    lockstep join --state vda.img.lockstep",
             "",
+            "  Said on both hosts it leaves no primary. Then, on the one whose disks count:",
+            "    lockstep state --forget --state vda.img.lockstep",
+            "  and its process once more, with --first primary.",
+            "",
             "Exit codes: 0 done; 1 refused, no answer, or no state; 2 wrong usage."
         })
 public final class JoinCommand implements Callable<Integer> {
@@ -122,7 +126,8 @@ public final class JoinCommand implements Callable<Integer> {
                     + "; now it is node "
                     + node.record().node()
                     + ", whose disks are overwritten by the primary that comes next: start it with"
-                    + " 'lockstep node', whatever that says with --first, or as a secondary";
+                    + " 'lockstep node', whatever that says with --first, or as a secondary. The"
+                    + " other host's disks are what both have then: don't say it there, too";
         } catch (final CompletionException e) {
             if (e.getCause() instanceof NodeException refused) {
                 throw refused;

@@ -81,8 +81,14 @@ public interface ReplicationGroup {
      * has not taken over.
      */
     default CompletableFuture<Void> promote() {
+        final boolean isSecondary =
+                node().filter(node -> node.record().standing().isSecondary()).isPresent();
         return CompletableFuture.failedFuture(
-                new GroupException("the guest waits for nothing: it is served already"));
+                new GroupException(
+                        isSecondary
+                                ? "this node is a secondary: to have it take over say 'lockstep"
+                                        + " failover'"
+                                : "the guest waits for nothing: it is served already"));
     }
 
     /**

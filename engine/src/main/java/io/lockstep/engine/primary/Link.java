@@ -571,6 +571,7 @@ final class Link {
             final int flags = log.flags(released);
             released++;
             if (isLastSeal) {
+                log.release(released); // who hears of it may ask whether all is answered
                 onSealed(epoch, (flags & ControlRecord.AND_COMMIT) != 0);
             }
         }

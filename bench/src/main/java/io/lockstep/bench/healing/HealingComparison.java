@@ -340,6 +340,8 @@ public final class HealingComparison implements Callable<Integer> {
         final List<Double> quiet = new ArrayList<>();
         final List<Double> busy = new ArrayList<>();
         final List<Double> seconds = new ArrayList<>();
+        final List<Double> quietRate = new ArrayList<>();
+        final List<Double> busyRate = new ArrayList<>();
         inRounds(
                 report,
                 "guest",
@@ -355,9 +357,14 @@ public final class HealingComparison implements Callable<Integer> {
                         pair.awaitRest();
                         quiet.add(p99(pair, turn));
                         seconds.add(synchronising);
+                        quietRate.add(rate(pair, turn));
                         replaceSecondary(folder, pair);
                         pair.awaitBegin();
                         busy.add(p99(pair, turn));
+                        pair.awaitEqual();
+                        replaceSecondary(folder, pair);
+                        pair.awaitBegin();
+                        busyRate.add(rate(pair, turn));
                         pair.awaitEqual();
                     }
                 });
@@ -374,6 +381,13 @@ public final class HealingComparison implements Callable<Integer> {
                 during.over(without).spread("%.2f"),
                 new Rounds(seconds).spread("%.2f"));
         report.table(table);
+        report.heading("A guest that writes 4 KiB as fast as it can, depth 16, meanwhile");
+        final MarkdownTable rates =
+                new MarkdownTable("a second without", "a second during", "during over without");
+        final Rounds alone = new Rounds(quietRate);
+        final Rounds beside = new Rounds(busyRate);
+        rates.row(alone.spread("%.0f"), beside.spread("%.0f"), beside.over(alone).spread("%.2f"));
+        report.table(rates);
     }
 
     /** How long one takes with nobody beside it. */
@@ -398,5 +412,10 @@ public final class HealingComparison implements Callable<Integer> {
         try (PacedGuest guest = new PacedGuest(GUEST_WRITES_A_SECOND, length(), turn, 1)) {
             return guest.run(pair.guestUri()).p99Micros();
         }
+    }
+
+    private double rate(final NodePair pair, final double turn)
+            throws IOException, InterruptedException {
+        return OwnLoad.flood(pair.guestUri(), length(), turn).requestsPerSecond();
     }
 }

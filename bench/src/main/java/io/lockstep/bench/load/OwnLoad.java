@@ -73,6 +73,13 @@ public final class OwnLoad implements Load {
         run(uri, new Cell(true, 4 << 10, 16, 1), area, count, Long.MAX_VALUE);
     }
 
+    /** Writes blocks of 4 KiB somewhere in an area at the export's start, for some time. */
+    public static Measurement flood(final String uri, final long area, final double seconds)
+            throws IOException, InterruptedException {
+        return run(
+                uri, new Cell(true, 4 << 10, 16, 1), area, Long.MAX_VALUE, (long) (seconds * 1e9));
+    }
+
     /** Writes every byte of an area at the export's start once; a multiple of 1 MiB. */
     public static void fill(final String uri, final long area)
             throws IOException, InterruptedException {

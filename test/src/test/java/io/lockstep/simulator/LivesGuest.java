@@ -137,12 +137,16 @@ final class LivesGuest {
         if (isGone) {
             return;
         }
+        node.process().judged(() -> judge(errno, whenWell));
+        loop.execute(this::go);
+    }
+
+    private void judge(final int errno, final Runnable whenWell) {
         if (errno == 0) {
-            node.process().judged(whenWell);
+            whenWell.run();
         } else if (errno != Errno.ESHUTDOWN && errno != Errno.ENOSPC) {
             throw new AssertionError("a guest of " + node + " hears error " + errno);
         }
-        loop.execute(this::go);
     }
 
     /** Reads all of all disks; answers when it has. */

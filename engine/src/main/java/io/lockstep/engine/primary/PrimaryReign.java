@@ -454,7 +454,9 @@ final class PrimaryReign {
     void onLinkEnded() {
         onGivenUp();
         question.close();
-        part();
+        if (record().standing().isPrimary()) {
+            part();
+        }
     }
 
     /** A write is acknowledged when it is recorded that the peer may not get it. */

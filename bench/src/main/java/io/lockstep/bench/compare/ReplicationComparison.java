@@ -1,9 +1,9 @@
 package io.lockstep.bench.compare;
 
-import io.lockstep.bench.load.FioJob;
 import io.lockstep.bench.load.GuestWriter;
 import io.lockstep.bench.peer.MemoryFolder;
 import io.lockstep.bench.peer.ReplicationPair;
+import io.lockstep.bench.report.ImageOptions;
 import io.lockstep.bench.report.Machine;
 import io.lockstep.bench.report.Measurement;
 import io.lockstep.bench.report.PairOptions;
@@ -48,6 +48,10 @@ import java.util.function.ToDoubleFunction;
             "  lockstep bench replication --part writes --rounds 5   a part, more rounds",
             "  lockstep bench replication --short                    a minute",
             "  lockstep bench replication --without qemu_tcp,lockstep_tcp",
+            "  lockstep bench replication --state fresh --images sparse --seconds 4",
+            "                                              as a user meets it: each write",
+            "                                              measured on a pair just set up",
+            "  lockstep bench replication --state fresh --on /srv --flush-every 1",
             "",
             "Needs room on /dev/shm: eight disks (--disk-length), and the buffers."
         })
@@ -116,7 +120,12 @@ public final class ReplicationComparison implements Callable<Integer> {
                             + " 1000,4000).")
     private List<Integer> guestRates;
 
+    @Mixin private final ImageOptions images = new ImageOptions();
+
     private final StringBuilder tables = new StringBuilder();
+
+    /** Where pre-images lie, whatever the disks lie on. */
+    private MemoryFolder buffers;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
@@ -126,7 +135,15 @@ public final class ReplicationComparison implements Callable<Integer> {
         }
         final List<ReplicationPair.Kind> kinds = kinds();
         tables.append(Machine.description()).append(".\n");
-        try (MemoryFolder folder = new MemoryFolder()) {
+        if (images.state() == ImageOptions.State.FRESH) {
+            return writeFresh(kinds);
+        }
+        try (MemoryFolder memory = new MemoryFolder();
+                MemoryFolder folder =
+                        images.directory() == null
+                                ? new MemoryFolder()
+                                : new MemoryFolder(images.directory())) {
+            buffers = memory;
             if (parts.stream().anyMatch(part -> part != Part.FAILOVER)) {
                 compareRunning(kinds, folder);
             }
@@ -137,6 +154,20 @@ public final class ReplicationComparison implements Callable<Integer> {
             if (options.markdown() != null) {
                 Files.writeString(options.markdown(), tables);
             }
+        }
+        return 0;
+    }
+
+    private int writeFresh(final List<ReplicationPair.Kind> kinds)
+            throws IOException, InterruptedException {
+        final FreshWrites fresh =
+                new FreshWrites(kinds, options, images, line -> row(List.of(line)));
+        title(fresh.heading());
+        final String table = fresh.compare();
+        tables.append(table);
+        row(List.of(table));
+        if (options.markdown() != null) {
+            Files.writeString(options.markdown(), tables);
         }
         return 0;
     }
@@ -162,7 +193,7 @@ public final class ReplicationComparison implements Callable<Integer> {
                 new EnumMap<>(ReplicationPair.Kind.class);
         try {
             for (final ReplicationPair.Kind kind : kinds) {
-                pairs.put(kind, start(kind, folder));
+                pairs.put(kind, startWarm(kind, folder));
             }
             if (parts.contains(Part.WRITES)) {
                 compareWrites(pairs);
@@ -178,14 +209,22 @@ public final class ReplicationComparison implements Callable<Integer> {
         }
     }
 
-    /** Sets a pair up, and lets what compiles compile. */
-    private ReplicationPair start(final ReplicationPair.Kind kind, final MemoryFolder folder)
+    private ReplicationPair start(
+            final ReplicationPair.Kind kind, final MemoryFolder folder, final String own)
             throws IOException, InterruptedException {
-        final ReplicationPair pair =
-                kind.start(
-                        folder.folder(kind.name().toLowerCase(Locale.ROOT)), options.diskLength());
+        return kind.start(
+                folder.folder(own),
+                buffers.path().resolve(own),
+                options.diskLength(),
+                images.isSparse());
+    }
+
+    /** Sets a pair up, and lets what compiles compile. */
+    private ReplicationPair startWarm(final ReplicationPair.Kind kind, final MemoryFolder folder)
+            throws IOException, InterruptedException {
+        final ReplicationPair pair = start(kind, folder, kind.name().toLowerCase(Locale.ROOT));
         for (int i = 0; i < WARM_UP_ROUNDS; i++) {
-            for (final Load load : Load.ALL) {
+            for (final WriteLoad load : WriteLoad.ALL) {
                 write(pair, load, 0, WARM_UP_SECONDS, 0);
                 pair.drain();
                 pair.checkpoint();
@@ -197,44 +236,21 @@ public final class ReplicationComparison implements Callable<Integer> {
 
     // ---- Replicated writes.
 
-    /** A kind of replicated writes, at random. */
-    private record Load(String name, int blockLength, int depth) {
-        static final Load SINGLE = new Load("4 KiB, depth 1", 4 << 10, 1);
-        static final Load SMALL = new Load("4 KiB, depth 16", 4 << 10, 16);
-        static final List<Load> ALL =
-                List.of(
-                        SINGLE,
-                        SMALL,
-                        new Load("64 KiB, depth 16", 64 << 10, 16),
-                        new Load("1 MiB, depth 4", MEBIBYTE, 4));
-    }
-
     private Measurement write(
             final ReplicationPair pair,
-            final Load load,
+            final WriteLoad load,
             final long amount,
             final double duration,
             final long seed)
             throws IOException, InterruptedException {
-        return new FioJob(
-                        pair.guestUri(),
-                        "randwrite",
-                        0,
-                        load.blockLength(),
-                        load.depth(),
-                        1,
-                        options.diskLength(),
-                        amount,
-                        duration,
-                        seed)
-                .run();
+        return load.run(pair, options.diskLength(), amount, duration, seed, images.flushEvery());
     }
 
     private void compareWrites(final Map<ReplicationPair.Kind, ReplicationPair> pairs)
             throws IOException, InterruptedException {
         title("Replicated writes");
         final ReplicationTable table = new ReplicationTable("load", pairs.keySet(), true);
-        for (final Load load : Load.ALL) {
+        for (final WriteLoad load : WriteLoad.ALL) {
             final Map<ReplicationPair.Kind, List<Measurement>> results =
                     new EnumMap<>(ReplicationPair.Kind.class);
             for (int round = 0; round < options.rounds(); round++) {
@@ -255,7 +271,8 @@ public final class ReplicationComparison implements Callable<Integer> {
     }
 
     /** A write counts when the secondary has it, too: so does the time that takes. */
-    private Measurement replicated(final ReplicationPair pair, final Load load, final int round)
+    private Measurement replicated(
+            final ReplicationPair pair, final WriteLoad load, final int round)
             throws IOException, InterruptedException {
         final double cpuBefore = pair.cpuMicros();
         final Measurement guest = write(pair, load, 0, options.seconds(), round + 1L);
@@ -331,8 +348,8 @@ public final class ReplicationComparison implements Callable<Integer> {
             throws IOException, InterruptedException {
         pair.checkpoint();
         if (mebibytes > 0) {
-            final Load load =
-                    mebibytes < options.diskMebibytes() ? Load.SINGLE : Load.ALL.getLast();
+            final WriteLoad load =
+                    mebibytes < options.diskMebibytes() ? WriteLoad.SINGLE : WriteLoad.LONGEST;
             write(pair, load, (long) mebibytes * MEBIBYTE, 0, seed + 1);
             pair.drain();
         }
@@ -432,7 +449,7 @@ public final class ReplicationComparison implements Callable<Integer> {
         for (int round = 0; round < options.rounds(); round++) {
             for (final ReplicationPair.Kind kind : kinds) {
                 final String own = "failover-" + round + "-" + kind;
-                try (ReplicationPair pair = kind.start(folder.folder(own), options.diskLength());
+                try (ReplicationPair pair = start(kind, folder, own);
                         GuestWriter guest = GuestWriter.connect(pair.secondaryGuestUri())) {
                     warmUpClient(pair);
                     dirty(pair, failoverMebibytes, round);

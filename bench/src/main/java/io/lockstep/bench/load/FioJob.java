@@ -21,6 +21,7 @@ import java.util.List;
  * @param amount bytes to transfer; 0: as many as there is time for
  * @param seconds how long; 0: until all is transferred
  * @param seed of the offsets
+ * @param flushEvery how many writes of a connection a flush follows; 0: none
  */
 public record FioJob(
         String uri,
@@ -32,7 +33,8 @@ public record FioJob(
         long area,
         long amount,
         double seconds,
-        long seed) {
+        long seed,
+        int flushEvery) {
     // Columns of the terse output: those of reads start at 5, those of writes at 46.
     private static final int READ_COLUMNS = 5;
     private static final int WRITE_COLUMNS = 46;
@@ -40,6 +42,32 @@ public record FioJob(
     private static final int IOPS = 2;
     private static final int PERCENTILES = 12;
     private static final int PERCENTILE_COUNT = 20;
+
+    /** One without flushes. */
+    public FioJob(
+            final String uri,
+            final String pattern,
+            final int readPercent,
+            final int blockLength,
+            final int depth,
+            final int connections,
+            final long area,
+            final long amount,
+            final double seconds,
+            final long seed) {
+        this(
+                uri,
+                pattern,
+                readPercent,
+                blockLength,
+                depth,
+                connections,
+                area,
+                amount,
+                seconds,
+                seed,
+                0);
+    }
 
     /** Runs it; answers the measurement, but for the processor time. */
     public Measurement run() throws IOException, InterruptedException {
@@ -93,6 +121,9 @@ public record FioJob(
                                 "--terse-version=3"));
         if (pattern.endsWith("rw")) {
             command.add("--rwmixread=" + readPercent);
+        }
+        if (flushEvery > 0) {
+            command.add("--fsync=" + flushEvery);
         }
         if (amount > 0) {
             command.add("--io_size=" + amount);

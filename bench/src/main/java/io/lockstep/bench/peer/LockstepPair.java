@@ -24,6 +24,8 @@ public final class LockstepPair implements ReplicationPair {
      */
     public record Shape(
             boolean isUnix, int disks, long diskLength, boolean isSparse, int connectionsMax) {
+        static final int CONNECTIONS = 256;
+
         private static final long ROOM = 64L << 20;
         private static final long BUFFER_MAX = 16L << 30;
 
@@ -34,7 +36,7 @@ public final class LockstepPair implements ReplicationPair {
 
         /** One disk full of data. */
         public static Shape ofOneDisk(final boolean isUnix, final long diskLength) {
-            return new Shape(isUnix, 1, diskLength, false, 256);
+            return new Shape(isUnix, 1, diskLength, false, CONNECTIONS);
         }
     }
 
@@ -70,6 +72,12 @@ public final class LockstepPair implements ReplicationPair {
     /** Sets it up in a folder. */
     public static LockstepPair start(final Path folder, final Shape shape)
             throws IOException, InterruptedException {
+        return start(folder, folder.resolve("buffers"), shape);
+    }
+
+    /** The same with the pre-images somewhere else. */
+    static LockstepPair start(final Path folder, final Path buffers, final Shape shape)
+            throws IOException, InterruptedException {
         final String link =
                 shape.isUnix()
                         ? "nbd+unix:///?socket=" + folder.resolve("link")
@@ -81,7 +89,8 @@ public final class LockstepPair implements ReplicationPair {
             final List<String> secondaryDisks = makeDisks(folder, "secondary", shape);
             final List<String> primaryDisks = makeDisks(folder, "primary", shape);
             final long start = System.nanoTime();
-            final ChildProcess secondary = startSecondary(folder, link, secondaryDisks, shape);
+            final ChildProcess secondary =
+                    startSecondary(folder, buffers, link, secondaryDisks, shape);
             made.add(secondary);
             final ControlSocket secondaryControl =
                     ControlSocket.connect(folder.resolve("secondary.control"), secondary);
@@ -118,11 +127,7 @@ public final class LockstepPair implements ReplicationPair {
         final List<String> arguments = new ArrayList<>();
         for (int i = 0; i < shape.disks(); i++) {
             final Path file = folder.resolve(side + "-" + diskName(i) + ".img");
-            if (shape.isSparse()) {
-                ReplicationPair.makeHole(file, shape.diskLength());
-            } else {
-                ReplicationPair.makeDisk(file, shape.diskLength());
-            }
+            ReplicationPair.makeDisk(file, shape.diskLength(), shape.isSparse());
             arguments.add("--disk");
             arguments.add(diskName(i) + "=" + file);
         }
@@ -130,7 +135,11 @@ public final class LockstepPair implements ReplicationPair {
     }
 
     private static ChildProcess startSecondary(
-            final Path folder, final String link, final List<String> disks, final Shape shape)
+            final Path folder,
+            final Path buffers,
+            final String link,
+            final List<String> disks,
+            final Shape shape)
             throws IOException {
         final List<String> arguments = new ArrayList<>(List.of("secondary"));
         arguments.addAll(disks);
@@ -147,7 +156,7 @@ public final class LockstepPair implements ReplicationPair {
                         "--control",
                         "" + folder.resolve("secondary.control"),
                         "--buffers",
-                        "" + folder.resolve("buffers")));
+                        "" + buffers));
         return ChildProcess.start("secondary", folder, ChildProcess.lockstep(arguments));
     }
 

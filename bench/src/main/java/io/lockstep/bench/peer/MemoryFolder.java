@@ -6,7 +6,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** A new folder, in memory where there is such a file system, that is gone when this closes. */
+/**
+ * A new folder that is gone when this closes: in memory where there is such a file system, or where
+ * somebody says.
+ */
 public final class MemoryFolder implements AutoCloseable {
     private static final Path MEMORY = Path.of("/dev/shm");
 
@@ -22,6 +25,11 @@ public final class MemoryFolder implements AutoCloseable {
                 Files.isWritable(MEMORY) && MEMORY.toFile().getUsableSpace() >= ROOM_MIN
                         ? Files.createTempDirectory(MEMORY, "lockstep-bench")
                         : Files.createTempDirectory("lockstep-bench");
+    }
+
+    /** Makes it in a directory. */
+    public MemoryFolder(final Path directory) throws IOException {
+        path = Files.createTempDirectory(directory, "lockstep-bench").toRealPath();
     }
 
     /** Where it is. */

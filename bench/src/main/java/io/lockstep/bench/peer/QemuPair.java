@@ -35,7 +35,8 @@ final class QemuPair implements ReplicationPair {
     }
 
     /** Sets it up in a folder. */
-    static QemuPair start(final Path folder, final boolean unix, final long diskLength)
+    static QemuPair start(
+            final Path folder, final boolean unix, final long diskLength, final boolean isSparse)
             throws IOException, InterruptedException {
         final Path linkSocket = folder.resolve("link");
         final int port = unix ? 0 : BenchServer.freePort();
@@ -43,9 +44,9 @@ final class QemuPair implements ReplicationPair {
         final List<AutoCloseable> made = new ArrayList<>();
         boolean started = false;
         try {
-            final ChildProcess secondary = startSecondary(folder, diskLength);
+            final ChildProcess secondary = startSecondary(folder, diskLength, isSparse);
             made.add(secondary);
-            final ChildProcess primary = startPrimary(folder, diskLength);
+            final ChildProcess primary = startPrimary(folder, diskLength, isSparse);
             made.add(primary);
             final ControlSocket secondaryQmp =
                     ControlSocket.connect(folder.resolve("secondary.qmp"), secondary);
@@ -80,9 +81,11 @@ final class QemuPair implements ReplicationPair {
         }
     }
 
-    private static ChildProcess startSecondary(final Path folder, final long length)
+    private static ChildProcess startSecondary(
+            final Path folder, final long length, final boolean isSparse)
             throws IOException, InterruptedException {
-        final Path disk = ReplicationPair.makeDisk(folder.resolve("secondary.img"), length);
+        final Path disk =
+                ReplicationPair.makeDisk(folder.resolve("secondary.img"), length, isSparse);
         final Path active = makeBuffer(folder.resolve(ACTIVE_FILE), length);
         final Path hidden = makeBuffer(folder.resolve("hidden.qcow2"), length);
         return startQemu(
@@ -99,9 +102,9 @@ final class QemuPair implements ReplicationPair {
                         + "children.0=childs0");
     }
 
-    private static ChildProcess startPrimary(final Path folder, final long length)
-            throws IOException {
-        final Path disk = ReplicationPair.makeDisk(folder.resolve("primary.img"), length);
+    private static ChildProcess startPrimary(
+            final Path folder, final long length, final boolean isSparse) throws IOException {
+        final Path disk = ReplicationPair.makeDisk(folder.resolve("primary.img"), length, isSparse);
         return startQemu(
                 "primary",
                 folder,

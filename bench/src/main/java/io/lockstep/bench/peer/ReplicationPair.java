@@ -46,6 +46,16 @@ public interface ReplicationPair extends AutoCloseable {
             return isUnix;
         }
 
+        /** The other product's with the same link. */
+        public Kind peer() {
+            return switch (this) {
+                case LOCKSTEP_UNIX -> QEMU_UNIX;
+                case LOCKSTEP_TCP -> QEMU_TCP;
+                case QEMU_UNIX -> LOCKSTEP_UNIX;
+                case QEMU_TCP -> LOCKSTEP_TCP;
+            };
+        }
+
         /** Says why it is left out, or nothing where it can run. */
         public String missing() {
             if (isOurs) {
@@ -64,9 +74,32 @@ public interface ReplicationPair extends AutoCloseable {
         /** Sets up a pair in a folder of its own, and starts replication. */
         public ReplicationPair start(final Path folder, final long diskLength)
                 throws IOException, InterruptedException {
+            return start(folder, folder.resolve("buffers"), diskLength, false);
+        }
+
+        /**
+         * The same with what the disks are.
+         *
+         * @param buffers where lockstep keeps its pre-images; QEMU's lie beside the disks
+         * @param isSparse whether the disks are all hole, and not all data
+         */
+        public ReplicationPair start(
+                final Path folder,
+                final Path buffers,
+                final long diskLength,
+                final boolean isSparse)
+                throws IOException, InterruptedException {
             return isOurs
-                    ? LockstepPair.start(folder, LockstepPair.Shape.ofOneDisk(isUnix, diskLength))
-                    : QemuPair.start(folder, isUnix, diskLength);
+                    ? LockstepPair.start(
+                            folder,
+                            buffers,
+                            new LockstepPair.Shape(
+                                    isUnix,
+                                    1,
+                                    diskLength,
+                                    isSparse,
+                                    LockstepPair.Shape.CONNECTIONS))
+                    : QemuPair.start(folder, isUnix, diskLength, isSparse);
         }
     }
 
@@ -123,6 +156,12 @@ public interface ReplicationPair extends AutoCloseable {
             }
         }
         return file;
+    }
+
+    /** Makes one of either kind. */
+    static Path makeDisk(final Path file, final long length, final boolean isSparse)
+            throws IOException {
+        return isSparse ? makeHole(file, length) : makeDisk(file, length);
     }
 
     /** Makes a disk that is nothing but a hole. */

@@ -4,6 +4,7 @@ import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.loop.ConnectionHandler;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.loop.NobodyListensException;
 
 import java.io.IOException;
 import java.util.HashMap;
@@ -20,6 +21,7 @@ import java.util.function.Function;
  * sockets are seen by all hosts.
  */
 public final class SimulatedNetwork {
+    private static final String REFUSED = "connection refused";
     private static final long CONNECT_TIMEOUT_NANOS = 130 * Simulation.SECOND;
     private static final int FREE_PORT_FIRST = 40_000;
 
@@ -102,7 +104,7 @@ public final class SimulatedNetwork {
             final Endpoint endpoint,
             final IoLoop.ConnectHandler handler) {
         if (dice.chance(faults.refuse())) {
-            failConnect(latency(), loop, endpoint, "connection refused", handler);
+            failConnect(latency(), loop, endpoint, REFUSED, handler);
         } else {
             simulation.schedule(latency(), () -> arrive(loop, endpoint, handler));
         }
@@ -120,7 +122,7 @@ public final class SimulatedNetwork {
         }
         final SimulatedListener listener = listeners.get(address);
         if (listener == null) {
-            failConnect(latency(), loop, endpoint, "connection refused", handler);
+            failConnect(latency(), loop, endpoint, REFUSED, handler);
             return;
         }
         final String client = loop.host().name();
@@ -150,7 +152,11 @@ public final class SimulatedNetwork {
             final Endpoint endpoint,
             final String reason,
             final IoLoop.ConnectHandler handler) {
-        final IOException cause = new IOException("cannot connect to " + endpoint + ": " + reason);
+        final String sentence = "cannot connect to " + endpoint + ": " + reason;
+        final IOException cause =
+                reason.equals(REFUSED)
+                        ? new NobodyListensException(sentence, null)
+                        : new IOException(sentence);
         simulation.schedule(delayNanos, () -> loop.run(() -> handler.onConnectFailed(cause)));
     }
 

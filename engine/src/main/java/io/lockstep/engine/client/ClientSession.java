@@ -74,6 +74,16 @@ final class ClientSession
         return phase == Phase.READY;
     }
 
+    /** Whether a server was there, whatever became of it. */
+    boolean isConnected() {
+        return negotiation != null && negotiation.isConnected();
+    }
+
+    /** Whether nobody listens there. */
+    boolean isRefused() {
+        return negotiation != null && negotiation.isRefused();
+    }
+
     /** What was agreed on; null before it was. */
     ClientNegotiated negotiated() {
         return negotiated;

@@ -91,6 +91,16 @@ public final class NbdClient {
         return session.negotiated();
     }
 
+    /** Whether a server was there, whatever became of the connection. */
+    public boolean isConnected() {
+        return session.isConnected();
+    }
+
+    /** Whether the connection came to nothing as nobody listens there. */
+    public boolean isRefused() {
+        return session.isRefused();
+    }
+
     /** How many requests are in flight. */
     public int inFlight() {
         return requests.size();

@@ -4,6 +4,7 @@ import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.loop.ConnectionHandler;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.loop.NobodyListensException;
 import io.lockstep.engine.memory.IoBuffer;
 import io.lockstep.nbd.ClientHandshake;
 import io.lockstep.nbd.ClientOptions;
@@ -44,6 +45,7 @@ final class Negotiation implements IoLoop.ConnectHandler, ConnectionHandler {
 
     private Connection connection;
     private ConnectionHandler successor;
+    private boolean isRefused;
     private boolean over;
     private int inputStart;
     private int inputEnd;
@@ -100,7 +102,18 @@ final class Negotiation implements IoLoop.ConnectHandler, ConnectionHandler {
 
     @Override
     public void onConnectFailed(final IOException cause) {
+        isRefused = cause instanceof NobodyListensException;
         fail(cause.getMessage());
+    }
+
+    /** Whether a server was there, whatever it said. */
+    boolean isConnected() {
+        return connection != null;
+    }
+
+    /** Whether nobody listens there. */
+    boolean isRefused() {
+        return isRefused;
     }
 
     private void onTimeout(final long timeoutNanos) {

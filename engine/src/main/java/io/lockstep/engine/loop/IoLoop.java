@@ -37,7 +37,7 @@ public interface IoLoop {
         /** It stands; answers who handles it. */
         ConnectionHandler onConnected(Connection connection);
 
-        /** It came to nothing. */
+        /** It came to nothing; {@link NobodyListensException} where nobody listens there. */
         void onConnectFailed(IOException cause);
     }
 

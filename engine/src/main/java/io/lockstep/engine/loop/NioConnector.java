@@ -1,12 +1,15 @@
 package io.lockstep.engine.loop;
 
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnknownHostException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 /**
  * A connection of a {@link NioLoop} under way: to the first address of a name that takes it. On its
@@ -125,7 +128,13 @@ final class NioConnector implements NioLoop.ReadyHandler {
         }
     }
 
+    private boolean isPathGone() {
+        return endpoint instanceof Endpoint.Unix(Path path) && Files.notExists(path);
+    }
+
     private IOException failure(final Exception cause) {
-        return new SocketFailure("connect to", endpoint).of(cause);
+        final IOException failure = new SocketFailure("connect to", endpoint).of(cause);
+        final boolean isRefused = cause instanceof ConnectException || isPathGone();
+        return isRefused ? new NobodyListensException(failure.getMessage(), cause) : failure;
     }
 }

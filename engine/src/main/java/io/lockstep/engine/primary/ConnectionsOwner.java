@@ -22,8 +22,8 @@ interface ConnectionsOwner {
     /** They stood, and are cut; they are made again. */
     void onDown(String reason);
 
-    /** They could not be made, and will be tried again; whether a server has answered. */
-    void onUnreachable(String reason, boolean isAnswered);
+    /** They could not be made, and will be tried again; whether nobody listens. */
+    void onUnreachable(String reason, boolean isRefused);
 
     /** The secondary is not fit for a disk, or will not have us: they have ended for good. */
     void onRefused(int disk, String reason);

@@ -11,6 +11,7 @@ import io.lockstep.engine.tracking.Tracking;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntConsumer;
 
 /**
  * Makes an export of another NBD server equal to a disk that its guest goes on using, and keeps it
@@ -377,8 +378,8 @@ public final class DiskMirror implements AutoCloseable {
         }
 
         @Override
-        public void acknowledge(final Runnable acknowledgement) {
-            acknowledgement.run();
+        public void acknowledge(final IntConsumer acknowledgement) {
+            acknowledgement.accept(0);
         }
 
         /** Its own server tells the guest. */

@@ -2,6 +2,8 @@ package io.lockstep.engine.primary;
 
 import io.lockstep.engine.loop.IoLoop;
 
+import java.util.function.IntConsumer;
+
 /** What a group does about what its disks ask and tell, on the guest's loop. */
 final class GroupDisks implements PrimaryDiskOwner {
     private final PrimaryGroup group;
@@ -36,7 +38,7 @@ final class GroupDisks implements PrimaryDiskOwner {
     }
 
     @Override
-    public void acknowledge(final Runnable acknowledgement) {
+    public void acknowledge(final IntConsumer acknowledgement) {
         reign.acknowledge(acknowledgement);
     }
 

@@ -249,8 +249,8 @@ final class Link {
         }
 
         @Override
-        public void onUnreachable(final String reason, final boolean isAnswered) {
-            owner.onUnreachable(reason, isAnswered);
+        public void onUnreachable(final String reason, final boolean isRefused) {
+            owner.onUnreachable(reason, isRefused);
         }
 
         @Override

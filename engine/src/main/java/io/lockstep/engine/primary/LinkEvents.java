@@ -151,9 +151,9 @@ final class LinkEvents implements LinkOwner {
     }
 
     @Override
-    public void onUnreachable(final String reason, final boolean isAnswered) {
+    public void onUnreachable(final String reason, final boolean isRefused) {
         meeting.onTried();
-        reign.onUnreachable(isAnswered);
+        reign.onUnreachable(isRefused);
         presence.onUnreachable(reason);
     }
 

@@ -27,9 +27,9 @@ interface LinkOwner {
     /**
      * It could not be made, and will be tried again.
      *
-     * @param isAnswered whether a server was there, and said something
+     * @param isRefused whether nobody listens where the secondary does
      */
-    void onUnreachable(String reason, boolean isAnswered);
+    void onUnreachable(String reason, boolean isRefused);
 
     /** The secondary won't have a disk of ours: the link has ended. */
     void onUnfit(String disk, String reason);

@@ -46,8 +46,8 @@ final class LinkReport implements LinkOwner {
     }
 
     @Override
-    public void onUnreachable(final String reason, final boolean isAnswered) {
-        guestLoop.execute(() -> owner.onUnreachable(reason, isAnswered));
+    public void onUnreachable(final String reason, final boolean isRefused) {
+        guestLoop.execute(() -> owner.onUnreachable(reason, isRefused));
     }
 
     @Override

@@ -37,7 +37,7 @@ final class MirrorLink implements LinkOwner {
     }
 
     @Override
-    public void onUnreachable(final String reason, final boolean isAnswered) {
+    public void onUnreachable(final String reason, final boolean isRefused) {
         owner.onLost(reason);
     }
 

@@ -8,16 +8,20 @@ import java.util.concurrent.TimeUnit;
  * What a primary that was cut off asks its peer before it acknowledges anything more: whether that
  * has taken over. The primary may have stood still, or its network may have been parted, for longer
  * than a failover takes; one write that it acknowledged before it has heard of it would make two
- * versions of the disks. It is asked once for each cut, when the guest's first change waits for it,
- * and not waited for longer than {@link #PATIENCE_NANOS}: a peer that is gone says nothing. On the
- * guest's loop.
+ * versions of the disks.
+ *
+ * <p>It is asked when the guest's first change behind a cut waits for it, again and again for
+ * {@link #LOOKS} times {@link #LOOK_NANOS}, and not waited for longer: a peer that is gone says
+ * nothing. That is more than a second, in which a network that was parted has been asked for the
+ * peer's address anew (RFC 4861, RetransTimer; Linux does the same with ARP). While this process
+ * itself stands still no time passes. On the guest's loop.
  */
 final class PeerQuestion {
-    /** So long the guest's first change waits at most. */
-    static final long PATIENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+    static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+    static final int LOOKS = 12;
 
     /** A process that changes its role does not listen for a moment. */
-    private static final int UNANSWERED_MAX = 2;
+    private static final int REFUSALS_MAX = 2;
 
     private enum Phase {
         /** There is nothing to ask. */
@@ -31,13 +35,14 @@ final class PeerQuestion {
     private final Runnable ask;
     private final Runnable onClosed;
     private Phase phase = Phase.NONE;
-    private int unanswered;
-    private IoLoop.Timer patience = () -> {};
+    private int refusals;
+    private int looks;
+    private IoLoop.Timer timer = () -> {};
 
     /**
      * One that is not open.
      *
-     * @param ask has the link made now; how that ended is told in any case
+     * @param ask has the link made now, unless it is being made with a server that is there
      * @param onClosed nobody has to wait any more
      */
     PeerQuestion(final IoLoop loop, final Runnable ask, final Runnable onClosed) {
@@ -56,16 +61,29 @@ final class PeerQuestion {
     boolean mustWait() {
         if (phase == Phase.OPEN) {
             phase = Phase.ASKED;
-            unanswered = 0;
-            patience = loop.schedule(PATIENCE_NANOS, this::giveUp);
-            ask.run();
+            refusals = 0;
+            looks = 0;
+            askAgain();
         }
         return phase != Phase.NONE;
     }
 
-    /** The link could not be made. */
-    void onUnreachable(final boolean isAnswered) {
-        if (phase == Phase.ASKED && !isAnswered && ++unanswered == UNANSWERED_MAX) {
+    private void askAgain() {
+        timer = loop.schedule(LOOK_NANOS, this::look);
+        ask.run();
+    }
+
+    private void look() {
+        if (++looks < LOOKS) {
+            askAgain();
+        } else {
+            giveUp();
+        }
+    }
+
+    /** The link could not be made; whether nobody listens where the peer does. */
+    void onUnreachable(final boolean isRefused) {
+        if (phase == Phase.ASKED && isRefused && ++refusals == REFUSALS_MAX) {
             giveUp();
         }
     }
@@ -77,7 +95,7 @@ final class PeerQuestion {
 
     /** It is known, or nobody wants to know it. */
     void close() {
-        patience.cancel();
+        timer.cancel();
         phase = Phase.NONE;
     }
 }

@@ -529,7 +529,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         }
         give(operation);
         if (isChange && errno == 0 && owner.isGated()) {
-            owner.acknowledge(() -> complete(completion, token, 0));
+            owner.acknowledge(result -> complete(completion, token, result));
         } else {
             complete(completion, token, errno);
         }

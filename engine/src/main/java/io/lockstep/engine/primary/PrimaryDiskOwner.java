@@ -1,5 +1,7 @@
 package io.lockstep.engine.primary;
 
+import java.util.function.IntConsumer;
+
 /** What the disks of a primary's guest ask and tell, on the guest's loop. */
 interface PrimaryDiskOwner {
     long nanoTime();
@@ -11,7 +13,7 @@ interface PrimaryDiskOwner {
     boolean isGated();
 
     /** Runs an acknowledgement when it may be given. */
-    void acknowledge(Runnable acknowledgement);
+    void acknowledge(IntConsumer acknowledgement);
 
     /** A request of the guest has failed. */
     void onGuestError(String disk, long offset, int errno);

@@ -4,6 +4,7 @@ import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Lineage;
 import io.lockstep.engine.node.Meeting;
@@ -20,6 +21,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import java.util.function.LongSupplier;
 
 /**
@@ -39,7 +41,7 @@ final class PrimaryReign {
     private final CompletableFuture<Void> serving = new CompletableFuture<>();
 
     /** Acknowledgements that wait for the record. */
-    private final List<Runnable> waiting = new ArrayList<>();
+    private final List<IntConsumer> waiting = new ArrayList<>();
 
     private Lineage lineageAtAttach = Lineage.NONE;
     private Id peer = Id.NONE;
@@ -167,7 +169,8 @@ final class PrimaryReign {
         if (isSupplanted()) {
             return "the guest waits: "
                     + refusal
-                    + "; where it is to go on here all the same, say 'lockstep promote'";
+                    + "; where it is to go on here all the same, say 'lockstep promote', or"
+                    + " 'lockstep stop' for good";
         }
         if (isOfTwoPrimaries()) {
             return "the guest waits: " + refusal;
@@ -232,7 +235,8 @@ final class PrimaryReign {
         }
         isGivingWay = true;
         return node().join(self.reigns().name())
-                .whenComplete((done, thrown) -> isGivingWay = thrown == null);
+                .whenComplete((done, thrown) -> isGivingWay = thrown == null)
+                .thenRun(() -> answer(Errno.ESHUTDOWN));
     }
 
     private static CompletableFuture<Void> fail(final String sentence) {
@@ -435,9 +439,9 @@ final class PrimaryReign {
         }
     }
 
-    /** The link could not be made; whether the peer has said so itself. */
-    void onUnreachable(final boolean isAnswered) {
-        question.onUnreachable(isAnswered);
+    /** The link could not be made; whether nobody listens where the peer does. */
+    void onUnreachable(final boolean isRefused) {
+        question.onUnreachable(isRefused);
     }
 
     private void onLost() {
@@ -454,19 +458,25 @@ final class PrimaryReign {
     void onLinkEnded() {
         onGivenUp();
         question.close();
-        if (record().standing().isPrimary()) {
+        part();
+    }
+
+    /**
+     * A write is acknowledged when it is recorded that the peer may not get it; with {@link
+     * Errno#ESHUTDOWN} where that never comes.
+     */
+    void acknowledge(final IntConsumer acknowledgement) {
+        if (record().isJoining()) {
+            acknowledgement.accept(Errno.ESHUTDOWN); // the process ends
+        } else {
+            waiting.add(acknowledgement);
             part();
         }
     }
 
-    /** A write is acknowledged when it is recorded that the peer may not get it. */
-    void acknowledge(final Runnable acknowledgement) {
-        waiting.add(acknowledgement);
-        part();
-    }
-
     private void part() {
-        final boolean isDue = isGated && !isParting && !waiting.isEmpty();
+        final boolean isDue =
+                isGated && !isParting && !waiting.isEmpty() && record().standing().isPrimary();
         if (!isDue || isSupplanted() || question.mustWait()) {
             return;
         }
@@ -489,9 +499,13 @@ final class PrimaryReign {
     }
 
     private void release() {
-        final List<Runnable> all = List.copyOf(waiting);
+        answer(0);
+    }
+
+    private void answer(final int errno) {
+        final List<IntConsumer> all = List.copyOf(waiting);
         waiting.clear();
-        all.forEach(Runnable::run);
+        all.forEach(acknowledgement -> acknowledgement.accept(errno));
     }
 
     // ---- The end.

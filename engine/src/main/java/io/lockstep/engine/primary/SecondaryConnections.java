@@ -14,8 +14,11 @@ import io.lockstep.nbd.Nbd;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 
 /**
  * The connections to the secondary's exports, one a disk. They stand and fall together: they are up
@@ -79,10 +82,6 @@ final class SecondaryConnections {
     private long backoffNanos = BACKOFF_MIN_NANOS;
     private boolean hasStood;
     private int readyCount;
-
-    /** Whether there is a server, as far as this try has shown. */
-    private boolean isAnswered;
-
     private final AnswerWatch answers;
 
     /** Which connections have ended. */
@@ -171,7 +170,6 @@ final class SecondaryConnections {
         phase = Phase.CONNECTING;
         final int ofGeneration = ++generation;
         readyCount = 0;
-        isAnswered = false;
         if (!hasStood) {
             secondary = SecondaryKind.UNKNOWN;
         }
@@ -184,15 +182,19 @@ final class SecondaryConnections {
         watch(ofGeneration);
     }
 
-    /** Makes them now, unless they stand, or a server has answered. */
+    /** Makes them now, unless they stand, or are being made with a server that is there. */
     void startNow() {
-        if (phase == Phase.CONNECTING && !isAnswered) {
+        if (phase == Phase.CONNECTING && !isAny(NbdClient::isConnected)) {
             cutAll();
         }
         if (phase == Phase.DOWN && !isForeign()) {
             backoffNanos = BACKOFF_MIN_NANOS;
             start();
         }
+    }
+
+    private boolean isAny(final Predicate<NbdClient> wanted) {
+        return Arrays.stream(clients).filter(Objects::nonNull).anyMatch(wanted);
     }
 
     /** A host that lost its power says nothing, and neither does a network that is parted. */
@@ -244,7 +246,6 @@ final class SecondaryConnections {
 
     private void onReady(final int disk, final NbdClient client) {
         clients[disk] = client; // a loop may connect before connect() returns
-        isAnswered = true;
         final ClientNegotiated negotiated = client.negotiated();
         final String refusal =
                 FitExport.refusal(negotiated, disks[disk].length(), payloadLengthMax);
@@ -475,7 +476,7 @@ final class SecondaryConnections {
             }
             case CONNECTING -> {
                 cutAll();
-                owner.onUnreachable(reason, isAnswered);
+                owner.onUnreachable(reason, isAny(NbdClient::isRefused));
                 startAfter(backoffNanos);
             }
             case IDLE, DRAINING, DOWN, ENDED -> {}

@@ -3,7 +3,9 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 import java.util.PriorityQueue;
 
 /** A clock that stands until it is moved, and its timers. */
@@ -23,6 +25,16 @@ final class ClockLoop implements IoLoop {
             next.action.run();
         }
         now = end;
+    }
+
+    /** Time passes, and nothing is done meanwhile; what is due then is done behind it, once. */
+    void standStill(final long nanos) {
+        now += nanos;
+        final List<Due> late = new ArrayList<>();
+        while (!timers.isEmpty() && timers.element().nanos <= now) {
+            late.add(timers.remove());
+        }
+        late.forEach(due -> due.action.run());
     }
 
     @Override

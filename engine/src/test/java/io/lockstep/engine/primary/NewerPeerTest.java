@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Standing;
 
 import org.junit.jupiter.api.BeforeEach;
@@ -110,6 +111,20 @@ final class NewerPeerTest extends HealedPair {
         }
         assertEquals(0, write().get(PATIENCE_SECONDS, TimeUnit.SECONDS));
         assertEquals(Standing.ALONE, node().record().standing());
+    }
+
+    /** Its process ends then, and nothing that a guest waits for may hold that up. */
+    @Test
+    void whatItsGuestWaitsForIsRefusedWhereItsDisksAreOverwritten() throws Exception {
+        failOver();
+        while (!node().isWaiting()) {
+            Thread.onSpinWait();
+        }
+        final CompletableFuture<Integer> before = write();
+        assertWaits(before);
+        onLoop(primaryLife, () -> primary.join());
+        assertEquals(Errno.ESHUTDOWN, before.get(PATIENCE_SECONDS, TimeUnit.SECONDS));
+        assertEquals(Errno.ESHUTDOWN, write().get(PATIENCE_SECONDS, TimeUnit.SECONDS));
     }
 
     /** Who ends replication there has decided, too. */

@@ -102,17 +102,17 @@ public final class Checkpoints {
             return;
         }
         final long start = loop.nanoTime();
-        make().whenComplete(
-                        (made, thrown) -> {
-                            if (thrown != null && !failing) {
-                                onFailure.accept(sentence(thrown));
-                            }
-                            final long left = intervalNanos - (loop.nanoTime() - start);
-                            final long delay = thrown == null ? Math.max(0, left) : intervalNanos;
-                            loop.schedule(
-                                    delay,
-                                    () -> makeAndGoOn(intervalNanos, onFailure, thrown != null));
-                        });
+        loop.after(
+                make(),
+                (made, thrown) -> {
+                    if (thrown != null && !failing) {
+                        onFailure.accept(sentence(thrown));
+                    }
+                    final long left = intervalNanos - (loop.nanoTime() - start);
+                    final long delay = thrown == null ? Math.max(0, left) : intervalNanos;
+                    loop.schedule(
+                            delay, () -> makeAndGoOn(intervalNanos, onFailure, thrown != null));
+                });
     }
 
     private static String sentence(final Throwable thrown) {

@@ -30,6 +30,7 @@ record GraphThread(Executor executor) {
                 });
     }
 
+    @SuppressWarnings("FutureReturnValueIgnored") // an answer is completed, which does not fail
     private static void run(
             final Command command,
             final QmpArguments arguments,

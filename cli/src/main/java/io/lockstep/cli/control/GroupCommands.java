@@ -105,18 +105,15 @@ final class GroupCommands {
 
     private <T> CompletableFuture<T> onGroup(final Supplier<CompletableFuture<T>> action) {
         final CompletableFuture<T> answer = new CompletableFuture<>();
-        controlled
-                .loop()
-                .execute(
-                        () -> {
-                            try {
-                                action.get()
-                                        .whenComplete(
-                                                (value, thrown) -> settle(answer, value, thrown));
-                            } catch (final RuntimeException | Error e) {
-                                answer.completeExceptionally(e); // who answers reports it
-                            }
-                        });
+        final IoLoop loop = controlled.loop();
+        loop.execute(
+                () -> {
+                    try {
+                        loop.after(action.get(), (value, thrown) -> settle(answer, value, thrown));
+                    } catch (final RuntimeException | Error e) {
+                        answer.completeExceptionally(e); // who answers reports it
+                    }
+                });
         return answer;
     }
 
@@ -170,7 +167,7 @@ final class GroupCommands {
     /** A primary may be waiting for its secondary for as long as it takes, and nobody for that. */
     private CompletableFuture<Void> startInTime() {
         final CompletableFuture<Void> answer = new CompletableFuture<>();
-        group.start().whenComplete((done, thrown) -> settle(answer, null, thrown));
+        controlled.loop().after(group.start(), (done, thrown) -> settle(answer, null, thrown));
         if (!answer.isDone()) {
             controlled
                     .loop()

@@ -258,7 +258,7 @@ final class MirrorJob implements ManagedJob, EngineMirror.Owner {
                 mirror.complete();
             }
         } else if (status != Status.WAITING) {
-            mirror.cancel().thenRun(this::abort);
+            mirror.cancel(this::abort);
         }
     }
 

@@ -52,9 +52,14 @@ public final class MonitoredGroup implements ReplicationGroup {
         }
         if (committing == null) {
             committing = monitor.checkpoint().thenCompose(done -> group.commit(epoch));
-            committing.whenComplete((done, thrown) -> committing = null);
+            forgetAtEnd(committing);
         }
         return committing;
+    }
+
+    @SuppressWarnings("FutureReturnValueIgnored") // an assignment does not fail
+    private void forgetAtEnd(final CompletableFuture<Void> present) {
+        present.whenComplete((done, thrown) -> committing = null);
     }
 
     @Override

@@ -193,11 +193,10 @@ final class QmpServer {
      * @param onAnswer takes the reply, on the loop, and never before this method returns
      */
     void run(final QmpRequest request, final Consumer<JsonObject> onAnswer) {
-        execute(request)
-                .whenComplete(
-                        (value, thrown) ->
-                                loop.execute(
-                                        () -> onAnswer.accept(answer(request, value, thrown))));
+        loop.after(
+                execute(request),
+                (value, thrown) ->
+                        loop.execute(() -> onAnswer.accept(answer(request, value, thrown))));
     }
 
     private CompletableFuture<JsonElement> execute(final QmpRequest request) {

@@ -313,7 +313,7 @@ final class NodeDuties {
             case BlockNode.SecondaryReplication secondary -> engine.unmakeSecondary(node.disk());
             case BlockNode.Quorum quorum -> {
                 if (node.child(REMOTE_CHILD) != null) {
-                    forwardNoMore(node);
+                    engine.loop().after(forwardNoMore(node), () -> {});
                 }
             }
             default -> {}

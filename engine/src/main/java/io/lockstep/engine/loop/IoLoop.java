@@ -1,6 +1,8 @@
 package io.lockstep.engine.loop;
 
 import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 
 /**
@@ -82,6 +84,44 @@ public interface IoLoop {
                 () -> {
                     call.make();
                     call.onMade();
+                });
+    }
+
+    /**
+     * Runs an action behind a future that nobody keeps what follows of, as {@link
+     * CompletableFuture#whenComplete} does: at once and in the caller where the future is done, and
+     * otherwise in whoever completes it. What the action throws, a future would keep to itself, and
+     * an operation might stay half done with nobody told: it is thrown again in a task of this
+     * loop, and does what anything that a task throws does. From any thread.
+     *
+     * @param action takes the value, or why there is none
+     */
+    @SuppressWarnings("FutureReturnValueIgnored") // what it would tell the loop is told
+    default <T> void after(
+            final CompletableFuture<T> future,
+            final BiConsumer<? super T, ? super Throwable> action) {
+        future.whenComplete(
+                (value, thrown) -> {
+                    try {
+                        action.accept(value, thrown);
+                    } catch (final RuntimeException | Error e) {
+                        execute(
+                                () -> {
+                                    throw e;
+                                });
+                    }
+                });
+    }
+
+    /** The same behind a future that can't fail: if it does, that is thrown in the same way. */
+    default void after(final CompletableFuture<?> future, final Runnable action) {
+        after(
+                future,
+                (value, thrown) -> {
+                    if (thrown != null) {
+                        throw new IllegalStateException("what can't fail has failed", thrown);
+                    }
+                    action.run();
                 });
     }
 

@@ -191,20 +191,18 @@ final class HandOver {
     private void prepare(final int now) {
         final CompletableFuture<Void> flushed =
                 LocalFlush.flushAll(disks, "a disk of the primary can't be flushed");
-        checkpoints
-                .checkpoint()
-                .thenCombine(flushed, (made, done) -> made)
-                .whenComplete(
-                        (made, thrown) -> {
-                            if (!isPreparing(now)) {
-                                return;
-                            }
-                            if (thrown == null) {
-                                ask(now, made);
-                            } else {
-                                undo(PrimaryEvents.sentenceOf(thrown));
-                            }
-                        });
+        guestLoop.after(
+                checkpoints.checkpoint().thenCombine(flushed, (made, done) -> made),
+                (made, thrown) -> {
+                    if (!isPreparing(now)) {
+                        return;
+                    }
+                    if (thrown == null) {
+                        ask(now, made);
+                    } else {
+                        undo(PrimaryEvents.sentenceOf(thrown));
+                    }
+                });
     }
 
     private void ask(final int now, final long made) {
@@ -303,19 +301,19 @@ final class HandOver {
     private void record() {
         phase = Phase.RECORDING;
         linkLoop.execute(link::end);
-        reign.handOver(epoch)
-                .whenComplete(
-                        (done, thrown) -> {
-                            if (thrown == null) {
-                                end();
-                            } else {
-                                events.notRecorded(
-                                        thrown.getMessage()
-                                                + "; the peer has taken over, and it is tried"
-                                                + " again");
-                                guestLoop.schedule(AGAIN_NANOS, this::record);
-                            }
-                        });
+        guestLoop.after(
+                reign.handOver(epoch),
+                (done, thrown) -> {
+                    if (thrown == null) {
+                        end();
+                    } else {
+                        events.notRecorded(
+                                thrown.getMessage()
+                                        + "; the peer has taken over, and it is tried"
+                                        + " again");
+                        guestLoop.schedule(AGAIN_NANOS, this::record);
+                    }
+                });
     }
 
     private void end() {
@@ -368,12 +366,13 @@ final class HandOver {
             guestLoop.schedule(AGAIN_NANOS, () -> onWanted(triesLeft - 1));
             return;
         }
-        begin().whenComplete(
-                        (taken, thrown) -> {
-                            if (thrown != null && !isInDoubt()) {
-                                linkLoop.execute(link.handOver()::decline);
-                            }
-                        });
+        guestLoop.after(
+                begin(),
+                (taken, thrown) -> {
+                    if (thrown != null && !isInDoubt()) {
+                        linkLoop.execute(link.handOver()::decline);
+                    }
+                });
     }
 
     /** The link is cut, or replication ends. */

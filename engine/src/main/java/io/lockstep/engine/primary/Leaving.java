@@ -112,6 +112,6 @@ final class Leaving {
     }
 
     private void onLeft(final Runnable whenLeft) {
-        reign.leave().whenComplete((done, thrown) -> whenLeft.run());
+        guestLoop.after(reign.leave(), (done, thrown) -> whenLeft.run());
     }
 }

@@ -111,17 +111,17 @@ final class Lengthening {
                         }
                         final List<Healing.Taken> taken =
                                 growths.stream().map(Growth::taken).toList();
-                        grow(growths, this::requireRole)
-                                .thenCompose(done -> awaitSecondary(growths, taken))
-                                .whenComplete(
-                                        (done, thrown) -> {
-                                            isUnderWay = false;
-                                            if (thrown == null) {
-                                                answer.complete(taken);
-                                            } else {
-                                                answer.completeExceptionally(thrown);
-                                            }
-                                        });
+                        loop.after(
+                                grow(growths, this::requireRole)
+                                        .thenCompose(done -> awaitSecondary(growths, taken)),
+                                (done, thrown) -> {
+                                    isUnderWay = false;
+                                    if (thrown == null) {
+                                        answer.complete(taken);
+                                    } else {
+                                        answer.completeExceptionally(thrown);
+                                    }
+                                });
                     } catch (final GroupException e) {
                         isUnderWay = false;
                         answer.completeExceptionally(e);
@@ -394,13 +394,13 @@ final class Lengthening {
         }
         isUnderWay = true;
         reign.onGivenUp();
-        grow(List.of(new Growth(number, disk, length, false)), () -> {})
-                .whenComplete(
-                        (done, thrown) -> {
-                            isUnderWay = false;
-                            if (thrown != null) {
-                                events.notRecorded(PrimaryEvents.sentenceOf(thrown));
-                            }
-                        });
+        loop.after(
+                grow(List.of(new Growth(number, disk, length, false)), () -> {}),
+                (done, thrown) -> {
+                    isUnderWay = false;
+                    if (thrown != null) {
+                        events.notRecorded(PrimaryEvents.sentenceOf(thrown));
+                    }
+                });
     }
 }

@@ -67,20 +67,21 @@ final class LinkEvents implements LinkOwner {
             linked(true, sealed, committed);
             return;
         }
-        reign.meet(committed, !synchroniser.isUnderWay())
-                .thenAccept(
-                        isMet -> {
-                            if (up != linkCount || !group.isRunning()) {
-                                return; // it was cut meanwhile
-                            }
-                            if (isMet) {
-                                presence.onUp(false); // before what waits is acknowledged
-                                reign.onMet();
-                                linked(false, sealed, committed);
-                            } else {
-                                group.attachAgain();
-                            }
-                        });
+        reign.meet(
+                committed,
+                !synchroniser.isUnderWay(),
+                isMet -> {
+                    if (up != linkCount || !group.isRunning()) {
+                        return; // it was cut meanwhile
+                    }
+                    if (isMet) {
+                        presence.onUp(false); // before what waits is acknowledged
+                        reign.onMet();
+                        linked(false, sealed, committed);
+                    } else {
+                        group.attachAgain();
+                    }
+                });
     }
 
     private void linked(final boolean nowForeign, final long sealed, final long committed) {

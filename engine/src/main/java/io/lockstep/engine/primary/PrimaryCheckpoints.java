@@ -56,6 +56,7 @@ final class PrimaryCheckpoints {
     }
 
     /** The secondary has been sent all that it lacked: with the end of this epoch it is equal. */
+    @SuppressWarnings("FutureReturnValueIgnored") // the peer says when it is equal
     void sealCaughtUp() {
         sealAnyway(ControlRecord.AND_COMMIT | ControlRecord.CAUGHT_UP);
     }

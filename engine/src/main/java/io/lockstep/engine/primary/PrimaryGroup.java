@@ -106,6 +106,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final Synchroniser synchroniser = healing.synchroniser();
         final PrimaryMeeting meeting =
                 new PrimaryMeeting(
+                        guestLoop,
                         linkLoop,
                         reign,
                         emptyDisks,
@@ -296,17 +297,17 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
         started = new CompletableFuture<>();
         final CompletableFuture<Void> answer = started;
-        reign.begin()
-                .whenComplete(
-                        (done, thrown) -> {
-                            if (thrown == null) {
-                                startLink();
-                            } else if (end.isRunning()) {
-                                end.undoBegin();
-                                answer.completeExceptionally(
-                                        new GroupException(PrimaryEvents.sentenceOf(thrown)));
-                            }
-                        });
+        guestLoop.after(
+                reign.begin(),
+                (done, thrown) -> {
+                    if (thrown == null) {
+                        startLink();
+                    } else if (end.isRunning()) {
+                        end.undoBegin();
+                        answer.completeExceptionally(
+                                new GroupException(PrimaryEvents.sentenceOf(thrown)));
+                    }
+                });
         return answer;
     }
 

@@ -15,6 +15,7 @@ import java.util.function.BiPredicate;
  * prepares to make it equal first. On the guest's loop.
  */
 final class PrimaryMeeting {
+    private final IoLoop guestLoop;
     private final IoLoop linkLoop;
     private final PrimaryReign reign;
     private final EmptyDisks emptyDisks;
@@ -41,6 +42,7 @@ final class PrimaryMeeting {
      *     a sentence tells
      */
     PrimaryMeeting(
+            final IoLoop guestLoop,
             final IoLoop linkLoop,
             final PrimaryReign reign,
             final EmptyDisks emptyDisks,
@@ -49,6 +51,7 @@ final class PrimaryMeeting {
             final Runnable onSessionBegun,
             final BiPredicate<Summary, String> endsFor,
             final PrimaryEvents events) {
+        this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
         this.reign = reign;
         this.emptyDisks = emptyDisks;
@@ -137,7 +140,8 @@ final class PrimaryMeeting {
         } else {
             synchroniser.prepare();
         }
-        begun.whenComplete(
+        guestLoop.after(
+                begun,
                 (done, thrown) -> {
                     if (isMixed || thrown != null || !synchroniser.isPrepared()) {
                         linkLoop.execute(attachAgain);

@@ -380,20 +380,22 @@ final class PrimaryReign {
      * The secondary is attached; that is recorded before it counts.
      *
      * @param isEqual whether it follows; otherwise it is made equal first
-     * @return whether it is attached to this reign; otherwise it has to attach once more
+     * @param whenMet is told whether it is attached to this reign; otherwise it has to attach once
+     *     more
      */
-    CompletableFuture<Boolean> meet(final long committedThere, final boolean isEqual) {
+    void meet(final long committedThere, final boolean isEqual, final Consumer<Boolean> whenMet) {
         if (!isCurrent()) {
-            return CompletableFuture.completedFuture(false);
+            whenMet.accept(false);
+            return;
         }
-        return (isEqual ? node().rejoin(peer, committedThere) : node().meet(peer))
-                .handle(
-                        (done, thrown) -> {
-                            if (thrown != null) {
-                                onNotRecorded.accept(thrown.getMessage());
-                            }
-                            return thrown == null && isCurrent();
-                        });
+        loop.after(
+                isEqual ? node().rejoin(peer, committedThere) : node().meet(peer),
+                (done, thrown) -> {
+                    if (thrown != null) {
+                        onNotRecorded.accept(thrown.getMessage());
+                    }
+                    whenMet.accept(thrown == null && isCurrent());
+                });
     }
 
     /** The secondary has been made equal, as of an epoch. */
@@ -481,21 +483,21 @@ final class PrimaryReign {
             return;
         }
         isParting = true;
-        node().part(self.reigns().begin(origin()))
-                .whenComplete(
-                        (done, thrown) -> {
-                            isParting = false;
-                            if (thrown == null) {
-                                isGated = false;
-                                release();
-                            } else {
-                                onNotRecorded.accept(
-                                        thrown.getMessage()
-                                                + "; the guest's writes wait, and it is tried"
-                                                + " again");
-                                loop.schedule(AGAIN_NANOS, this::part);
-                            }
-                        });
+        loop.after(
+                node().part(self.reigns().begin(origin())),
+                (done, thrown) -> {
+                    isParting = false;
+                    if (thrown == null) {
+                        isGated = false;
+                        release();
+                    } else {
+                        onNotRecorded.accept(
+                                thrown.getMessage()
+                                        + "; the guest's writes wait, and it is tried"
+                                        + " again");
+                        loop.schedule(AGAIN_NANOS, this::part);
+                    }
+                });
     }
 
     private void release() {
@@ -511,6 +513,7 @@ final class PrimaryReign {
     // ---- The end.
 
     /** The secondary has recorded that it was left behind. */
+    @SuppressWarnings("FutureReturnValueIgnored") // else the next start asks the peer
     void onPeerOut() {
         node().peerIsOut();
     }

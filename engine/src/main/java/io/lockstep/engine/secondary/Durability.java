@@ -54,9 +54,9 @@ final class Durability {
                 .flush(
                         isDone -> {
                             if (isDone) {
-                                node.durable(committed)
-                                        .whenComplete(
-                                                (done, thrown) -> end(committed, thrown == null));
+                                loop.after(
+                                        node.durable(committed),
+                                        (done, thrown) -> end(committed, thrown == null));
                             } else {
                                 end(committed, false);
                             }

@@ -153,20 +153,20 @@ final class KeptCheckpoint {
 
     private void record(final String disk, final String taken) {
         isRecording = true;
-        node.tear()
-                .whenComplete(
-                        (done, thrown) -> {
-                            isRecording = false;
-                            if (group.isClosed()) {
-                                return;
-                            }
-                            if (thrown == null) {
-                                events.checkpointGivenUp(disk, taken);
-                                release();
-                            } else {
-                                again(disk, taken, thrown.getMessage());
-                            }
-                        });
+        loop.after(
+                node.tear(),
+                (done, thrown) -> {
+                    isRecording = false;
+                    if (group.isClosed()) {
+                        return;
+                    }
+                    if (thrown == null) {
+                        events.checkpointGivenUp(disk, taken);
+                        release();
+                    } else {
+                        again(disk, taken, thrown.getMessage());
+                    }
+                });
     }
 
     private void again(final String disk, final String taken, final String why) {

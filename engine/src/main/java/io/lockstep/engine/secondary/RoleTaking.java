@@ -140,14 +140,14 @@ final class RoleTaking {
             whenRecorded.accept(refusal);
             return;
         }
-        end.takeRole()
-                .whenComplete(
-                        (done, thrown) -> {
-                            whenRecorded.accept(thrown == null ? null : thrown.getMessage());
-                            if (thrown == null && wanted != null) {
-                                wanted.complete(epoch);
-                                wanted = null;
-                            }
-                        });
+        loop.after(
+                end.takeRole(),
+                (done, thrown) -> {
+                    whenRecorded.accept(thrown == null ? null : thrown.getMessage());
+                    if (thrown == null && wanted != null) {
+                        wanted.complete(epoch);
+                        wanted = null;
+                    }
+                });
     }
 }

@@ -138,7 +138,8 @@ final class SecondaryEnd {
             final CompletableFuture<Void> recorded, final Runnable whenRecorded) {
         final CompletableFuture<Void> present = new CompletableFuture<>();
         ended = present;
-        recorded.whenComplete(
+        loop.after(
+                recorded,
                 (done, thrown) -> {
                     if (group.isClosed()) {
                         return;

@@ -92,7 +92,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         page = found.page();
         remark = found.remark();
         spill = Succession.openSpill(options, page, self);
-        lengths = new SecondaryLengths(this, page, self.node(), locals);
+        lengths = new SecondaryLengths(this, loop, page, self.node(), locals);
         session = new SecondarySession(this, page, self.node(), loop, options);
         succession = new Succession(this, loop, page, self, options);
         this.self = self;

@@ -2,6 +2,7 @@ package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Node;
 
@@ -22,6 +23,7 @@ final class SecondaryLengths {
     private static final String ENDED = "replication has ended meanwhile";
 
     private final SecondaryGroup group;
+    private final IoLoop loop;
     private final GroupPage page;
     private final Node node;
     private final List<Disk> locals;
@@ -30,10 +32,12 @@ final class SecondaryLengths {
 
     SecondaryLengths(
             final SecondaryGroup group,
+            final IoLoop loop,
             final GroupPage page,
             final Node node,
             final List<Disk> locals) {
         this.group = group;
+        this.loop = loop;
         this.page = page;
         this.node = node;
         this.locals = List.copyOf(locals);
@@ -100,17 +104,17 @@ final class SecondaryLengths {
             return;
         }
         page.beginGrowth(locals, number, length);
-        node.lengthen(locals.get(number).name(), length)
-                .whenComplete(
-                        (done, thrown) -> {
-                            isUnderWay = false;
-                            if (thrown == null) {
-                                whenTaken.accept(lengthen(number, length));
-                            } else {
-                                page.cancelGrowth();
-                                whenTaken.accept(thrown.getMessage());
-                            }
-                        });
+        loop.after(
+                node.lengthen(locals.get(number).name(), length),
+                (done, thrown) -> {
+                    isUnderWay = false;
+                    if (thrown == null) {
+                        whenTaken.accept(lengthen(number, length));
+                    } else {
+                        page.cancelGrowth();
+                        whenTaken.accept(thrown.getMessage());
+                    }
+                });
     }
 
     /** Answers why it could not be done, or null. */

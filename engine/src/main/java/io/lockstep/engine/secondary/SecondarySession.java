@@ -178,20 +178,17 @@ final class SecondarySession {
         attached = primary;
         isLeftBehind = false;
         attachingCount++;
-        recordAttached(admitted, primary)
-                .whenComplete(
-                        (done, thrown) -> {
-                            attachingCount--;
-                            for (int i = 0; i < admitted.length; i++) {
-                                settle(i, admitted[i], thrown);
-                            }
-                            group.kept()
-                                    .expect(
-                                            Arrays.stream(admitted)
-                                                    .mapToLong(Candidate::toCome)
-                                                    .toArray());
-                            group.onLink();
-                        });
+        loop.after(
+                recordAttached(admitted, primary),
+                (done, thrown) -> {
+                    attachingCount--;
+                    for (int i = 0; i < admitted.length; i++) {
+                        settle(i, admitted[i], thrown);
+                    }
+                    group.kept()
+                            .expect(Arrays.stream(admitted).mapToLong(Candidate::toCome).toArray());
+                    group.onLink();
+                });
     }
 
     /**
@@ -264,8 +261,8 @@ final class SecondarySession {
         if (leaving.size() == candidates.length) {
             final List<Consumer<String>> all = List.copyOf(leaving.values());
             leaving.clear();
-            node.leave(id(), group.committedEpoch())
-                    .whenComplete((done, thrown) -> end(all, thrown));
+            loop.after(
+                    node.leave(id(), group.committedEpoch()), (done, thrown) -> end(all, thrown));
         }
     }
 
@@ -305,24 +302,24 @@ final class SecondarySession {
 
     private void follow(final Id of, final long epoch, final List<Consumer<String>> all) {
         group.kept().onCaughtUp();
-        node.follow(attached, epoch)
-                .whenComplete(
-                        (done, thrown) -> {
-                            if (thrown == null && of.equals(id())) {
-                                group.durability().onDurable(epoch);
-                                group.tracking().forget();
-                                page.catchingUp(Id.NONE);
-                            }
-                            all.forEach(
-                                    one -> one.accept(thrown == null ? null : thrown.getMessage()));
-                        });
+        loop.after(
+                node.follow(attached, epoch),
+                (done, thrown) -> {
+                    if (thrown == null && of.equals(id())) {
+                        group.durability().onDurable(epoch);
+                        group.tracking().forget();
+                        page.catchingUp(Id.NONE);
+                    }
+                    all.forEach(one -> one.accept(thrown == null ? null : thrown.getMessage()));
+                });
     }
 
     /** The primary goes on without this node. */
     void leftBehind(final Consumer<String> whenRecorded) {
         isLeftBehind = true;
-        node.outdate(group.committedEpoch())
-                .whenComplete((done, thrown) -> end(List.of(whenRecorded), thrown));
+        loop.after(
+                node.outdate(group.committedEpoch()),
+                (done, thrown) -> end(List.of(whenRecorded), thrown));
     }
 
     /** From now on nothing of this session may change the disks. */

@@ -194,17 +194,16 @@ final class Succession {
      */
     private void tear(final Supplier<CompletableFuture<Void>> happening) {
         isTearing = true;
-        happening
-                .get()
-                .whenComplete(
-                        (done, thrown) -> {
-                            isTearing = thrown != null;
-                            isTearLate = isTearing;
-                            if (isTearing && !group.isClosed()) {
-                                group.onNotRecorded(thrown.getMessage());
-                                loop.schedule(AGAIN_NANOS, () -> tearAgain(happening));
-                            }
-                        });
+        loop.after(
+                happening.get(),
+                (done, thrown) -> {
+                    isTearing = thrown != null;
+                    isTearLate = isTearing;
+                    if (isTearing && !group.isClosed()) {
+                        group.onNotRecorded(thrown.getMessage());
+                        loop.schedule(AGAIN_NANOS, () -> tearAgain(happening));
+                    }
+                });
     }
 
     private void tearAgain(final Supplier<CompletableFuture<Void>> happening) {
@@ -355,16 +354,16 @@ final class Succession {
 
     /** Records that the merge is done, as often as it takes; the buffers are needed until then. */
     void merged(final Runnable whenRecorded) {
-        node().merged()
-                .whenComplete(
-                        (done, thrown) -> {
-                            if (thrown == null) {
-                                whenRecorded.run();
-                            } else {
-                                group.onNotRecorded(thrown.getMessage());
-                                loop.schedule(AGAIN_NANOS, () -> merged(whenRecorded));
-                            }
-                        });
+        loop.after(
+                node().merged(),
+                (done, thrown) -> {
+                    if (thrown == null) {
+                        whenRecorded.run();
+                    } else {
+                        group.onNotRecorded(thrown.getMessage());
+                        loop.schedule(AGAIN_NANOS, () -> merged(whenRecorded));
+                    }
+                });
     }
 
     NodeStatus status(final long lostNanos, final long lostLength, final long lostWrites) {

@@ -516,7 +516,7 @@ public final class Engine implements AutoCloseable {
                                         + MERGE_SECONDS
                                         + " s");
                     }
-                    merge.thenRun(() -> merged.complete(null));
+                    loop.after(merge, () -> merged.complete(null));
                 });
         try {
             LoopCall.await(merged, MERGE_SECONDS);

@@ -238,9 +238,8 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     private void endPrimary() {
-        if (primary.status().state() != GroupStatus.State.ALONE) {
-            primary.stop(false);
-        }
+        // Where it has ended already nothing happens; where it is refused, it is left all the same.
+        loop.after(primary.stop(false), (done, refused) -> {});
         attached.forEach(EngineDisk::spendPeer);
     }
 
@@ -373,11 +372,12 @@ final class EngineGroup implements ReplicationGroup {
             return EngineDisk.switchAll(members, opened.guestDisks())
                     .thenCompose(switched -> startInTime(opened));
         }
+        final EngineGuests guests = new EngineGuests(members, opened);
         if (switchesRoles) {
-            opened.allowHandOver(new EngineGuests(members, opened));
+            opened.allowHandOver(guests);
         }
         members.forEach(disk -> disk.guest().hold());
-        opened.whenServing().thenRun(() -> EngineDisk.switchAll(members, opened.guestDisks()));
+        loop.after(opened.whenServing(), guests::letGo);
         return startInTime(opened);
     }
 
@@ -389,9 +389,9 @@ final class EngineGroup implements ReplicationGroup {
     private void abandon(final PrimaryGroup opened) {
         if (primary == opened) {
             if (opened.status().state() == GroupStatus.State.RUNNING) {
-                opened.stop(false);
+                loop.after(opened.stop(false), (done, refused) -> {});
             }
-            releasePrimary();
+            loop.after(releasePrimary(), () -> {});
         }
     }
 
@@ -535,9 +535,9 @@ final class EngineGroup implements ReplicationGroup {
      */
     void leave(final Runnable whenRecorded) {
         if (primary == null) {
-            NodeState.end(state, whenRecorded);
+            NodeState.end(state, loop, whenRecorded);
         } else {
-            primary.leave(() -> NodeState.end(state, whenRecorded));
+            primary.leave(() -> NodeState.end(state, loop, whenRecorded));
         }
     }
 

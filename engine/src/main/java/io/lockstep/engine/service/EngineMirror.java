@@ -2,6 +2,7 @@ package io.lockstep.engine.service;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.primary.DiskMirror;
 import io.lockstep.engine.primary.Peer;
 
@@ -19,6 +20,7 @@ public final class EngineMirror {
         void onBegun(EngineMirror mirror);
     }
 
+    private final IoLoop loop;
     private final EngineDisk disk;
     private final Peer target;
     private final boolean isCopy;
@@ -39,7 +41,12 @@ public final class EngineMirror {
     private boolean isPaused;
 
     EngineMirror(
-            final EngineDisk disk, final Peer target, final boolean isCopy, final Owner owner) {
+            final IoLoop loop,
+            final EngineDisk disk,
+            final Peer target,
+            final boolean isCopy,
+            final Owner owner) {
+        this.loop = loop;
         this.disk = disk;
         this.target = target;
         this.isCopy = isCopy;
@@ -129,7 +136,7 @@ public final class EngineMirror {
     /** Sets that. */
     public void speed(final long bytes) {
         speed = bytes;
-        begun.thenRun(() -> mirror.speed(bytes));
+        loop.after(begun, () -> mirror.speed(bytes));
     }
 
     /** Whether nothing is sent of what the guest does not change. */
@@ -140,7 +147,8 @@ public final class EngineMirror {
     /** Holds that up, or has it go on. */
     public void paused(final boolean nowPaused) {
         isPaused = nowPaused;
-        begun.thenRun(
+        loop.after(
+                begun,
                 () -> {
                     if (nowPaused) {
                         mirror.pause();
@@ -156,35 +164,37 @@ public final class EngineMirror {
      */
     public void complete() {
         isToEnd = true;
-        begun.thenRun(
+        loop.after(
+                begun,
                 () -> mirror.whenEqual(() -> disk.guest().switchTo(below, () -> mirror.drain())));
     }
 
     /** Done when the target has all that was changed by now, or when it has ended. */
     CompletableFuture<Void> settled() {
         final CompletableFuture<Void> settled = new CompletableFuture<>();
-        begun.thenRun(() -> mirror.settle(() -> settled.complete(null)));
+        loop.after(begun, () -> mirror.settle(() -> settled.complete(null)));
         return settled;
     }
 
     /**
      * Ends it at once: the target is not equal. Nothing is told of that.
      *
-     * @return done when the guest uses what it used before
+     * @param whenEnded runs when the guest uses what it used before
      */
-    public CompletableFuture<Void> cancel() {
+    public void cancel(final Runnable whenEnded) {
         isToEnd = true;
-        begun.thenRun(
+        loop.after(
+                begun,
                 () -> {
                     mirror.cancel();
                     leave();
                 });
-        return ended;
+        loop.after(ended, whenEnded);
     }
 
     /** Cuts the link: it fails. */
     public void sever(final String reason) {
-        begun.thenRun(() -> mirror.sever(reason));
+        loop.after(begun, () -> mirror.sever(reason));
     }
 
     private void leave() {
@@ -227,7 +237,7 @@ public final class EngineMirror {
         public void onFailed(final boolean isOfSource, final String reason) {
             failure = reason;
             leave();
-            ended.thenRun(() -> owner.onFailed(isOfSource, reason));
+            loop.after(ended, () -> owner.onFailed(isOfSource, reason));
         }
     }
 }

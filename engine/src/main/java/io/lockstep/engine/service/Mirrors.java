@@ -64,9 +64,9 @@ final class Mirrors {
             final MirrorLimits limits,
             final boolean isEqual,
             final EngineMirror.Owner owner) {
-        final EngineMirror mirror = new EngineMirror(disk, target, isEqual, owner);
+        final EngineMirror mirror = new EngineMirror(loop, disk, target, isEqual, owner);
         mirrors.add(mirror);
-        mirror.ended().thenRun(() -> mirrors.remove(mirror));
+        loop.after(mirror.ended(), () -> mirrors.remove(mirror));
         mirror.begin(
                 (source, hears) ->
                         new DiskMirror(
@@ -122,7 +122,7 @@ final class Mirrors {
 
     /** The process ends: nobody waits for a target any more. */
     void endAll() {
-        List.copyOf(mirrors).forEach(EngineMirror::cancel);
+        List.copyOf(mirrors).forEach(mirror -> mirror.cancel(() -> {}));
     }
 
     /** Gives their memory back; the loops have ended. */

@@ -187,11 +187,11 @@ final class NodeState implements AutoCloseable {
     }
 
     /** The process ends in good order, which is recorded, where there is a node. */
-    static void end(final NodeState state, final Runnable whenRecorded) {
+    static void end(final NodeState state, final IoLoop loop, final Runnable whenRecorded) {
         if (state == null) {
             whenRecorded.run();
         } else {
-            state.self.node().close().whenComplete((done, thrown) -> whenRecorded.run());
+            loop.after(state.self.node().close(), (done, thrown) -> whenRecorded.run());
         }
     }
 

@@ -115,7 +115,7 @@ final class PlainUse {
                     if (state != null && state.isIn(directory)) {
                         part(below.name(), state, whenRecorded);
                     } else {
-                        record(below.name(), directory).thenRun(whenRecorded);
+                        loop.after(record(below.name(), directory), whenRecorded);
                     }
                 });
     }
@@ -136,23 +136,26 @@ final class PlainUse {
             whenRecorded.run(); // it was taken out of its pair, or has ended as a secondary
             return;
         }
-        state.self()
-                .node()
-                .part(state.self().reigns().begin(state.self().node().record().committedEpoch()))
-                .whenComplete(
-                        (done, thrown) -> {
-                            if (thrown == null) {
-                                whenRecorded.run();
-                            } else {
-                                sayThatItWaits(disk, thrown.getMessage());
-                                loop.schedule(AGAIN_NANOS, () -> part(disk, state, whenRecorded));
-                            }
-                        });
+        loop.after(
+                state.self()
+                        .node()
+                        .part(
+                                state.self()
+                                        .reigns()
+                                        .begin(state.self().node().record().committedEpoch())),
+                (done, thrown) -> {
+                    if (thrown == null) {
+                        whenRecorded.run();
+                    } else {
+                        sayThatItWaits(disk, thrown.getMessage());
+                        loop.schedule(AGAIN_NANOS, () -> part(disk, state, whenRecorded));
+                    }
+                });
     }
 
     private CompletableFuture<Void> record(final String disk, final Path directory) {
         final CompletableFuture<Void> recorded = new CompletableFuture<>();
-        recording.thenRun(() -> record(disk, directory, recorded));
+        loop.after(recording, () -> record(disk, directory, recorded));
         recording = recorded;
         return recorded;
     }

@@ -24,7 +24,8 @@ final class StartInTime {
             final Runnable abandon) {
         final CompletableFuture<Void> answer = new CompletableFuture<>();
         final CompletableFuture<Void> started = primary.start();
-        started.whenComplete(
+        loop.after(
+                started,
                 (done, thrown) -> {
                     if (thrown == null) {
                         answer.complete(null);

@@ -292,9 +292,8 @@ final class MirrorTest {
         final EngineMirror mirror = begin();
         final IOException refused = assertThrows(IOException.class, this::begin);
         assertTrue(refused.getMessage().contains("in use by block job"), refused.getMessage());
-        final CompletableFuture<Void> ended =
-                CompletableFuture.supplyAsync(mirror::cancel, engine.loop()::execute)
-                        .thenCompose(done -> done);
+        final CompletableFuture<Void> ended = new CompletableFuture<>();
+        engine.loop().execute(() -> mirror.cancel(() -> ended.complete(null)));
         ended.get(10, TimeUnit.SECONDS);
         write(0, 4096);
         begin();

@@ -82,7 +82,8 @@ public interface ReplicationGroup {
      */
     default CompletableFuture<Void> promote() {
         final boolean isSecondary =
-                node().filter(node -> node.record().standing().isSecondary()).isPresent();
+                role() == Role.SECONDARY
+                        && node().filter(node -> !node.record().standing().isPrimary()).isPresent();
         return CompletableFuture.failedFuture(
                 new GroupException(
                         isSecondary

@@ -529,7 +529,11 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         }
         give(operation);
         if (isChange && errno == 0 && owner.isGated()) {
-            owner.acknowledge(result -> complete(completion, token, result));
+            owner.acknowledge(
+                    result -> {
+                        complete(completion, token, result);
+                        poll(); // what that has begun: nobody else may come
+                    });
         } else {
             complete(completion, token, errno);
         }

@@ -302,6 +302,8 @@ public final class HealingComparison implements Callable<Integer> {
         final List<Double> rate = new ArrayList<>();
         final List<Double> perCore = new ArrayList<>();
         final List<Double> sent = new ArrayList<>();
+        final List<Double> warmRate = new ArrayList<>();
+        final List<Double> warmPerCore = new ArrayList<>();
         inRounds(
                 report,
                 "checksum",
@@ -321,16 +323,29 @@ public final class HealingComparison implements Callable<Integer> {
                         rate.add(gibibytes / healed.seconds());
                         perCore.add(2 * gibibytes / healed.cpuSeconds());
                         sent.add((double) healed.received() / MEBIBYTE);
+                        pair.verify();
+                        final NodePair.Healed again = pair.verify();
+                        warmRate.add(gibibytes / again.seconds());
+                        warmPerCore.add(2 * gibibytes / again.cpuSeconds());
                     }
                 });
         report.heading("By checksum, over equal disks of " + diskMebibytes + " MiB");
         final MarkdownTable table =
                 new MarkdownTable(
-                        "GiB/s of disk", "GiB hashed a second of processor time", "MiB sent");
+                        "processes",
+                        "GiB/s of disk",
+                        "GiB hashed a second of processor time",
+                        "MiB sent");
         table.row(
+                "that have just started",
                 new Rounds(rate).spread("%.2f"),
                 new Rounds(perCore).spread("%.2f"),
                 new Rounds(sent).spread("%.1f"));
+        table.row(
+                "the same, for the third time (lockstep verify)",
+                new Rounds(warmRate).spread("%.2f"),
+                new Rounds(warmPerCore).spread("%.2f"),
+                "");
         report.table(table);
     }
 

@@ -181,6 +181,25 @@ public final class NodePair implements AutoCloseable {
         return new Healed(seconds, received(), (cpuMicros() - cpu) / 1e6);
     }
 
+    /** Has all of an equal pair compared, as {@code lockstep verify} has it. */
+    public Healed verify() throws IOException, InterruptedException {
+        final double cpu = cpuMicros();
+        final long begin = System.nanoTime();
+        north.control.execute("x-lockstep-verify");
+        while (verification().equals("running")) {
+            Thread.sleep(LOOK_MS);
+        }
+        if (!verification().equals("completed")) {
+            throw north.process.failure("does not compare its secondary");
+        }
+        final double seconds = (System.nanoTime() - begin) / 1e9;
+        return new Healed(seconds, received(), (cpuMicros() - cpu) / 1e6);
+    }
+
+    private String verification() throws IOException {
+        return north.status().getAsJsonObject("verification").get("state").getAsString();
+    }
+
     private double cpuMicros() throws IOException {
         return north.process.cpuMicros() + south.process.cpuMicros();
     }

@@ -13,12 +13,15 @@ import java.util.concurrent.TimeUnit;
  * <p>It is asked when the guest's first change behind a cut waits for it, again and again for
  * {@link #LOOKS} times {@link #LOOK_NANOS}, and not waited for longer: a peer that is gone says
  * nothing. That is more than a second, in which a network that was parted has been asked for the
- * peer's address anew (RFC 4861, RetransTimer; Linux does the same with ARP). While this process
- * itself stands still no time passes. On the guest's loop.
+ * peer's address anew (RFC 4861, RetransTimer; Linux does the same with ARP), while TCP would not
+ * have repeated what was lost more than once (RFC 6298, 2.1). While this process itself stands
+ * still one look passes at the most. On the guest's loop.
  */
 final class PeerQuestion {
-    static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
-    static final int LOOKS = 12;
+    /** A connection across a continent stands within it. */
+    static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(400);
+
+    static final int LOOKS = 3;
 
     /** A process that changes its role does not listen for a moment. */
     private static final int REFUSALS_MAX = 2;

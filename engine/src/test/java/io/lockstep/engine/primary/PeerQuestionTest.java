@@ -52,7 +52,7 @@ final class PeerQuestionTest {
 
     /** Nobody could be heard meanwhile. */
     @Test
-    void whileThisProcessStandsStillNoTimePasses() {
+    void whileThisProcessStandsStillOneLookPassesAtTheMost() {
         question.open();
         question.mustWait();
         loop.standStill(100 * PeerQuestion.LOOK_NANOS);

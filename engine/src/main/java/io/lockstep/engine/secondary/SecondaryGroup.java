@@ -299,10 +299,11 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     /**
      * Whether it becomes something else in a moment, and nobody can attach, or be refused: it is
-     * being recorded how replication ends; or it has taken over, and handed over since.
+     * being recorded how replication ends, or that there is nothing to go back to; or it has taken
+     * over, and handed over since.
      */
     boolean isChanging() {
-        return end.isBeingRecorded() || isOver() && self.node().standing().isSecondary();
+        return end.isBeingRecorded() || succession.isChanging();
     }
 
     /** What goes from the buffers into the disks behind a failover. */

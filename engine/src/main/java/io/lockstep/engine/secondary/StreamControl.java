@@ -424,6 +424,9 @@ final class StreamControl implements ControlSpace, AutoCloseable {
         if (epoch < open) {
             return 0;
         }
+        if (group.isOver()) {
+            return refuse(Errno.ESHUTDOWN, group.refusalOfChanges()); // as what comes before it is
+        }
         if (epoch > open) {
             return refuse(
                     Errno.EINVAL, "epoch " + epoch + " can't be sealed: the open one is " + open);

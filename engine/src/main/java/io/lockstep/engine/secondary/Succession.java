@@ -206,6 +206,14 @@ final class Succession {
                 });
     }
 
+    /**
+     * Whether what the node is becomes known in a moment: its tear is being recorded, and nobody
+     * knows yet that it can't be; or it has taken over, and handed over since.
+     */
+    boolean isChanging() {
+        return isTearing && !isTearLate || group.isOver() && node().standing().isSecondary();
+    }
+
     private void tearAgain(final Supplier<CompletableFuture<Void>> happening) {
         if (group.isClosed() || node().standing().isPrimary() && group.isOver()) {
             return; // it was forced to take over with what there is, which is recorded

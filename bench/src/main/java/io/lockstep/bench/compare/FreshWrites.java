@@ -78,10 +78,7 @@ final class FreshWrites {
     private Outcome measure(final ReplicationPair.Kind kind, final WriteLoad load, final int round)
             throws IOException, InterruptedException {
         try (MemoryFolder memory = new MemoryFolder();
-                MemoryFolder disks =
-                        images.directory() == null
-                                ? new MemoryFolder()
-                                : new MemoryFolder(images.directory());
+                MemoryFolder disks = MemoryFolder.in(images.directory());
                 ReplicationPair pair =
                         kind.start(
                                 disks.path(),

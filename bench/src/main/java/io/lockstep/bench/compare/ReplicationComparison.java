@@ -124,9 +124,6 @@ public final class ReplicationComparison implements Callable<Integer> {
 
     private final StringBuilder tables = new StringBuilder();
 
-    /** Where pre-images lie, whatever the disks lie on. */
-    private MemoryFolder buffers;
-
     @Override
     public Integer call() throws IOException, InterruptedException {
         if (options.isShort()) {
@@ -135,20 +132,11 @@ public final class ReplicationComparison implements Callable<Integer> {
         }
         final List<ReplicationPair.Kind> kinds = kinds();
         tables.append(Machine.description()).append(".\n");
-        if (images.state() == ImageOptions.State.FRESH) {
-            return writeFresh(kinds);
-        }
-        try (MemoryFolder memory = new MemoryFolder();
-                MemoryFolder folder =
-                        images.directory() == null
-                                ? new MemoryFolder()
-                                : new MemoryFolder(images.directory())) {
-            buffers = memory;
-            if (parts.stream().anyMatch(part -> part != Part.FAILOVER)) {
-                compareRunning(kinds, folder);
-            }
-            if (parts.contains(Part.FAILOVER)) {
-                failOver(kinds, folder);
+        try {
+            if (images.state() == ImageOptions.State.FRESH) {
+                compareFresh(kinds);
+            } else {
+                compareWarm(kinds);
             }
         } finally {
             if (options.markdown() != null) {
@@ -158,7 +146,21 @@ public final class ReplicationComparison implements Callable<Integer> {
         return 0;
     }
 
-    private int writeFresh(final List<ReplicationPair.Kind> kinds)
+    private void compareWarm(final List<ReplicationPair.Kind> kinds)
+            throws IOException, InterruptedException {
+        try (MemoryFolder folder = MemoryFolder.in(images.directory())) {
+            if (parts.stream().anyMatch(part -> part != Part.FAILOVER)) {
+                try (MemoryFolder buffers = new MemoryFolder()) {
+                    compareRunning(kinds, folder, buffers);
+                }
+            }
+            if (parts.contains(Part.FAILOVER)) {
+                failOver(kinds, folder);
+            }
+        }
+    }
+
+    private void compareFresh(final List<ReplicationPair.Kind> kinds)
             throws IOException, InterruptedException {
         final FreshWrites fresh =
                 new FreshWrites(kinds, options, images, line -> row(List.of(line)));
@@ -166,10 +168,6 @@ public final class ReplicationComparison implements Callable<Integer> {
         final String table = fresh.compare();
         tables.append(table);
         row(List.of(table));
-        if (options.markdown() != null) {
-            Files.writeString(options.markdown(), tables);
-        }
-        return 0;
     }
 
     private List<ReplicationPair.Kind> kinds() {
@@ -187,13 +185,16 @@ public final class ReplicationComparison implements Callable<Integer> {
     }
 
     /** All parts but the last, on the same pairs. */
-    private void compareRunning(final List<ReplicationPair.Kind> kinds, final MemoryFolder folder)
+    private void compareRunning(
+            final List<ReplicationPair.Kind> kinds,
+            final MemoryFolder folder,
+            final MemoryFolder buffers)
             throws IOException, InterruptedException {
         final Map<ReplicationPair.Kind, ReplicationPair> pairs =
                 new EnumMap<>(ReplicationPair.Kind.class);
         try {
             for (final ReplicationPair.Kind kind : kinds) {
-                pairs.put(kind, startWarm(kind, folder));
+                pairs.put(kind, startWarm(kind, folder, buffers));
             }
             if (parts.contains(Part.WRITES)) {
                 compareWrites(pairs);
@@ -209,8 +210,12 @@ public final class ReplicationComparison implements Callable<Integer> {
         }
     }
 
+    /** Its pre-images lie in memory, whatever the disks lie on. */
     private ReplicationPair start(
-            final ReplicationPair.Kind kind, final MemoryFolder folder, final String own)
+            final ReplicationPair.Kind kind,
+            final MemoryFolder folder,
+            final MemoryFolder buffers,
+            final String own)
             throws IOException, InterruptedException {
         return kind.start(
                 folder.folder(own),
@@ -220,9 +225,11 @@ public final class ReplicationComparison implements Callable<Integer> {
     }
 
     /** Sets a pair up, and lets what compiles compile. */
-    private ReplicationPair startWarm(final ReplicationPair.Kind kind, final MemoryFolder folder)
+    private ReplicationPair startWarm(
+            final ReplicationPair.Kind kind, final MemoryFolder folder, final MemoryFolder buffers)
             throws IOException, InterruptedException {
-        final ReplicationPair pair = start(kind, folder, kind.name().toLowerCase(Locale.ROOT));
+        final ReplicationPair pair =
+                start(kind, folder, buffers, kind.name().toLowerCase(Locale.ROOT));
         for (int i = 0; i < WARM_UP_ROUNDS; i++) {
             for (final WriteLoad load : WriteLoad.ALL) {
                 write(pair, load, 0, WARM_UP_SECONDS, 0);
@@ -449,7 +456,8 @@ public final class ReplicationComparison implements Callable<Integer> {
         for (int round = 0; round < options.rounds(); round++) {
             for (final ReplicationPair.Kind kind : kinds) {
                 final String own = "failover-" + round + "-" + kind;
-                try (ReplicationPair pair = start(kind, folder, own);
+                try (MemoryFolder buffers = new MemoryFolder();
+                        ReplicationPair pair = start(kind, folder, buffers, own);
                         GuestWriter guest = GuestWriter.connect(pair.secondaryGuestUri())) {
                     warmUpClient(pair);
                     dirty(pair, failoverMebibytes, round);

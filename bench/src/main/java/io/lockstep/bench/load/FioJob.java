@@ -43,32 +43,6 @@ public record FioJob(
     private static final int PERCENTILES = 12;
     private static final int PERCENTILE_COUNT = 20;
 
-    /** One without flushes. */
-    public FioJob(
-            final String uri,
-            final String pattern,
-            final int readPercent,
-            final int blockLength,
-            final int depth,
-            final int connections,
-            final long area,
-            final long amount,
-            final double seconds,
-            final long seed) {
-        this(
-                uri,
-                pattern,
-                readPercent,
-                blockLength,
-                depth,
-                connections,
-                area,
-                amount,
-                seconds,
-                seed,
-                0);
-    }
-
     /** Runs it; answers the measurement, but for the processor time. */
     public Measurement run() throws IOException, InterruptedException {
         final Process fio =

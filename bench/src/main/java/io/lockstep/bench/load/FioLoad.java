@@ -27,7 +27,8 @@ public final class FioLoad implements Load {
                         BenchServer.DISK_LENGTH,
                         0,
                         seconds,
-                        SEED)
+                        SEED,
+                        0)
                 .run();
     }
 }

@@ -27,9 +27,13 @@ public final class MemoryFolder implements AutoCloseable {
                         : Files.createTempDirectory("lockstep-bench");
     }
 
-    /** Makes it in a directory. */
-    public MemoryFolder(final Path directory) throws IOException {
+    private MemoryFolder(final Path directory) throws IOException {
         path = Files.createTempDirectory(directory, "lockstep-bench").toRealPath();
+    }
+
+    /** Makes it in a directory; null for memory. */
+    public static MemoryFolder in(final Path directory) throws IOException {
+        return directory == null ? new MemoryFolder() : new MemoryFolder(directory);
     }
 
     /** Where it is. */

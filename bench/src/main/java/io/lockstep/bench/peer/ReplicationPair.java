@@ -71,14 +71,8 @@ public interface ReplicationPair extends AutoCloseable {
                     : title + " is left out: no " + program + " (package " + debianPackage + ") ";
         }
 
-        /** Sets up a pair in a folder of its own, and starts replication. */
-        public ReplicationPair start(final Path folder, final long diskLength)
-                throws IOException, InterruptedException {
-            return start(folder, folder.resolve("buffers"), diskLength, false);
-        }
-
         /**
-         * The same with what the disks are.
+         * Sets up a pair in a folder of its own, and starts replication.
          *
          * @param buffers where lockstep keeps its pre-images; QEMU's lie beside the disks
          * @param isSparse whether the disks are all hole, and not all data

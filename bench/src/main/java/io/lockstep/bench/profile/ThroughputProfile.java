@@ -170,7 +170,8 @@ public final class ThroughputProfile implements Callable<Integer> {
                 options.diskLength(),
                 0,
                 length,
-                seed);
+                seed,
+                0);
     }
 
     private void measure(

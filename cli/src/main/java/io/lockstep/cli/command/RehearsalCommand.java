@@ -35,7 +35,8 @@ public final class RehearsalCommand implements Callable<Integer> {
     private static final long DISK_LENGTH = 16L << 20;
     private static final int SHORT_WRITES = 2000;
     private static final int LONG_LENGTH = 64 << 10;
-    private static final int CHECKPOINTS = 300;
+    private static final int LONGEST_DEPTH = 4;
+    private static final int CHECKPOINTS = 100;
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     @Parameters(
@@ -77,7 +78,10 @@ public final class RehearsalCommand implements Callable<Integer> {
         await(at("guest.socket"));
         use(at("served.socket"));
         use(at("guest.socket"));
-        checkpoint();
+        checkpoint(BlockingGuest.BLOCK_LENGTH, BlockingGuest.LOAD_DEPTH);
+        checkpoint(LONG_LENGTH, BlockingGuest.LOAD_DEPTH);
+        checkpoint(BlockingGuest.CHUNK_LENGTH, LONGEST_DEPTH);
+        stop();
         failOver();
         return 0;
     }
@@ -128,11 +132,13 @@ public final class RehearsalCommand implements Callable<Integer> {
         }
     }
 
-    private void checkpoint() throws IOException, InterruptedException {
+    /** Checkpoints under a load of writes of that length. */
+    private void checkpoint(final int writeLength, final int depth)
+            throws IOException, InterruptedException {
         try (BlockingGuest guest = BlockingGuest.connect(at("guest.socket"), DISK);
                 QmpClient primary = QmpClient.connect(at("primary.control"), TIMEOUT);
                 QmpClient secondary = QmpClient.connect(at("secondary.control"), TIMEOUT)) {
-            guest.startLoad(1, DISK_LENGTH);
+            guest.startLoad(1, DISK_LENGTH, writeLength, depth);
             for (int i = 0; i < CHECKPOINTS; i++) {
                 primary.execute("x-lockstep-checkpoint", TIMEOUT);
                 primary.execute("xen-colo-do-checkpoint", TIMEOUT);
@@ -140,6 +146,11 @@ public final class RehearsalCommand implements Callable<Integer> {
                 secondary.execute("x-lockstep-status", TIMEOUT);
             }
             guest.endLoad();
+        }
+    }
+
+    private void stop() throws IOException {
+        try (QmpClient primary = QmpClient.connect(at("primary.control"), TIMEOUT)) {
             primary.execute("x-lockstep-stop", TIMEOUT);
         }
     }

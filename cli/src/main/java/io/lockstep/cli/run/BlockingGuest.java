@@ -31,7 +31,9 @@ public final class BlockingGuest implements AutoCloseable {
     /** Of the load's writes, in bytes. */
     public static final int BLOCK_LENGTH = 4096;
 
-    private static final int LOAD_DEPTH = 16;
+    /** Of the load's writes, how many are under way. */
+    public static final int LOAD_DEPTH = 16;
+
     private static final long SECONDS_MAX = 30;
 
     private final NioLoop loop;
@@ -40,7 +42,7 @@ public final class BlockingGuest implements AutoCloseable {
     private final CompletableFuture<Void> broken;
 
     private final IoBuffer chunk = IoBuffer.reserve(CHUNK_LENGTH);
-    private final IoBuffer blocks = IoBuffer.reserve(LOAD_DEPTH * BLOCK_LENGTH);
+    private final IoBuffer blocks = IoBuffer.reserve(LOAD_DEPTH * CHUNK_LENGTH);
     private final Disk.Completion onLoadWritten = this::onLoadWritten;
 
     // The loop's.
@@ -49,6 +51,7 @@ public final class BlockingGuest implements AutoCloseable {
     private boolean loading;
     private int loadInFlight;
     private long loadWrites;
+    private int loadLength;
     private long loadBlocks;
     private CompletableFuture<Long> loadEnded = new CompletableFuture<>();
 
@@ -175,14 +178,27 @@ public final class BlockingGuest implements AutoCloseable {
      * @param length of the part of the disk, at its front, in which they lie, in bytes
      */
     public void startLoad(final long seed, final long length) {
+        startLoad(seed, length, BLOCK_LENGTH, LOAD_DEPTH);
+    }
+
+    /**
+     * The same with writes of another length.
+     *
+     * @param length of the part of the disk, at its front, in which they lie, in bytes
+     * @param writeLength of each, in bytes, at most a chunk
+     * @param depth how many are under way, at most {@value #LOAD_DEPTH}
+     */
+    public void startLoad(
+            final long seed, final long length, final int writeLength, final int depth) {
         loop.execute(
                 () -> {
                     random = new SplittableRandom(seed);
                     loading = true;
                     loadWrites = 0;
-                    loadBlocks = length / BLOCK_LENGTH;
+                    loadLength = writeLength;
+                    loadBlocks = length / writeLength;
                     loadEnded = new CompletableFuture<>();
-                    for (int slot = 0; slot < LOAD_DEPTH; slot++) {
+                    for (int slot = 0; slot < depth; slot++) {
                         writeBlock(slot);
                     }
                     client.send();
@@ -190,12 +206,12 @@ public final class BlockingGuest implements AutoCloseable {
     }
 
     private void writeBlock(final int slot) {
-        final int start = slot * BLOCK_LENGTH;
-        for (int i = 0; i < BLOCK_LENGTH; i += Long.BYTES) {
+        final int start = slot * loadLength;
+        for (int i = 0; i < loadLength; i += Long.BYTES) {
             blocks.segment().set(ValueLayout.JAVA_LONG, start + i, random.nextLong());
         }
-        final long offset = random.nextLong(loadBlocks) * BLOCK_LENGTH;
-        if (client.write(offset, BLOCK_LENGTH, blocks, start, 0, onLoadWritten, slot)) {
+        final long offset = random.nextLong(loadBlocks) * loadLength;
+        if (client.write(offset, loadLength, blocks, start, 0, onLoadWritten, slot)) {
             loadInFlight++;
         }
     }

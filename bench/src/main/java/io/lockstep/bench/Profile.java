@@ -2,6 +2,7 @@ package io.lockstep.bench;
 
 import io.lockstep.bench.profile.CheckpointProfile;
 import io.lockstep.bench.profile.ThroughputProfile;
+import io.lockstep.bench.profile.WarmUpProfile;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -12,5 +13,10 @@ import picocli.CommandLine.HelpCommand;
         description = "Shows what a pair of processes does under a load.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {CheckpointProfile.class, ThroughputProfile.class, HelpCommand.class})
+        subcommands = {
+            CheckpointProfile.class,
+            ThroughputProfile.class,
+            WarmUpProfile.class,
+            HelpCommand.class
+        })
 final class Profile {}

@@ -216,7 +216,12 @@ public final class RegressionCheck implements Callable<Integer> {
             throws IOException, InterruptedException {
         final CheckpointRound.Load load =
                 new CheckpointRound.Load(
-                        WRITES_PER_SECOND, CHECKPOINTS_PER_SECOND, PROFILE_SECONDS, DISK_LENGTH, 1);
+                        WRITES_PER_SECOND,
+                        CHECKPOINTS_PER_SECOND,
+                        0,
+                        PROFILE_SECONDS,
+                        DISK_LENGTH,
+                        1);
         final Report silent = new Report(new PrintWriter(Writer.nullWriter()), "check");
         try (MemoryFolder folder = new MemoryFolder();
                 LockstepPair pair =

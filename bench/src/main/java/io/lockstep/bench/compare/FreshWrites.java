@@ -1,12 +1,11 @@
 package io.lockstep.bench.compare;
 
-import io.lockstep.bench.peer.MemoryFolder;
 import io.lockstep.bench.peer.ReplicationPair;
+import io.lockstep.bench.report.DiskImages;
 import io.lockstep.bench.report.ImageOptions;
 import io.lockstep.bench.report.MarkdownTable;
 import io.lockstep.bench.report.Measurement;
 import io.lockstep.bench.report.PairOptions;
-import io.lockstep.bench.report.Rounds;
 
 import java.io.IOException;
 import java.util.ArrayList;
@@ -15,7 +14,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
-import java.util.function.ToDoubleFunction;
 
 /**
  * Replicated writes on pairs that have just been set up: each measurement has one of its own, whose
@@ -23,32 +21,70 @@ import java.util.function.ToDoubleFunction;
  * behind the load. Ratios are taken round by round, against QEMU over the same link.
  */
 final class FreshWrites {
+    private static final double FIRST_SECONDS = 1.5;
+    private static final double SECONDS_BEFORE = 9;
+    private static final double SECONDS_BEFORE_SHORT = 1;
+
     private final List<ReplicationPair.Kind> kinds;
     private final PairOptions options;
-    private final ImageOptions images;
+    private final String only;
     private final Consumer<String> progress;
 
     /**
-     * What one pair did.
+     * What is measured.
      *
-     * @param writes as many as the secondary has, too, and processor time of both sides a write
-     * @param checkpointMillis from the manager's command to its answer
+     * @param name in the table
+     * @param secondsBefore that the pair had the same load before
      */
-    private record Outcome(Measurement writes, double checkpointMillis) {}
+    private record Case(String name, WriteLoad load, double secondsBefore, double seconds) {}
 
+    /**
+     * For some pairs.
+     *
+     * @param only what the names of the measured loads contain
+     * @param progress is told what is measured
+     */
     FreshWrites(
             final List<ReplicationPair.Kind> kinds,
             final PairOptions options,
-            final ImageOptions images,
+            final String only,
             final Consumer<String> progress) {
         this.kinds = kinds;
         this.options = options;
-        this.images = images;
+        this.only = only;
         this.progress = progress;
     }
 
-    /** Measures all loads; answers the table. */
-    String compare() throws IOException, InterruptedException {
+    private List<Case> cases(final ImageOptions images, final DiskImages disks) {
+        final List<Case> cases = new ArrayList<>();
+        for (final WriteLoad load : WriteLoad.all(images, disks)) {
+            cases.add(new Case(load.name(), load, 0, options.seconds()));
+            if (load.name().equals(WriteLoad.LONGEST.name())
+                    && !disks.isSparse()
+                    && disks.directory() == null) {
+                if (options.seconds() > FIRST_SECONDS) {
+                    cases.add(
+                            new Case(
+                                    load.name() + ", first " + FIRST_SECONDS + " s",
+                                    load,
+                                    0,
+                                    FIRST_SECONDS));
+                }
+                final double before = options.isShort() ? SECONDS_BEFORE_SHORT : SECONDS_BEFORE;
+                cases.add(
+                        new Case(
+                                String.format(Locale.ROOT, "%s, after %.0f s", load.name(), before),
+                                load,
+                                before,
+                                options.seconds()));
+            }
+        }
+        return cases.stream().filter(one -> one.name().contains(only)).toList();
+    }
+
+    /** Measures all loads on such disks; answers the table. */
+    String compare(final ImageOptions images, final DiskImages disks)
+            throws IOException, InterruptedException {
         final MarkdownTable table =
                 new MarkdownTable(
                         "load",
@@ -60,101 +96,58 @@ final class FreshWrites {
                         "checkpoint, ms",
                         "CPU a write, µs",
                         "of QEMU's");
-        for (final WriteLoad load : WriteLoad.ALL) {
+        final PairSource pairs = PairSource.fresh(disks, options.diskLength());
+        for (final Case one : cases(images, disks)) {
             final Map<ReplicationPair.Kind, List<Outcome>> outcomes =
                     new EnumMap<>(ReplicationPair.Kind.class);
             for (int round = 0; round < options.rounds(); round++) {
-                progress.accept(load.name() + ", round " + (round + 1) + " of " + options.rounds());
-                for (final ReplicationPair.Kind kind : kinds) {
+                progress.accept(one.name() + ", round " + (round + 1) + " of " + options.rounds());
+                final long seed = round + 1L;
+                for (final ReplicationPair.Kind kind : ReplicationPair.Kind.turn(kinds, round)) {
                     outcomes.computeIfAbsent(kind, key -> new ArrayList<>())
-                            .add(measure(kind, load, round));
+                            .add(pairs.measure(kind, pair -> measure(pair, one, seed)));
                 }
             }
-            outcomes.forEach((kind, list) -> addRow(table, load, kind, list, outcomes));
+            outcomes.forEach((kind, list) -> addRow(table, one, kind, list, outcomes));
         }
         return table.toString();
     }
 
-    private Outcome measure(final ReplicationPair.Kind kind, final WriteLoad load, final int round)
+    private Outcome measure(final ReplicationPair pair, final Case one, final long seed)
             throws IOException, InterruptedException {
-        try (MemoryFolder memory = new MemoryFolder();
-                MemoryFolder disks = MemoryFolder.in(images.directory());
-                ReplicationPair pair =
-                        kind.start(
-                                disks.path(),
-                                memory.path().resolve("buffers"),
-                                options.diskLength(),
-                                images.isSparse())) {
-            final double cpuBefore = pair.cpuMicros();
-            final Measurement guest =
-                    load.run(
-                            pair,
-                            options.diskLength(),
-                            0,
-                            options.seconds(),
-                            round + 1L,
-                            images.flushEvery());
-            final long end = System.nanoTime();
-            pair.checkpoint(); // which the secondary has everything for
-            final double checkpoint = (System.nanoTime() - end) / 1e9;
-            final double writes = guest.requestsPerSecond() * options.seconds();
-            final double cpu = (pair.cpuMicros() - cpuBefore) / writes;
-            final double share = options.seconds() / (options.seconds() + checkpoint);
-            return new Outcome(guest.scaled(share).withCpu(cpu), checkpoint * 1e3);
+        if (one.secondsBefore() > 0) {
+            one.load().run(pair, options.diskLength(), 0, one.secondsBefore(), -seed);
+            pair.checkpoint();
         }
+        final double cpuBefore = pair.cpuMicros();
+        final Measurement guest =
+                one.load().run(pair, options.diskLength(), 0, one.seconds(), seed);
+        final long end = System.nanoTime();
+        pair.checkpoint(); // which the secondary has everything for
+        final double checkpoint = (System.nanoTime() - end) / 1e9;
+        final double writes = guest.requestsPerSecond() * one.seconds();
+        final double cpu = (pair.cpuMicros() - cpuBefore) / writes;
+        final double share = one.seconds() / (one.seconds() + checkpoint);
+        return new Outcome(
+                guest.scaled(share).withCpu(cpu), List.of(checkpoint * 1e3), 1 / one.seconds());
     }
 
     private static void addRow(
             final MarkdownTable table,
-            final WriteLoad load,
+            final Case one,
             final ReplicationPair.Kind kind,
             final List<Outcome> ours,
             final Map<ReplicationPair.Kind, List<Outcome>> all) {
         final List<Outcome> theirs = all.get(kind.peer());
         table.row(
-                load.name(),
+                one.name(),
                 kind.title(),
-                spread(ours, writes(Measurement::requestsPerSecond), "%.0f"),
-                ratio(ours, theirs, kind, Measurement::requestsPerSecond),
-                spread(ours, outcome -> outcome.writes().p99Micros() / 1e3, "%.1f"),
-                ratio(ours, theirs, kind, Measurement::p99Micros),
-                spread(ours, Outcome::checkpointMillis, "%.1f"),
-                spread(ours, writes(Measurement::cpuMicros), "%.0f"),
-                ratio(ours, theirs, kind, Measurement::cpuMicros));
-    }
-
-    private static ToDoubleFunction<Outcome> writes(final ToDoubleFunction<Measurement> figure) {
-        return outcome -> figure.applyAsDouble(outcome.writes());
-    }
-
-    private static String ratio(
-            final List<Outcome> ours,
-            final List<Outcome> theirs,
-            final ReplicationPair.Kind kind,
-            final ToDoubleFunction<Measurement> figure) {
-        return kind.isOurs() && theirs != null
-                ? rounds(ours, writes(figure)).over(rounds(theirs, writes(figure))).spread("%.2f")
-                : "";
-    }
-
-    private static String spread(
-            final List<Outcome> outcomes,
-            final ToDoubleFunction<Outcome> figure,
-            final String format) {
-        return rounds(outcomes, figure).spread(format);
-    }
-
-    private static Rounds rounds(
-            final List<Outcome> outcomes, final ToDoubleFunction<Outcome> figure) {
-        return new Rounds(outcomes.stream().mapToDouble(figure).boxed().toList());
-    }
-
-    /** What it is a table of. */
-    String heading() {
-        return String.format(
-                Locale.ROOT,
-                "Replicated writes for %.1f s, %s",
-                options.seconds(),
-                images.sentence());
+                Outcome.spread(ours, Outcome.of(Measurement::requestsPerSecond), "%.0f"),
+                Outcome.ratio(kind, ours, theirs, Measurement::requestsPerSecond),
+                Outcome.spread(ours, outcome -> outcome.writes().p99Micros() / 1e3, "%.1f"),
+                Outcome.ratio(kind, ours, theirs, Measurement::p99Micros),
+                Outcome.spread(ours, outcome -> outcome.checkpointMillis().getFirst(), "%.1f"),
+                Outcome.spread(ours, Outcome.of(Measurement::cpuMicros), "%.0f"),
+                Outcome.ratio(kind, ours, theirs, Measurement::cpuMicros));
     }
 }

@@ -25,12 +25,14 @@ record GuestRound(Measurement quiet, Measurement busy, double checkpointsPerSeco
      * Runs guests of a pair.
      *
      * @param writesPerSecond that fall due
+     * @param flushEvery how many writes a flush follows; 0: none
      * @param area of the disk that is written, in bytes
      * @param seconds of each turn, without and with checkpoints each
      */
     static GuestRound run(
             final ReplicationPair pair,
             final int writesPerSecond,
+            final int flushEvery,
             final long area,
             final double seconds,
             final double checkpointsPerSecond,
@@ -41,12 +43,14 @@ record GuestRound(Measurement quiet, Measurement busy, double checkpointsPerSeco
         int checkpoints = 0;
         for (int turn = 0; turn < TURNS; turn++) {
             settle(pair);
-            try (PacedGuest guest = new PacedGuest(writesPerSecond, area, seconds, seed)) {
+            try (PacedGuest guest =
+                    new PacedGuest(writesPerSecond, flushEvery, area, seconds, seed)) {
                 guest.run(pair.guestUri());
                 quiet.add(guest.latencies());
             }
             settle(pair);
-            try (PacedGuest guest = new PacedGuest(writesPerSecond, area, seconds, seed);
+            try (PacedGuest guest =
+                            new PacedGuest(writesPerSecond, flushEvery, area, seconds, seed);
                     CheckpointTicker ticker =
                             CheckpointTicker.start(pair, guest, checkpointsPerSecond)) {
                 guest.run(pair.guestUri());

@@ -3,11 +3,11 @@ package io.lockstep.bench.compare;
 import io.lockstep.bench.load.GuestWriter;
 import io.lockstep.bench.peer.MemoryFolder;
 import io.lockstep.bench.peer.ReplicationPair;
-import io.lockstep.bench.report.ImageOptions;
-import io.lockstep.bench.report.Machine;
+import io.lockstep.bench.report.DiskImages;
 import io.lockstep.bench.report.Measurement;
 import io.lockstep.bench.report.PairOptions;
 import io.lockstep.bench.report.Rounds;
+import io.lockstep.bench.report.StateOptions;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -19,7 +19,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -48,10 +47,12 @@ import java.util.function.ToDoubleFunction;
             "  lockstep bench replication --part writes --rounds 5   a part, more rounds",
             "  lockstep bench replication --short                    a minute",
             "  lockstep bench replication --without qemu_tcp,lockstep_tcp",
-            "  lockstep bench replication --state fresh --images sparse --seconds 4",
-            "                                              as a user meets it: each write",
-            "                                              measured on a pair just set up",
-            "  lockstep bench replication --state fresh --on /srv --flush-every 1",
+            "  lockstep bench replication --state fresh --on /srv --seconds 4",
+            "                                 as users meet it: each write on a pair just set up,"
+                    + " with sparse and",
+            "                                 dense disks in memory, and dense ones on /srv",
+            "  lockstep bench replication --state fresh --images sparse --only 'depth 16'",
+            "  lockstep bench replication --part saturated --checkpoints-per-second 10",
             "",
             "Needs room on /dev/shm: eight disks (--disk-length), and the buffers."
         })
@@ -60,6 +61,7 @@ public final class ReplicationComparison implements Callable<Integer> {
     enum Part {
         WRITES,
         CHECKPOINTS,
+        SATURATED,
         GUEST,
         FAILOVER
     }
@@ -70,7 +72,6 @@ public final class ReplicationComparison implements Callable<Integer> {
     /** Two, so that what an engine uses in turn has been used. */
     private static final int WARM_UP_ROUNDS = 2;
 
-    private static final int WARM_UP_GUEST_WRITES = 4000;
     private static final int WARM_UP_WRITES = 1000;
     private static final int WARM_UP_WRITES_A_COMMAND = 5;
     private static final long MERGE_SECONDS_MAX = 120;
@@ -84,9 +85,17 @@ public final class ReplicationComparison implements Callable<Integer> {
     @Option(
             names = "--part",
             split = ",",
-            defaultValue = "writes,checkpoints,guest,failover",
-            description = "${COMPLETION-CANDIDATES} (default: all).")
+            defaultValue = "writes,checkpoints,saturated,guest,failover",
+            description =
+                    "${COMPLETION-CANDIDATES} (default: all; with --state fresh there are writes"
+                            + " and saturated).")
     private List<Part> parts;
+
+    @Option(
+            names = "--only",
+            defaultValue = "",
+            description = "Of writes and saturated only loads whose name contains this.")
+    private String only;
 
     @Option(
             names = "--without",
@@ -120,9 +129,9 @@ public final class ReplicationComparison implements Callable<Integer> {
                             + " 1000,4000).")
     private List<Integer> guestRates;
 
-    @Mixin private final ImageOptions images = new ImageOptions();
+    @Mixin private final StateOptions images = new StateOptions();
 
-    private final StringBuilder tables = new StringBuilder();
+    private ComparisonReport report;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
@@ -131,16 +140,16 @@ public final class ReplicationComparison implements Callable<Integer> {
             failoverMebibytes = 16;
         }
         final List<ReplicationPair.Kind> kinds = kinds();
-        tables.append(Machine.description()).append(".\n");
+        report = new ComparisonReport(out());
         try {
-            if (images.state() == ImageOptions.State.FRESH) {
+            if (images.isFresh()) {
                 compareFresh(kinds);
             } else {
                 compareWarm(kinds);
             }
         } finally {
             if (options.markdown() != null) {
-                Files.writeString(options.markdown(), tables);
+                Files.writeString(options.markdown(), report.markdown());
             }
         }
         return 0;
@@ -148,7 +157,7 @@ public final class ReplicationComparison implements Callable<Integer> {
 
     private void compareWarm(final List<ReplicationPair.Kind> kinds)
             throws IOException, InterruptedException {
-        try (MemoryFolder folder = MemoryFolder.in(images.directory())) {
+        try (MemoryFolder folder = MemoryFolder.in(images.disks().directory())) {
             if (parts.stream().anyMatch(part -> part != Part.FAILOVER)) {
                 try (MemoryFolder buffers = new MemoryFolder()) {
                     compareRunning(kinds, folder, buffers);
@@ -162,12 +171,47 @@ public final class ReplicationComparison implements Callable<Integer> {
 
     private void compareFresh(final List<ReplicationPair.Kind> kinds)
             throws IOException, InterruptedException {
-        final FreshWrites fresh =
-                new FreshWrites(kinds, options, images, line -> row(List.of(line)));
-        title(fresh.heading());
-        final String table = fresh.compare();
-        tables.append(table);
-        row(List.of(table));
+        final FreshWrites fresh = new FreshWrites(kinds, options, only, report::progress);
+        for (final DiskImages disks : images.everyDisks()) {
+            if (parts.contains(Part.WRITES)) {
+                title("Replicated writes", disks);
+                report.table(fresh.compare(images, disks));
+            }
+            if (parts.contains(Part.SATURATED)) {
+                compareSaturated(kinds, PairSource.fresh(disks, options.diskLength()), disks);
+            }
+        }
+    }
+
+    private void title(final String what, final DiskImages disks) throws IOException {
+        report.title(
+                String.format(
+                        Locale.ROOT,
+                        "%s for %.1f s, %s",
+                        what,
+                        options.seconds(),
+                        images.sentence("pair", disks)));
+        if (images.isFresh()) {
+            report.paragraph(disks.pageCache());
+        }
+    }
+
+    // ---- Checkpoints under a load.
+
+    private void compareSaturated(
+            final List<ReplicationPair.Kind> kinds, final PairSource pairs, final DiskImages disks)
+            throws IOException, InterruptedException {
+        title(
+                String.format(
+                        Locale.ROOT,
+                        "Writes as fast as they go, and %.0f checkpoints a second,",
+                        options.checkpointsPerSecond()),
+                disks);
+        final List<WriteLoad> loads =
+                WriteLoad.all(images, disks).stream()
+                        .filter(load -> load.name().contains(only))
+                        .toList();
+        report.table(new SaturatedWrites(kinds, options, report::progress).compare(pairs, loads));
     }
 
     private List<ReplicationPair.Kind> kinds() {
@@ -202,8 +246,12 @@ public final class ReplicationComparison implements Callable<Integer> {
             if (parts.contains(Part.CHECKPOINTS)) {
                 compareCheckpoints(pairs);
             }
+            if (parts.contains(Part.SATURATED)) {
+                compareSaturated(kinds, PairSource.running(pairs), images.disks());
+            }
             if (parts.contains(Part.GUEST)) {
-                compareGuests(pairs);
+                new GuestComparison(options, images.flushEvery(), report)
+                        .compare(pairs, guestRates);
             }
         } finally {
             pairs.values().forEach(ReplicationPair::close);
@@ -221,7 +269,7 @@ public final class ReplicationComparison implements Callable<Integer> {
                 folder.folder(own),
                 buffers.path().resolve(own),
                 options.diskLength(),
-                images.isSparse());
+                images.disks().isSparse());
     }
 
     /** Sets a pair up, and lets what compiles compile. */
@@ -231,7 +279,7 @@ public final class ReplicationComparison implements Callable<Integer> {
         final ReplicationPair pair =
                 start(kind, folder, buffers, kind.name().toLowerCase(Locale.ROOT));
         for (int i = 0; i < WARM_UP_ROUNDS; i++) {
-            for (final WriteLoad load : WriteLoad.ALL) {
+            for (final WriteLoad load : WriteLoad.all(images)) {
                 write(pair, load, 0, WARM_UP_SECONDS, 0);
                 pair.drain();
                 pair.checkpoint();
@@ -250,18 +298,22 @@ public final class ReplicationComparison implements Callable<Integer> {
             final double duration,
             final long seed)
             throws IOException, InterruptedException {
-        return load.run(pair, options.diskLength(), amount, duration, seed, images.flushEvery());
+        return load.run(pair, options.diskLength(), amount, duration, seed);
     }
 
     private void compareWrites(final Map<ReplicationPair.Kind, ReplicationPair> pairs)
             throws IOException, InterruptedException {
-        title("Replicated writes");
+        title("Replicated writes", images.disks());
         final ReplicationTable table = new ReplicationTable("load", pairs.keySet(), true);
-        for (final WriteLoad load : WriteLoad.ALL) {
+        for (final WriteLoad load : WriteLoad.all(images, images.disks())) {
+            if (!load.name().contains(only)) {
+                continue;
+            }
             final Map<ReplicationPair.Kind, List<Measurement>> results =
                     new EnumMap<>(ReplicationPair.Kind.class);
             for (int round = 0; round < options.rounds(); round++) {
-                for (final ReplicationPair.Kind kind : turn(pairs, round)) {
+                for (final ReplicationPair.Kind kind :
+                        ReplicationPair.Kind.turn(pairs.keySet(), round)) {
                     results.computeIfAbsent(kind, key -> new ArrayList<>())
                             .add(replicated(pairs.get(kind), load, round));
                 }
@@ -272,9 +324,9 @@ public final class ReplicationComparison implements Callable<Integer> {
                                     kind,
                                     figures(list),
                                     rounds(list, Measurement::requestsPerSecond)));
-            row(table.row(load.name()));
+            report.row(table.row(load.name()));
         }
-        tables.append(table.end());
+        report.tableBehindItsRows(table.end());
     }
 
     /** A write counts when the secondary has it, too: so does the time that takes. */
@@ -297,7 +349,7 @@ public final class ReplicationComparison implements Callable<Integer> {
 
     private void compareCheckpoints(final Map<ReplicationPair.Kind, ReplicationPair> pairs)
             throws IOException, InterruptedException {
-        title("A checkpoint, as the manager sees it");
+        report.title("A checkpoint, as the manager sees it");
         final ReplicationTable table = new ReplicationTable("dirty", pairs.keySet(), false);
         for (final int mebibytes : dirtyMebibytes) {
             if (mebibytes > options.diskMebibytes()) {
@@ -312,7 +364,8 @@ public final class ReplicationComparison implements Callable<Integer> {
             final Map<ReplicationPair.Kind, List<Double>> commits =
                     new EnumMap<>(ReplicationPair.Kind.class);
             for (int round = 0; round < options.rounds(); round++) {
-                for (final ReplicationPair.Kind kind : turn(pairs, round)) {
+                for (final ReplicationPair.Kind kind :
+                        ReplicationPair.Kind.turn(pairs.keySet(), round)) {
                     final ReplicationPair pair = pairs.get(kind);
                     dirty(pair, mebibytes, round);
                     pair.commitMicros(); // those before don't count
@@ -327,9 +380,9 @@ public final class ReplicationComparison implements Callable<Integer> {
                                     kind,
                                     checkpointFigures(micros, commits.get(kind)),
                                     new Rounds(micros)));
-            row(table.row(mebibytes + " MiB"));
+            report.row(table.row(mebibytes + " MiB"));
         }
-        tables.append(table.end());
+        report.tableBehindItsRows(table.end());
     }
 
     private static String checkpointFigures(final List<Double> whole, final List<Double> commits) {
@@ -362,93 +415,11 @@ public final class ReplicationComparison implements Callable<Integer> {
         }
     }
 
-    // ---- The guest's latency.
-
-    private void compareGuests(final Map<ReplicationPair.Kind, ReplicationPair> pairs)
-            throws IOException, InterruptedException {
-        title(
-                String.format(
-                        Locale.ROOT,
-                        "The guest's 4 KiB writes without checkpoints, and with %.0f a second",
-                        options.checkpointsPerSecond()));
-        for (final ReplicationPair pair : pairs.values()) {
-            runGuests(pair, WARM_UP_GUEST_WRITES, WARM_UP_SECONDS, 0);
-        }
-        final ReplicationTable table = new ReplicationTable("guest", pairs.keySet(), false);
-        for (final int rate : guestRates) {
-            final String name = rate + " writes/s";
-            final Map<ReplicationPair.Kind, List<Measurement>> quiet =
-                    new EnumMap<>(ReplicationPair.Kind.class);
-            final Map<ReplicationPair.Kind, List<Measurement>> busy =
-                    new EnumMap<>(ReplicationPair.Kind.class);
-            final Map<ReplicationPair.Kind, List<Double>> made =
-                    new EnumMap<>(ReplicationPair.Kind.class);
-            for (int round = 0; round < options.rounds(); round++) {
-                for (final ReplicationPair.Kind kind : turn(pairs, round)) {
-                    final GuestRound guests =
-                            runGuests(pairs.get(kind), rate, options.seconds(), round + 1L);
-                    quiet.computeIfAbsent(kind, key -> new ArrayList<>()).add(guests.quiet());
-                    busy.computeIfAbsent(kind, key -> new ArrayList<>()).add(guests.busy());
-                    made.computeIfAbsent(kind, key -> new ArrayList<>())
-                            .add(guests.checkpointsPerSecond());
-                }
-            }
-            addGuests(table, name + ", without", quiet, Map.of());
-            addGuests(table, name + ", with", busy, made);
-            pairs.keySet()
-                    .forEach(
-                            kind -> {
-                                final Rounds p99 =
-                                        rounds(busy.get(kind), Measurement::p99Micros)
-                                                .over(
-                                                        rounds(
-                                                                quiet.get(kind),
-                                                                Measurement::p99Micros));
-                                table.put(kind, "× " + p99.spread("%.2f"), p99);
-                            });
-            row(table.row(name + ", p99 with / without"));
-        }
-        tables.append(table.end());
-    }
-
-    private GuestRound runGuests(
-            final ReplicationPair pair, final int rate, final double seconds, final long seed)
-            throws IOException, InterruptedException {
-        return GuestRound.run(
-                pair, rate, options.diskLength(), seconds, options.checkpointsPerSecond(), seed);
-    }
-
-    private void addGuests(
-            final ReplicationTable table,
-            final String name,
-            final Map<ReplicationPair.Kind, List<Measurement>> results,
-            final Map<ReplicationPair.Kind, List<Double>> made) {
-        results.forEach(
-                (kind, list) ->
-                        table.put(
-                                kind,
-                                "p50 "
-                                        + rounds(list, Measurement::p50Micros).spread("%.0f")
-                                        + " µs, p99 "
-                                        + rounds(list, Measurement::p99Micros).spread("%.0f")
-                                        + " µs, p99.9 "
-                                        + rounds(list, Measurement::p999Micros).spread("%.0f")
-                                        + " µs"
-                                        + (made.containsKey(kind)
-                                                ? String.format(
-                                                        Locale.ROOT,
-                                                        "; %.0f checkpoints/s",
-                                                        new Rounds(made.get(kind)).median())
-                                                : ""),
-                                rounds(list, Measurement::p99Micros)));
-        row(table.row(name));
-    }
-
     // ---- Failover.
 
     private void failOver(final List<ReplicationPair.Kind> kinds, final MemoryFolder folder)
             throws IOException, InterruptedException {
-        title("Failover with " + failoverMebibytes + " MiB dirty");
+        report.title("Failover with " + failoverMebibytes + " MiB dirty");
         final Map<ReplicationPair.Kind, List<Double>> first =
                 new EnumMap<>(ReplicationPair.Kind.class);
         final Map<ReplicationPair.Kind, List<Double>> merged =
@@ -480,7 +451,7 @@ public final class ReplicationComparison implements Callable<Integer> {
         final ReplicationTable table = new ReplicationTable("failover", first.keySet(), false);
         addTimes(table, "first write served", first);
         addTimes(table, "merged", merged);
-        tables.append(table.end());
+        report.tableBehindItsRows(table.end());
     }
 
     /** Our own client's code must not run for the first time when the pair's is timed. */
@@ -517,18 +488,10 @@ public final class ReplicationComparison implements Callable<Integer> {
                             new Rounds(list.stream().map(value -> value / MICROS).toList());
                     table.put(kind, millis.spread("%.1f") + " ms", millis);
                 });
-        row(table.row(name));
+        report.row(table.row(name));
     }
 
     // ---- Tables.
-
-    /** The pairs in the order of this round: everybody comes first once. */
-    private static List<ReplicationPair.Kind> turn(
-            final Map<ReplicationPair.Kind, ReplicationPair> pairs, final int round) {
-        final List<ReplicationPair.Kind> kinds = new ArrayList<>(pairs.keySet());
-        Collections.rotate(kinds, -round);
-        return kinds;
-    }
 
     private static Rounds rounds(
             final List<Measurement> list, final ToDoubleFunction<Measurement> figure) {
@@ -545,16 +508,6 @@ public final class ReplicationComparison implements Callable<Integer> {
                 rounds(list, Measurement::p99Micros).median(),
                 rounds(list, Measurement::p999Micros).median(),
                 rounds(list, Measurement::cpuMicros).median());
-    }
-
-    private void title(final String text) {
-        out().println(text);
-        tables.append("\n### ").append(text).append("\n\n");
-    }
-
-    private void row(final List<String> lines) {
-        lines.forEach(out()::println);
-        out().flush();
     }
 
     private PrintWriter out() {

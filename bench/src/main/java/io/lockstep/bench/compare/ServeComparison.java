@@ -6,8 +6,8 @@ import io.lockstep.bench.load.Load;
 import io.lockstep.bench.load.OwnLoad;
 import io.lockstep.bench.peer.BenchServer;
 import io.lockstep.bench.peer.MemoryFolder;
-import io.lockstep.bench.report.Machine;
 import io.lockstep.bench.report.Measurement;
+import io.lockstep.bench.report.StateOptions;
 import io.lockstep.bench.report.TimedRoundOptions;
 
 import picocli.CommandLine.Command;
@@ -21,6 +21,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -32,10 +33,11 @@ import java.util.function.ToDoubleFunction;
  * {@code lockstep bench serve}: {@code lockstep serve} beside the NBD servers that people use, in
  * one run.
  *
- * <p>All servers run at once and are idle but for the one that is measured. Each cell is measured
- * in rounds, and each round measures every server once, so that whatever else the machine does
- * meets all of them alike. The tables give the median of the rounds; ratios are taken round by
- * round, and their spread is given.
+ * <p>All servers run at once and are idle but for the one that is measured; or, where they are to
+ * be fresh, each is started for its measurement, on a disk just made. Each cell is measured in
+ * rounds, and each round measures every server once, so that whatever else the machine does meets
+ * all of them alike. The tables give the median of the rounds; ratios are taken round by round, and
+ * their spread is given.
  */
 @Command(
         name = "serve",
@@ -47,7 +49,11 @@ import java.util.function.ToDoubleFunction;
             "  lockstep bench serve                              everything, about half an hour",
             "  lockstep bench serve --only '4k qd16' --rounds 5  some cells, more rounds",
             "  lockstep bench serve --short                      fio, Unix: five minutes",
-            "  lockstep bench serve --load own --transport unix  with our own load generator"
+            "  lockstep bench serve --load own --transport unix  with our own load generator",
+            "  lockstep bench serve --state fresh --images sparse",
+            "                                                    each cell on a server just"
+                    + " started",
+            "  lockstep bench serve --on /srv --only 'write 4k qd1 ' --flush-every 1"
         })
 public final class ServeComparison implements Callable<Integer> {
     private static final double WARM_UP_SECONDS = 1.5;
@@ -83,6 +89,8 @@ public final class ServeComparison implements Callable<Integer> {
             description = "Only cells whose name contains this.")
     private String only;
 
+    @Mixin private final StateOptions images = new StateOptions();
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         if (options.isShort()) {
@@ -99,54 +107,95 @@ public final class ServeComparison implements Callable<Integer> {
                 out().println(kind.missing());
             }
         }
-        final StringBuilder tables = new StringBuilder(Machine.description()).append(".\n");
+        final ComparisonReport report = new ComparisonReport(out());
+        report.paragraph("\nOf " + images.sentence("server", images.disks()) + ".");
+        if (images.isFresh()) {
+            report.paragraph(images.disks().pageCache());
+        }
         for (final String transport : transports) {
-            try (MemoryFolder folder = new MemoryFolder()) {
-                compare(kinds, folder.path(), transport, tables);
+            if (images.isFresh()) {
+                compareLoads(
+                        kinds, transport, (kind, use) -> useFresh(kind, transport, use), report);
+            } else {
+                compareWarm(kinds, transport, report);
             }
         }
         if (options.markdown() != null) {
-            Files.writeString(options.markdown(), tables);
+            Files.writeString(options.markdown(), report.markdown());
         }
         return 0;
     }
 
-    private void compare(
-            final List<BenchServer.Kind> kinds,
-            final Path folder,
-            final String transport,
-            final StringBuilder tables)
+    /** Where each measurement has its server from. */
+    private interface ServerSource {
+        /** A measurement. */
+        interface Use {
+            Measurement of(BenchServer server) throws IOException, InterruptedException;
+        }
+
+        /** Does one. */
+        Measurement measure(BenchServer.Kind kind, Use use)
+                throws IOException, InterruptedException;
+    }
+
+    private Measurement useFresh(
+            final BenchServer.Kind kind, final String transport, final ServerSource.Use use)
             throws IOException, InterruptedException {
-        final List<BenchServer> servers = new ArrayList<>();
-        try {
-            for (final BenchServer.Kind kind : kinds) {
-                servers.add(BenchServer.start(kind, folder, transport.equals("unix")));
-            }
-            for (final String loadName : loads) {
-                final Load load = load(loadName);
-                warmUp(load, servers);
-                final String title =
-                        load.name()
-                                + " over "
-                                + (transport.equals("unix") ? "a Unix socket" : "TCP");
-                out().println(title);
-                final ServeTables cells = new ServeTables(servers);
-                for (final Cell cell : Cell.all()) {
-                    if (cell.toString().contains(only)) {
-                        cells.add(cell, measure(load, cell, servers));
-                    }
-                }
-                tables.append("\n### ").append(title).append("\n\n").append(cells);
-            }
-        } finally {
-            servers.forEach(BenchServer::close);
+        try (MemoryFolder folder = MemoryFolder.in(images.disks().directory());
+                BenchServer server = start(kind, folder.path(), transport)) {
+            return use.of(server);
         }
     }
 
-    private static Load load(final String name) {
+    private BenchServer start(
+            final BenchServer.Kind kind, final Path folder, final String transport)
+            throws IOException, InterruptedException {
+        return BenchServer.start(kind, folder, transport.equals("unix"), images.disks().isSparse());
+    }
+
+    private void compareWarm(
+            final List<BenchServer.Kind> kinds,
+            final String transport,
+            final ComparisonReport report)
+            throws IOException, InterruptedException {
+        final Map<BenchServer.Kind, BenchServer> servers = new EnumMap<>(BenchServer.Kind.class);
+        try (MemoryFolder folder = MemoryFolder.in(images.disks().directory())) {
+            try {
+                for (final BenchServer.Kind kind : kinds) {
+                    servers.put(kind, start(kind, folder.path(), transport));
+                }
+                warmUp(servers.values());
+                compareLoads(kinds, transport, (kind, use) -> use.of(servers.get(kind)), report);
+            } finally {
+                servers.values().forEach(BenchServer::close);
+            }
+        }
+    }
+
+    private void compareLoads(
+            final List<BenchServer.Kind> kinds,
+            final String transport,
+            final ServerSource servers,
+            final ComparisonReport report)
+            throws IOException, InterruptedException {
+        for (final String loadName : loads) {
+            final Load load = load(loadName);
+            report.title(
+                    load.name() + " over " + (transport.equals("unix") ? "a Unix socket" : "TCP"));
+            final ServeTables cells = new ServeTables(kinds);
+            for (final Cell cell : Cell.all()) {
+                if (cell.toString().contains(only)) {
+                    cells.add(cell, measure(load, cell, kinds, servers));
+                }
+            }
+            report.tableBehindItsRows(cells.toString());
+        }
+    }
+
+    private Load load(final String name) {
         return switch (name) {
-            case "fio" -> new FioLoad();
-            case "own" -> new OwnLoad();
+            case "fio" -> new FioLoad(images.flushEvery());
+            case "own" -> new OwnLoad(images.flushEvery());
             default ->
                     throw new IllegalArgumentException(
                             "--load " + name + " is not known; there are fio and own");
@@ -154,43 +203,55 @@ public final class ServeComparison implements Callable<Integer> {
     }
 
     /**
-     * Writes every disk twice over, so that no server is measured on holes or on memory that it
-     * sees for the first time, and lets what compiles compile.
+     * Lets what compiles compile. Disks that are to be full of data are written twice over before,
+     * so that no server is measured on memory that it sees for the first time.
      */
-    private static void warmUp(final Load load, final List<BenchServer> servers)
+    private void warmUp(final Collection<BenchServer> servers)
             throws IOException, InterruptedException {
         for (final BenchServer server : servers) {
-            OwnLoad.fill(server.uri(), BenchServer.DISK_LENGTH);
-            OwnLoad.fill(server.uri(), BenchServer.DISK_LENGTH);
-            for (final boolean write : new boolean[] {true, false}) {
-                load.run(server.uri(), new Cell(write, 64 << 10, 16, 1), WARM_UP_SECONDS);
-                load.run(server.uri(), new Cell(write, 4 << 10, 16, 4), WARM_UP_SECONDS);
+            if (!images.disks().isSparse()) {
+                OwnLoad.fill(server.uri(), BenchServer.DISK_LENGTH);
+                OwnLoad.fill(server.uri(), BenchServer.DISK_LENGTH);
+            }
+            for (final String load : loads) {
+                for (final boolean write : new boolean[] {true, false}) {
+                    final Cell longer = new Cell(write, 64 << 10, 16, 1);
+                    load(load).run(server.uri(), longer, WARM_UP_SECONDS);
+                    final Cell shorter = new Cell(write, 4 << 10, 16, 4);
+                    load(load).run(server.uri(), shorter, WARM_UP_SECONDS);
+                }
             }
         }
     }
 
     private Map<BenchServer.Kind, List<Measurement>> measure(
-            final Load load, final Cell cell, final List<BenchServer> servers)
+            final Load load,
+            final Cell cell,
+            final List<BenchServer.Kind> kinds,
+            final ServerSource servers)
             throws IOException, InterruptedException {
         final Map<BenchServer.Kind, List<Measurement>> measurements =
                 new EnumMap<>(BenchServer.Kind.class);
         for (int round = 0; round < options.rounds(); round++) {
-            for (int i = 0; i < servers.size(); i++) {
-                final BenchServer server = servers.get((i + round) % servers.size());
-                final double before = server.cpuMicros();
-                final long start = System.nanoTime();
-                final Measurement measured = load.run(server.uri(), cell, options.seconds());
-                final double elapsed =
-                        Math.min((System.nanoTime() - start) / 1e9, options.seconds());
-                final double requests = measured.requestsPerSecond() * elapsed;
-                final double cpu = (server.cpuMicros() - before) / requests;
+            for (int i = 0; i < kinds.size(); i++) {
+                final BenchServer.Kind kind = kinds.get((i + round) % kinds.size());
                 measurements
-                        .computeIfAbsent(server.kind(), kind -> new ArrayList<>())
-                        .add(measured.withCpu(cpu));
+                        .computeIfAbsent(kind, key -> new ArrayList<>())
+                        .add(servers.measure(kind, server -> measure(load, cell, server)));
             }
         }
         print(cell, measurements);
         return measurements;
+    }
+
+    private Measurement measure(final Load load, final Cell cell, final BenchServer server)
+            throws IOException, InterruptedException {
+        final double before = server.cpuMicros();
+        final long start = System.nanoTime();
+        final Measurement measured = load.run(server.uri(), cell, options.seconds());
+        final double elapsed = Math.min((System.nanoTime() - start) / 1e9, options.seconds());
+        final double requests = measured.requestsPerSecond() * elapsed;
+        return measured.withCpu((server.cpuMicros() - before) / requests);
     }
 
     private void print(

@@ -28,12 +28,12 @@ final class ServeTables {
                     "p99.9 µs",
                     "CPU a request µs");
 
-    ServeTables(final List<BenchServer> servers) {
+    ServeTables(final List<BenchServer.Kind> kinds) {
         final List<String> header = new ArrayList<>(List.of("load", "fastest peer"));
-        for (final BenchServer server : servers) {
-            if (server.kind() != BenchServer.Kind.LOCKSTEP) {
-                peers.add(server.kind());
-                header.add(server.kind().title());
+        for (final BenchServer.Kind kind : kinds) {
+            if (kind != BenchServer.Kind.LOCKSTEP) {
+                peers.add(kind);
+                header.add(kind.title());
             }
         }
         ratios = new MarkdownTable(header.toArray(String[]::new));

@@ -203,11 +203,11 @@ record GrowthPoint(
         private Checkpoints timeUnderLoad(final LockstepPair pair)
                 throws IOException, InterruptedException {
             final Cell cell = new Cell(true, 4 << 10, 1, connections);
-            new OwnLoad().run(pair.guestUri(), cell, LOAD_SECONDS);
+            new OwnLoad(0).run(pair.guestUri(), cell, LOAD_SECONDS);
             final double before = bothMicros(pair);
             try (CheckpointTicker ticker =
                     CheckpointTicker.start(pair, null, LOAD_CHECKPOINTS_PER_SECOND)) {
-                final Measurement load = new OwnLoad().run(pair.guestUri(), cell, LOAD_SECONDS);
+                final Measurement load = new OwnLoad(0).run(pair.guestUri(), cell, LOAD_SECONDS);
                 final List<Double> millis =
                         ticker.end().stream().map(made -> made.nanos() / 1e6).toList();
                 pair.drain();

@@ -424,7 +424,7 @@ public final class HealingComparison implements Callable<Integer> {
 
     private double p99(final NodePair pair, final double turn)
             throws IOException, InterruptedException {
-        try (PacedGuest guest = new PacedGuest(GUEST_WRITES_A_SECOND, length(), turn, 1)) {
+        try (PacedGuest guest = new PacedGuest(GUEST_WRITES_A_SECOND, 0, length(), turn, 1)) {
             return guest.run(pair.guestUri()).p99Micros();
         }
     }

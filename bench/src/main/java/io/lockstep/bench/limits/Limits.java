@@ -117,7 +117,7 @@ public final class Limits implements Callable<Integer> {
         final CallCount.Counter primary = CallCount.start(pair.primary());
         final CallCount.Counter secondary = CallCount.start(pair.secondary());
         final long start = System.nanoTime();
-        final Measurement client = new OwnLoad().run(pair.guestUri(), cell, options.seconds());
+        final Measurement client = new OwnLoad(0).run(pair.guestUri(), cell, options.seconds());
         pair.drain();
         final double elapsed = (System.nanoTime() - start) / 1e9;
         final double requests = client.requestsPerSecond() * options.seconds();
@@ -238,7 +238,7 @@ public final class Limits implements Callable<Integer> {
         final Cell cell = cells().get(1);
         final StraceCount primary = StraceCount.start(pair.primary());
         final StraceCount secondary = StraceCount.start(pair.secondary());
-        final Measurement client = new OwnLoad().run(pair.guestUri(), cell, options.seconds());
+        final Measurement client = new OwnLoad(0).run(pair.guestUri(), cell, options.seconds());
         pair.drain();
         final double requests = client.requestsPerSecond() * options.seconds();
         report.paragraph("By strace, for " + cell + ", calls a write:");

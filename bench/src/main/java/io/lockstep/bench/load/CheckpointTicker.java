@@ -20,7 +20,7 @@ public final class CheckpointTicker implements AutoCloseable {
     private static final int DIGITS = 3;
 
     private final ReplicationPair pair;
-    private final PacedGuest guest;
+    private final PausableGuest guest;
     private final long intervalNanos;
     private final Thread thread;
     private final SingleWriterRecorder intervals =
@@ -34,14 +34,16 @@ public final class CheckpointTicker implements AutoCloseable {
      *
      * @param dueNanos when, by {@link System#nanoTime}
      * @param nanos how long it took from then
+     * @param orderedNanos how long it took from when it was ordered: later, where the one before
+     *     took longer than the interval
      */
-    public record Checkpoint(long dueNanos, long nanos) {}
+    public record Checkpoint(long dueNanos, long nanos, long orderedNanos) {}
 
     private CheckpointTicker(
-            final ReplicationPair pair, final PacedGuest guest, final double perSecond) {
+            final ReplicationPair pair, final PausableGuest guest, final double perSecond) {
         this.pair = pair;
         this.guest = guest;
-        intervalNanos = (long) (TimeUnit.SECONDS.toNanos(1) / perSecond);
+        intervalNanos = perSecond == 0 ? 0 : (long) (TimeUnit.SECONDS.toNanos(1) / perSecond);
         thread = new Thread(this::tick, "lockstep-checkpoints");
     }
 
@@ -49,32 +51,41 @@ public final class CheckpointTicker implements AutoCloseable {
      * Starts.
      *
      * @param guest is paused for each checkpoint where the pair needs that; null for none
+     * @param perSecond the first one is due when one interval is over; 0: none is
      */
     public static CheckpointTicker start(
-            final ReplicationPair pair, final PacedGuest guest, final double perSecond) {
+            final ReplicationPair pair, final PausableGuest guest, final double perSecond) {
         final CheckpointTicker ticker = new CheckpointTicker(pair, guest, perSecond);
-        ticker.thread.start();
+        if (perSecond > 0) {
+            ticker.thread.start();
+        }
         return ticker;
     }
 
     private void tick() {
-        long due = System.nanoTime();
+        long due = System.nanoTime() + intervalNanos;
         try {
-            while (!isEnding) {
+            while (waitUntil(due)) {
+                final long ordered = System.nanoTime();
                 checkpoint();
-                final long nanos = System.nanoTime() - due;
-                intervals.recordValue(Math.min(nanos, DURATION_MAX_NANOS));
-                made.add(new Checkpoint(due, nanos));
+                final long end = System.nanoTime();
+                intervals.recordValue(Math.min(end - due, DURATION_MAX_NANOS));
+                made.add(new Checkpoint(due, end - due, end - ordered));
                 due += intervalNanos;
-                while (!isEnding && System.nanoTime() < due) {
-                    LockSupport.parkNanos(due - System.nanoTime());
-                }
             }
         } catch (final IOException e) {
             failure = e;
         } catch (final InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** Answers whether it goes on. */
+    private boolean waitUntil(final long due) {
+        while (!isEnding && System.nanoTime() < due) {
+            LockSupport.parkNanos(due - System.nanoTime());
+        }
+        return !isEnding;
     }
 
     private void checkpoint() throws IOException, InterruptedException {

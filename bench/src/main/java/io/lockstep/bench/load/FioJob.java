@@ -96,7 +96,7 @@ public record FioJob(
         if (pattern.endsWith("rw")) {
             command.add("--rwmixread=" + readPercent);
         }
-        if (flushEvery > 0) {
+        if (flushEvery > 0 && !pattern.endsWith("read")) {
             command.add("--fsync=" + flushEvery);
         }
         if (amount > 0) {

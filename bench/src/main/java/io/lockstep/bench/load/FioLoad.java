@@ -9,6 +9,17 @@ import java.io.IOException;
 public final class FioLoad implements Load {
     private static final long SEED = 1;
 
+    private final int flushEvery;
+
+    /**
+     * One.
+     *
+     * @param flushEvery how many writes of a connection a flush follows; 0: none
+     */
+    public FioLoad(final int flushEvery) {
+        this.flushEvery = flushEvery;
+    }
+
     @Override
     public String name() {
         return "fio";
@@ -28,7 +39,7 @@ public final class FioLoad implements Load {
                         0,
                         seconds,
                         SEED,
-                        0)
+                        flushEvery)
                 .run();
     }
 }

@@ -28,7 +28,8 @@ import java.util.concurrent.locks.LockSupport;
  * A guest that writes 4 KiB at random at a steady rate, whatever the disk does. A write's latency
  * counts from the moment at which it was due, not from the one at which it could be sent: a disk
  * that stalls is charged with every write that fell due meanwhile, so nothing is omitted. What was
- * never served counts with the time that it has waited at the end.
+ * never served counts with the time that it has waited at the end. A write that a flush follows is
+ * done when that is.
  *
  * <p>It can be paused, as a hypervisor pauses its guest for a checkpoint: no write is in flight
  * then, and those that fall due are late.
@@ -36,7 +37,7 @@ import java.util.concurrent.locks.LockSupport;
  * <p>{@link #run} is for one thread, {@link #pause} and {@link #resume} for another, {@link
  * #interval} for a third.
  */
-public final class PacedGuest implements NbdClient.Listener, AutoCloseable {
+public final class PacedGuest implements PausableGuest, NbdClient.Listener, AutoCloseable {
     private static final int BLOCK_LENGTH = 4096;
 
     /** In flight; QEMU's server takes no more of a client. */
@@ -50,7 +51,10 @@ public final class PacedGuest implements NbdClient.Listener, AutoCloseable {
 
     private static final long DEADLINE_SECONDS = 60;
 
+    private static final long FLUSH = 1;
+
     private final double perSecond;
+    private final int flushEvery;
     private final long blocks;
     private final long durationNanos;
     private final SplittableRandom random;
@@ -66,6 +70,7 @@ public final class PacedGuest implements NbdClient.Listener, AutoCloseable {
     private NbdClient client;
     private final ArrayDeque<Long> due = new ArrayDeque<>();
     private int inFlight;
+    private int sinceFlush;
     private boolean isPaused;
     private boolean isOver;
     private CompletableFuture<Void> whenQuiet;
@@ -74,12 +79,18 @@ public final class PacedGuest implements NbdClient.Listener, AutoCloseable {
      * A guest of an export; {@link #run} starts it.
      *
      * @param perSecond writes that fall due
+     * @param flushEvery how many writes a flush follows; 0: none
      * @param area how much of the export it writes, in bytes
      */
     public PacedGuest(
-            final double perSecond, final long area, final double seconds, final long seed)
+            final double perSecond,
+            final int flushEvery,
+            final long area,
+            final double seconds,
+            final long seed)
             throws IOException {
         this.perSecond = perSecond;
+        this.flushEvery = flushEvery;
         blocks = area / BLOCK_LENGTH;
         durationNanos = (long) (seconds * 1e9);
         random = new SplittableRandom(seed);
@@ -139,8 +150,8 @@ public final class PacedGuest implements NbdClient.Listener, AutoCloseable {
         }
     }
 
-    /** Returns when no write is in flight. */
-    void pause() throws IOException, InterruptedException {
+    @Override
+    public void pause() throws IOException, InterruptedException {
         final CompletableFuture<Void> quiet = new CompletableFuture<>();
         loop.execute(
                 () -> {
@@ -151,8 +162,8 @@ public final class PacedGuest implements NbdClient.Listener, AutoCloseable {
         await(quiet);
     }
 
-    /** Goes on. */
-    void resume() {
+    @Override
+    public void resume() {
         loop.execute(
                 () -> {
                     isPaused = false;
@@ -207,21 +218,40 @@ public final class PacedGuest implements NbdClient.Listener, AutoCloseable {
     }
 
     private void write(final long dueNanos) {
-        final Disk.Completion completion = (token, errno) -> onWritten(dueNanos, errno);
+        final Disk.Completion completion =
+                new Disk.Completion() {
+                    @Override
+                    public void onComplete(final long token, final int errno) {
+                        onWritten(this, token, dueNanos, errno);
+                    }
+                };
         final long offset = random.nextLong(blocks) * BLOCK_LENGTH;
-        if (client.write(offset, BLOCK_LENGTH, buffer, 0, 0, completion, 0)) {
+        submit(client.write(offset, BLOCK_LENGTH, buffer, 0, 0, completion, 0));
+    }
+
+    private void submit(final boolean isTaken) {
+        if (isTaken) {
             inFlight++;
         } else {
             client.abort("the client takes no request though its slot is free");
         }
     }
 
-    private void onWritten(final long dueNanos, final int errno) {
+    private void onWritten(
+            final Disk.Completion completion,
+            final long token,
+            final long dueNanos,
+            final int errno) {
         inFlight--;
         if (errno != 0) {
             if (client.isReady()) {
                 client.abort("a write failed: " + Errno.name(errno));
             }
+            return;
+        }
+        if (token != FLUSH && flushEvery > 0 && ++sinceFlush == flushEvery) {
+            sinceFlush = 0;
+            submit(client.flush(completion, FLUSH));
             return;
         }
         record(dueNanos);

@@ -62,16 +62,20 @@ public final class BenchServer implements AutoCloseable {
         this.uri = uri;
     }
 
-    /** Starts a server in a folder of its own, on a Unix socket or a free TCP port. */
-    public static BenchServer start(final Kind kind, final Path folder, final boolean unix)
+    /**
+     * Starts a server on a Unix socket or a free TCP port, and a disk just made.
+     *
+     * @param folder for its files
+     * @param isSparse whether the disk is all hole, and not all data; nbdkit's own memory always is
+     */
+    public static BenchServer start(
+            final Kind kind, final Path folder, final boolean unix, final boolean isSparse)
             throws IOException, InterruptedException {
         if (kind == Kind.LOCKSTEP) {
             ChildProcess.prepareLockstep();
         }
         final Path disk = folder.resolve(kind + ".img");
-        try (java.io.RandomAccessFile file = new java.io.RandomAccessFile(disk.toFile(), "rw")) {
-            file.setLength(DISK_LENGTH);
-        }
+        ReplicationPair.makeDisk(disk, DISK_LENGTH, isSparse || kind == Kind.NBDKIT_MEMORY);
         final Path socket = folder.resolve(kind + (unix ? ".unix" : ".tcp"));
         final int port = unix ? 0 : freePort();
         final String address = unix ? "nbd+unix:///?socket=" + socket : "nbd://127.0.0.1:" + port;

@@ -14,6 +14,12 @@ public final class ChildProcess implements AutoCloseable {
     private static final double CLOCK_TICKS_PER_SECOND =
             100; // USER_HZ, on every Linux that runs Java
     private static final int END_SECONDS = 10;
+    private static final int READY_SECONDS = 60;
+
+    /** It is at rest when it took less than a tenth of a core for so long. */
+    private static final long REST_MILLIS = 250;
+
+    private static final int REST_LOOKS_MAX = 80;
 
     /** Null where these classes were not started by it. */
     private static final String LAUNCHER = System.getProperty("lockstep.launcher");
@@ -96,6 +102,32 @@ public final class ChildProcess implements AutoCloseable {
 
     boolean isRunning() {
         return process.isAlive();
+    }
+
+    /**
+     * Waits for the line by which lockstep says that it can be used; answers when it was there, by
+     * {@link System#nanoTime}.
+     */
+    long awaitReady() throws IOException, InterruptedException {
+        final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(READY_SECONDS);
+        while (Files.readString(log).lines().noneMatch(line -> line.startsWith("ready"))) {
+            if (System.nanoTime() > deadline || !isRunning()) {
+                throw failure("is not ready");
+            }
+            Thread.sleep(1);
+        }
+        return System.nanoTime();
+    }
+
+    /** Waits until it has nothing to do: a secondary rehearses its failover first. */
+    public void awaitRest() throws IOException, InterruptedException {
+        double before = 0;
+        double now = cpuMicros();
+        for (int i = 0; i < REST_LOOKS_MAX && now - before > REST_MILLIS * 100; i++) {
+            before = now;
+            Thread.sleep(REST_MILLIS);
+            now = cpuMicros();
+        }
     }
 
     /** An exception that says what it printed last. */

@@ -36,7 +36,13 @@ public final class LockstepPair implements ReplicationPair {
 
         /** One disk full of data. */
         public static Shape ofOneDisk(final boolean isUnix, final long diskLength) {
-            return new Shape(isUnix, 1, diskLength, false, CONNECTIONS);
+            return ofOneDisk(isUnix, diskLength, false);
+        }
+
+        /** One disk of either kind. */
+        public static Shape ofOneDisk(
+                final boolean isUnix, final long diskLength, final boolean isSparse) {
+            return new Shape(isUnix, 1, diskLength, isSparse, CONNECTIONS);
         }
     }
 
@@ -45,8 +51,18 @@ public final class LockstepPair implements ReplicationPair {
     private final ControlSocket secondaryControl;
     private final ControlSocket primaryControl;
     private final Path folder;
-    private final double startSeconds;
+    private final Moments moments;
     private final EngineHistograms commits;
+
+    /**
+     * When what was there, by {@link System#nanoTime}.
+     *
+     * @param start of the first process
+     * @param secondaryReady its ready line
+     * @param primaryReady the primary's
+     * @param linked both replicate
+     */
+    private record Moments(long start, long secondaryReady, long primaryReady, long linked) {}
 
     private LockstepPair(
             final ChildProcess secondary,
@@ -54,14 +70,14 @@ public final class LockstepPair implements ReplicationPair {
             final ControlSocket secondaryControl,
             final ControlSocket primaryControl,
             final Path folder,
-            final double startSeconds)
+            final Moments moments)
             throws IOException {
         this.secondary = secondary;
         this.primary = primary;
         this.secondaryControl = secondaryControl;
         this.primaryControl = primaryControl;
         this.folder = folder;
-        this.startSeconds = startSeconds;
+        this.moments = moments;
         commits = new EngineHistograms(secondaryControl, "commits");
     }
 
@@ -75,7 +91,13 @@ public final class LockstepPair implements ReplicationPair {
         return start(folder, folder.resolve("buffers"), shape);
     }
 
-    /** The same with the pre-images somewhere else. */
+    /** Sets it up in folders of its own. */
+    public static LockstepPair start(final PairFolders folders, final Shape shape)
+            throws IOException, InterruptedException {
+        return start(folders.disks(), folders.buffers(), shape);
+    }
+
+    /** Sets it up in a folder, with the pre-images somewhere else. */
     static LockstepPair start(final Path folder, final Path buffers, final Shape shape)
             throws IOException, InterruptedException {
         final String link =
@@ -92,24 +114,22 @@ public final class LockstepPair implements ReplicationPair {
             final ChildProcess secondary =
                     startSecondary(folder, buffers, link, secondaryDisks, shape);
             made.add(secondary);
+            final long secondaryReady = secondary.awaitReady();
             final ControlSocket secondaryControl =
                     ControlSocket.connect(folder.resolve("secondary.control"), secondary);
             made.add(secondaryControl);
             final ChildProcess primary = startPrimary(folder, link, primaryDisks, shape);
             made.add(primary);
+            final long primaryReady = primary.awaitReady();
             final ControlSocket primaryControl =
                     ControlSocket.connect(folder.resolve("primary.control"), primary);
             made.add(primaryControl);
             awaitLink(primary, primaryControl);
-            final double startSeconds = (System.nanoTime() - start) / 1e9;
+            final Moments moments =
+                    new Moments(start, secondaryReady, primaryReady, System.nanoTime());
             final LockstepPair pair =
                     new LockstepPair(
-                            secondary,
-                            primary,
-                            secondaryControl,
-                            primaryControl,
-                            folder,
-                            startSeconds);
+                            secondary, primary, secondaryControl, primaryControl, folder, moments);
             started = true;
             return pair;
         } finally {
@@ -210,7 +230,17 @@ public final class LockstepPair implements ReplicationPair {
 
     /** From the start of the first process to the moment from which both replicate. */
     public double startSeconds() {
-        return startSeconds;
+        return (moments.linked() - moments.start()) / 1e9;
+    }
+
+    /** When the primary printed its ready line, by {@link System#nanoTime}. */
+    public long primaryReadyNanos() {
+        return moments.primaryReady();
+    }
+
+    /** When the secondary printed its. */
+    public long secondaryReadyNanos() {
+        return moments.secondaryReady();
     }
 
     /** The primary's process. */

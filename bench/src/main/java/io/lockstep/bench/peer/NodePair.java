@@ -20,11 +20,6 @@ public final class NodePair implements AutoCloseable {
     /** Whoever looks costs a core something, and it has to be made of code. */
     private static final long LOOK_MS = 10;
 
-    /** A process is at rest when it took less than a tenth of a core for so long. */
-    private static final long REST_MS = 250;
-
-    private static final int REST_LOOKS_MAX = 80;
-
     private final Path folder;
     private final List<String> more;
     private final Side north;
@@ -111,13 +106,7 @@ public final class NodePair implements AutoCloseable {
      * host, and rehearses its failover first.
      */
     public void awaitRest() throws IOException, InterruptedException {
-        double before = 0;
-        double now = south.process.cpuMicros();
-        for (int i = 0; i < REST_LOOKS_MAX && now - before > REST_MS * 100; i++) {
-            before = now;
-            Thread.sleep(REST_MS);
-            now = south.process.cpuMicros();
-        }
+        south.process.awaitRest();
     }
 
     /** SIGKILL. */

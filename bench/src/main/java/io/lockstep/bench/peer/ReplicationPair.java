@@ -1,11 +1,14 @@
 package io.lockstep.bench.peer;
 
+import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.io.RandomAccessFile;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.List;
 
 /**
  * A primary and a secondary that replicate one disk, each in a process of its own on this host;
@@ -56,6 +59,13 @@ public interface ReplicationPair extends AutoCloseable {
             };
         }
 
+        /** Some of them in the order of a round: everybody comes first once. */
+        public static List<Kind> turn(final Collection<Kind> kinds, final int round) {
+            final List<Kind> turned = new ArrayList<>(kinds);
+            Collections.rotate(turned, -round);
+            return turned;
+        }
+
         /** Says why it is left out, or nothing where it can run. */
         public String missing() {
             if (isOurs) {
@@ -87,13 +97,15 @@ public interface ReplicationPair extends AutoCloseable {
                     ? LockstepPair.start(
                             folder,
                             buffers,
-                            new LockstepPair.Shape(
-                                    isUnix,
-                                    1,
-                                    diskLength,
-                                    isSparse,
-                                    LockstepPair.Shape.CONNECTIONS))
+                            LockstepPair.Shape.ofOneDisk(isUnix, diskLength, isSparse))
                     : QemuPair.start(folder, isUnix, diskLength, isSparse);
+        }
+
+        /** Sets up a pair in new folders, and starts replication. */
+        public ReplicationPair start(
+                final PairFolders folders, final long diskLength, final boolean isSparse)
+                throws IOException, InterruptedException {
+            return start(folders.disks(), folders.buffers(), diskLength, isSparse);
         }
     }
 
@@ -144,10 +156,11 @@ public interface ReplicationPair extends AutoCloseable {
     static Path makeDisk(final Path file, final long length) throws IOException {
         final byte[] chunk = new byte[1 << 20];
         Arrays.fill(chunk, (byte) 0x11);
-        try (OutputStream out = Files.newOutputStream(file)) {
+        try (FileOutputStream out = new FileOutputStream(file.toFile())) {
             for (long at = 0; at < length; at += chunk.length) {
                 out.write(chunk, 0, (int) Math.min(chunk.length, length - at));
             }
+            out.getFD().sync(); // so that nobody is measured while it is written back
         }
         return file;
     }

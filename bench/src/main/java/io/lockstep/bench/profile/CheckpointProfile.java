@@ -1,12 +1,14 @@
 package io.lockstep.bench.profile;
 
 import io.lockstep.bench.peer.LockstepPair;
-import io.lockstep.bench.peer.MemoryFolder;
+import io.lockstep.bench.peer.PairFolders;
+import io.lockstep.bench.report.DiskImages;
 import io.lockstep.bench.report.Machine;
 import io.lockstep.bench.report.MarkdownTable;
 import io.lockstep.bench.report.PairOptions;
 import io.lockstep.bench.report.Report;
 import io.lockstep.bench.report.Rounds;
+import io.lockstep.bench.report.StateOptions;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -39,6 +41,8 @@ import java.util.function.ToDoubleFunction;
             "  lockstep profile checkpoint                           a minute; see --output",
             "  lockstep profile checkpoint --rate 20000 --checkpoints-per-second 100",
             "  lockstep profile checkpoint --short                   one round, in ten seconds",
+            "  lockstep profile checkpoint --state fresh --on /srv   each guest on a pair just set"
+                    + " up",
             "",
             "It leaves index.html, a page that needs no network, and .hlog files for HdrHistogram's"
                     + " tools.",
@@ -50,6 +54,8 @@ public final class CheckpointProfile implements Callable<Integer> {
     @Spec private CommandSpec spec;
 
     @Mixin private final PairOptions options = new PairOptions(8, 2);
+
+    @Mixin private final StateOptions images = new StateOptions();
 
     @Option(
             names = "--rate",
@@ -76,26 +82,28 @@ public final class CheckpointProfile implements Callable<Integer> {
                         String.format(
                                 Locale.ROOT,
                                 "lockstep profile checkpoint --rate %.0f --checkpoints-per-second"
-                                        + " %.0f --seconds %.0f --rounds %d%s",
+                                        + " %.0f --seconds %.0f --rounds %d%s%s",
                                 rate,
                                 options.checkpointsPerSecond(),
                                 options.seconds(),
                                 options.rounds(),
-                                tcp ? " --tcp" : ""));
+                                tcp ? " --tcp" : "",
+                                images.arguments()));
         final List<CheckpointRound> done = new ArrayList<>();
-        try (MemoryFolder folder = new MemoryFolder();
-                LockstepPair pair =
-                        LockstepPair.start(
-                                folder.path(),
-                                LockstepPair.Shape.ofOneDisk(!tcp, options.diskLength()))) {
-            report.progress("warming up");
-            pair.warmUpCheckpoints();
-            round(pair, options.isShort() ? 1 : WARM_UP_SECONDS, 0).run(report, "warming up");
-            for (int i = 1; i <= options.rounds(); i++) {
-                final CheckpointRound round = round(pair, options.seconds(), i);
-                round.run(report, "round " + i + " of " + options.rounds());
-                done.add(round);
-            }
+        report.paragraph("Of " + images.sentence("pair", images.disks()) + ".");
+        if (images.isFresh()) {
+            report.paragraph(images.disks().pageCache());
+            run(this::useFresh, report, done);
+        } else {
+            useFresh(
+                    pair -> {
+                        report.progress("warming up");
+                        pair.warmUpCheckpoints();
+                        final double seconds = options.isShort() ? 1 : WARM_UP_SECONDS;
+                        final CheckpointRound.Pairs same = use -> use.of(pair);
+                        round(same, seconds, 0).run(report, "warming up");
+                        run(same, report, done);
+                    });
         }
         show(report, done);
         final ProfilePage page = new ProfilePage(Machine.description(), settings());
@@ -107,11 +115,43 @@ public final class CheckpointProfile implements Callable<Integer> {
         return 0;
     }
 
-    private CheckpointRound round(final LockstepPair pair, final double length, final long seed) {
+    private void run(
+            final CheckpointRound.Pairs pairs,
+            final Report report,
+            final List<CheckpointRound> done)
+            throws IOException, InterruptedException {
+        for (int i = 1; i <= options.rounds(); i++) {
+            final CheckpointRound round = round(pairs, options.seconds(), i);
+            round.run(report, "round " + i + " of " + options.rounds());
+            done.add(round);
+        }
+    }
+
+    /** Sets a pair up for one use. */
+    private void useFresh(final CheckpointRound.Pairs.Use use)
+            throws IOException, InterruptedException {
+        final DiskImages disks = images.disks();
+        try (PairFolders folders = PairFolders.in(disks.directory());
+                LockstepPair pair =
+                        LockstepPair.start(
+                                folders,
+                                LockstepPair.Shape.ofOneDisk(
+                                        !tcp, options.diskLength(), disks.isSparse()))) {
+            use.of(pair);
+        }
+    }
+
+    private CheckpointRound round(
+            final CheckpointRound.Pairs pairs, final double length, final long seed) {
         return new CheckpointRound(
-                pair,
+                pairs,
                 new CheckpointRound.Load(
-                        rate, options.checkpointsPerSecond(), length, options.diskLength(), seed));
+                        rate,
+                        options.checkpointsPerSecond(),
+                        images.flushEvery(),
+                        length,
+                        options.diskLength(),
+                        seed));
     }
 
     private String settings() {

@@ -33,17 +33,19 @@ public final class CheckpointRound {
      *
      * @param writesPerSecond of the guest
      * @param checkpointsPerSecond in the second half
+     * @param flushEvery how many of the guest's writes a flush follows; 0: none
      * @param seconds of each half
      * @param area that the guest writes, in bytes
      */
     public record Load(
             double writesPerSecond,
             double checkpointsPerSecond,
+            int flushEvery,
             double seconds,
             long area,
             long seed) {}
 
-    private final LockstepPair pair;
+    private final Pairs pairs;
     private final Load load;
     private final ProfileSeries guestWithout =
             new ProfileSeries("guest-without", "guest's write, no checkpoints");
@@ -58,9 +60,25 @@ public final class CheckpointRound {
     private List<CheckpointTicker.Checkpoint> made = List.of();
     private long startNanos;
 
-    /** One that has not begun. */
+    /** Where each half has its pair from. */
+    interface Pairs {
+        /** What is done with one. */
+        interface Use {
+            void of(LockstepPair pair) throws IOException, InterruptedException;
+        }
+
+        /** Does it. */
+        void use(Use use) throws IOException, InterruptedException;
+    }
+
+    /** One that has not begun, with one pair for both halves. */
     public CheckpointRound(final LockstepPair pair, final Load load) {
-        this.pair = pair;
+        this(use -> use.of(pair), load);
+    }
+
+    /** One that has not begun. */
+    CheckpointRound(final Pairs pairs, final Load load) {
+        this.pairs = pairs;
         this.load = load;
     }
 
@@ -92,29 +110,46 @@ public final class CheckpointRound {
     /** Does it. */
     public void run(final Report report, final String name)
             throws IOException, InterruptedException {
+        pairs.use(pair -> runWithout(pair, report, name + ", without checkpoints"));
+        pairs.use(pair -> runWith(pair, report, name + ", with checkpoints"));
+    }
+
+    private void runWithout(final LockstepPair pair, final Report report, final String name)
+            throws IOException, InterruptedException {
         try (ControlSocket primary = pair.connectToPrimary();
                 ControlSocket secondary = pair.connectToSecondary()) {
             final EngineHistograms sealed = new EngineHistograms(primary, "checkpoints");
             final EngineHistograms committed = new EngineHistograms(secondary, "commits");
-            settle();
+            settle(pair);
             startNanos = System.nanoTime();
             try (PacedGuest guest = guest()) {
                 observe(
+                        pair,
                         guest,
                         List.of(
                                 new Source(guestWithout, guest::interval),
                                 Source.unheeded(sealed::interval),
                                 Source.unheeded(committed::interval)),
                         report,
-                        name + ", without checkpoints");
+                        name);
             }
-            settle();
+        }
+    }
+
+    private void runWith(final LockstepPair pair, final Report report, final String name)
+            throws IOException, InterruptedException {
+        try (ControlSocket primary = pair.connectToPrimary();
+                ControlSocket secondary = pair.connectToSecondary()) {
+            final EngineHistograms sealed = new EngineHistograms(primary, "checkpoints");
+            final EngineHistograms committed = new EngineHistograms(secondary, "commits");
+            settle(pair);
             sealed.interval(); // that one is not counted
             committed.interval();
             try (PacedGuest guest = guest();
                     CheckpointTicker ticker =
                             CheckpointTicker.start(pair, guest, load.checkpointsPerSecond())) {
                 observe(
+                        pair,
                         guest,
                         List.of(
                                 new Source(guestWith, guest::interval),
@@ -122,17 +157,22 @@ public final class CheckpointRound {
                                 new Source(seals, sealed::interval),
                                 new Source(commits, committed::interval)),
                         report,
-                        name + ", with checkpoints");
+                        name);
                 made = ticker.end();
             }
         }
     }
 
     private PacedGuest guest() throws IOException {
-        return new PacedGuest(load.writesPerSecond(), load.area(), load.seconds(), load.seed());
+        return new PacedGuest(
+                load.writesPerSecond(),
+                load.flushEvery(),
+                load.area(),
+                load.seconds(),
+                load.seed());
     }
 
-    private void settle() throws IOException, InterruptedException {
+    private static void settle(final LockstepPair pair) throws IOException, InterruptedException {
         pair.drain();
         pair.checkpoint();
     }
@@ -154,6 +194,7 @@ public final class CheckpointRound {
     }
 
     private void observe(
+            final LockstepPair pair,
             final PacedGuest guest,
             final List<Source> sources,
             final Report report,

@@ -5,12 +5,13 @@ import io.lockstep.bench.load.CheckpointTicker;
 import io.lockstep.bench.load.FioJob;
 import io.lockstep.bench.peer.ChildProcess;
 import io.lockstep.bench.peer.LockstepPair;
-import io.lockstep.bench.peer.MemoryFolder;
+import io.lockstep.bench.peer.PairFolders;
 import io.lockstep.bench.report.MarkdownTable;
 import io.lockstep.bench.report.Measurement;
 import io.lockstep.bench.report.PairOptions;
 import io.lockstep.bench.report.Report;
 import io.lockstep.bench.report.Rounds;
+import io.lockstep.bench.report.StateOptions;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -42,6 +43,9 @@ import java.util.function.ToDoubleFunction;
             "  lockstep profile throughput                      everything, about ten minutes",
             "  lockstep profile throughput --only '4k qd16 x1'  some cells",
             "  lockstep profile throughput --short              one round of 0.3 s, in a minute",
+            "  lockstep profile throughput --state fresh --only 'write 4k'",
+            "                                                   each on a pair that has just been"
+                    + " set up",
             "",
             "The load is fio's (package fio), at random offsets."
         })
@@ -53,6 +57,8 @@ public final class ThroughputProfile implements Callable<Integer> {
     @Spec private CommandSpec spec;
 
     @Mixin private final PairOptions options = new PairOptions(1, SHORT_SECONDS);
+
+    @Mixin private final StateOptions images = new StateOptions();
 
     @Option(
             names = "--only",
@@ -111,14 +117,17 @@ public final class ThroughputProfile implements Callable<Integer> {
                         spec.commandLine().getOut(),
                         "lockstep profile throughput"
                                 + (tcp ? " --tcp" : "")
+                                + images.arguments()
                                 + (options.isShort() ? " --short" : ""));
         report.paragraph(
                 String.format(
                         Locale.ROOT,
-                        "Medians of the rounds (%d, of %.1f s), the smallest and the largest in"
-                                + " parentheses; a write counts when the secondary has it, too.",
+                        "Of %s. Medians of the rounds (%d, of %.1f s), the smallest and the largest"
+                            + " in parentheses; a write counts when the secondary has it, too.%s",
+                        images.sentence("pair", images.disks()),
                         options.rounds(),
-                        options.seconds()));
+                        options.seconds(),
+                        images.isFresh() ? " " + images.disks().pageCache() : ""));
         final MarkdownTable ratios =
                 new MarkdownTable("load", "requests/s with checkpoints / without");
         final MarkdownTable figures =
@@ -134,22 +143,18 @@ public final class ThroughputProfile implements Callable<Integer> {
                         "lag ms",
                         "primary µs",
                         "secondary µs");
-        try (MemoryFolder folder = new MemoryFolder();
-                LockstepPair pair =
-                        LockstepPair.start(
-                                folder.path(),
-                                LockstepPair.Shape.ofOneDisk(!tcp, options.diskLength()));
-                LagWatch lag = LagWatch.of(pair)) {
-            report.progress("warming up");
-            for (final Load load : Load.all()) {
-                if (load.connections() == 1) {
-                    job(pair, load, options.isShort() ? SHORT_SECONDS : WARM_UP_SECONDS, 0).run();
-                }
-            }
-            for (final Load load : Load.all()) {
-                if (load.toString().contains(only)) {
-                    measure(pair, lag, load, ratios, figures, report);
-                }
+        if (images.isFresh()) {
+            run(this::measureFresh, ratios, figures, report);
+        } else {
+            try (PairFolders folders = PairFolders.in(images.disks().directory());
+                    LockstepPair pair = start(folders);
+                    LagWatch lag = LagWatch.of(pair)) {
+                warmUp(pair, report);
+                run(
+                        (load, perSecond, seed) -> measure(pair, lag, load, perSecond, seed),
+                        ratios,
+                        figures,
+                        report);
             }
         }
         report.table(ratios);
@@ -171,35 +176,67 @@ public final class ThroughputProfile implements Callable<Integer> {
                 0,
                 length,
                 seed,
-                0);
+                images.flushEvery());
     }
 
-    private void measure(
-            final LockstepPair pair,
-            final LagWatch lag,
-            final Load load,
+    /** One measurement, on whatever pair. */
+    private interface Measure {
+        Result of(Load load, double checkpointsPerSecond, long seed)
+                throws IOException, InterruptedException;
+    }
+
+    private LockstepPair start(final PairFolders folders) throws IOException, InterruptedException {
+        return LockstepPair.start(
+                folders,
+                LockstepPair.Shape.ofOneDisk(
+                        !tcp, options.diskLength(), images.disks().isSparse()));
+    }
+
+    private void warmUp(final LockstepPair pair, final Report report)
+            throws IOException, InterruptedException {
+        report.progress("warming up");
+        for (final Load load : Load.all()) {
+            if (load.connections() == 1) {
+                job(pair, load, options.isShort() ? SHORT_SECONDS : WARM_UP_SECONDS, 0).run();
+            }
+        }
+    }
+
+    private void run(
+            final Measure measure,
             final MarkdownTable ratios,
             final MarkdownTable figures,
             final Report report)
             throws IOException, InterruptedException {
-        final List<Result> quiet = new ArrayList<>();
-        final List<Result> busy = new ArrayList<>();
-        for (int round = 1; round <= options.rounds(); round++) {
-            report.progress(load + ", round " + round);
-            quiet.add(run(pair, lag, load, 0, round));
-            busy.add(run(pair, lag, load, options.checkpointsPerSecond(), round));
+        final double perSecond = options.checkpointsPerSecond();
+        for (final Load load : Load.all()) {
+            if (!load.toString().contains(only)) {
+                continue;
+            }
+            final List<Result> quiet = new ArrayList<>();
+            final List<Result> busy = new ArrayList<>();
+            for (int round = 1; round <= options.rounds(); round++) {
+                report.progress(load + ", round " + round);
+                quiet.add(measure.of(load, 0, round));
+                busy.add(measure.of(load, perSecond, round));
+            }
+            final ToDoubleFunction<Result> rate = result -> result.client().requestsPerSecond();
+            ratios.row(load, rounds(busy, rate).over(rounds(quiet, rate)).spread("%.2f"));
+            addRow(figures, load, "none", quiet);
+            addRow(figures, load, String.format(Locale.ROOT, "%.0f/s", perSecond), busy);
         }
-        final ToDoubleFunction<Result> rate = result -> result.client().requestsPerSecond();
-        ratios.row(load, rounds(busy, rate).over(rounds(quiet, rate)).spread("%.2f"));
-        addRow(figures, load, "none", quiet);
-        addRow(
-                figures,
-                load,
-                String.format(Locale.ROOT, "%.0f/s", options.checkpointsPerSecond()),
-                busy);
     }
 
-    private Result run(
+    private Result measureFresh(final Load load, final double perSecond, final long seed)
+            throws IOException, InterruptedException {
+        try (PairFolders folders = PairFolders.in(images.disks().directory());
+                LockstepPair pair = start(folders);
+                LagWatch lag = LagWatch.of(pair)) {
+            return measure(pair, lag, load, perSecond, seed);
+        }
+    }
+
+    private Result measure(
             final LockstepPair pair,
             final LagWatch lag,
             final Load load,
@@ -212,13 +249,9 @@ public final class ThroughputProfile implements Callable<Integer> {
         final double secondary = pair.secondary().threadMicros();
         lag.begin();
         final Measurement client;
-        if (perSecond == 0) {
+        try (CheckpointTicker ticker = CheckpointTicker.start(pair, null, perSecond)) {
             client = job(pair, load, options.seconds(), seed).run();
-        } else {
-            try (CheckpointTicker ticker = CheckpointTicker.start(pair, null, perSecond)) {
-                client = job(pair, load, options.seconds(), seed).run();
-                ticker.end();
-            }
+            ticker.end();
         }
         final LagWatch.Lag largest = lag.end();
         final long end = System.nanoTime();

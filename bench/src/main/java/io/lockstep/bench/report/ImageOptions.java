@@ -2,18 +2,14 @@ package io.lockstep.bench.report;
 
 import picocli.CommandLine.Option;
 
+import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
 
-/** In what state a pair and its disks are while it is measured. A mixin of picocli's. */
-public final class ImageOptions {
-    /** What has been done with a pair before. */
-    public enum State {
-        /** Nothing: it has just been set up, as a user meets it. */
-        FRESH,
-        /** It has done the same for seconds. */
-        WARM
-    }
-
+/** What disks are measured on, and whether what writes to them flushes. A mixin of picocli's. */
+public class ImageOptions {
     /** What is in the disks. */
     public enum Images {
         /** Nothing yet. */
@@ -23,20 +19,9 @@ public final class ImageOptions {
     }
 
     @Option(
-            names = "--state",
-            paramLabel = "fresh|warm",
-            defaultValue = "warm",
-            description =
-                    "Whether the pair has just been set up, and is another one for each"
-                            + " measurement, or has been warmed up (default: ${DEFAULT-VALUE}).")
-    private State state;
-
-    @Option(
             names = "--images",
             paramLabel = "sparse|dense",
-            defaultValue = "dense",
-            description =
-                    "Whether the disks are holes or full of data (default: ${DEFAULT-VALUE}).")
+            description = "Whether the disks are holes or full of data (default: dense).")
     private Images images;
 
     @Option(
@@ -44,8 +29,8 @@ public final class ImageOptions {
             paramLabel = "DIR",
             description =
                     "Where the disks lie, and QEMU's overlays: a directory of the file system that"
-                            + " is to be measured, with what the page cache holds after they were"
-                            + " made (default: in memory).")
+                            + " is to be measured. What was just made is in the page cache"
+                            + " (default: in memory).")
     private Path directory;
 
     @Option(
@@ -58,33 +43,52 @@ public final class ImageOptions {
     /** For picocli. */
     public ImageOptions() {}
 
-    /** What has been done with the pair. */
-    public State state() {
-        return state;
+    /** As asked for, dense where nobody asked. */
+    public final DiskImages disks() {
+        return new DiskImages(images == Images.SPARSE, directory);
     }
 
-    /** Whether the disks are holes. */
-    public boolean isSparse() {
-        return images == Images.SPARSE;
-    }
-
-    /** Where the disks lie; null for memory. */
-    public Path directory() {
-        return directory;
+    /**
+     * What users meet: sparse and dense in memory, and dense on a file system where one was named;
+     * but only {@link #disks} where it was said what is in them.
+     */
+    public final List<DiskImages> everyDisks() {
+        if (images != null) {
+            return List.of(disks());
+        }
+        final List<DiskImages> all =
+                new ArrayList<>(List.of(new DiskImages(true, null), new DiskImages(false, null)));
+        if (directory != null) {
+            all.add(new DiskImages(false, directory));
+        }
+        return all;
     }
 
     /** How many writes a flush follows; 0 for none. */
-    public int flushEvery() {
+    public final int flushEvery() {
         return flushEvery;
     }
 
-    /** In a few words, for headings. */
-    public String sentence() {
-        return (state == State.FRESH ? "a fresh pair" : "a warm pair")
+    /** As they stand on a command line, but for what is so without; with a blank before each. */
+    public String arguments() {
+        return (images == null ? "" : " --images " + images.name().toLowerCase(Locale.ROOT))
+                + (directory == null ? "" : " --on " + directory)
+                + (flushEvery == 0 ? "" : " --flush-every " + flushEvery);
+    }
+
+    /**
+     * In a few words, for headings.
+     *
+     * @param what is measured on them, such as "a pair"
+     */
+    public String sentence(final String what, final DiskImages disks) throws IOException {
+        return what
                 + ", "
-                + (isSparse() ? "sparse" : "dense")
-                + " disks "
-                + (directory == null ? "in memory" : "on a file system")
-                + (flushEvery == 0 ? "" : ", a flush behind each " + flushEvery + " writes");
+                + disks.sentence()
+                + (flushEvery == 0
+                        ? ""
+                        : flushEvery == 1
+                                ? ", a flush behind each write"
+                                : ", a flush behind each " + flushEvery + " writes");
     }
 }

@@ -25,6 +25,9 @@ final class FreshWrites {
     private static final double SECONDS_BEFORE = 9;
     private static final double SECONDS_BEFORE_SHORT = 1;
 
+    /** What is written before is written elsewhere. */
+    private static final long SEEDS_BEFORE = 1000;
+
     private final List<ReplicationPair.Kind> kinds;
     private final PairOptions options;
     private final String only;
@@ -116,7 +119,7 @@ final class FreshWrites {
     private Outcome measure(final ReplicationPair pair, final Case one, final long seed)
             throws IOException, InterruptedException {
         if (one.secondsBefore() > 0) {
-            one.load().run(pair, options.diskLength(), 0, one.secondsBefore(), -seed);
+            one.load().run(pair, options.diskLength(), 0, one.secondsBefore(), seed + SEEDS_BEFORE);
             pair.checkpoint();
         }
         final double cpuBefore = pair.cpuMicros();

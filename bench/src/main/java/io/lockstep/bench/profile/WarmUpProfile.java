@@ -125,14 +125,13 @@ public final class WarmUpProfile implements Callable<Integer> {
                 String.format(
                         Locale.ROOT,
                         "Of %s. %s Writes of 4 KiB at random, %d in flight, as the guest has them"
-                                + " answered; medians of %d rounds of %.0f s, the smallest and the"
-                                + " largest in parentheses. The time of a primary, and of a"
-                                + " secondary (whose guest writes to its active disk), begins with"
-                                + " its ready line, and the guest writes when both are linked;"
-                                + " that of a promoted node begins with the answer to the"
-                                + " failover. The later rate is the median of the last %.0f s; nine"
-                                + " tenths of it are reached when the first half second begins that"
-                                + " has them.",
+                            + " answered; medians of the rounds (%d, of %.0f s), the smallest and"
+                            + " the largest in parentheses. The time of a primary, and of a"
+                            + " secondary (whose guest writes to its active disk), begins with its"
+                            + " ready line, and the guest writes when both are linked; that of a"
+                            + " promoted node begins with the answer to the failover. The later"
+                            + " rate is the median of the last %.0f s; nine tenths of it are"
+                            + " reached when the first half second begins that has them.",
                         images.sentence("fresh pairs", images.disks()),
                         images.disks().pageCache(),
                         DEPTH,

@@ -25,11 +25,12 @@ public record DiskImages(boolean isSparse, Path directory) {
      */
     public String pageCache() {
         if (directory == null) {
-            return "Disks in memory are files of a tmpfs: the page cache is all that they are.";
+            return "The disks are files of a tmpfs: page cache, and nothing else.";
         }
         return isSparse
-                ? "Disks are holes, just made: nothing of them is in the page cache, or on the"
+                ? "The disks are holes, just made: nothing of them is in the page cache, or on the"
                         + " device."
-                : "Disks were just written and are on the device, and whole in the page cache.";
+                : "The disks were just written: they are on the device, and whole in the page"
+                      + " cache.";
     }
 }

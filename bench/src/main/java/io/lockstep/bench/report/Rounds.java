@@ -52,8 +52,11 @@ public record Rounds(List<Double> values) {
         return new Rounds(smaller);
     }
 
-    /** The median, and in parentheses the smallest and the largest. */
+    /** The median, and in parentheses the smallest and the largest; of one round that alone. */
     public String spread(final String format) {
+        if (values.size() == 1) {
+            return String.format(Locale.ROOT, format, values.getFirst());
+        }
         final List<Double> sorted = sorted();
         return String.format(
                 Locale.ROOT,

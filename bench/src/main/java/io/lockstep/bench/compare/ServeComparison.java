@@ -182,6 +182,9 @@ public final class ServeComparison implements Callable<Integer> {
             final Load load = load(loadName);
             report.title(
                     load.name() + " over " + (transport.equals("unix") ? "a Unix socket" : "TCP"));
+            if (images.isFresh() && load instanceof OwnLoad) {
+                warmUpClient(load, kinds, servers);
+            }
             final ServeTables cells = new ServeTables(kinds);
             for (final Cell cell : Cell.all()) {
                 if (cell.toString().contains(only)) {
@@ -190,6 +193,15 @@ public final class ServeComparison implements Callable<Integer> {
             }
             report.tableBehindItsRows(cells.toString());
         }
+    }
+
+    /** Our own client's code must not run for the first time when a server is timed. */
+    private static void warmUpClient(
+            final Load load, final List<BenchServer.Kind> kinds, final ServerSource servers)
+            throws IOException, InterruptedException {
+        final Cell cell = Cell.all().getFirst();
+        servers.measure(
+                kinds.getFirst(), server -> load.run(server.uri(), cell, WARM_UP_SECONDS));
     }
 
     private Load load(final String name) {

@@ -200,8 +200,7 @@ public final class ServeComparison implements Callable<Integer> {
             final Load load, final List<BenchServer.Kind> kinds, final ServerSource servers)
             throws IOException, InterruptedException {
         final Cell cell = Cell.all().getFirst();
-        servers.measure(
-                kinds.getFirst(), server -> load.run(server.uri(), cell, WARM_UP_SECONDS));
+        servers.measure(kinds.getFirst(), server -> load.run(server.uri(), cell, WARM_UP_SECONDS));
     }
 
     private Load load(final String name) {

@@ -31,6 +31,6 @@ public record DiskImages(boolean isSparse, Path directory) {
                 ? "The disks are holes, just made: nothing of them is in the page cache, or on the"
                         + " device."
                 : "The disks were just written: they are on the device, and whole in the page"
-                      + " cache.";
+                        + " cache.";
     }
 }

@@ -22,24 +22,24 @@ final class ComparisonReport {
     /** Begins a section. */
     void title(final String text) {
         progress(text);
-        markdown.append("\n### ").append(text).append("\n\n");
+        markdown.append("\n### ").append(text).append('\n');
     }
 
     /** Adds sentences to it. */
     void paragraph(final String sentences) {
         progress(sentences);
-        markdown.append(sentences).append("\n\n");
+        markdown.append('\n').append(sentences).append('\n');
     }
 
     /** Adds a table whose rows nobody has seen yet. */
     void table(final String table) {
         progress(table);
-        markdown.append(table);
+        tableBehindItsRows(table);
     }
 
     /** Adds one whose rows were on the terminal, by {@link #row}. */
     void tableBehindItsRows(final String table) {
-        markdown.append(table);
+        markdown.append('\n').append(table);
     }
 
     /** Lines for the terminal alone. */

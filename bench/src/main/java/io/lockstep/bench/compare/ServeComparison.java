@@ -108,7 +108,7 @@ public final class ServeComparison implements Callable<Integer> {
             }
         }
         final ComparisonReport report = new ComparisonReport(out());
-        report.paragraph("\nOf " + images.sentence("server", images.disks()) + ".");
+        report.paragraph("Of " + images.sentence("server", images.disks()) + ".");
         if (images.isFresh()) {
             report.paragraph(images.disks().pageCache());
         }

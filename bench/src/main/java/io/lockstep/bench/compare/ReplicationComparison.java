@@ -13,6 +13,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
@@ -42,15 +43,13 @@ import java.util.function.ToDoubleFunction;
         sortOptions = false,
         footerHeading = "%nExamples:%n",
         footer = {
-            "  lockstep bench replication                            everything, a quarter of an"
-                    + " hour",
-            "  lockstep bench replication --part writes --rounds 5   a part, more rounds",
-            "  lockstep bench replication --short                    a minute",
+            "  lockstep bench replication                           all, half an hour",
+            "  lockstep bench replication --part writes --rounds 5  a part, more rounds",
+            "  lockstep bench replication --short                   a minute",
             "  lockstep bench replication --without qemu_tcp,lockstep_tcp",
             "  lockstep bench replication --state fresh --on /srv --seconds 4",
-            "                                 as users meet it: each write on a pair just set up,"
-                    + " with sparse and",
-            "                                 dense disks in memory, and dense ones on /srv",
+            "       as users meet it: each load on a pair just set up, with sparse and",
+            "       dense disks in memory, and dense ones on /srv",
             "  lockstep bench replication --state fresh --images sparse --only 'depth 16'",
             "  lockstep bench replication --part saturated --checkpoints-per-second 10",
             "",
@@ -143,6 +142,7 @@ public final class ReplicationComparison implements Callable<Integer> {
         report = new ComparisonReport(out());
         try {
             if (images.isFresh()) {
+                requireFreshParts();
                 compareFresh(kinds);
             } else {
                 compareWarm(kinds);
@@ -166,6 +166,14 @@ public final class ReplicationComparison implements Callable<Integer> {
             if (parts.contains(Part.FAILOVER)) {
                 failOver(kinds, folder);
             }
+        }
+    }
+
+    private void requireFreshParts() {
+        if (!parts.contains(Part.WRITES) && !parts.contains(Part.SATURATED)) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--state fresh has --part writes and saturated, and neither was asked for");
         }
     }
 

@@ -39,8 +39,7 @@ import java.util.stream.IntStream;
         sortOptions = false,
         footerHeading = "%nExamples:%n",
         footer = {
-            "  lockstep profile warmup                      three rounds of 12 s on each of three"
-                    + " nodes",
+            "  lockstep profile warmup                      three rounds, three minutes",
             "  lockstep profile warmup --images sparse --on /srv",
             "  lockstep profile warmup --short              one round of 3 s",
             "",

@@ -1,8 +1,11 @@
 package io.lockstep.bench.report;
 
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,12 +24,15 @@ public class ImageOptions {
     @Option(
             names = "--images",
             paramLabel = "sparse|dense",
-            description = "Whether the disks are holes or full of data (default: dense).")
+            description =
+                    "Whether the disks are holes or full of data (default: dense; of bench"
+                            + " replication --state fresh: one after the other).")
     private Images images;
 
     @Option(
             names = "--on",
             paramLabel = "DIR",
+            converter = DirectoryConverter.class,
             description =
                     "Where the disks lie, and QEMU's overlays: a directory of the file system that"
                             + " is to be measured. What was just made is in the page cache"
@@ -39,6 +45,18 @@ public class ImageOptions {
             defaultValue = "0",
             description = "A flush behind so many writes; 0: none (default: ${DEFAULT-VALUE}).")
     private int flushEvery;
+
+    /** Takes a directory that is there. */
+    private static final class DirectoryConverter implements ITypeConverter<Path> {
+        @Override
+        public Path convert(final String text) {
+            final Path directory = Path.of(text);
+            if (!Files.isDirectory(directory)) {
+                throw new TypeConversionException("there is no directory " + text);
+            }
+            return directory;
+        }
+    }
 
     /** For picocli. */
     public ImageOptions() {}

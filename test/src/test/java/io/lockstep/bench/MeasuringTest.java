@@ -22,7 +22,8 @@ final class MeasuringTest {
                 "bench growth",
                 "bench limits",
                 "profile checkpoint",
-                "profile throughput"
+                "profile throughput",
+                "profile warmup"
             })
     void everyCommandHasHelpWithExamples(final String command) {
         final StringWriter out = new StringWriter();

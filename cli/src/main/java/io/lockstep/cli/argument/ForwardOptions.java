@@ -45,8 +45,9 @@ public final class ForwardOptions {
             description =
                     "Let the guest's writes wait while the secondary is further behind than that,"
                             + " such as 2ms: a checkpoint then takes about as long, whatever the"
-                            + " guest writes (default: as far as the log has room).")
-    private Duration maxLag = Duration.ZERO;
+                            + " guest writes; 0s: as far as the log has room (default: what the"
+                            + " link has been taking in 5 ms).")
+    private Duration maxLag;
 
     @Option(
             names = "--sync-rate",
@@ -87,7 +88,7 @@ public final class ForwardOptions {
                                     "--on-full-log must be ahead, block or detach, not "
                                             + onFullLog);
                 };
-        return new PrimaryOptions((int) logSize, policy, word, maxLag.toNanos())
-                .withSyncRate(syncRate);
+        final long lag = maxLag == null ? PrimaryOptions.LAG_LEARNED : maxLag.toNanos();
+        return new PrimaryOptions((int) logSize, policy, word, lag).withSyncRate(syncRate);
     }
 }

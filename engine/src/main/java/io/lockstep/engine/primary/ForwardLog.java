@@ -88,6 +88,9 @@ final class ForwardLog implements AutoCloseable {
     private int chunkTail;
     private long usedLength;
 
+    /** Bytes that were ever given back. */
+    private long releasedLength;
+
     /**
      * An empty log.
      *
@@ -262,6 +265,7 @@ final class ForwardLog implements AutoCloseable {
     private void givePlaceBack(final int start, final long length) {
         final int of = start / chunkLength;
         usedLength -= HEADER_ROOM + length;
+        releasedLength += HEADER_ROOM + length;
         if (--places[of] == 0 && of != chunk) {
             freeChunks[freeCount++] = of;
         }
@@ -364,6 +368,11 @@ final class ForwardLog implements AutoCloseable {
     long usedLength() {
         reclaim();
         return usedLength;
+    }
+
+    /** Bytes of payloads that were ever released, as of {@link #usedLength}'s last call. */
+    long releasedLength() {
+        return releasedLength;
     }
 
     private int index(final long frame) {

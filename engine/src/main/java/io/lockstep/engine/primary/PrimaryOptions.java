@@ -12,7 +12,8 @@ import java.util.concurrent.TimeUnit;
  * @param fullLog what to do when it is full
  * @param word what the user says of the two disks
  * @param lagNanosMax how old what the linked secondary has not answered may become before the
- *     guest's writes wait, so that a seal never has much before it; 0 for any age
+ *     guest's writes wait, so that a seal never has much before it; 0 for any age, {@link
+ *     #LAG_LEARNED} for what the link does in a few milliseconds
  * @param patienceNanos how long who asks for a seal or a commit waits for a link that was cut
  * @param peerTimeout how long the secondary may say nothing
  * @param syncRate how fast a synchronisation or a verification is
@@ -25,6 +26,9 @@ public record PrimaryOptions(
         long patienceNanos,
         PeerTimeout peerTimeout,
         SyncRate syncRate) {
+    /** A lag: as {@link BacklogLimit} has it. */
+    public static final long LAG_LEARNED = -1;
+
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     /** With the usual timeout and rate. */

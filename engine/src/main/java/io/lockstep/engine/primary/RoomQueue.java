@@ -5,6 +5,7 @@ import io.lockstep.engine.loop.IoLoop;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -26,14 +27,22 @@ final class RoomQueue {
         }
     }
 
+    /** How often it is looked whether a guest that has filled what it may goes on. */
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(2);
+
+    /** A secondary that has answered nothing for so long does not drain: the policy decides. */
+    private static final long STALL_NANOS = TimeUnit.SECONDS.toNanos(1);
+
     /** How often it is looked, in the time that a late secondary has, whether that is over. */
     private static final int LOOKS = 10;
 
     private final IoLoop guestLoop;
     private final ForwardLog log;
 
-    /** How late the secondary may be; 0 for any time. */
+    /** How late the secondary may be; 0 for any time, or {@link PrimaryOptions#LAG_LEARNED}. */
     private final long lagNanosMax;
+
+    private final BacklogLimit backlog;
 
     /** How long the guest waits for a late one that answers nothing. */
     private final long patienceNanos;
@@ -90,6 +99,7 @@ final class RoomQueue {
         this.guestLoop = guestLoop;
         this.log = log;
         this.lagNanosMax = lagNanosMax;
+        backlog = new BacklogLimit(log.capacity());
         this.patienceNanos = patienceNanos;
         seenNanos = guestLoop.nanoTime();
         this.onFull = onFull;
@@ -105,11 +115,25 @@ final class RoomQueue {
             return false;
         }
         final long released = log.released();
+        if (lagNanosMax == PrimaryOptions.LAG_LEARNED) {
+            return isBehind(released);
+        }
         if (released == log.appended()) {
             return false;
         }
         final long now = guestLoop.nanoTime();
         return now - log.timeNanos(released) > lagNanosMax && answersInTime(released, now);
+    }
+
+    /** Whether there is more in the log than the secondary takes in a few milliseconds. */
+    private boolean isBehind(final long released) {
+        final long used = log.usedLength();
+        if (backlog.isFree(used)) {
+            return false;
+        }
+        final long now = guestLoop.nanoTime();
+        return !backlog.mayEnter(now, used, log.releasedLength())
+                && now - log.timeNanos(released) < STALL_NANOS;
     }
 
     /**
@@ -196,9 +220,9 @@ final class RoomQueue {
     void waitForTurn(final Waiting entry) {
         waiting.add(entry);
         ask();
-        if (lagNanosMax > 0 && !isTimerSet) {
+        if (lagNanosMax != 0 && !isTimerSet) {
             isTimerSet = true;
-            guestLoop.schedule(patienceNanos, this::lookAgain);
+            guestLoop.schedule(lagNanosMax > 0 ? patienceNanos : LOOK_NANOS, this::lookAgain);
         }
     }
 
@@ -206,7 +230,8 @@ final class RoomQueue {
         isTimerSet = !waiting.isEmpty();
         if (isTimerSet) {
             tell();
-            guestLoop.schedule(patienceNanos / LOOKS, this::lookAgain);
+            guestLoop.schedule(
+                    lagNanosMax > 0 ? patienceNanos / LOOKS : LOOK_NANOS, this::lookAgain);
         }
     }
 

@@ -46,7 +46,7 @@ public final class ForwardOptions {
                     "Let the guest's writes wait while the secondary is further behind than that,"
                             + " such as 2ms: a checkpoint then takes about as long, whatever the"
                             + " guest writes; 0s: as far as the log has room (default: what the"
-                            + " link has been taking in 5 ms).")
+                            + " link has been taking in 8 ms).")
     private Duration maxLag;
 
     @Option(

@@ -16,10 +16,10 @@ import java.util.concurrent.TimeUnit;
  */
 final class BacklogLimit {
     /** A checkpoint waits for so much at most, as long as the rate stays what it is. */
-    static final long TARGET_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+    static final long TARGET_NANOS = TimeUnit.MILLISECONDS.toNanos(8);
 
     /** So much is no backlog, in bytes: what is known of the rate comes from more. */
-    static final long FREE_LENGTH = 1 << 20;
+    static final long FREE_LENGTH = 4 << 20;
 
     private static final long SAMPLE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long AVERAGE_NANOS = TimeUnit.MILLISECONDS.toNanos(200);

@@ -27,10 +27,15 @@ final class BacklogLimit {
     /** Behind a pause as long as this nobody knows whether there was a backlog in it. */
     private static final long GAP_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
+    private static final int HELD_PART = 16;
+
     private final long freeLength;
 
     /** Bytes a nanosecond; 0 as long as nothing is known. */
     private double rate;
+
+    /** Whether the guest waits, until there is a sixteenth less than the limit. */
+    private boolean isHeld;
 
     private boolean isBacklog;
     private long lookedNanos;
@@ -65,7 +70,20 @@ final class BacklogLimit {
      */
     boolean mayEnter(final long nowNanos, final long usedLength, final long releasedLength) {
         look(nowNanos, usedLength, releasedLength);
-        return usedLength <= limit() || allowance > 0;
+        isHeld = usedLength > (isHeld ? limitOfHeld() : limit());
+        return !isHeld || allowance > 0;
+    }
+
+    /**
+     * How many of those bytes have to leave before a guest that waits goes on: so many at a time
+     * that loops don't wake each other for each write.
+     */
+    long excess(final long usedLength) {
+        return Math.max(0, usedLength - limitOfHeld());
+    }
+
+    private long limitOfHeld() {
+        return limit() - limit() / HELD_PART;
     }
 
     /** The bytes that may wait. */

@@ -75,6 +75,9 @@ final class RoomQueue {
     /** For the link's loop: whether to say when there is room. */
     private volatile boolean isAsked;
 
+    /** And not before it has released so many frames. */
+    private volatile long askedFrame;
+
     /**
      * An empty queue.
      *
@@ -123,6 +126,15 @@ final class RoomQueue {
         }
         final long now = guestLoop.nanoTime();
         return now - log.timeNanos(released) > lagNanosMax && answersInTime(released, now);
+    }
+
+    /** About the frame that is to be released before who is held back goes on. */
+    private long frameOfRoom() {
+        final long released = log.released();
+        final long used = log.usedLength();
+        return lagNanosMax == PrimaryOptions.LAG_LEARNED && used > 0
+                ? released + backlog.excess(used) * (log.appended() - released) / used
+                : 0;
     }
 
     /** Whether there is more in the log than the secondary takes in a few milliseconds. */
@@ -259,6 +271,7 @@ final class RoomQueue {
     }
 
     private void ask() {
+        askedFrame = 0;
         isAsked = true;
         tell(); // there may be some by now: the link tells only those whom it knows of
     }
@@ -272,7 +285,7 @@ final class RoomQueue {
 
     /** There is more room than before; from the link's loop. */
     void onReleased() {
-        if (isAsked) {
+        if (isAsked && log.released() >= askedFrame) {
             tell();
         }
     }
@@ -289,7 +302,12 @@ final class RoomQueue {
     private void use() {
         wakeUp.onAwake();
         boolean isFull = false;
-        while (!isFull && !waiting.isEmpty() && (!isLate() || isHopeless())) {
+        boolean isHeldBack = false;
+        while (!isFull && !waiting.isEmpty()) {
+            isHeldBack = isLate() && !isHopeless();
+            if (isHeldBack) {
+                break;
+            }
             isFull = !waiting.peekFirst().enterAgain();
             if (!isFull) {
                 waiting.removeFirst();
@@ -299,6 +317,7 @@ final class RoomQueue {
             onFull.run();
         }
         lookAtDrains();
+        askedFrame = isHeldBack && drains.isEmpty() ? frameOfRoom() : 0;
         isAsked = !waiting.isEmpty() || !drains.isEmpty();
     }
 }

@@ -19,7 +19,12 @@ final class BacklogLimit {
     static final long TARGET_NANOS = TimeUnit.MILLISECONDS.toNanos(8);
 
     /** So much is no backlog, in bytes: what is known of the rate comes from more. */
-    static final long FREE_LENGTH = 4 << 20;
+    static final long FREE_LENGTH = 1 << 20;
+
+    /** Nor are so many frames, up to four times that: long writes want some on their way, too. */
+    private static final int FREE_FRAMES = 16;
+
+    private static final int FREE_TIMES_MAX = 4;
 
     private static final long SAMPLE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long AVERAGE_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
@@ -30,6 +35,9 @@ final class BacklogLimit {
     private static final int HELD_PART = 16;
 
     private final long freeLength;
+
+    /** What is no backlog with frames as long as those that are in the log now, in bytes. */
+    private long freeNow;
 
     /** Bytes a nanosecond; 0 as long as nothing is known. */
     private double rate;
@@ -48,10 +56,11 @@ final class BacklogLimit {
     /**
      * One that knows nothing of the link.
      *
-     * @param logLength of the log, in bytes, a quarter of which is no backlog
+     * @param logLength of the log, in bytes, an eighth of which is no backlog
      */
     BacklogLimit(final long logLength) {
-        freeLength = Math.min(FREE_LENGTH, logLength / 4);
+        freeLength = Math.min(FREE_LENGTH, logLength / (2 * FREE_TIMES_MAX));
+        freeNow = freeLength;
     }
 
     /** Whether there is so little in the log that nothing has to be asked. */
@@ -66,9 +75,19 @@ final class BacklogLimit {
      * Whether more may come.
      *
      * @param usedLength bytes in the log, more than are {@link #isFree}
+     * @param frames that have those bytes
      * @param releasedLength bytes that have ever left it
      */
-    boolean mayEnter(final long nowNanos, final long usedLength, final long releasedLength) {
+    boolean mayEnter(
+            final long nowNanos,
+            final long usedLength,
+            final long frames,
+            final long releasedLength) {
+        freeNow =
+                Math.clamp(
+                        FREE_FRAMES * usedLength / Math.max(1, frames),
+                        freeLength,
+                        FREE_TIMES_MAX * freeLength);
         look(nowNanos, usedLength, releasedLength);
         isHeld = usedLength > (isHeld ? limitOfHeld() : limit());
         return !isHeld || allowance > 0;
@@ -88,7 +107,7 @@ final class BacklogLimit {
 
     /** The bytes that may wait. */
     long limit() {
-        return Math.max(freeLength, (long) (rate * TARGET_NANOS));
+        return Math.max(freeNow, (long) (rate * TARGET_NANOS));
     }
 
     private void look(final long nowNanos, final long usedLength, final long releasedLength) {

@@ -144,7 +144,7 @@ final class RoomQueue {
             return false;
         }
         final long now = guestLoop.nanoTime();
-        return !backlog.mayEnter(now, used, log.releasedLength())
+        return !backlog.mayEnter(now, used, log.appended() - released, log.releasedLength())
                 && now - log.timeNanos(released) < STALL_NANOS;
     }
 

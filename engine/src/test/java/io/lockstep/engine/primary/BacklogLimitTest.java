@@ -1,6 +1,7 @@
 package io.lockstep.engine.primary;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
@@ -46,7 +47,7 @@ final class BacklogLimitTest {
     private boolean mayEnter() {
         final long used = (long) (claimed - released);
         return used + WRITE <= LOG
-                && (limit.isFree(used) || limit.mayEnter(now, used, (long) released));
+                && (limit.isFree(used) || limit.mayEnter(now, used, used / WRITE, (long) released));
     }
 
     private double written() {
@@ -87,7 +88,7 @@ final class BacklogLimitTest {
         assertTrue(written() > 10 * MIB, "the guest stood still");
         run(2, 1000 * MIB, 400 * MIB);
         final double backlog = run(0.5, 1000 * MIB, 400 * MIB);
-        assertNear(BacklogLimit.FREE_LENGTH, backlog, 0.5);
+        assertNear(400 * MIB * BacklogLimit.TARGET_NANOS / SECOND, backlog, 0.15);
     }
 
     /** A guest that does little is not held up by what the link might do. */
@@ -99,8 +100,35 @@ final class BacklogLimitTest {
         assertNear(MIB, written(), 0.1);
     }
 
+    /** As on a slow disk: what a checkpoint waits for is little, where writes are short. */
     @Test
-    void aSmallLogHasAQuarterFree() {
-        assertEquals(16 << 10, new BacklogLimit(64 << 10).limit());
+    void shortWritesOfASlowLinkLeaveLittle() {
+        run(1, 1000 * MIB, 40 * MIB);
+        assertNear(BacklogLimit.FREE_LENGTH, run(1, 1000 * MIB, 40 * MIB), 0.1);
+    }
+
+    @Test
+    void sixteenFramesAreNoBacklog() {
+        final long length = 4 << 20;
+        assertTrue(limit.mayEnter(1, length, 4, 0), "four writes of a MiB");
+        assertFalse(limit.mayEnter(2, length, 1024, 0), "a thousand of 4 KiB");
+        assertFalse(limit.mayEnter(3, length + 1, 4, 0), "more than any number of frames has");
+    }
+
+    /** So that it is not woken for each of the secondary's answers. */
+    @Test
+    void whoIsHeldBackGoesOnWhenASixteenthHasLeft() {
+        final long length = BacklogLimit.FREE_LENGTH;
+        assertFalse(limit.mayEnter(1, length + 1, 1024, 0), "above the limit");
+        assertFalse(limit.mayEnter(2, length, 1024, 1), "at the limit, but held back");
+        final long excess = limit.excess(length + 1);
+        assertEquals(length / 16 + 1, excess);
+        assertTrue(limit.mayEnter(3, length + 1 - excess, 1024, excess), "what was told");
+        assertTrue(limit.mayEnter(4, length, 1024, excess), "at the limit, and free again");
+    }
+
+    @Test
+    void aSmallLogHasAnEighthFree() {
+        assertEquals(8 << 10, new BacklogLimit(64 << 10).limit());
     }
 }

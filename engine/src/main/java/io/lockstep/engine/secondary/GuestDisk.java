@@ -16,6 +16,7 @@ import io.lockstep.engine.memory.IoBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongConsumer;
 
 /**
  * The secondary disk as its guest sees it: the state of the last checkpoint, overlaid with the
@@ -359,7 +360,7 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
     private void begin(final long index) {
         final GuestOperation operation = operations.get(index);
         if (operation.isMerge()) {
-            operation.merge.run();
+            operation.merge.accept(operation.index);
             return;
         }
         operation.cursor = operation.offset;
@@ -465,18 +466,17 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
     // ---- The merge, in order with the guest's writes.
 
     /**
-     * Runs an action when no write that touches these blocks is under way, and holds up those that
-     * come.
+     * Runs an action when no write that touches these blocks is under way, at once where none is,
+     * and holds up those that come.
      *
-     * @return what {@link #leaveMerge} takes
+     * @param action with what {@link #leaveMerge} takes
      */
-    long enterMerge(final long firstBlock, final long behindBlock, final Runnable action) {
+    void enterMerge(final long firstBlock, final long behindBlock, final LongConsumer action) {
         final GuestOperation operation = take(0, 0, null, 0);
         operation.merge = action;
         if (order.admit(firstBlock, behindBlock, operation.index)) {
-            loop.execute(() -> begin(operation.index));
+            begin(operation.index);
         }
-        return operation.index;
     }
 
     /** Lets the writes go on that waited. */

@@ -7,6 +7,7 @@ import io.lockstep.engine.epoch.EpochBuffer;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.LongConsumer;
 
 /**
  * A request of the secondary's guest on its way through {@link GuestDisk}, and which part of which
@@ -36,7 +37,7 @@ final class GuestOperation {
     long token;
 
     /** What the merge does in its turn among the guest's writes; null where it is the guest's. */
-    Runnable merge;
+    LongConsumer merge;
 
     // Where it stands.
     GuestDisk.Mode mode;

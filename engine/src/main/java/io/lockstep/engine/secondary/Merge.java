@@ -8,6 +8,7 @@ import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.loop.IoLoop;
 
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
 
 /**
  * The background half of a failover, for one disk: puts what the buffers have into the disk, active
@@ -16,8 +17,8 @@ import java.util.concurrent.TimeUnit;
  * does, or the process is to end, the merge hurries: others of the loop get fewer turns.
  *
  * <p>A kill at any moment is harmless: a block is forgotten when the disk has it, and a merge that
- * begins again finds the rest. An error is told and tried again. On the group's loop, a piece at a
- * turn.
+ * begins again finds the rest. An error is told and tried again. On the group's loop, at a turn a
+ * piece, or several short ones that come to its length.
  */
 final class Merge {
     /** Hears how it goes. */
@@ -44,7 +45,7 @@ final class Merge {
     private final EpochBuffer[] sources;
     private final long[] nextExtents;
     private final Disk.Completion onWritten = (token, errno) -> onWritten(errno);
-    private final Runnable onEntered = this::writePiece;
+    private final LongConsumer onEntered = this::writePiece;
 
     private long block;
     private long extentEnd;
@@ -59,6 +60,12 @@ final class Merge {
 
     private long done;
     private final long total;
+
+    /** Of this turn of the loop: blocks that were written, and whether it goes on with more. */
+    private int turnBlocks;
+
+    private boolean isInTurn;
+    private boolean goesOn;
 
     Merge(
             final IoLoop loop,
@@ -113,7 +120,18 @@ final class Merge {
         return Math.min(done, total) * BLOCK_LENGTH;
     }
 
+    /** A turn of the loop: pieces until it has come to the length of one, or one has to wait. */
     private void step() {
+        turnBlocks = 0;
+        isInTurn = true;
+        do {
+            goesOn = false;
+            stepOnce();
+        } while (goesOn);
+        isInTurn = false;
+    }
+
+    private void stepOnce() {
         if (isStopped) {
             return;
         }
@@ -122,7 +140,7 @@ final class Merge {
             return;
         }
         behind = Math.min(extentEnd, block + pieceBlocks());
-        ticket = guest.enterMerge(block, behind, onEntered);
+        guest.enterMerge(block, behind, onEntered);
     }
 
     /** Goes to the next block that a buffer still has. Answers whether there is one. */
@@ -156,7 +174,8 @@ final class Merge {
     }
 
     /** Writes the blocks that lie side by side in one buffer, from the present one on. */
-    private void writePiece() {
+    private void writePiece(final long entered) {
+        ticket = entered;
         if (isStopped) {
             guest.leaveMerge(ticket); // writes of the guest may wait for it
             return;
@@ -196,8 +215,12 @@ final class Merge {
         }
         block += pieceLength;
         done += pieceLength;
+        turnBlocks += pieceLength;
         guest.leaveMerge(ticket);
-        loop.execute(this::step);
+        goesOn = isInTurn && turnBlocks < pieceBlocks();
+        if (!goesOn) {
+            loop.execute(this::step);
+        }
     }
 
     private void retry(final long offset, final int errno) {

@@ -90,6 +90,9 @@ final class BacklogLimit {
                         FREE_TIMES_MAX * freeLength);
         look(nowNanos, usedLength, releasedLength);
         isHeld = usedLength > (isHeld ? limitOfHeld() : limit());
+        if (!isHeld) {
+            allowance = 0; // neither saved for later, nor owed for what was below the limit
+        }
         return !isHeld || allowance > 0;
     }
 
@@ -127,8 +130,7 @@ final class BacklogLimit {
         final double weight = (double) passed / (passed + AVERAGE_NANOS);
         final double delivered = (double) (releasedLength - seenReleased) / passed;
         rate = rate == 0 ? delivered : rate + weight * (delivered - rate);
-        // Neither is saved for later, nor is a debt kept longer than a moment.
-        allowance = Math.clamp(allowance + rate / 2 * passed, -rate * SAMPLE_NANOS, limit() / 4.0);
+        allowance = Math.min(allowance + rate / 2 * passed, limit() / 4.0);
         begin(nowNanos, releasedLength, claimed);
     }
 

@@ -125,7 +125,8 @@ final class RoomQueue {
             return false;
         }
         final long now = guestLoop.nanoTime();
-        return now - log.timeNanos(released) > lagNanosMax && answersInTime(released, now);
+        return now - log.timeNanos(released) > lagNanosMax
+                && answersIn(patienceNanos, released, now);
     }
 
     /** About the frame that is to be released before who is held back goes on. */
@@ -145,19 +146,19 @@ final class RoomQueue {
         }
         final long now = guestLoop.nanoTime();
         return !backlog.mayEnter(now, used, log.appended() - released, log.releasedLength())
-                && now - log.timeNanos(released) < STALL_NANOS;
+                && answersIn(STALL_NANOS, released, now);
     }
 
     /**
      * Whether the secondary has answered anything of late. The guest waits for one that is behind,
      * not for one that does nothing; and not again when that is linked anew, until it does.
      */
-    private boolean answersInTime(final long released, final long now) {
+    private boolean answersIn(final long nanos, final long released, final long now) {
         if (released != seenReleased) {
             seenReleased = released;
             seenNanos = now;
         }
-        return Math.min(now - seenNanos, now - log.timeNanos(released)) <= patienceNanos;
+        return Math.min(now - seenNanos, now - log.timeNanos(released)) <= nanos;
     }
 
     /** How old the oldest data is that the secondary has not answered. */

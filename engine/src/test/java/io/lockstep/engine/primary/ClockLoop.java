@@ -52,7 +52,7 @@ final class ClockLoop implements IoLoop {
 
     @Override
     public void execute(final Runnable task) {
-        throw new UnsupportedOperationException();
+        schedule(0, task);
     }
 
     @Override

@@ -61,7 +61,8 @@ final class LivesPrimary extends LivesProcess {
                         new PrimaryOptions(
                                 arguments.isSmall() ? SMALL_LOG_LENGTH : LOG_LENGTH,
                                 arguments.log(),
-                                arguments.word()),
+                                arguments.word(),
+                                PrimaryOptions.LAG_LEARNED),
                         (event, disk, epoch, sentence) -> {
                             if (!hasEnded()) {
                                 onEvent(event, sentence);

@@ -124,7 +124,8 @@ final class ReplicationScenario implements AutoCloseable {
                 new PrimaryOptions(
                         trouble.smallLog() ? SMALL_LOG_LENGTH : LOG_LENGTH,
                         trouble.detaches() ? FullLogPolicy.DETACH : FullLogPolicy.BLOCK,
-                        Word.AT_FIRST),
+                        Word.AT_FIRST,
+                        PrimaryOptions.LAG_LEARNED),
                 dice.chance(0.7),
                 !trouble.primaryDiskFails() && !(trouble.smallLog() && trouble.detaches()));
     }

@@ -46,7 +46,8 @@ final class LivesInSimulationTest {
     @ValueSource(
             longs = {
                 7294, 5782, 9536, 20310, 7278, 8867, 11545, 16813, 19192, 19686, 2699, 6457, 6881,
-                5052, 14858, 19614, 42257, 61249, 45058, 66460, 71120, 71293, 73749, 77058, 84168
+                5052, 14858, 19614, 42257, 61249, 45058, 66460, 71120, 71293, 73749, 77058, 84168,
+                        221593
             })
     void whatWasFoundOnceIsNotFoundAgain(final long seed) {
         Simulation.run(seed, TEST, LivesInSimulationTest::play);

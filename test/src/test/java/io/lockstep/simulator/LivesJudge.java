@@ -151,9 +151,7 @@ final class LivesJudge {
         node.reached().note(wasFresh ? LivesLine.FIRST_SYNCHRONISATION : LivesLine.SYNCHRONISE);
         for (final LivesDisk disk : node.disks()) {
             disk.leave();
-            if (!isSame) {
-                disk.tap().restart(disk.content());
-            }
+            disk.tap().restart(disk.content()); // also where it is the same: it may have crashed
             disk.tap().forgetSealsFrom(secondary.group().status().openEpoch());
             if (!isSame && secondary.record().standing() == Standing.INCONSISTENT) {
                 disk.checkpoint(null);

@@ -41,13 +41,13 @@ final class LivesInSimulationTest {
         Simulation.run(seed, TEST, simulation -> play(simulation, true));
     }
 
-    /** Rare stories, each of which the engine once told wrongly. */
+    /** Rare stories, each of which the engine, or its judge, once told wrongly. */
     @ParameterizedTest
     @ValueSource(
             longs = {
                 7294, 5782, 9536, 20310, 7278, 8867, 11545, 16813, 19192, 19686, 2699, 6457, 6881,
                 5052, 14858, 19614, 42257, 61249, 45058, 66460, 71120, 71293, 73749, 77058, 84168,
-                        221593
+                221593
             })
     void whatWasFoundOnceIsNotFoundAgain(final long seed) {
         Simulation.run(seed, TEST, LivesInSimulationTest::play);

@@ -88,7 +88,7 @@ final class BacklogLimitTest {
         assertTrue(written() > 10 * MIB, "the guest stood still");
         run(2, 1000 * MIB, 400 * MIB);
         final double backlog = run(0.5, 1000 * MIB, 400 * MIB);
-        assertNear(400 * MIB * BacklogLimit.TARGET_NANOS / SECOND, backlog, 0.15);
+        assertNear(400.0 * MIB * BacklogLimit.TARGET_NANOS / SECOND, backlog, 0.15);
     }
 
     /** A guest that does little is not held up by what the link might do. */

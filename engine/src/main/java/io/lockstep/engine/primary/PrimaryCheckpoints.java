@@ -163,7 +163,7 @@ final class PrimaryCheckpoints {
 
     /** The link was cut, and did not come back in time. */
     void onAway() {
-        epochs.fail(
+        epochs.failForNow(
                 epoch ->
                         presence
                                 + ", and has not answered for epoch "

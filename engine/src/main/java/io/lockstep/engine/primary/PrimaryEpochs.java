@@ -75,7 +75,7 @@ final class PrimaryEpochs {
         }
     }
 
-    /** Whether somebody waits for one to be sealed. */
+    /** Whether one was ended, and is to be sealed. */
     boolean isAwaited(final long epoch) {
         return seals.containsKey(epoch);
     }
@@ -96,14 +96,33 @@ final class PrimaryEpochs {
         answers.forEach(answer -> answer.complete(null));
     }
 
-    /** Nobody need wait any more: of each epoch that is waited for a sentence says why. */
+    /**
+     * Nobody need wait any more: of each epoch that is waited for a sentence says why. None of them
+     * is sealed any more.
+     */
     void fail(final LongFunction<String> sentenceOf) {
-        final List<Runnable> answers = new ArrayList<>();
-        seals.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
-        commits.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
+        final List<Runnable> answers = failures(sentenceOf);
         seals.clear();
         commits.clear();
         answers.forEach(Runnable::run);
+    }
+
+    /**
+     * The same, but what was ended is sealed all the same when the secondary is back: its number is
+     * taken, and one behind it would never be sealed without it.
+     */
+    void failForNow(final LongFunction<String> sentenceOf) {
+        final List<Runnable> answers = failures(sentenceOf);
+        seals.replaceAll((epoch, answer) -> new CompletableFuture<>());
+        commits.clear();
+        answers.forEach(Runnable::run);
+    }
+
+    private List<Runnable> failures(final LongFunction<String> sentenceOf) {
+        final List<Runnable> answers = new ArrayList<>();
+        seals.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
+        commits.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
+        return answers;
     }
 
     private static Runnable failing(final CompletableFuture<?> answer, final String sentence) {

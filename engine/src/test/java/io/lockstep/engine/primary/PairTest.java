@@ -680,26 +680,45 @@ final class PairTest {
         hung.countDown();
     }
 
-    /** A seal that waits for a place in the log is none of those who are answered at the end. */
-    @Test
-    void aSealThatWaitsForRoomHoldsUpNoRequestAtTheEnd() throws Exception {
-        startSecondary();
-        startPrimary(withPatience(TimeUnit.MILLISECONDS.toNanos(1)));
-        cutOff();
+    /** Before it is known that the secondary is away, as all of it is one turn of the loop. */
+    private <T> T fillWithFramesThen(final Callable<T> action) throws Exception {
+        final Disk guest = primary.guestExports().getFirst().disk();
         final ForwardLog alike = new ForwardLog(LOG_LENGTH);
         final int frames = alike.frames();
         alike.close();
-        final Disk guest = primary.guestExports().getFirst().disk();
-        call(
+        return call(
                 guestLoop,
                 () -> {
                     for (int i = 0; i < frames; i++) {
                         guest.flush((token, errno) -> {}, 0);
                         guest.poll();
                     }
-                    primary.seal();
-                    return null;
+                    return action.call();
                 });
+    }
+
+    /** Who asked for it has been told so meanwhile; without it none behind it would be sealed. */
+    @Test
+    void aSealThatWaitsForRoomIsDoneWhenTheSecondaryIsBack() throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.SECONDS.toNanos(1)));
+        cutOff();
+        final CompletableFuture<Long> told = fillWithFramesThen(() -> primary.checkpoint());
+        assertThrows(ExecutionException.class, () -> told.get(30, TimeUnit.SECONDS));
+        letComeBack();
+        awaitLink();
+        assertEquals(2, onLoop(guestLoop, () -> primary.checkpoint()));
+        assertEquals(2, (long) call(secondaryLoop, () -> secondary.status().committedEpoch()));
+    }
+
+    /** A seal that waits for a place in the log is none of those who are answered at the end. */
+    @Test
+    void aSealThatWaitsForRoomHoldsUpNoRequestAtTheEnd() throws Exception {
+        startSecondary();
+        startPrimary(withPatience(TimeUnit.MILLISECONDS.toNanos(1)));
+        cutOff();
+        final Disk guest = primary.guestExports().getFirst().disk();
+        fillWithFramesThen(() -> primary.seal());
         final CompletableFuture<Integer> behind = write(guest, 0, new byte[] {1});
         awaitAway();
         call(

@@ -153,14 +153,7 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
         if (!ended) {
             throw new IOException("the load did not end; " + text + " answers no more");
         }
-        final double perSecond = requests() / seconds();
-        return new Measurement(
-                perSecond,
-                perSecond * work.blockLength() / (1 << 20),
-                latencies.getValueAtPercentile(50) / 1e3,
-                latencies.getValueAtPercentile(99) / 1e3,
-                latencies.getValueAtPercentile(99.9) / 1e3,
-                0);
+        return Measurement.of(latencies, seconds(), work.blockLength());
     }
 
     /** How many it did; when {@link #run} has ended. */

@@ -298,14 +298,7 @@ public final class PacedGuest implements PausableGuest, NbdClient.Listener, Auto
 
     /** What some latencies come to, of writes that fell due in so many seconds. */
     public static Measurement measured(final Histogram latencies, final double seconds) {
-        final double rate = latencies.getTotalCount() / seconds;
-        return new Measurement(
-                rate,
-                rate * BLOCK_LENGTH / (1 << 20),
-                latencies.getValueAtPercentile(50) / 1e3,
-                latencies.getValueAtPercentile(99) / 1e3,
-                latencies.getValueAtPercentile(99.9) / 1e3,
-                0);
+        return Measurement.of(latencies, seconds, BLOCK_LENGTH);
     }
 
     @Override

@@ -1,5 +1,7 @@
 package io.lockstep.bench.report;
 
+import org.HdrHistogram.Histogram;
+
 /**
  * What one run of one cell gave.
  *
@@ -17,6 +19,25 @@ public record Measurement(
         double p99Micros,
         double p999Micros,
         double cpuMicros) {
+    /**
+     * What some latencies come to, but for the processor time.
+     *
+     * @param latencies of each request, in nanoseconds
+     * @param seconds in which they were done
+     * @param length of each request, in bytes
+     */
+    public static Measurement of(
+            final Histogram latencies, final double seconds, final int length) {
+        final double perSecond = latencies.getTotalCount() / seconds;
+        return new Measurement(
+                perSecond,
+                perSecond * length / (1 << 20),
+                latencies.getValueAtPercentile(50) / 1e3,
+                latencies.getValueAtPercentile(99) / 1e3,
+                latencies.getValueAtPercentile(99.9) / 1e3,
+                0);
+    }
+
     /** The same latencies at so many times the rate. */
     public Measurement scaled(final double factor) {
         return new Measurement(

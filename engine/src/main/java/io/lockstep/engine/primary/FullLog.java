@@ -24,6 +24,9 @@ final class FullLog {
     private final Synchroniser synchroniser;
     private final PrimaryMeeting meeting;
 
+    /** Whether who waits for room waits for the peer, or for somebody's word, as well. */
+    private boolean isHeld;
+
     FullLog(
             final FullLogPolicy policy,
             final PrimaryGroup group,
@@ -52,6 +55,10 @@ final class FullLog {
         if (!room.isLogging()) {
             return;
         }
+        if (!reign.goesOnWithout()) {
+            holdWhereLost();
+            return;
+        }
         switch (policy) {
             case DETACH -> group.end().detach();
             case AHEAD -> {
@@ -61,6 +68,21 @@ final class FullLog {
                 }
             }
             case BLOCK -> {}
+        }
+    }
+
+    /**
+     * The guest neither pulls ahead nor goes on without the secondary. Where the link is lost, who
+     * waits here is held as what waits to be acknowledged is.
+     */
+    private void holdWhereLost() {
+        if (!isHeld && reign.isGated()) {
+            isHeld = true;
+            reign.acknowledge(
+                    result -> {
+                        isHeld = false;
+                        room.look();
+                    });
         }
     }
 

@@ -72,7 +72,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         this.tracking = tracking;
         this.options = options;
         final String peer = peers.getFirst().server().toString();
-        this.events = new PrimaryEvents(events, peer, epochs::committed);
+        this.events = new PrimaryEvents(events, peer, options.lostLink(), epochs::committed);
         log = new ForwardLog(options.logLength());
         room = new RoomQueue(guestLoop, log, options, this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
@@ -83,6 +83,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         self,
                         options.word(),
                         epochs::committed,
+                        new LostLink(
+                                guestLoop,
+                                options.lostLink(),
+                                peers.getFirst().server(),
+                                locals.stream().map(Disk::name).toList(),
+                                presence,
+                                this.events),
                         this::askPeer,
                         this.events::notRecorded);
         final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
@@ -348,6 +355,14 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return reign.giveWay().thenRun(healing.peerTracking()::forget).thenRun(events::givesWay);
     }
 
+    /**
+     * Whether what the guests ask for stays unanswered when the process ends: their disks are the
+     * peer's, or it is not known what becomes of the peer.
+     */
+    public boolean leavesUnanswered() {
+        return handOver.isDone() || reign.isHoldingForLink();
+    }
+
     /** The link says which disks are empty: all must have been looked at. */
     private void startLink() {
         if (end.isRunning() && emptyDisks.isKnown() && reign.record().standing().isPrimary()) {
@@ -383,7 +398,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (!end.isRunning()) {
             return end.notRunning();
         }
-        final String waiting = reign.waitingSentence(presence.toString());
+        final String waiting = reign.unservedSentence(presence.toString());
         return waiting.isEmpty()
                 ? healing.synchronisation().map(events::notEqual).orElse(null)
                 : waiting;

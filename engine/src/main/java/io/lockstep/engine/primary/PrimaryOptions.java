@@ -17,6 +17,7 @@ import java.util.concurrent.TimeUnit;
  * @param patienceNanos how long who asks for a seal or a commit waits for a link that was cut
  * @param peerTimeout how long the secondary may say nothing
  * @param syncRate how fast a synchronisation or a verification is
+ * @param lostLink what to do when the link is lost
  */
 public record PrimaryOptions(
         int logLength,
@@ -25,7 +26,8 @@ public record PrimaryOptions(
         long lagNanosMax,
         long patienceNanos,
         PeerTimeout peerTimeout,
-        SyncRate syncRate) {
+        SyncRate syncRate,
+        LostLinkPolicy lostLink) {
     /** A lag: as {@link BacklogLimit} has it. */
     public static final long LAG_LEARNED = -1;
 
@@ -45,7 +47,8 @@ public record PrimaryOptions(
                 lagNanosMax,
                 patienceNanos,
                 PeerTimeout.DEFAULT,
-                SyncRate.DEFAULT);
+                SyncRate.DEFAULT,
+                LostLinkPolicy.CONTINUE);
     }
 
     /** With the usual patience: two seconds, in which a secondary is started again. */
@@ -65,12 +68,25 @@ public record PrimaryOptions(
     /** The same with another timeout. */
     public PrimaryOptions withPeerTimeout(final PeerTimeout timeout) {
         return new PrimaryOptions(
-                logLength, fullLog, word, lagNanosMax, patienceNanos, timeout, syncRate);
+                logLength, fullLog, word, lagNanosMax, patienceNanos, timeout, syncRate, lostLink);
     }
 
     /** The same with another rate. */
     public PrimaryOptions withSyncRate(final SyncRate rate) {
         return new PrimaryOptions(
-                logLength, fullLog, word, lagNanosMax, patienceNanos, peerTimeout, rate);
+                logLength, fullLog, word, lagNanosMax, patienceNanos, peerTimeout, rate, lostLink);
+    }
+
+    /** The same with another policy where the link is lost. */
+    public PrimaryOptions withLostLink(final LostLinkPolicy policy) {
+        return new PrimaryOptions(
+                logLength,
+                fullLog,
+                word,
+                lagNanosMax,
+                patienceNanos,
+                peerTimeout,
+                syncRate,
+                policy);
     }
 }

@@ -447,9 +447,9 @@ final class EngineGroup implements ReplicationGroup {
         return current().map(ReplicationGroup::switchOver).orElseGet(EngineGroup::notRunning);
     }
 
-    /** Whether the peer has taken over by a switch of roles: its guests find theirs there. */
-    boolean hasHandedOver() {
-        return primary != null && primary.hasHandedOver();
+    /** Whether guests hear nothing more here: their disks are the peer's, or wait for it. */
+    boolean leavesUnanswered() {
+        return primary != null && primary.leavesUnanswered();
     }
 
     @Override

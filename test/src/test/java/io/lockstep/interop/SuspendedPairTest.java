@@ -165,7 +165,7 @@ final class SuspendedPairTest {
         pair.start();
         final SerialWrites guest = startGuest();
         pair.secondary().kill();
-        await("did not end within 1 s");
+        await("did not end within 1.00 s");
         assertStands(guest);
         pair.startSecondary();
         guest.await(guest.count() + 500);

@@ -72,7 +72,7 @@ final class FenceCommandTest {
         awaitSaid(
                 "fence: "
                         + new Id(1, 2)
-                        + " nbd://south:10809 vda vdb 7 [] it's \"lost\" /run/c.qmp");
+                        + " nbd://south:10809/ vda vdb 7 [] it's \"lost\" /run/c.qmp");
     }
 
     private void awaitSaid(final String line) {
@@ -97,7 +97,7 @@ final class FenceCommandTest {
         final Fencing.Answer answer =
                 run("sleep 3600 & echo $! >" + pid + "; wait", Duration.ofSeconds(1)).join();
         assertEquals(Fencing.Outcome.NOT_FENCED, answer.outcome());
-        assertTrue(answer.sentence().contains("did not end within 1 s"), answer.sentence());
+        assertTrue(answer.sentence().contains("did not end within 1.00 s"), answer.sentence());
         awaitEnd(pid);
     }
 

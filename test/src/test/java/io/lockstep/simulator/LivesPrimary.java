@@ -17,6 +17,7 @@ import io.lockstep.engine.primary.PrimaryStart;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 
 /** A process of {@code lockstep primary}. */
 final class LivesPrimary extends LivesProcess {
@@ -191,12 +192,15 @@ final class LivesPrimary extends LivesProcess {
     /** Somebody says that its peer has not taken over. On its loop. */
     void promote() {
         isRoleTaken &= isOver(); // then it is refused
-        give(group.promote());
+        give(group::promote);
     }
 
     /** Somebody's word, where it is not refused. */
-    private void give(final CompletableFuture<Void> answer) {
-        isWordGiven |= !answer.isCompletedExceptionally();
+    private void give(final Supplier<CompletableFuture<Void>> word) {
+        final boolean before = isWordGiven;
+        isWordGiven = true; // the guest may hear of it at once
+        final CompletableFuture<Void> answer = word.get();
+        isWordGiven = before || !answer.isCompletedExceptionally();
         ask(answer);
     }
 
@@ -335,7 +339,7 @@ final class LivesPrimary extends LivesProcess {
     /** Ends replication; on its loop. */
     void stopReplication(final boolean isFailover) {
         isLeftBehind = true;
-        give(group.stop(isFailover));
+        give(() -> group.stop(isFailover));
     }
 
     @Override

@@ -105,6 +105,35 @@ final class SuspendedPairTest {
         guest.verify(primaryDisks(), end.submitted(), end.submitted());
     }
 
+    /** Set up as QEMU's, with a manager, who counts the secondary for lost. */
+    @Test
+    void aPrimaryThatAManagerHasStartedWaitsAsWell() throws Exception {
+        final ReplicationSide south =
+                ReplicationSide.secondary(
+                        ReplicationPeer.LOCKSTEP, rig, "s", rig.hole("south.img", LENGTH));
+        final ReplicationSide north =
+                ReplicationSide.primary(
+                        ReplicationPeer.LOCKSTEP,
+                        rig,
+                        "n",
+                        rig.hole("north.img", LENGTH),
+                        "--on-lost-link",
+                        "suspend");
+        south.start();
+        north.attach(south.socket());
+        north.start();
+        final SerialWrites guest =
+                SerialWrites.start(rig, List.of(north.guest()), LENGTH, rig.path("none"), "", -1);
+        guest.await(500);
+        south.engine().kill();
+        north.control().await("held", status -> waiting(status).contains("suspend"));
+        assertStands(guest);
+        north.control().execute("x-colo-lost-heartbeat");
+        guest.await(guest.count() + 500);
+        final SerialWrites.End end = guest.stop();
+        assertEquals(end.submitted(), end.acknowledged(), "the guest has heard of an error");
+    }
+
     /** A command that notes what it hears, and ends with what a file says. */
     private void startWithFence(final String... more) throws IOException {
         final String command =

@@ -209,6 +209,12 @@ final class SerialWrites {
                 Integer.parseInt(words[1]), Integer.parseInt(words[2]), Integer.parseInt(words[3]));
     }
 
+    /** Its last write must not have been answered: the connection has ended. */
+    void assertCutOff() {
+        final String line = client.awaitLine(candidate -> candidate.startsWith("ended "));
+        assertTrue(line.contains("(ENOTCONN)"), () -> "it was answered: " + line);
+    }
+
     /**
      * The disks must hold the state after the first n writes, for one n.
      *

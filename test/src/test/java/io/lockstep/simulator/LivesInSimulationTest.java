@@ -18,6 +18,7 @@ final class LivesInSimulationTest {
     private static final String TEST = "LivesInSimulationTest";
     private static final int SEEDS = 2000;
     private static final int SEEDS_OF_LITTLE_ROOM = 200;
+    private static final int SEEDS_SUSPENDED = 400;
     private static final LivesReached REACHED = new LivesReached();
 
     static LongStream seeds() {
@@ -39,6 +40,25 @@ final class LivesInSimulationTest {
     @MethodSource("seedsOfLittleRoom")
     void everyLifeWithLittleRoomDoesSo(final long seed) {
         Simulation.run(seed, TEST, simulation -> play(simulation, true));
+    }
+
+    static LongStream seedsSuspended() {
+        return Seeds.usually(SEEDS_SUSPENDED);
+    }
+
+    /** The same where no primary goes on alone, unless somebody has said so. */
+    @ParameterizedTest
+    @MethodSource("seedsSuspended")
+    void everyLifeThatIsSuspendedDoesSo(final long seed) {
+        Simulation.run(
+                seed,
+                TEST,
+                simulation -> {
+                    try (LivesScenario scenario =
+                            new LivesScenario(simulation, REACHED, seed % 4 == 0).suspending()) {
+                        scenario.play();
+                    }
+                });
     }
 
     /** Rare stories, each of which the engine, or its judge, once told wrongly. */

@@ -79,13 +79,22 @@ final class LivesJudge {
                             + " acknowledges a write, and its peer has taken over from it, as it"
                             + " asked");
         }
-        final boolean isKnown =
+        final boolean isLinked =
                 primary.isLinked()
                         || primary.node()
                                 .peer()
                                 .secondary()
                                 .filter(LivesSecondary::isLinked)
-                                .isPresent() // told before status says so
+                                .isPresent(); // told before status says so
+        if (!isLinked && !primary.mayGoOnAlone()) {
+            throw broken(
+                    "I10",
+                    primary.node()
+                            + " acknowledges a write that its peer may not get, and nobody has said"
+                            + " that it goes on alone");
+        }
+        final boolean isKnown =
+                isLinked
                         || primary.node()
                                 .state()
                                 .durableRecord()

@@ -103,6 +103,7 @@ final class LivesNode {
 
     private boolean isRestored;
     private boolean switchesRoles;
+    private boolean suspends;
     private boolean isStopAsked;
     private LivesPrimary linkedTo;
 
@@ -142,6 +143,15 @@ final class LivesNode {
     /** Its processes are those of {@code lockstep node}, which switch their roles. */
     void switchRoles() {
         switchesRoles = true;
+    }
+
+    /** As a primary it does not go on alone when its link is lost. */
+    void suspend() {
+        suspends = true;
+    }
+
+    boolean suspends() {
+        return suspends;
     }
 
     boolean switchesRoles() {

@@ -8,6 +8,7 @@ import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.HeldGuests;
+import io.lockstep.engine.primary.LostLinkPolicy;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.primary.PrimaryOptions;
@@ -16,6 +17,7 @@ import io.lockstep.engine.primary.PrimaryStart;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 
 /** A process of {@code lockstep primary}. */
 final class LivesPrimary extends LivesProcess {
@@ -34,6 +36,10 @@ final class LivesPrimary extends LivesProcess {
     private boolean isRefused;
     private boolean isLeftBehind;
     private boolean isBegun;
+
+    /** Whether somebody has said, since the link was there, that it goes on alone. */
+    private boolean isWordGiven;
+
     private boolean isNumbered;
     private int asked;
     private long openEpoch;
@@ -59,16 +65,21 @@ final class LivesPrimary extends LivesProcess {
                         self(),
                         node().tracking(),
                         new PrimaryOptions(
-                                arguments.isSmall() ? SMALL_LOG_LENGTH : LOG_LENGTH,
-                                arguments.log(),
-                                arguments.word(),
-                                PrimaryOptions.LAG_LEARNED),
+                                        arguments.isSmall() ? SMALL_LOG_LENGTH : LOG_LENGTH,
+                                        arguments.log(),
+                                        arguments.word(),
+                                        PrimaryOptions.LAG_LEARNED)
+                                .withLostLink(
+                                        node().suspends()
+                                                ? LostLinkPolicy.SUSPEND
+                                                : LostLinkPolicy.CONTINUE),
                         (event, disk, epoch, sentence) -> {
                             if (!hasEnded()) {
                                 onEvent(event, sentence);
                                 if (event == GroupEvents.Event.DETACHED) {
                                     isLeftBehind = true;
                                 } else if (event == GroupEvents.Event.LINK_UP) {
+                                    isWordGiven = false;
                                     goOnBehind();
                                 } else if (event == GroupEvents.Event.SYNCHRONISING) {
                                     openEpoch = group.status().openEpoch();
@@ -181,7 +192,16 @@ final class LivesPrimary extends LivesProcess {
     /** Somebody says that its peer has not taken over. On its loop. */
     void promote() {
         isRoleTaken &= isOver(); // then it is refused
-        ask(group.promote());
+        give(group::promote);
+    }
+
+    /** Somebody's word, where it is not refused. */
+    private void give(final Supplier<CompletableFuture<Void>> word) {
+        final boolean before = isWordGiven;
+        isWordGiven = true; // the guest may hear of it at once
+        final CompletableFuture<Void> answer = word.get();
+        isWordGiven = before || !answer.isCompletedExceptionally();
+        ask(answer);
     }
 
     /** Orders a switch of roles; answers whether it came about. On its loop. */
@@ -197,6 +217,19 @@ final class LivesPrimary extends LivesProcess {
                     }
                     return thrown == null;
                 });
+    }
+
+    /** Whether what it would acknowledge waits for its peer, or for somebody's word. */
+    boolean isHolding() {
+        return group.leavesUnanswered() && !isOver();
+    }
+
+    /** Whether it may acknowledge what its peer, which is not linked, will not get. */
+    boolean mayGoOnAlone() {
+        return !node().suspends()
+                || isWordGiven
+                || record().peer().isNone()
+                || record().isPeerOut();
     }
 
     /** Whether it has ended by itself, as the secondary or its own state refuses it. */
@@ -306,7 +339,7 @@ final class LivesPrimary extends LivesProcess {
     /** Ends replication; on its loop. */
     void stopReplication(final boolean isFailover) {
         isLeftBehind = true;
-        ask(group.stop(isFailover));
+        give(() -> group.stop(isFailover));
     }
 
     @Override

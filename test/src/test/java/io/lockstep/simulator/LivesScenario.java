@@ -126,6 +126,12 @@ final class LivesScenario implements AutoCloseable {
         node.secondary().ifPresent(LivesSecondary::observe);
     }
 
+    /** As primaries they do not go on alone. */
+    LivesScenario suspending() {
+        nodes.forEach(LivesNode::suspend);
+        return this;
+    }
+
     void play() {
         begin();
         for (int i = dice.between(3, 9); i > 0; i--) {
@@ -827,8 +833,12 @@ final class LivesScenario implements AutoCloseable {
         simulation.runUntil(
                 "the guest rests",
                 LATER,
-                () -> guest.isIdle() || primary.isHandedOver() || primary.knowsNewer());
-        if (primary.isHandedOver() || primary.knowsNewer()) {
+                () ->
+                        guest.isIdle()
+                                || primary.isHandedOver()
+                                || primary.knowsNewer()
+                                || primary.isHolding());
+        if (primary.isHandedOver() || primary.knowsNewer() || primary.isHolding()) {
             return false; // somebody had ordered it before
         }
         final boolean[] isDrained = new boolean[1];

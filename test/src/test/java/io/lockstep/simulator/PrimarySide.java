@@ -6,11 +6,13 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServerEvents;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -108,8 +110,11 @@ final class PrimarySide implements ServerEvents {
                             own,
                             linkLoop,
                             media,
-                            SecondarySide.STREAM,
+                            media.stream()
+                                    .map(disk -> new Peer(SecondarySide.STREAM, disk.name()))
+                                    .toList(),
                             node.self(),
+                            Tracking.inMemory(media.stream().map(Disk::length).toList()),
                             options,
                             (event, disk, epoch, sentence) -> {
                                 if (loop == own) {

@@ -3,6 +3,7 @@ package io.lockstep.cli.command;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForeignPeerOptions;
 import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.LostLinkOptions;
 import io.lockstep.cli.argument.MachineOptions;
 import io.lockstep.cli.argument.PeerOptions;
 import io.lockstep.cli.argument.QmpArgument;
@@ -12,6 +13,7 @@ import io.lockstep.cli.control.ControlAddress;
 import io.lockstep.cli.graph.GraphException;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
+import io.lockstep.cli.run.FenceCommand;
 import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.Word;
@@ -137,6 +139,7 @@ public final class EngineCommand implements Callable<Integer> {
     private List<String> guest = List.of();
 
     @Mixin private ForwardOptions forward;
+    @Mixin private LostLinkOptions lostLink;
     @Mixin private PeerOptions peerOptions;
     @Mixin private ForeignPeerOptions foreignPeer;
     @Mixin private StateOptions state;
@@ -228,7 +231,10 @@ public final class EngineCommand implements Callable<Integer> {
                             console,
                             connectionsMax,
                             forward.toGroupOptions(spec, Word.NOW)
-                                    .withPeerTimeout(peerOptions.timeout(spec)),
+                                    .withPeerTimeout(peerOptions.timeout(spec))
+                                    .withLostLink(
+                                            FenceCommand.policy(
+                                                    spec, lostLink, socket(control), console)),
                             TimeUnit.SECONDS.toNanos(ATTACH_SECONDS),
                             bufferLimit == null ? 0 : bufferLimit,
                             null,
@@ -259,6 +265,19 @@ public final class EngineCommand implements Callable<Integer> {
                         + "; control socket "
                         + control(),
                 this::stop);
+    }
+
+    /** Where whoever fences finds this process. */
+    private static String socket(final List<ControlAddress> control) {
+        return control.stream()
+                .filter(
+                        address ->
+                                address
+                                        instanceof
+                                        ControlAddress.Socket(final Endpoint.Unix socket))
+                .findFirst()
+                .map(ControlAddress::toString)
+                .orElse("");
     }
 
     private String control() {

@@ -115,9 +115,9 @@ public final class NodeCommand implements Callable<Integer> {
         final List<Endpoint> listenAt = EndpointArguments.parse(spec, "--listen", listen);
         final Endpoint peerAt = EndpointArguments.parsePeer(spec, "--peer", peer);
         OwnEndpoint.find(peerAt, listenAt).ifPresent(this::refuseOwn);
-        final PrimaryOptions options = replication.toGroupOptions(spec);
         final long bufferLimit = buffers.limit(spec);
         final PairOptions.Pair checked = pair.toPair(spec, listenAt);
+        final PrimaryOptions options = replication.toGroupOptions(spec, checked);
         final Optional<NodeRole> role;
         try {
             role = role(checked);

@@ -55,8 +55,9 @@ public final class PrimaryCommand implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         final Endpoint peerAt = EndpointArguments.parsePeer(spec, "--peer", peer);
-        final PrimaryOptions options = replication.toGroupOptions(spec);
-        return new PrimaryRole(pair.toPair(spec), replication, options, peerAt)
+        final PairOptions.Pair checked = pair.toPair(spec);
+        final PrimaryOptions options = replication.toGroupOptions(spec, checked);
+        return new PrimaryRole(checked, replication, options, peerAt)
                 .checkpointAt(foreignPeer.monitor())
                 .run();
     }

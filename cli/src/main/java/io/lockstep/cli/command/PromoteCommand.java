@@ -17,8 +17,10 @@ import java.util.concurrent.Callable;
 @Command(
         name = "promote",
         description =
-                "Has a primary that was started again serve its guest without having met its peer."
-                        + " Make sure first that the peer has not taken over.",
+                "Has a primary serve its guest that waits for its peer: as it was started again and"
+                        + " has not met it, or as the link is lost (--on-lost-link suspend, or"
+                        + " fence). Make sure first that the peer is dead, and has not taken"
+                        + " over.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
         footerHeading = "%nExamples:%n",

@@ -2,8 +2,10 @@ package io.lockstep.cli.command;
 
 import io.lockstep.cli.argument.DurationConverter;
 import io.lockstep.cli.argument.ForwardOptions;
+import io.lockstep.cli.argument.LostLinkOptions;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
+import io.lockstep.cli.run.FenceCommand;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.PrimaryOptions;
 
@@ -35,18 +37,31 @@ final class ReplicationOptions {
     private Duration checkpointEvery;
 
     @Mixin private ForwardOptions forward;
+    @Mixin private LostLinkOptions lostLink;
 
     /**
      * What they come to for the group.
      *
      * @throws ParameterException where they make no sense
      */
-    PrimaryOptions toGroupOptions(final CommandSpec spec) {
+    private PrimaryOptions toGroupOptions(final CommandSpec spec) {
         if (checkpointEvery != null && checkpointEvery.isZero()) {
             throw new ParameterException(
                     spec.commandLine(), "--checkpoint-every must be more than 0");
         }
         return forward.toGroupOptions(spec, assumeIdentical ? Word.AT_FIRST : Word.NONE);
+    }
+
+    /**
+     * The same with what is done when the link is lost.
+     *
+     * @throws ParameterException where they make no sense
+     */
+    PrimaryOptions toGroupOptions(final CommandSpec spec, final PairOptions.Pair pair) {
+        return toGroupOptions(spec)
+                .withLostLink(
+                        FenceCommand.policy(
+                                spec, lostLink, pair.control().toString(), pair.console()));
     }
 
     /** Has a primary make checkpoints by itself, where that was asked for; on the engine's loop. */

@@ -51,6 +51,8 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
                     SYNCHRONISING,
                     SYNCHRONISED,
                     HANDED_OVER,
+                    GUEST_GOES_ON,
+                    GUEST_HELD,
                     LEFT_BEHIND,
                     NOT_HANDED_OVER,
                     VERIFIED ->

@@ -18,6 +18,9 @@ final class NodeReport {
     static void addTo(final JsonObject report, final NodeStatus node) {
         report.addProperty("standing", standing(node));
         report.addProperty("waiting", node.waiting());
+        if (!node.onLostLink().isEmpty()) {
+            report.addProperty("on-lost-link", node.onLostLink());
+        }
         final JsonObject brief = new JsonObject();
         brief.addProperty("node", node.record().node().brief());
         brief.addProperty("group", node.record().group().brief());

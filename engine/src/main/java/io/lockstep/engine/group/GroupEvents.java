@@ -12,6 +12,13 @@ public interface GroupEvents {
         LINK_UP,
         /** The peer is not connected any more. */
         LINK_DOWN,
+        /**
+         * Of a primary whose link is lost: what its guest changes is not acknowledged, and no error
+         * either, as the policy says; or something more is known of why.
+         */
+        GUEST_HELD,
+        /** It is acknowledged again. */
+        GUEST_GOES_ON,
         /** The log was full, and the policy says to go on without the secondary. */
         DETACHED,
         /** The secondary is not equal, and is being made so. */

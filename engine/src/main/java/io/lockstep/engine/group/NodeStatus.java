@@ -15,6 +15,7 @@ import java.util.Optional;
  * @param verdict of a secondary: whether it may take over
  * @param loss what a failover would lose
  * @param room of a secondary: what it has for pre-images
+ * @param onLostLink of a primary: what it does when its link is lost, in one word; empty of others
  */
 public record NodeStatus(
         NodeRecord record,
@@ -22,17 +23,27 @@ public record NodeStatus(
         Optional<Meeting.Answer> refusal,
         Optional<Verdict> verdict,
         Loss loss,
-        Optional<RoomStatus> room) {
+        Optional<RoomStatus> room,
+        String onLostLink) {
     /** Of a node of which there is nothing more to tell than its record. */
     public static NodeStatus of(final NodeRecord record) {
-        return ofPrimary(record, "", Optional.empty());
+        return ofPrimary(record, "", Optional.empty(), "");
     }
 
     /** Of one that nobody fails over. */
     public static NodeStatus ofPrimary(
-            final NodeRecord record, final String waiting, final Optional<Meeting.Answer> refusal) {
+            final NodeRecord record,
+            final String waiting,
+            final Optional<Meeting.Answer> refusal,
+            final String onLostLink) {
         return new NodeStatus(
-                record, waiting, refusal, Optional.empty(), Loss.NONE, Optional.empty());
+                record,
+                waiting,
+                refusal,
+                Optional.empty(),
+                Loss.NONE,
+                Optional.empty(),
+                onLostLink);
     }
 
     /** Whether the guest is not served yet. */

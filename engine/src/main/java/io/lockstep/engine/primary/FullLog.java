@@ -25,6 +25,9 @@ final class FullLog {
     private final PrimaryMeeting meeting;
     private final Acknowledgements acknowledgements;
 
+    /** Whether who waits for room waits for the peer, or for somebody's word, as well. */
+    private boolean isHeld;
+
     FullLog(
             final FullLogPolicy policy,
             final PrimaryGroup group,
@@ -55,6 +58,10 @@ final class FullLog {
         if (!room.isLogging()) {
             return;
         }
+        if (!reign.goesOnWithout()) {
+            holdWhereLost();
+            return;
+        }
         switch (policy) {
             case DETACH -> group.end().detach();
             case AHEAD -> {
@@ -68,6 +75,21 @@ final class FullLog {
                 }
             }
             case BLOCK -> {}
+        }
+    }
+
+    /**
+     * The guest neither pulls ahead nor goes on without the secondary. Where the link is lost, who
+     * waits here is held as what waits to be acknowledged is.
+     */
+    private void holdWhereLost() {
+        if (!isHeld && reign.isGated()) {
+            isHeld = true;
+            reign.acknowledge(
+                    result -> {
+                        isHeld = false;
+                        room.look();
+                    });
         }
     }
 

@@ -54,6 +54,7 @@ final class Leaving {
     /** The process will end: see {@link PrimaryGroup#prepareToStop}. */
     void prepareToStop() {
         lastWait.begin();
+        reign.prepareToStop();
         room.prepareToStop(this::isHopeless);
     }
 

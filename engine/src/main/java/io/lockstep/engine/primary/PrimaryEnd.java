@@ -112,6 +112,7 @@ final class PrimaryEnd {
         if (state != GroupStatus.State.ALONE) {
             state = GroupStatus.State.ALONE;
             sentence = PrimaryEvents.endedByStop(isFailover);
+            reign.onStopped();
             goAlone("replication was stopped", this::leaveBehind);
             reign.goAlone();
         }
@@ -172,7 +173,7 @@ final class PrimaryEnd {
         handOver.onCut(reason);
         room.end();
         presence.end();
-        reign.onLinkEnded();
+        reign.onLinkEnded(reason);
         healing.end(reason, error != null);
         linkLoop.execute(endOfLink);
         epochs.fail(epoch -> reason);

@@ -14,18 +14,20 @@ import java.util.function.LongSupplier;
 
 /** What a primary tells its manager: events and errors, in sentences. On the guest's loop. */
 final class PrimaryEvents {
-    private static final String GIVEN_UP =
-            "; the secondary was given up, and the guest goes on without it: see to it, then stop"
-                    + " this primary and start it again, which sends what differs";
-
     private final GroupEvents events;
     private final String peer;
+    private final LostLinkPolicy lostLink;
     private final LongSupplier committedEpoch;
 
     /** Why the secondary could not be attached to when that was told last. */
     private String lastRefusal = "";
 
-    PrimaryEvents(final GroupEvents events, final String peer, final LongSupplier committedEpoch) {
+    PrimaryEvents(
+            final GroupEvents events,
+            final String peer,
+            final LostLinkPolicy lostLink,
+            final LongSupplier committedEpoch) {
+        this.lostLink = lostLink;
         this.events = events;
         this.peer = peer;
         this.committedEpoch = committedEpoch;
@@ -188,6 +190,23 @@ final class PrimaryEvents {
                 sentence + "; this node is its secondary from now on, and gets what differs");
     }
 
+    /** The link is lost, and the guest may not go on without it. */
+    void guestHeld(final String sentence) {
+        tell(Event.GUEST_HELD, "", sentence);
+    }
+
+    /** What was held is acknowledged. */
+    void guestGoesOn(final boolean isAlone) {
+        tell(
+                Event.GUEST_GOES_ON,
+                "",
+                isAlone
+                        ? "the guest goes on without the secondary at "
+                                + peer
+                                + ", which gets what it lacks when it is linked again"
+                        : "the guest goes on: it has met the secondary at " + peer + " again");
+    }
+
     void synchronised() {
         tell(
                 Event.SYNCHRONISED,
@@ -324,6 +343,15 @@ final class PrimaryEvents {
 
     // ---- Why the secondary is given up.
 
+    private String givenUp() {
+        return "; the secondary was given up, and the guest "
+                + (lostLink.kind() == LostLinkPolicy.Kind.CONTINUE
+                        ? "goes on without it"
+                        : "waits, as --on-lost-link is " + lostLink.kind().word())
+                + ": see to it, then stop this primary and start it again, which sends what"
+                + " differs";
+    }
+
     ReplicationError fullLog() {
         return new ReplicationError(
                 ReplicationError.Kind.FORWARD,
@@ -351,7 +379,7 @@ final class PrimaryEvents {
                         + " failed on the primary, and what it left there can't be read: "
                         + Errno.meaning(errno)
                         + "; see to the disk"
-                        + GIVEN_UP);
+                        + givenUp());
     }
 
     /** The secondary won't have a disk. */
@@ -400,6 +428,6 @@ final class PrimaryEvents {
                         + (reason.isEmpty()
                                 ? Errno.meaning(errno) + " (" + Errno.name(errno) + ")"
                                 : reason)
-                        + GIVEN_UP);
+                        + givenUp());
     }
 }

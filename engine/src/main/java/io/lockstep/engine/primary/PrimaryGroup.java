@@ -9,7 +9,6 @@ import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
-import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.server.ServedExport;
@@ -76,7 +75,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         this.options = options;
         orders = new LinkOrders(guestLoop, linkLoop);
         final String peer = peers.getFirst().server().toString();
-        this.events = new PrimaryEvents(events, peer, epochs::committed);
+        this.events = new PrimaryEvents(events, peer, options.lostLink(), epochs::committed);
         log = new ForwardLog(options.logLength());
         room = new RoomQueue(guestLoop, log, options, this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
@@ -87,6 +86,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         self,
                         options.word(),
                         epochs::committed,
+                        new LostLink(
+                                guestLoop,
+                                options.lostLink(),
+                                peers.getFirst().server(),
+                                locals.stream().map(Disk::name).toList(),
+                                presence,
+                                this.events),
                         orders::startNow,
                         this.events::notRecorded);
         final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
@@ -215,36 +221,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * @param guestLoop owns the group and the disks
      * @param linkLoop owns the link; may be the same
      * @param disks writable
-     * @param peer where the secondary's replication exports are, which have the disks' names
-     * @param self the node whose disks these are
-     * @throws IOException where a disk can't be a primary's
-     */
-    public static PrimaryGroup open(
-            final IoLoop guestLoop,
-            final IoLoop linkLoop,
-            final List<Disk> disks,
-            final Endpoint peer,
-            final Self self,
-            final PrimaryOptions options,
-            final GroupEvents events)
-            throws IOException {
-        final List<Peer> peers = disks.stream().map(disk -> new Peer(peer, disk.name())).toList();
-        final List<Long> lengths = disks.stream().map(Disk::length).toList();
-        return open(
-                guestLoop,
-                linkLoop,
-                disks,
-                peers,
-                self,
-                Tracking.inMemory(lengths),
-                options,
-                events);
-    }
-
-    /**
-     * The same where each disk has a peer of its own, and what has changed is noted for the node's
-     * next process.
-     *
      * @param peers of the disks, in their order
      * @param self the node whose disks these are
      * @param tracking of these disks, in their order
@@ -352,6 +328,14 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return reign.giveWay().thenRun(healing.peerTracking()::forget).thenRun(events::givesWay);
     }
 
+    /**
+     * Whether what the guests ask for stays unanswered when the process ends: their disks are the
+     * peer's, or it is not known what becomes of the peer.
+     */
+    public boolean leavesUnanswered() {
+        return handOver.isDone() || reign.isHoldingForLink();
+    }
+
     /** The link says which disks are empty: all must have been looked at. */
     private void startLink() {
         if (end.isRunning() && emptyDisks.isKnown() && reign.record().standing().isPrimary()) {
@@ -398,7 +382,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (!end.isRunning()) {
             return end.notRunning();
         }
-        final String waiting = reign.waitingSentence(presence.toString());
+        final String waiting = reign.unservedSentence(presence.toString());
         return waiting.isEmpty()
                 ? healing.synchronisation().map(events::notEqual).orElse(null)
                 : waiting;

@@ -19,6 +19,7 @@ import java.util.concurrent.TimeUnit;
  * @param peerTimeout how long the secondary may say nothing
  * @param syncRate how fast a synchronisation or a verification is
  * @param ack what has to hold before the guest is answered
+ * @param lostLink what to do when the link is lost
  */
 public record PrimaryOptions(
         int logLength,
@@ -28,7 +29,8 @@ public record PrimaryOptions(
         long patienceNanos,
         PeerTimeout peerTimeout,
         SyncRate syncRate,
-        AckLevel ack) {
+        AckLevel ack,
+        LostLinkPolicy lostLink) {
     /** A lag: as {@link BacklogLimit} has it. */
     public static final long LAG_LEARNED = -1;
 
@@ -49,7 +51,8 @@ public record PrimaryOptions(
                 patienceNanos,
                 PeerTimeout.DEFAULT,
                 SyncRate.DEFAULT,
-                AckLevel.LOCAL);
+                AckLevel.LOCAL,
+                LostLinkPolicy.CONTINUE);
     }
 
     /** With the usual patience: two seconds, in which a secondary is started again. */
@@ -69,18 +72,56 @@ public record PrimaryOptions(
     /** The same with another timeout. */
     public PrimaryOptions withPeerTimeout(final PeerTimeout timeout) {
         return new PrimaryOptions(
-                logLength, fullLog, word, lagNanosMax, patienceNanos, timeout, syncRate, ack);
+                logLength,
+                fullLog,
+                word,
+                lagNanosMax,
+                patienceNanos,
+                timeout,
+                syncRate,
+                ack,
+                lostLink);
     }
 
     /** The same with another rate. */
     public PrimaryOptions withSyncRate(final SyncRate rate) {
         return new PrimaryOptions(
-                logLength, fullLog, word, lagNanosMax, patienceNanos, peerTimeout, rate, ack);
+                logLength,
+                fullLog,
+                word,
+                lagNanosMax,
+                patienceNanos,
+                peerTimeout,
+                rate,
+                ack,
+                lostLink);
     }
 
     /** The same with another level. */
     public PrimaryOptions withAck(final AckLevel level) {
         return new PrimaryOptions(
-                logLength, fullLog, word, lagNanosMax, patienceNanos, peerTimeout, syncRate, level);
+                logLength,
+                fullLog,
+                word,
+                lagNanosMax,
+                patienceNanos,
+                peerTimeout,
+                syncRate,
+                level,
+                lostLink);
+    }
+
+    /** The same with another policy where the link is lost. */
+    public PrimaryOptions withLostLink(final LostLinkPolicy policy) {
+        return new PrimaryOptions(
+                logLength,
+                fullLog,
+                word,
+                lagNanosMax,
+                patienceNanos,
+                peerTimeout,
+                syncRate,
+                ack,
+                policy);
     }
 }

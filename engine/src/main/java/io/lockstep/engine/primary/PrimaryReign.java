@@ -38,6 +38,7 @@ final class PrimaryReign {
     private Word word;
     private final LongSupplier committed;
     private final Consumer<String> onNotRecorded;
+    private final LostLink lostLink;
     private final CompletableFuture<Void> serving = new CompletableFuture<>();
 
     /** Acknowledgements that wait for the record. */
@@ -73,6 +74,7 @@ final class PrimaryReign {
      * A primary's, before it starts.
      *
      * @param committed the newest epoch that it knows committed
+     * @param lostLink whether it may go on alone
      * @param askPeer has the link made now, where it is down
      * @param onNotRecorded hears why something could not be recorded, which is tried again
      */
@@ -81,6 +83,7 @@ final class PrimaryReign {
             final Self self,
             final Word word,
             final LongSupplier committed,
+            final LostLink lostLink,
             final Runnable askPeer,
             final Consumer<String> onNotRecorded) {
         this.loop = loop;
@@ -89,6 +92,8 @@ final class PrimaryReign {
         this.word = word;
         this.committed = committed;
         this.onNotRecorded = onNotRecorded;
+        this.lostLink = lostLink;
+        lostLink.of(this::record, this::origin, this::part);
         question = new PeerQuestion(loop, askPeer, this::part);
     }
 
@@ -154,8 +159,16 @@ final class PrimaryReign {
         return !serving.isDone();
     }
 
-    /** Why the guest is not served yet; empty where it is. */
+    /** Why the guest waits; empty where it does not. */
     String waitingSentence(final String presence) {
+        final String unserved = unservedSentence(presence);
+        return unserved.isEmpty() && lostLink.isHolding() && record().standing().isPrimary()
+                ? lostLink.sentence()
+                : unserved;
+    }
+
+    /** Why the guest is not served yet; empty where it is. */
+    String unservedSentence(final String presence) {
         if (!doubt.isEmpty()) {
             return "the guest waits: "
                     + doubt
@@ -183,7 +196,8 @@ final class PrimaryReign {
     }
 
     NodeStatus status(final String presence) {
-        return NodeStatus.ofPrimary(record(), waitingSentence(presence), refusal());
+        return NodeStatus.ofPrimary(
+                record(), waitingSentence(presence), refusal(), lostLink.word());
     }
 
     /** The peer is refused, and somebody's word is waited for. */
@@ -193,11 +207,11 @@ final class PrimaryReign {
 
     /** Somebody knows that the peer has not taken over. */
     CompletableFuture<Void> promote() {
-        if (!isHeld() && doubt.isEmpty() && !isSupplanted() || isGivingWay) {
-            return fail(
-                    isGivingWay
-                            ? "this node gives way to its peer, as was said before; start it again"
-                            : "the guest waits for nothing: it is served already");
+        if (isGivingWay) {
+            return fail("this node gives way to its peer, as was said before; start it again");
+        }
+        if (!isHeld() && doubt.isEmpty() && !isSupplanted() && lostLink.mayGoOn()) {
+            return fail("the guest waits for nothing: it is served already");
         }
         isPromoted = true;
         return node().part(self.reigns().begin(origin()))
@@ -208,6 +222,7 @@ final class PrimaryReign {
     private void goOn() {
         found = null; // it has its own now, and they meet anew
         question.close();
+        lostLink.onPromoted();
         isGated = false;
         release();
         serving.complete(null);
@@ -295,6 +310,13 @@ final class PrimaryReign {
                 && word != Word.NOW
                 && !isParting
                 && record().standing() == Standing.REIGNING;
+    }
+
+    /** Somebody is about to end replication, and knows what that means for the peer. */
+    void onStopped() {
+        if (!isHeld()) {
+            lostLink.onStopped();
+        }
     }
 
     /** Somebody ends replication: the guest goes on here, whatever the peer does. */
@@ -389,6 +411,7 @@ final class PrimaryReign {
             whenMet.accept(false);
             return;
         }
+        lostLink.onMeeting(true);
         loop.after(
                 isEqual ? node().rejoin(peer, committedThere) : node().meet(peer),
                 (done, thrown) -> {
@@ -396,6 +419,7 @@ final class PrimaryReign {
                         onNotRecorded.accept(thrown.getMessage());
                     }
                     whenMet.accept(thrown == null && isCurrent());
+                    lostLink.onMeeting(false);
                 });
     }
 
@@ -419,6 +443,7 @@ final class PrimaryReign {
         refusal = "";
         found = null;
         question.close();
+        lostLink.onMet();
         isGated = false;
         release();
         serving.complete(null);
@@ -441,6 +466,7 @@ final class PrimaryReign {
      * over, unless a manager decides that, and it is recorded that it may not get what is written.
      */
     void onCut() {
+        lostLink.onLost();
         onLost();
         if (isMet && word != Word.NOW) {
             question.open();
@@ -464,15 +490,16 @@ final class PrimaryReign {
     }
 
     /** The same, and it is not asked for any more. */
-    void onLinkEnded() {
+    void onLinkEnded(final String reason) {
+        lostLink.onEnded(reason);
         onGivenUp();
         question.close();
         part();
     }
 
     /**
-     * A write is acknowledged when it is recorded that the peer may not get it; with {@link
-     * Errno#ESHUTDOWN} where that never comes.
+     * A write is acknowledged when it is recorded that the peer may not get it, or the peer is met
+     * again; with {@link Errno#ESHUTDOWN} where that never comes.
      */
     void acknowledge(final IntConsumer acknowledgement) {
         if (record().isJoining()) {
@@ -489,9 +516,15 @@ final class PrimaryReign {
         if (!isDue || isSupplanted() || question.mustWait()) {
             return;
         }
+        if (!lostLink.mayGoOn()) {
+            lostLink.hold();
+            return;
+        }
         isParting = true;
+        final CompletableFuture<Void> before =
+                lostLink.isFenced() ? node().peerIsOut() : CompletableFuture.completedFuture(null);
         loop.after(
-                node().part(self.reigns().begin(origin())),
+                before.thenCompose(done -> node().part(self.reigns().begin(origin()))),
                 (done, thrown) -> {
                     isParting = false;
                     if (thrown == null) {
@@ -508,6 +541,7 @@ final class PrimaryReign {
     }
 
     private void release() {
+        lostLink.onReleased();
         answer(0);
     }
 
@@ -517,7 +551,26 @@ final class PrimaryReign {
         all.forEach(acknowledgement -> acknowledgement.accept(errno));
     }
 
+    /** What is acknowledged waits for the peer, or for somebody's word, as the link is lost. */
+    boolean isHoldingForLink() {
+        return lostLink.isHolding();
+    }
+
+    /** Whether the guest need not wait for a secondary that is slow, or away. */
+    boolean goesOnWithout() {
+        return lostLink.goesOnWithout();
+    }
+
+    void onDurable(final long epoch) {
+        lostLink.onDurable(epoch);
+    }
+
     // ---- The end.
+
+    /** The process will end: nobody waits for the peer any more. */
+    void prepareToStop() {
+        lostLink.close();
+    }
 
     /** The secondary has recorded that it was left behind. */
     @SuppressWarnings("FutureReturnValueIgnored") // else the next start asks the peer

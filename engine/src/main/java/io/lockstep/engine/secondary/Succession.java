@@ -381,6 +381,7 @@ final class Succession {
                 Optional.empty(),
                 Optional.of(verdict()),
                 new NodeStatus.Loss(lostNanos, lostLength, lostWrites),
-                Optional.of(group.kept().room()));
+                Optional.of(group.kept().room()),
+                "");
     }
 }

@@ -211,12 +211,12 @@ public final class Engine implements AutoCloseable {
         onLoop(group::switchRoles);
     }
 
-    /** Whether the peer has taken over what this process had as a primary. */
-    private boolean hasHandedOver() {
+    /** Whether what guests wait for gets no answer: the peer has taken over, or may have. */
+    private boolean leavesUnanswered() {
         try {
-            return LoopCall.call(loop, group::hasHandedOver);
+            return LoopCall.call(loop, group::leavesUnanswered);
         } catch (final IOException e) {
-            return false; // the loop does not answer, and nothing is handed over
+            return false; // the loop does not answer, and holds nobody
         }
     }
 
@@ -453,7 +453,7 @@ public final class Engine implements AutoCloseable {
         final List<EngineDisk> all = List.copyOf(disks);
         loop.execute(() -> pause.end(all));
         loop.execute(mirrors::endAll);
-        if (hasHandedOver()) {
+        if (leavesUnanswered()) {
             guests.abort();
         }
         loop.execute(group::prepareToStop);

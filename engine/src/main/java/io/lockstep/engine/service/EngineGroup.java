@@ -439,9 +439,9 @@ final class EngineGroup extends LayeredGroup {
         return super.failOver(isForced);
     }
 
-    /** Whether the peer has taken over by a switch of roles: its guests find theirs there. */
-    boolean hasHandedOver() {
-        return primary != null && primary.hasHandedOver();
+    /** Whether guests hear nothing more here: their disks are the peer's, or wait for it. */
+    boolean leavesUnanswered() {
+        return primary != null && primary.leavesUnanswered();
     }
 
     private static <T> CompletableFuture<T> fail(final String sentence) {

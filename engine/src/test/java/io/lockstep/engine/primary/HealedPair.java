@@ -71,6 +71,7 @@ abstract class HealedPair {
     Consumer<Job.Report> onJob = report -> {};
 
     FullLogPolicy fullLog = FullLogPolicy.BLOCK;
+    LostLinkPolicy lostLink = LostLinkPolicy.CONTINUE;
     Self primarySelf = Selves.fresh(2);
     Self secondarySelf = Selves.fresh(1);
     Life primaryLife;
@@ -325,7 +326,8 @@ abstract class HealedPair {
                                     peers,
                                     primarySelf,
                                     tracking,
-                                    new PrimaryOptions(LOG_LENGTH, fullLog, Word.NONE),
+                                    new PrimaryOptions(LOG_LENGTH, fullLog, Word.NONE)
+                                            .withLostLink(lostLink),
                                     new Ear());
                     life.opened.add(primary);
                     return primary.start();

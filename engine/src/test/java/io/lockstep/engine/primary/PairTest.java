@@ -28,6 +28,7 @@ import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
+import io.lockstep.engine.tracking.Tracking;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -989,8 +990,11 @@ final class PairTest {
                                     groupLoop.apply(guestLoop),
                                     linkLoop,
                                     disks,
-                                    endpoint(),
+                                    disks.stream()
+                                            .map(disk -> new Peer(endpoint(), disk.name()))
+                                            .toList(),
                                     Selves.fresh(2),
+                                    Tracking.inMemory(disks.stream().map(Disk::length).toList()),
                                     options,
                                     (event, name, epoch, sentence) -> told.add(sentence));
                     opened.add(primary);

@@ -34,13 +34,18 @@ final class QemuPair implements ReplicationPair {
         this.secondaryGuestUri = secondaryGuestUri;
     }
 
-    /** Sets it up in a folder. */
+    /** Sets it up in a folder; its guest comes over a Unix socket unless that is to be TCP. */
     static QemuPair start(
-            final Path folder, final boolean unix, final long diskLength, final boolean isSparse)
+            final Path folder,
+            final boolean unix,
+            final boolean guestUnix,
+            final long diskLength,
+            final boolean isSparse)
             throws IOException, InterruptedException {
         final Path linkSocket = folder.resolve("link");
         final int port = unix ? 0 : BenchServer.freePort();
         final Path guestSocket = folder.resolve("guest");
+        final int guestPort = guestUnix ? 0 : BenchServer.freePort();
         final List<AutoCloseable> made = new ArrayList<>();
         boolean started = false;
         try {
@@ -60,7 +65,7 @@ final class QemuPair implements ReplicationPair {
             secondaryQmp.execute("xen-set-replication", "{'enable': true, 'primary': false}");
             primaryQmp.execute("xen-set-replication", "{'enable': true, 'primary': true}");
             export(secondaryQmp, "top0");
-            listen(primaryQmp, guestSocket, 0);
+            listen(primaryQmp, guestSocket, guestPort);
             export(primaryQmp, "colo0");
             started = true;
             return new QemuPair(
@@ -68,10 +73,8 @@ final class QemuPair implements ReplicationPair {
                     primary,
                     secondaryQmp,
                     primaryQmp,
-                    "nbd+unix:///colo0?socket=" + guestSocket,
-                    unix
-                            ? "nbd+unix:///top0?socket=" + linkSocket
-                            : "nbd://127.0.0.1:" + port + "/top0");
+                    uri("colo0", guestSocket, guestPort),
+                    uri("top0", linkSocket, port));
         } finally {
             if (!started) {
                 for (final AutoCloseable part : made.reversed()) {
@@ -79,6 +82,12 @@ final class QemuPair implements ReplicationPair {
                 }
             }
         }
+    }
+
+    private static String uri(final String device, final Path socket, final int port) {
+        return port == 0
+                ? "nbd+unix:///" + device + "?socket=" + socket
+                : "nbd://127.0.0.1:" + port + "/" + device;
     }
 
     private static ChildProcess startSecondary(

@@ -41,6 +41,7 @@ import java.util.concurrent.Callable;
             "  lockstep bench flushes                          all in memory, six minutes",
             "  lockstep bench flushes --on /srv                the same on /srv",
             "  lockstep bench flushes --on /srv --only '1 writer' --transport unix",
+            "  lockstep bench flushes --on /srv --secondary-in-memory",
             "  lockstep bench flushes --without qemu --only 'depth 16'",
             "  lockstep bench flushes --short                  a look, half a minute",
             "",
@@ -97,6 +98,13 @@ public final class FlushComparison implements Callable<Integer> {
             description = "Length of each disk in MiB (default: ${DEFAULT-VALUE}).")
     private int diskMebibytes;
 
+    @Option(
+            names = "--secondary-in-memory",
+            description =
+                    "The secondary's disks lie in memory, so that they don't share a device with"
+                            + " the primary's.")
+    private boolean isSecondaryInMemory;
+
     @Mixin private final StateOptions images = new StateOptions();
 
     /** A measurement's place in the table. */
@@ -131,6 +139,9 @@ public final class FlushComparison implements Callable<Integer> {
                         diskLength() / MEBIBYTE,
                         options.seconds()));
         report.paragraph(images.disks().pageCache());
+        if (isSecondaryInMemory) {
+            report.paragraph("The secondary's disks are in memory.");
+        }
         if (images.isFresh()) {
             compareFresh(loads, peers, report);
         } else {
@@ -161,7 +172,8 @@ public final class FlushComparison implements Callable<Integer> {
     }
 
     private FlushSubject.Setting setting(final Transport transport) {
-        return new FlushSubject.Setting(images.disks(), diskLength(), transport == Transport.UNIX);
+        return new FlushSubject.Setting(
+                images.disks(), diskLength(), isSecondaryInMemory, transport == Transport.UNIX);
     }
 
     private void compareFresh(
@@ -170,6 +182,7 @@ public final class FlushComparison implements Callable<Integer> {
         final SubjectSource fresh =
                 (peer, transport, use) -> {
                     try (FlushSubject subject = FlushSubject.start(peer, setting(transport))) {
+                        subject.become(peer);
                         return use.of(subject);
                     }
                 };

@@ -13,7 +13,7 @@ import java.io.IOException;
  * @param flushes by themselves: latencies alone
  */
 record FlushOutcome(Measurement writes, Measurement flushes) {
-    /** Measures one; leaves a checkpoint behind it, outside of the time. */
+    /** Measures one; the checkpoint behind it is outside of the time. */
     static FlushOutcome measure(
             final FlushSubject subject,
             final FlushLoad load,
@@ -28,7 +28,7 @@ record FlushOutcome(Measurement writes, Measurement flushes) {
             subject.drain();
             final double drained = (System.nanoTime() - end) / 1e9;
             final double cpu = (subject.cpuMicros() - cpuBefore) / guest.requests();
-            subject.checkpoint();
+            subject.settle();
             final double share = guest.seconds() / (guest.seconds() + drained);
             return new FlushOutcome(writes.scaled(share).withCpu(cpu), guest.flushes());
         }

@@ -7,7 +7,6 @@ import io.lockstep.bench.peer.ReplicationPair;
 import io.lockstep.bench.report.DiskImages;
 
 import java.io.IOException;
-import java.nio.file.Path;
 
 /** A running export, replicated or not, whose flushes are measured. One thread's. */
 interface FlushSubject extends AutoCloseable {
@@ -20,8 +19,11 @@ interface FlushSubject extends AutoCloseable {
     /** Waits until the secondary has all that the guest was told is written. */
     void drain() throws IOException, InterruptedException;
 
-    /** Makes the present state the one that failover returns to. */
-    void checkpoint() throws IOException;
+    /**
+     * Makes the present state the one that failover returns to, and has it written back: so whoever
+     * is measured next has the device for himself.
+     */
+    void settle() throws IOException, InterruptedException;
 
     /** Processor time that all its processes have taken, in microseconds. */
     double cpuMicros() throws IOException;
@@ -34,18 +36,17 @@ interface FlushSubject extends AutoCloseable {
      *
      * @param images of the disks
      * @param diskLength of each, in bytes
+     * @param isSecondaryInMemory whether the secondary's disks lie there in any case
      * @param isUnix whether guest and link come over Unix sockets, not TCP
      */
-    record Setting(DiskImages images, long diskLength, boolean isUnix) {
-        private Path directory() {
-            return images.directory();
-        }
-    }
+    record Setting(
+            DiskImages images, long diskLength, boolean isSecondaryInMemory, boolean isUnix) {}
 
     /** Starts one, on disks just made. */
     static FlushSubject start(final FlushPeer peer, final Setting setting)
             throws IOException, InterruptedException {
-        final PairFolders folders = PairFolders.in(setting.directory());
+        final PairFolders folders =
+                PairFolders.in(setting.images().directory(), setting.isSecondaryInMemory());
         boolean started = false;
         try {
             final FlushSubject subject = start(peer, setting, folders);
@@ -97,7 +98,9 @@ interface FlushSubject extends AutoCloseable {
         public void drain() {}
 
         @Override
-        public void checkpoint() {}
+        public void settle() throws IOException, InterruptedException {
+            folders.writeBack();
+        }
 
         @Override
         public double cpuMicros() throws IOException {
@@ -131,8 +134,9 @@ interface FlushSubject extends AutoCloseable {
         }
 
         @Override
-        public void checkpoint() throws IOException {
+        public void settle() throws IOException, InterruptedException {
             pair.checkpoint();
+            folders.writeBack();
         }
 
         @Override

@@ -128,11 +128,17 @@ public final class LockstepPair implements ReplicationPair {
     /** Sets it up in folders of its own. */
     public static LockstepPair start(final PairFolders folders, final Shape shape)
             throws IOException, InterruptedException {
-        return start(folders.disks(), folders.buffers(), shape);
+        return start(folders.disks(), folders.secondaryDisks(), folders.buffers(), shape);
     }
 
     /** Sets it up in a folder, with the pre-images somewhere else. */
     static LockstepPair start(final Path folder, final Path buffers, final Shape shape)
+            throws IOException, InterruptedException {
+        return start(folder, folder, buffers, shape);
+    }
+
+    private static LockstepPair start(
+            final Path folder, final Path secondaryFolder, final Path buffers, final Shape shape)
             throws IOException, InterruptedException {
         final String link =
                 shape.isUnix()
@@ -143,7 +149,7 @@ public final class LockstepPair implements ReplicationPair {
         boolean started = false;
         try {
             ChildProcess.prepareLockstep();
-            final List<String> secondaryDisks = makeDisks(folder, "secondary", shape);
+            final List<String> secondaryDisks = makeDisks(secondaryFolder, "secondary", shape);
             final List<String> primaryDisks = makeDisks(folder, "primary", shape);
             final long start = System.nanoTime();
             final ChildProcess secondary =
@@ -284,6 +290,10 @@ public final class LockstepPair implements ReplicationPair {
         if (!level.equals(acknowledgement)) {
             primaryControl.execute("x-lockstep-set-ack", "{'level': '" + level + "'}");
             acknowledgement = level;
+        }
+        final JsonObject told = status(primaryControl).getAsJsonObject("ack");
+        if (!told.get("in-force").getAsBoolean()) {
+            throw primary.failure("does not answer its guest as told, but by itself: " + told);
         }
     }
 

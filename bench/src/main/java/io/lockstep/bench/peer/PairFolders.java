@@ -2,18 +2,23 @@ package io.lockstep.bench.peer;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * New folders for one pair, gone when this closes: one for its disks, on the file system that is
- * measured, and one for lockstep's pre-images, which lie in memory whatever the disks lie on.
+ * measured, and one for lockstep's pre-images, which lie in memory whatever the disks lie on; where
+ * somebody says, the secondary's disks lie there as well.
  */
 public final class PairFolders implements AutoCloseable {
     private final MemoryFolder disks;
     private final MemoryFolder buffers;
+    private final Path secondaryDisks;
 
-    private PairFolders(final MemoryFolder disks, final MemoryFolder buffers) {
+    private PairFolders(
+            final MemoryFolder disks, final MemoryFolder buffers, final Path secondaryDisks) {
         this.disks = disks;
         this.buffers = buffers;
+        this.secondaryDisks = secondaryDisks;
     }
 
     /**
@@ -22,17 +27,39 @@ public final class PairFolders implements AutoCloseable {
      * @param directory for the disks; null for memory
      */
     public static PairFolders in(final Path directory) throws IOException {
+        return in(directory, false);
+    }
+
+    /**
+     * Makes them.
+     *
+     * @param directory for the disks; null for memory
+     * @param isSecondaryInMemory whether the secondary's disks lie there all the same
+     */
+    public static PairFolders in(final Path directory, final boolean isSecondaryInMemory)
+            throws IOException {
         final MemoryFolder disks = MemoryFolder.in(directory);
         try {
-            return new PairFolders(disks, new MemoryFolder());
+            final MemoryFolder buffers = new MemoryFolder();
+            final Path secondaryDisks = isSecondaryInMemory ? buffers.path() : disks.path();
+            return new PairFolders(disks, buffers, secondaryDisks);
         } catch (final IOException e) {
             disks.close();
             throw e;
         }
     }
 
+    /** Has all that was written to the disks brought to their device. */
+    public void writeBack() throws IOException, InterruptedException {
+        ChildProcess.run(List.of("sync", "--file-system", "" + disks.path()));
+    }
+
     Path disks() {
         return disks.path();
+    }
+
+    Path secondaryDisks() {
+        return secondaryDisks;
     }
 
     Path buffers() {

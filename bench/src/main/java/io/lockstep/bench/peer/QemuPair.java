@@ -34,9 +34,13 @@ final class QemuPair implements ReplicationPair {
         this.secondaryGuestUri = secondaryGuestUri;
     }
 
-    /** Sets it up in a folder; its guest comes over a Unix socket unless that is to be TCP. */
+    /**
+     * Sets it up in folders, of which one has the secondary's disks; its guest comes over a Unix
+     * socket unless that is to be TCP.
+     */
     static QemuPair start(
             final Path folder,
+            final Path secondaryFolder,
             final boolean unix,
             final boolean guestUnix,
             final long diskLength,
@@ -49,7 +53,8 @@ final class QemuPair implements ReplicationPair {
         final List<AutoCloseable> made = new ArrayList<>();
         boolean started = false;
         try {
-            final ChildProcess secondary = startSecondary(folder, diskLength, isSparse);
+            final ChildProcess secondary =
+                    startSecondary(folder, secondaryFolder, diskLength, isSparse);
             made.add(secondary);
             final ChildProcess primary = startPrimary(folder, diskLength, isSparse);
             made.add(primary);
@@ -91,12 +96,16 @@ final class QemuPair implements ReplicationPair {
     }
 
     private static ChildProcess startSecondary(
-            final Path folder, final long length, final boolean isSparse)
+            final Path folder,
+            final Path secondaryFolder,
+            final long length,
+            final boolean isSparse)
             throws IOException, InterruptedException {
         final Path disk =
-                ReplicationPair.makeDisk(folder.resolve("secondary.img"), length, isSparse);
-        final Path active = makeBuffer(folder.resolve(ACTIVE_FILE), length);
-        final Path hidden = makeBuffer(folder.resolve("hidden.qcow2"), length);
+                ReplicationPair.makeDisk(
+                        secondaryFolder.resolve("secondary.img"), length, isSparse);
+        final Path active = makeBuffer(secondaryFolder.resolve(ACTIVE_FILE), length);
+        final Path hidden = makeBuffer(secondaryFolder.resolve("hidden.qcow2"), length);
         return startQemu(
                 "secondary",
                 folder,

@@ -98,7 +98,7 @@ public interface ReplicationPair extends AutoCloseable {
                             folder,
                             buffers,
                             LockstepPair.Shape.ofOneDisk(isUnix, diskLength, isSparse))
-                    : QemuPair.start(folder, isUnix, true, diskLength, isSparse);
+                    : QemuPair.start(folder, folder, isUnix, true, diskLength, isSparse);
         }
 
         /** Sets up a pair in new folders, and starts replication. */
@@ -115,7 +115,13 @@ public interface ReplicationPair extends AutoCloseable {
                 final long diskLength,
                 final boolean isSparse)
                 throws IOException, InterruptedException {
-            return QemuPair.start(folders.disks(), isUnix, isUnix, diskLength, isSparse);
+            return QemuPair.start(
+                    folders.disks(),
+                    folders.secondaryDisks(),
+                    isUnix,
+                    isUnix,
+                    diskLength,
+                    isSparse);
         }
     }
 

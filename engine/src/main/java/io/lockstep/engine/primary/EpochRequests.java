@@ -122,6 +122,8 @@ final class EpochRequests {
                             durableInFlight--;
                             if (errno == 0) {
                                 connections.onAnswer(0);
+                                // Its seal may be answered later: a flush may take no time.
+                                owner.onCommitted(epoch);
                                 owner.onStored(epoch);
                                 send();
                                 connections.send();

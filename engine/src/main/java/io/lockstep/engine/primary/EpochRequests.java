@@ -122,7 +122,7 @@ final class EpochRequests {
                             durableInFlight--;
                             if (errno == 0) {
                                 connections.onAnswer(0);
-                                // Its seal may be answered later: a flush may take no time.
+                                // The seal's answer may wait for those of frames before it.
                                 owner.onCommitted(epoch);
                                 owner.onStored(epoch);
                                 send();

@@ -23,7 +23,7 @@ interface FlushSubject extends AutoCloseable {
      * Makes the present state the one that failover returns to, and has it written back: so whoever
      * is measured next has the device for himself.
      */
-    void settle() throws IOException, InterruptedException;
+    void settle() throws IOException;
 
     /** Processor time that all its processes have taken, in microseconds. */
     double cpuMicros() throws IOException;
@@ -98,7 +98,7 @@ interface FlushSubject extends AutoCloseable {
         public void drain() {}
 
         @Override
-        public void settle() throws IOException, InterruptedException {
+        public void settle() throws IOException {
             folders.writeBack();
         }
 
@@ -134,7 +134,7 @@ interface FlushSubject extends AutoCloseable {
         }
 
         @Override
-        public void settle() throws IOException, InterruptedException {
+        public void settle() throws IOException {
             pair.checkpoint();
             folders.writeBack();
         }

@@ -1,7 +1,11 @@
 package io.lockstep.bench.peer;
 
 import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 
 /**
@@ -50,8 +54,16 @@ public final class PairFolders implements AutoCloseable {
     }
 
     /** Has all that was written to the disks brought to their device. */
-    public void writeBack() throws IOException, InterruptedException {
-        ChildProcess.run(List.of("sync", "--file-system", "" + disks.path()));
+    public void writeBack() throws IOException {
+        for (final Path folder : List.of(disks(), secondaryDisks())) {
+            try (DirectoryStream<Path> images = Files.newDirectoryStream(folder, "*.{img,qcow2}")) {
+                for (final Path image : images) {
+                    try (FileChannel disk = FileChannel.open(image, StandardOpenOption.WRITE)) {
+                        disk.force(false);
+                    }
+                }
+            }
+        }
     }
 
     Path disks() {

@@ -1,5 +1,6 @@
 package io.lockstep.bench;
 
+import io.lockstep.bench.compare.FlushComparison;
 import io.lockstep.bench.compare.ReplicationComparison;
 import io.lockstep.bench.compare.ServeComparison;
 import io.lockstep.bench.growth.Growth;
@@ -19,6 +20,7 @@ import picocli.CommandLine.HelpCommand;
             Microbenchmarks.class,
             ServeComparison.class,
             ReplicationComparison.class,
+            FlushComparison.class,
             HealingComparison.class,
             Growth.class,
             Limits.class,

@@ -19,6 +19,7 @@ final class MeasuringTest {
                 "bench jmh",
                 "bench serve",
                 "bench replication",
+                "bench flushes",
                 "bench growth",
                 "bench limits",
                 "profile checkpoint",

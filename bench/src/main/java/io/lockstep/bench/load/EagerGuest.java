@@ -30,7 +30,7 @@ import java.util.concurrent.TimeoutException;
  * shows more of the server; and it can be paused.
  *
  * <p>A request's latency counts from when its place was free: so a pause counts, and so does the
- * flush behind a write.
+ * flush behind a write. What the flushes took of that is kept besides.
  *
  * <p>{@link #run} is for one thread, once; {@link #pause} and {@link #resume} for another.
  */
@@ -47,6 +47,7 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
     private final IoBuffer buffer;
     private final SplittableRandom random;
     private final Histogram latencies = new Histogram(LATENCY_MAX_NANOS, 3);
+    private final Histogram flushLatencies = new Histogram(LATENCY_MAX_NANOS, 3);
     private final List<Throwable> errors = new ArrayList<>();
     private final CountDownLatch closed;
     private final NioLoop loop;
@@ -161,6 +162,11 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
         return latencies.getTotalCount();
     }
 
+    /** What its flushes came to, but for the processor time; when {@link #run} has ended. */
+    public Measurement flushes() {
+        return Measurement.of(flushLatencies, seconds(), 0);
+    }
+
     /** How long that took, pauses and all; when {@link #run} has ended. */
     public double seconds() {
         return (endNanos - startNanos) / 1e9;
@@ -248,12 +254,17 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
                 * work.blockLength();
     }
 
+    private static void record(final Histogram histogram, final long nanos) {
+        histogram.recordValue(Math.min(nanos, LATENCY_MAX_NANOS));
+    }
+
     /** One request at a time, again and again. */
     private final class Slot implements Disk.Completion {
         private final NbdClient client;
         private final int connection;
         private final int position;
         private long freeNanos;
+        private long flushNanos;
 
         Slot(final int connection, final int place) {
             this.connection = connection;
@@ -296,6 +307,9 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
         @Override
         public void onComplete(final long token, final int errno) {
             inFlight--;
+            if (token == FLUSH && errno == 0) {
+                record(flushLatencies, System.nanoTime() - flushNanos);
+            }
             if (errno != 0) {
                 if (client.isReady()) {
                     client.abort("a request failed: " + Errno.name(errno));
@@ -304,10 +318,11 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
                     && work.flushEvery() > 0
                     && ++sinceFlush[connection] == work.flushEvery()) {
                 sinceFlush[connection] = 0;
+                flushNanos = System.nanoTime();
                 submit(client.flush(this, FLUSH));
             } else {
                 final long now = System.nanoTime();
-                latencies.recordValue(Math.min(now - freeNanos, LATENCY_MAX_NANOS));
+                record(latencies, now - freeNanos);
                 if (steps != null) {
                     steps.count(now);
                 }

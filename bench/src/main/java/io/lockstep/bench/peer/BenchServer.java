@@ -71,11 +71,31 @@ public final class BenchServer implements AutoCloseable {
     public static BenchServer start(
             final Kind kind, final Path folder, final boolean unix, final boolean isSparse)
             throws IOException, InterruptedException {
+        return start(kind, folder, unix, DISK_LENGTH, isSparse);
+    }
+
+    /** Starts lockstep's in new folders, on a disk of any length. */
+    public static BenchServer startLockstep(
+            final PairFolders folders,
+            final boolean unix,
+            final long diskLength,
+            final boolean isSparse)
+            throws IOException, InterruptedException {
+        return start(Kind.LOCKSTEP, folders.disks(), unix, diskLength, isSparse);
+    }
+
+    private static BenchServer start(
+            final Kind kind,
+            final Path folder,
+            final boolean unix,
+            final long diskLength,
+            final boolean isSparse)
+            throws IOException, InterruptedException {
         if (kind == Kind.LOCKSTEP) {
             ChildProcess.prepareLockstep();
         }
         final Path disk = folder.resolve(kind + ".img");
-        ReplicationPair.makeDisk(disk, DISK_LENGTH, isSparse || kind == Kind.NBDKIT_MEMORY);
+        ReplicationPair.makeDisk(disk, diskLength, isSparse || kind == Kind.NBDKIT_MEMORY);
         final Path socket = folder.resolve(kind + (unix ? ".unix" : ".tcp"));
         final int port = unix ? 0 : freePort();
         final String address = unix ? "nbd+unix:///?socket=" + socket : "nbd://127.0.0.1:" + port;
@@ -87,7 +107,7 @@ public final class BenchServer implements AutoCloseable {
                             case LOCKSTEP -> lockstep(disk, address);
                             case NBDKIT_FILE -> List.of("nbdkit", "-f", "file", disk.toString());
                             case NBDKIT_MEMORY ->
-                                    List.of("nbdkit", "-f", "memory", "" + DISK_LENGTH);
+                                    List.of("nbdkit", "-f", "memory", "" + diskLength);
                             case QEMU_NBD -> qemu(disk, "threads");
                             case QEMU_NBD_URING -> qemu(disk, "io_uring");
                         });

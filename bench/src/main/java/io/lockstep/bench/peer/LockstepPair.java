@@ -21,13 +21,32 @@ public final class LockstepPair implements ReplicationPair {
      * @param diskLength of each, in bytes
      * @param isSparse whether the disks are all hole, and not all data
      * @param connectionsMax clients that each side takes
+     * @param isGuestUnix whether the primary's guest comes over a Unix socket, not TCP
+     * @param acknowledgement when that guest is answered, as {@code --ack} takes it
      */
     public record Shape(
-            boolean isUnix, int disks, long diskLength, boolean isSparse, int connectionsMax) {
+            boolean isUnix,
+            int disks,
+            long diskLength,
+            boolean isSparse,
+            int connectionsMax,
+            boolean isGuestUnix,
+            String acknowledgement) {
         static final int CONNECTIONS = 256;
 
         private static final long ROOM = 64L << 20;
         private static final long BUFFER_MAX = 16L << 30;
+        private static final String LOCAL = "local";
+
+        /** Its guest comes over a Unix socket, and is answered as it is by default. */
+        public Shape(
+                final boolean isUnix,
+                final int disks,
+                final long diskLength,
+                final boolean isSparse,
+                final int connectionsMax) {
+            this(isUnix, disks, diskLength, isSparse, connectionsMax, true, LOCAL);
+        }
 
         /** All of a disk may be overwritten in an epoch, unless it is longer than any memory. */
         long bufferLimit() {
@@ -44,6 +63,15 @@ public final class LockstepPair implements ReplicationPair {
                 final boolean isUnix, final long diskLength, final boolean isSparse) {
             return new Shape(isUnix, 1, diskLength, isSparse, CONNECTIONS);
         }
+
+        /** One disk of either kind, whose guest comes over the same kind of socket as the link. */
+        public static Shape guestAlike(
+                final boolean isUnix,
+                final long diskLength,
+                final boolean isSparse,
+                final String acknowledgement) {
+            return new Shape(isUnix, 1, diskLength, isSparse, CONNECTIONS, isUnix, acknowledgement);
+        }
     }
 
     private final ChildProcess secondary;
@@ -51,8 +79,10 @@ public final class LockstepPair implements ReplicationPair {
     private final ControlSocket secondaryControl;
     private final ControlSocket primaryControl;
     private final Path folder;
+    private final int guestPort;
     private final Moments moments;
     private final EngineHistograms commits;
+    private String acknowledgement;
 
     /**
      * When what was there, by {@link System#nanoTime}.
@@ -70,6 +100,8 @@ public final class LockstepPair implements ReplicationPair {
             final ControlSocket secondaryControl,
             final ControlSocket primaryControl,
             final Path folder,
+            final int guestPort,
+            final String acknowledgement,
             final Moments moments)
             throws IOException {
         this.secondary = secondary;
@@ -77,6 +109,8 @@ public final class LockstepPair implements ReplicationPair {
         this.secondaryControl = secondaryControl;
         this.primaryControl = primaryControl;
         this.folder = folder;
+        this.guestPort = guestPort;
+        this.acknowledgement = acknowledgement;
         this.moments = moments;
         commits = new EngineHistograms(secondaryControl, "commits");
     }
@@ -94,21 +128,28 @@ public final class LockstepPair implements ReplicationPair {
     /** Sets it up in folders of its own. */
     public static LockstepPair start(final PairFolders folders, final Shape shape)
             throws IOException, InterruptedException {
-        return start(folders.disks(), folders.buffers(), shape);
+        return start(folders.disks(), folders.secondaryDisks(), folders.buffers(), shape);
     }
 
     /** Sets it up in a folder, with the pre-images somewhere else. */
     static LockstepPair start(final Path folder, final Path buffers, final Shape shape)
             throws IOException, InterruptedException {
+        return start(folder, folder, buffers, shape);
+    }
+
+    private static LockstepPair start(
+            final Path folder, final Path secondaryFolder, final Path buffers, final Shape shape)
+            throws IOException, InterruptedException {
         final String link =
                 shape.isUnix()
                         ? "nbd+unix:///?socket=" + folder.resolve("link")
                         : "nbd://127.0.0.1:" + BenchServer.freePort();
+        final int guestPort = shape.isGuestUnix() ? 0 : BenchServer.freePort();
         final List<AutoCloseable> made = new ArrayList<>();
         boolean started = false;
         try {
             ChildProcess.prepareLockstep();
-            final List<String> secondaryDisks = makeDisks(folder, "secondary", shape);
+            final List<String> secondaryDisks = makeDisks(secondaryFolder, "secondary", shape);
             final List<String> primaryDisks = makeDisks(folder, "primary", shape);
             final long start = System.nanoTime();
             final ChildProcess secondary =
@@ -118,7 +159,7 @@ public final class LockstepPair implements ReplicationPair {
             final ControlSocket secondaryControl =
                     ControlSocket.connect(folder.resolve("secondary.control"), secondary);
             made.add(secondaryControl);
-            final ChildProcess primary = startPrimary(folder, link, primaryDisks, shape);
+            final ChildProcess primary = startPrimary(folder, link, guestPort, primaryDisks, shape);
             made.add(primary);
             final long primaryReady = primary.awaitReady();
             final ControlSocket primaryControl =
@@ -129,7 +170,14 @@ public final class LockstepPair implements ReplicationPair {
                     new Moments(start, secondaryReady, primaryReady, System.nanoTime());
             final LockstepPair pair =
                     new LockstepPair(
-                            secondary, primary, secondaryControl, primaryControl, folder, moments);
+                            secondary,
+                            primary,
+                            secondaryControl,
+                            primaryControl,
+                            folder,
+                            guestPort,
+                            shape.acknowledgement(),
+                            moments);
             started = true;
             return pair;
         } finally {
@@ -181,7 +229,11 @@ public final class LockstepPair implements ReplicationPair {
     }
 
     private static ChildProcess startPrimary(
-            final Path folder, final String link, final List<String> disks, final Shape shape)
+            final Path folder,
+            final String link,
+            final int guestPort,
+            final List<String> disks,
+            final Shape shape)
             throws IOException {
         final List<String> arguments = new ArrayList<>(List.of("primary", "--assume-identical"));
         arguments.addAll(disks);
@@ -190,11 +242,14 @@ public final class LockstepPair implements ReplicationPair {
                         "--max-connections",
                         "" + shape.connectionsMax(),
                         "--guest",
-                        "nbd+unix:///?socket=" + folder.resolve("guest"),
+                        guestUri(folder, guestPort, ""),
                         "--peer",
                         link,
                         "--control",
                         "" + folder.resolve("primary.control")));
+        if (!shape.acknowledgement().equals(Shape.LOCAL)) {
+            arguments.addAll(List.of("--ack", shape.acknowledgement()));
+        }
         return ChildProcess.start("primary", folder, ChildProcess.lockstep(arguments));
     }
 
@@ -220,7 +275,26 @@ public final class LockstepPair implements ReplicationPair {
 
     /** The guest's export of one of the primary's disks. */
     public String guestUri(final int disk) {
-        return "nbd+unix:///" + diskName(disk) + "?socket=" + folder.resolve("guest");
+        return guestUri(folder, guestPort, diskName(disk));
+    }
+
+    /** Over TCP if the port isn't 0. */
+    private static String guestUri(final Path folder, final int port, final String disk) {
+        return port == 0
+                ? "nbd+unix:///" + disk + "?socket=" + folder.resolve("guest")
+                : "nbd://127.0.0.1:" + port + "/" + disk;
+    }
+
+    /** From now on its guest is answered as {@code --ack} with this would have it. */
+    public void acknowledge(final String level) throws IOException {
+        if (!level.equals(acknowledgement)) {
+            primaryControl.execute("x-lockstep-set-ack", "{'level': '" + level + "'}");
+            acknowledgement = level;
+        }
+        final JsonObject told = status(primaryControl).getAsJsonObject("ack");
+        if (!told.get("in-force").getAsBoolean()) {
+            throw primary.failure("does not answer its guest as told, but by itself: " + told);
+        }
     }
 
     @Override

@@ -34,17 +34,27 @@ final class QemuPair implements ReplicationPair {
         this.secondaryGuestUri = secondaryGuestUri;
     }
 
-    /** Sets it up in a folder. */
+    /**
+     * Sets it up in folders, of which one has the secondary's disks; its guest comes over a Unix
+     * socket unless that is to be TCP.
+     */
     static QemuPair start(
-            final Path folder, final boolean unix, final long diskLength, final boolean isSparse)
+            final Path folder,
+            final Path secondaryFolder,
+            final boolean unix,
+            final boolean guestUnix,
+            final long diskLength,
+            final boolean isSparse)
             throws IOException, InterruptedException {
         final Path linkSocket = folder.resolve("link");
         final int port = unix ? 0 : BenchServer.freePort();
         final Path guestSocket = folder.resolve("guest");
+        final int guestPort = guestUnix ? 0 : BenchServer.freePort();
         final List<AutoCloseable> made = new ArrayList<>();
         boolean started = false;
         try {
-            final ChildProcess secondary = startSecondary(folder, diskLength, isSparse);
+            final ChildProcess secondary =
+                    startSecondary(folder, secondaryFolder, diskLength, isSparse);
             made.add(secondary);
             final ChildProcess primary = startPrimary(folder, diskLength, isSparse);
             made.add(primary);
@@ -60,7 +70,7 @@ final class QemuPair implements ReplicationPair {
             secondaryQmp.execute("xen-set-replication", "{'enable': true, 'primary': false}");
             primaryQmp.execute("xen-set-replication", "{'enable': true, 'primary': true}");
             export(secondaryQmp, "top0");
-            listen(primaryQmp, guestSocket, 0);
+            listen(primaryQmp, guestSocket, guestPort);
             export(primaryQmp, "colo0");
             started = true;
             return new QemuPair(
@@ -68,10 +78,8 @@ final class QemuPair implements ReplicationPair {
                     primary,
                     secondaryQmp,
                     primaryQmp,
-                    "nbd+unix:///colo0?socket=" + guestSocket,
-                    unix
-                            ? "nbd+unix:///top0?socket=" + linkSocket
-                            : "nbd://127.0.0.1:" + port + "/top0");
+                    uri("colo0", guestSocket, guestPort),
+                    uri("top0", linkSocket, port));
         } finally {
             if (!started) {
                 for (final AutoCloseable part : made.reversed()) {
@@ -81,13 +89,23 @@ final class QemuPair implements ReplicationPair {
         }
     }
 
+    private static String uri(final String device, final Path socket, final int port) {
+        return port == 0
+                ? "nbd+unix:///" + device + "?socket=" + socket
+                : "nbd://127.0.0.1:" + port + "/" + device;
+    }
+
     private static ChildProcess startSecondary(
-            final Path folder, final long length, final boolean isSparse)
+            final Path folder,
+            final Path secondaryFolder,
+            final long length,
+            final boolean isSparse)
             throws IOException, InterruptedException {
         final Path disk =
-                ReplicationPair.makeDisk(folder.resolve("secondary.img"), length, isSparse);
-        final Path active = makeBuffer(folder.resolve(ACTIVE_FILE), length);
-        final Path hidden = makeBuffer(folder.resolve("hidden.qcow2"), length);
+                ReplicationPair.makeDisk(
+                        secondaryFolder.resolve("secondary.img"), length, isSparse);
+        final Path active = makeBuffer(secondaryFolder.resolve(ACTIVE_FILE), length);
+        final Path hidden = makeBuffer(secondaryFolder.resolve("hidden.qcow2"), length);
         return startQemu(
                 "secondary",
                 folder,

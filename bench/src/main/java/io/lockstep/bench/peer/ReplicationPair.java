@@ -98,7 +98,7 @@ public interface ReplicationPair extends AutoCloseable {
                             folder,
                             buffers,
                             LockstepPair.Shape.ofOneDisk(isUnix, diskLength, isSparse))
-                    : QemuPair.start(folder, isUnix, diskLength, isSparse);
+                    : QemuPair.start(folder, folder, isUnix, true, diskLength, isSparse);
         }
 
         /** Sets up a pair in new folders, and starts replication. */
@@ -106,6 +106,22 @@ public interface ReplicationPair extends AutoCloseable {
                 final PairFolders folders, final long diskLength, final boolean isSparse)
                 throws IOException, InterruptedException {
             return start(folders.disks(), folders.buffers(), diskLength, isSparse);
+        }
+
+        /** The same of QEMU's, whose guest comes over the same kind of socket as the link. */
+        public static ReplicationPair startQemuGuestAlike(
+                final PairFolders folders,
+                final boolean isUnix,
+                final long diskLength,
+                final boolean isSparse)
+                throws IOException, InterruptedException {
+            return QemuPair.start(
+                    folders.disks(),
+                    folders.secondaryDisks(),
+                    isUnix,
+                    isUnix,
+                    diskLength,
+                    isSparse);
         }
     }
 

@@ -10,6 +10,7 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
@@ -496,16 +497,7 @@ final class PairTest {
     /** The number in such a frame is an epoch's, and no place on the disk. */
     @Test
     void aSealThatIsRefusedIsToldAsThat() throws Exception {
-        startSecondary();
-        call(
-                secondaryLoop,
-                () -> {
-                    server.remove("vda");
-                    final ServedExport export = secondary.streamExports().getFirst();
-                    final ControlSpace control = new WithoutSeals(export.control());
-                    server.add(ServedExport.of(export.disk(), "without seals", control));
-                    return null;
-                });
+        startSecondaryWith(WithoutSeals::new);
         startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)));
         final String sentence = refusal(guestLoop, () -> primary.checkpoint());
         assertTrue(sentence.contains("refused the seal of epoch 1: no seals here"), sentence);
@@ -515,19 +507,68 @@ final class PairTest {
         assertEquals("vda", error.disk());
     }
 
-    /** The control space of a secondary that refuses every seal. */
-    private record WithoutSeals(ControlSpace control) implements ControlSpace {
+    /** One whose control space is another one. */
+    private void startSecondaryWith(final UnaryOperator<ControlSpace> face) throws Exception {
+        startSecondary();
+        call(
+                secondaryLoop,
+                () -> {
+                    server.remove("vda");
+                    final ServedExport export = secondary.streamExports().getFirst();
+                    final ControlSpace control = face.apply(export.control());
+                    server.add(ServedExport.of(export.disk(), "another one", control));
+                    return null;
+                });
+    }
+
+    /** A flush of the secondary's may end before the answer to the seal is sent. */
+    @Test
+    void anEpochThatIsDurableIsCommittedThoughTheAnswerToItsSealIsMissing() throws Exception {
+        final CompletableFuture<Runnable> sealed = new CompletableFuture<>();
+        startSecondaryWith(control -> new LateSeals(control, sealed));
+        final AckLevel level = AckLevel.parse("flush,durable").orElseThrow();
+        startPrimary(withPatience(TimeUnit.HOURS.toNanos(1)).withAck(level));
+        awaitLink();
+        final Disk guest = primary.guestExports().getFirst().disk();
+        assertEquals(0, write(guest, 0, new byte[4096]).get(30, TimeUnit.SECONDS));
+        final CompletableFuture<Integer> flushed = new CompletableFuture<>();
+        guestLoop.execute(
+                () -> {
+                    guest.flush((token, errno) -> flushed.complete(errno), 0);
+                    guest.poll();
+                });
+        final Runnable answerToSeal = sealed.get(30, TimeUnit.SECONDS);
+        assertEquals(0, flushed.get(30, TimeUnit.SECONDS));
+        assertEquals(1L, call(guestLoop, () -> primary.status().durableEpoch()));
+        secondaryLoop.execute(answerToSeal);
+    }
+
+    /**
+     * The control space of a secondary whose answer to a seal is kept back.
+     *
+     * @param sealed is told how it can be given
+     */
+    private record LateSeals(ControlSpace control, CompletableFuture<Runnable> sealed)
+            implements Face {
         @Override
-        public void read(
-                final long offset,
+        public void write(
+                final Client client,
+                final int offset,
                 final int length,
-                final MemorySegment into,
+                final MemorySegment from,
                 final long position,
                 final Disk.Completion completion,
                 final long token) {
-            control.read(offset, length, into, position, completion, token);
+            final boolean isSeal = ControlRecord.kind(from, position) == ControlRecord.SEAL;
+            final Disk.Completion late =
+                    (ignored, errno) -> sealed.complete(() -> completion.onComplete(token, errno));
+            control.write(
+                    client, offset, length, from, position, isSeal ? late : completion, token);
         }
+    }
 
+    /** The control space of a secondary that refuses every seal. */
+    private record WithoutSeals(ControlSpace control) implements Face {
         @Override
         public void write(
                 final Client client,
@@ -548,20 +589,46 @@ final class PairTest {
         public String reason() {
             return "no seals here";
         }
+    }
+
+    /** A control space that is another one's but for what it does otherwise. */
+    private interface Face extends ControlSpace {
+        ControlSpace control();
 
         @Override
-        public boolean mayChange(final Client client) {
-            return control.mayChange(client);
+        default void read(
+                final long offset,
+                final int length,
+                final MemorySegment into,
+                final long position,
+                final Disk.Completion completion,
+                final long token) {
+            control().read(offset, length, into, position, completion, token);
         }
 
         @Override
-        public String refusal() {
-            return control.refusal();
+        default String reason() {
+            return control().reason();
         }
 
         @Override
-        public void onGone(final Client client) {
-            control.onGone(client);
+        default boolean mayChange(final Client client) {
+            return control().mayChange(client);
+        }
+
+        @Override
+        default String refusal() {
+            return control().refusal();
+        }
+
+        @Override
+        default void onEnding(final Client client) {
+            control().onEnding(client);
+        }
+
+        @Override
+        default void onGone(final Client client) {
+            control().onGone(client);
         }
     }
 

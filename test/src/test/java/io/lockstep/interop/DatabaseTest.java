@@ -1,0 +1,115 @@
+package io.lockstep.interop;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonElement;
+
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * A database on ext4, on the disk of a primary that is killed in the midst of transactions. Mounted
+ * at the secondary that took over, file system and database recover as from a loss of power, and
+ * every transaction that was committed is there, where {@code --ack} promises that.
+ *
+ * <p>More than the few rounds that there is always time for, at each level: {@code
+ * -Dlockstep.database.rounds=20}.
+ */
+@Timeout(value = 1, unit = TimeUnit.HOURS)
+final class DatabaseTest {
+    private static final int ROUNDS = Integer.getInteger("lockstep.database.rounds", 2);
+    private static final int LENGTH = 192 << 20;
+
+    /** So many transactions are committed before a round's kill, at most, and so long it takes. */
+    private static final int TRANSACTIONS_MAX = 120;
+
+    private static final int DELAY_MICROS_MAX = 30_000;
+
+    @AutoClose private final Rig rig = new Rig();
+
+    private final long seed = System.nanoTime();
+    private final Random random = new Random(seed);
+
+    @ParameterizedTest
+    @EnumSource(names="LOCAL")
+    void everyCommittedTransactionSurvivesThePrimary(final AcknowledgementLevel level) {
+        final AcknowledgingPair pair = AcknowledgingPair.start(rig, level, LENGTH);
+        MountedExport disk = MountedExport.format(rig, "m", pair.serving().guest());
+        NumberedTransactions.make(rig, disk.directory());
+        try (Control control = pair.serving().connect()) {
+            control.checkpoint(); // so that level local has something to go back to
+        }
+        int last = 0;
+        int committed = 0;
+        int lost = 0;
+        for (int round = 0; round < ROUNDS; round++) {
+            final NumberedTransactions client =
+                    NumberedTransactions.start(rig, disk.directory(), last);
+            try {
+                killAndFailOver(pair, client, last);
+                disk.close();
+                disk = MountedExport.attach(rig, "m" + round, pair.serving().guest());
+                final int before = last;
+                last = NumberedTransactions.check(rig, disk.directory());
+                assertTrue(last >= before && last <= client.begun(), "found " + last);
+                committed += client.committed() - before;
+                lost += Math.max(0, client.committed() - last);
+                assertTrue(lost == 0 || !level.coversFlushes(), "lost, found " + last);
+            } catch (final AssertionError e) {
+                throw new AssertionError(
+                        "round "
+                                + round
+                                + " of seed "
+                                + seed
+                                + ": "
+                                + client
+                                + ", "
+                                + e.getMessage()
+                                + "\n"
+                                + pair,
+                        e);
+            }
+            pair.comeBack();
+        }
+        System.out.printf(
+                "--ack %s, %d kills of seed %d: of %d committed transactions %d were lost%n",
+                level.option(), ROUNDS, seed, committed, lost);
+    }
+
+    private void killAndFailOver(
+            final AcknowledgingPair pair, final NumberedTransactions client, final int before) {
+        client.await(1 + random.nextInt(TRANSACTIONS_MAX));
+        LockSupport.parkNanos(TimeUnit.MICROSECONDS.toNanos(random.nextInt(DELAY_MICROS_MAX)));
+        final int known = client.committed() - before;
+        final long flushes = flushesAt(pair.serving());
+        assertTrue(flushes >= known, "a commit is no flush: " + known + ", " + flushes);
+        if (random.nextBoolean()) {
+            pair.killPrimary();
+        } else {
+            pair.losePrimary();
+        }
+        client.awaitEnd();
+        pair.failOver();
+    }
+
+    /** How often its guest's export was flushed. */
+    private static long flushesAt(final SwitchingHost host) {
+        long flushes = 0;
+        try (Control control = host.connect()) {
+            for (final JsonElement node : control.execute("query-blockstats").getAsJsonArray()) {
+                flushes +=
+                        node.getAsJsonObject()
+                                .getAsJsonObject("stats")
+                                .get("flush_operations")
+                                .getAsLong();
+            }
+        }
+        return flushes;
+    }
+}

@@ -116,6 +116,11 @@ final class NumberedTransactions {
         return last("committed ");
     }
 
+    /** How many those are. */
+    int committedByIt() {
+        return committed() - before;
+    }
+
     /** The number of the last one that it has begun. */
     int begun() {
         return last("begun ");

@@ -12,6 +12,8 @@ final class LinkEvents implements LinkOwner {
     private final PrimaryReign reign;
     private final PrimaryEpochs epochs;
     private final PeerPresence presence;
+    private final PrimaryCheckpoints checkpoints;
+    private final Acknowledgements acknowledgements;
     private final RoomQueue room;
     private final PrimaryEvents events;
     private final PrimaryHealing healing;
@@ -28,6 +30,8 @@ final class LinkEvents implements LinkOwner {
             final PrimaryReign reign,
             final PrimaryEpochs epochs,
             final PeerPresence presence,
+            final PrimaryCheckpoints checkpoints,
+            final Acknowledgements acknowledgements,
             final RoomQueue room,
             final PrimaryEvents events,
             final PrimaryHealing healing,
@@ -37,6 +41,8 @@ final class LinkEvents implements LinkOwner {
         this.reign = reign;
         this.epochs = epochs;
         this.presence = presence;
+        this.checkpoints = checkpoints;
+        this.acknowledgements = acknowledgements;
         this.room = room;
         this.events = events;
         this.healing = healing;
@@ -52,7 +58,7 @@ final class LinkEvents implements LinkOwner {
             final Summary secondary,
             final boolean isPrimary,
             final LinkOwner.Judgement judgement) {
-        meeting.onFound(disk, secondary, isPrimary, judgement, group::attachAgain);
+        meeting.onFound(disk, secondary, isPrimary, judgement, group.orders()::attachAgain);
     }
 
     @Override
@@ -63,6 +69,10 @@ final class LinkEvents implements LinkOwner {
         }
         final long up = ++linkCount;
         if (nowForeign) {
+            if (acknowledgements.level().isAboutSecondary()) {
+                refuse(events.knowsNoEpochs(acknowledgements.level()));
+                return;
+            }
             presence.onUp(true);
             linked(true, sealed, committed);
             return;
@@ -79,7 +89,7 @@ final class LinkEvents implements LinkOwner {
                         reign.onMet();
                         linked(false, sealed, committed);
                     } else {
-                        group.attachAgain();
+                        group.orders().attachAgain();
                     }
                 });
     }
@@ -89,6 +99,8 @@ final class LinkEvents implements LinkOwner {
         if (!group.hasStarted() || synchroniser.isPrepared()) {
             epochs.goOnBehind(sealed);
             tracking.onNumbered(sealed);
+            checkpoints.onNumbered();
+            acknowledgements.onNumbered();
         }
         commit(committed);
         events.linkUp();
@@ -100,6 +112,8 @@ final class LinkEvents implements LinkOwner {
         }
         group.onStarted();
         healing.lengthening().onLinked();
+        checkpoints.onLinked();
+        acknowledgements.onLinked();
     }
 
     @Override
@@ -122,6 +136,7 @@ final class LinkEvents implements LinkOwner {
         room.peerIsThere(false);
         events.linkDown(reason);
         group.handOver().onCut(reason);
+        acknowledgements.look();
     }
 
     @Override
@@ -162,12 +177,14 @@ final class LinkEvents implements LinkOwner {
     public void onSealed(final long epoch) {
         epochs.onSealed(epoch);
         room.look();
+        acknowledgements.look();
     }
 
     @Override
     public void onCommitted(final long epoch) {
         commit(epoch);
         synchroniser.onCommitted();
+        acknowledgements.look();
     }
 
     private void commit(final long epoch) {
@@ -195,6 +212,15 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onDurable(final long epoch) {
         tracking.onDurable(epoch);
+        onStored(epoch);
+    }
+
+    @Override
+    public void onStored(final long epoch) {
+        if (epochs.onDurable(epoch)) {
+            events.durable(epoch);
+            acknowledgements.look();
+        }
     }
 
     @Override

@@ -2,7 +2,6 @@ package io.lockstep.engine.primary;
 
 import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.loop.IoLoop;
-import io.lockstep.engine.memory.Errno;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -66,6 +65,10 @@ final class Acknowledgements {
     private long commitAsked;
     private long durableAsked;
     private boolean isWorkDue;
+
+    /** Meetings that are being recorded: with that the node does not answer by itself any more. */
+    private int meetings;
+
     private boolean isGateAsked;
 
     /** Of a primary that has not met its peer yet. */
@@ -80,6 +83,7 @@ final class Acknowledgements {
         this.reign = reign;
         this.epochs = epochs;
         this.pair = pair;
+        reign.onGated(this::wake);
     }
 
     AckLevel level() {
@@ -150,7 +154,7 @@ final class Acknowledgements {
                 && operation.epoch <= (level.isDurable() ? epochs.durable() : epochs.committed())) {
             return true;
         }
-        return !reign.isGated() && !pair.isEqual();
+        return !reign.isGated() && !pair.isEqual() && meetings == 0;
     }
 
     // ---- What is asked for.
@@ -272,8 +276,14 @@ final class Acknowledgements {
         wake();
     }
 
-    /** The process will end, and nobody will answer any more. */
-    void end() {
-        answerAll(Errno.ESHUTDOWN);
+    /**
+     * It is being recorded that the peer gets what is written from now on; what this node answered
+     * by itself meanwhile would be lost with it in silence.
+     *
+     * @param isBegun whether it begins, or has been recorded, or could not be
+     */
+    void onMeeting(final boolean isBegun) {
+        meetings += isBegun ? 1 : -1;
+        wake();
     }
 }

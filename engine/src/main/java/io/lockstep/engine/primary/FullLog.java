@@ -78,7 +78,6 @@ final class FullLog {
         reign.onGivenUp();
         events.ahead(presence.isLinked());
         epochs.fail(epoch -> events.behind());
-        acknowledgements.look();
         room.watch(this::isLogAnswered);
     }
 

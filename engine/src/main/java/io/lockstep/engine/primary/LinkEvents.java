@@ -77,10 +77,12 @@ final class LinkEvents implements LinkOwner {
             linked(true, sealed, committed);
             return;
         }
+        acknowledgements.onMeeting(true);
         reign.meet(
                 committed,
                 !synchroniser.isUnderWay(),
                 isMet -> {
+                    acknowledgements.onMeeting(false);
                     if (up != linkCount || !group.isRunning()) {
                         return; // it was cut meanwhile
                     }
@@ -136,7 +138,6 @@ final class LinkEvents implements LinkOwner {
         room.peerIsThere(false);
         events.linkDown(reason);
         group.handOver().onCut(reason);
-        acknowledgements.look();
     }
 
     @Override

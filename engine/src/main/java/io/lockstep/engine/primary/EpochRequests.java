@@ -122,6 +122,8 @@ final class EpochRequests {
                             durableInFlight--;
                             if (errno == 0) {
                                 connections.onAnswer(0);
+                                // The seal's answer may wait for those of frames before it.
+                                owner.onCommitted(epoch);
                                 owner.onStored(epoch);
                                 send();
                                 connections.send();

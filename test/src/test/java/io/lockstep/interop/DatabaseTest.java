@@ -38,7 +38,7 @@ final class DatabaseTest {
     private final Random random = new Random(seed);
 
     @ParameterizedTest
-    @EnumSource(names = "LOCAL")
+    @EnumSource
     void everyCommittedTransactionSurvivesThePrimary(final AcknowledgementLevel level) {
         final AcknowledgingPair pair = AcknowledgingPair.start(rig, level, LENGTH);
         MountedExport disk = MountedExport.format(rig, "m", pair.serving().guest());

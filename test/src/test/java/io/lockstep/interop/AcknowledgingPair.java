@@ -83,8 +83,9 @@ final class AcknowledgingPair {
         serving.process().kill();
     }
 
-    /** Kills the primary's host: what it sent and is on the way is lost. */
+    /** Kills the primary's host: what is on the way is lost, and for a moment it does not know. */
     void losePrimary() {
+        ways.forEach(LinkProxy::silence);
         killPrimary();
         ways.forEach(LinkProxy::cut);
     }

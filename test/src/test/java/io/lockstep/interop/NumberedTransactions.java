@@ -1,142 +1,83 @@
 package io.lockstep.interop;
 
-import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
- * SQLite in a directory, as whoever trusts it with something has it: with a write-ahead log, and
- * every commit flushed. A client commits one transaction after the other, of several rows with its
- * number, until its disk is gone; and notes each commit elsewhere.
+ * What the clients of a {@link Database} were told, from one start of theirs to their disk's end.
  */
 final class NumberedTransactions {
-    private static final String BOTH =
-            """
-            import sqlite3
-            ROWS = 3
-
-            def data(number, part):
-                return pattern(1000 + 400 * part, number * ROWS + part)
-
-            # One that checkpoints its log often, so that a kill meets that as well.
-            def open_database(directory):
-                c = sqlite3.connect(directory + '/transactions.db', isolation_level=None)
-                assert c.execute('pragma journal_mode=wal').fetchone() == ('wal',)
-                c.execute('pragma synchronous=full')
-                c.execute('pragma wal_autocheckpoint=50')
-                return c
-            """;
-
-    private static final String MAKE =
-            """
-            c = open_database(sys.argv[1])
-            c.execute('create table parts (number integer, part integer, data blob)')
-            c.execute('create unique index part on parts (number, part)')
-            c.execute('create table total (count integer, bytes integer)')
-            c.execute('insert into total values (0, 0)')
-            c.close()
-            """;
-
-    private static final String WRITE =
-            """
-            c = open_database(sys.argv[1])
-            number = int(sys.argv[2])
-            try:
-                while True:
-                    number += 1
-                    print('begun', number)
-                    c.execute('begin')
-                    for part in range(ROWS):
-                        its = data(number, part)
-                        c.execute('insert into parts values (?, ?, ?)', (number, part, its))
-                        c.execute('update total set count = count + 1, bytes = bytes + ?',
-                                  (len(its),))
-                    c.execute('commit')
-                    print('committed', number)
-            except sqlite3.Error as e:
-                print('ended', e)
-            """;
-
-    private static final String CHECK =
-            """
-            c = open_database(sys.argv[1])
-            problems = c.execute('pragma integrity_check').fetchall()
-            assert problems == [('ok',)], problems
-            count = bytes_ = last = 0
-            for number, part, its in c.execute('select * from parts order by number, part'):
-                assert (number, part) == (count // ROWS + 1, count % ROWS), (number, part, count)
-                same(its, data(number, part), f'transaction {number}, row {part}')
-                count, bytes_, last = count + 1, bytes_ + len(its), number
-            assert count % ROWS == 0, f'a part of transaction {last}: {count} rows'
-            total = c.execute('select * from total').fetchall()
-            assert total == [(count, bytes_)], f'{total}, not {count}, {bytes_}'
-            c.close()
-            print(last)
-            """;
-
-    private final Program client;
-    private final int before;
-
-    private NumberedTransactions(final Program client, final int before) {
-        this.client = client;
-        this.before = before;
-    }
-
-    /** Makes a database without any. */
-    static void make(final Rig rig, final Path directory) {
-        rig.python(BOTH + MAKE, directory.toString());
-    }
+    private final Program clients;
+    private final int[] before;
 
     /**
-     * Starts a client.
+     * Of clients that were started just now.
      *
-     * @param before the number of the last transaction that is there
+     * @param before the number of each one's last transaction that is there
      */
-    static NumberedTransactions start(final Rig rig, final Path directory, final int before) {
-        return new NumberedTransactions(
-                rig.startPython(BOTH + WRITE, directory.toString(), Integer.toString(before)),
-                before);
+    NumberedTransactions(final Program clients, final int[] before) {
+        this.clients = clients;
+        this.before = before.clone();
     }
 
-    /** The database must be in order; answers how many transactions it has, from 1. */
-    static int check(final Rig rig, final Path directory) {
-        return Integer.parseInt(rig.python(BOTH + CHECK, directory.toString()).out().strip());
+    /** How many clients there are. */
+    int count() {
+        return before.length;
     }
 
-    /** Waits until so many have been committed by this client. */
+    /** Waits until the first client has committed so many. */
     void await(final int count) {
-        client.awaitLine(line -> line.equals("committed " + (before + count)));
+        clients.awaitLine(line -> line.equals("committed 0 " + (before[0] + count)));
     }
 
-    /** Waits until it ends, as its disk is gone. */
+    /** Waits until they end, as their disk is gone. */
     void awaitEnd() {
-        client.awaitExit(); // or the kernel ends it: its log's index is mapped
+        clients.awaitExit(); // or the kernel ends them: what they have mapped is gone
     }
 
-    /** The number of the last one that the client knows to be committed. */
+    /** How many they know to be committed, by now. */
     int committed() {
-        return last("committed ");
+        return sumBehind(lasts("committed"));
     }
 
-    /** How many those are. */
-    int committedByIt() {
-        return committed() - before;
+    /** How many of those are not there. */
+    int lost(final int[] found) {
+        final int[] committed = lasts("committed");
+        return IntStream.range(0, found.length)
+                .map(client -> Math.max(0, committed[client] - found[client]))
+                .sum();
     }
 
-    /** The number of the last one that it has begun. */
-    int begun() {
-        return last("begun ");
+    /** Whether nothing is there that was not begun, and nothing is missing of what was before. */
+    boolean mayLeave(final int[] found) {
+        final int[] begun = lasts("begun");
+        return IntStream.range(0, found.length)
+                .allMatch(
+                        client ->
+                                found[client] >= before[client] && found[client] <= begun[client]);
     }
 
-    private int last(final String word) {
-        return client.out()
+    private int sumBehind(final int[] numbers) {
+        return Arrays.stream(numbers).sum() - Arrays.stream(before).sum();
+    }
+
+    private int[] lasts(final String word) {
+        final int[] lasts = before.clone();
+        clients.out()
                 .lines()
-                .filter(line -> line.startsWith(word))
-                .mapToInt(line -> Integer.parseInt(line.substring(word.length())))
-                .max()
-                .orElse(before);
+                .map(line -> line.split(" ", -1))
+                .filter(words -> words[0].equals(word))
+                .forEach(words -> lasts[Integer.parseInt(words[1])] = Integer.parseInt(words[2]));
+        return lasts;
     }
 
     @Override
     public String toString() {
-        return before + " transactions before, begun " + begun() + ", committed " + committed();
+        return "transactions before: "
+                + Arrays.toString(before)
+                + ", begun: "
+                + Arrays.toString(lasts("begun"))
+                + ", committed: "
+                + Arrays.toString(lasts("committed"));
     }
 }

@@ -83,9 +83,13 @@ final class AcknowledgingPair {
         serving.process().kill();
     }
 
-    /** Kills the primary's host: what is on the way is lost, and for a moment it does not know. */
+    /**
+     * Kills the primary's host: what is on the way is lost. For a moment it does not know, and could
+     * acknowledge what nobody else will ever have.
+     */
     void losePrimary() {
         ways.forEach(LinkProxy::silence);
+        Rig.pause();
         killPrimary();
         ways.forEach(LinkProxy::cut);
     }

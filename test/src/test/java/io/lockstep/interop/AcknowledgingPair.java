@@ -84,8 +84,8 @@ final class AcknowledgingPair {
     }
 
     /**
-     * Kills the primary's host: what is on the way is lost. For a moment it does not know, and could
-     * acknowledge what nobody else will ever have.
+     * Kills the primary's host: what is on the way is lost. For a moment it does not know, and
+     * could acknowledge what nobody else will ever have.
      */
     void losePrimary() {
         ways.forEach(LinkProxy::silence);

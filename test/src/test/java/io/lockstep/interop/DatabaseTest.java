@@ -46,7 +46,7 @@ final class DatabaseTest {
     }
 
     @ParameterizedTest
-    @EnumSource
+    @EnumSource(names = {"LOCAL", "FLUSH", "WRITE"})
     void everyTransactionThatPostgresHasCommittedSurvivesThePrimary(
             final AcknowledgementLevel level) {
         live(level, new PostgresDatabase(rig));

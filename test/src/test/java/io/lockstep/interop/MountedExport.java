@@ -69,17 +69,20 @@ final class MountedExport implements Rig.Ending {
     /** Takes all of it away, whether its server is still there or not. Nobody may use it then. */
     @Override
     public void close() {
-        if (isMounted) {
-            isMounted = false;
-            rig.end(Tool.UMOUNT, "--lazy", directory.toString());
+        try {
+            if (isMounted) {
+                isMounted = false;
+                rig.end(Tool.UMOUNT, "--lazy", directory.toString());
+            }
+            if (!device.isEmpty()) {
+                rig.end(Tool.LOSETUP, "--detach", device);
+                awaitDetached();
+                device = "";
+            }
+        } finally {
+            fuse.close();
+            rig.end(Tool.UMOUNT, "--lazy", disk.getParent().toString());
         }
-        if (!device.isEmpty()) {
-            rig.end(Tool.LOSETUP, "--detach", device);
-            awaitDetached();
-            device = "";
-        }
-        fuse.close();
-        rig.end(Tool.UMOUNT, "--lazy", disk.getParent().toString());
     }
 
     /** What the kernel still has to write it tries to, and fails where nobody takes it. */

@@ -139,7 +139,6 @@ final class PostgresDatabase implements Database {
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
-        rig.keep(this::end);
     }
 
     private static void give(final Path directory) throws IOException {
@@ -210,6 +209,7 @@ final class PostgresDatabase implements Database {
                         "-c",
                         "max_wal_size=8MB"));
         server = Program.start("postgres", command, rig.directory());
+        rig.keep(this::end); // before the directory's file system is taken away
         server.awaitLine(line -> line.contains("ready to accept connections"));
     }
 

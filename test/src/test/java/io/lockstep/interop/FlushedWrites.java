@@ -26,7 +26,7 @@ final class FlushedWrites {
     private static final int SLOT_LENGTH = 4096;
 
     /** Of the disk that it uses, in bytes. */
-    static final int LENGTH = WRITERS * SLOTS * SLOT_LENGTH;
+    private static final int LENGTH = WRITERS * SLOTS * SLOT_LENGTH;
 
     private static final int NUMBER_BITS = 48;
 
@@ -156,7 +156,7 @@ final class FlushedWrites {
     /**
      * Goes on behind what was found last.
      *
-     * @param connections of which each writer uses one: one, or as many as writers
+     * @param areConnectionsMany whether each writer has one of its own
      */
     void start(final Rig rig, final String uri, final boolean areConnectionsMany) {
         final List<String> arguments = new ArrayList<>(List.of(uri));

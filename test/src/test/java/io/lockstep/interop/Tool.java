@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
 import java.io.File;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 
 /** A program of somebody else's that tests run against Lockstep, and the package that has it. */
 enum Tool {
@@ -26,6 +28,17 @@ enum Tool {
     NBDFUSE("nbdfuse", "libnbd-bin"),
     NBDINFO("nbdinfo", "libnbd-bin"),
     NBDKIT("nbdkit", "nbdkit"),
+    /** Debian has it where only its own scripts look. */
+    POSTGRES("postgres", "postgresql") {
+        @Override
+        List<String> moreDirectories() {
+            try (Stream<Path> versions = Files.list(Path.of("/usr/lib/postgresql"))) {
+                return versions.map(version -> version.resolve("bin").toString()).toList();
+            } catch (final IOException e) {
+                return List.of();
+            }
+        }
+    },
     /** A Python that has libnbd's module, which not every Python on a machine has. */
     PYTHON("python3", "python3-libnbd") {
         @Override
@@ -40,6 +53,7 @@ enum Tool {
     QEMU_IO("qemu-io", "qemu-utils"),
     QEMU_NBD("qemu-nbd", "qemu-utils"),
     QEMU_SYSTEM("qemu-system-x86_64", "qemu-system-x86"),
+    SETPRIV("setpriv", "util-linux"),
     STAT("stat", "coreutils"),
     UMOUNT("umount", "mount");
 
@@ -92,11 +106,17 @@ enum Tool {
                                         .getOrDefault("PATH", "")
                                         .split(File.pathSeparator, -1)));
         directories.addAll(MORE_DIRECTORIES);
+        directories.addAll(0, moreDirectories());
         return directories.stream()
                 .map(directory -> Path.of(directory, program))
                 .filter(Files::isExecutable)
                 .filter(this::isWhole)
                 .findFirst();
+    }
+
+    /** Where it is rather than on the PATH. */
+    List<String> moreDirectories() {
+        return List.of();
     }
 
     /** Whether what bears the name has all that the tests need. */

@@ -18,17 +18,18 @@ public final class EpochWatch implements AutoCloseable {
     /** A process that was killed wakes nobody: so often it is looked whether it is there. */
     private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    private final Path path;
     private final MappedFile file;
     private final MemorySegment segment;
+
+    private final long lookNanos;
 
     /** Whose lock is looked for. */
     private final int fd;
 
-    private EpochWatch(final Path path, final MappedFile file, final int fd) {
-        this.path = path;
+    private EpochWatch(final MappedFile file, final int fd, final long lookNanos) {
         this.file = file;
         this.fd = fd;
+        this.lookNanos = lookNanos;
         segment = file.segment();
     }
 
@@ -48,6 +49,12 @@ public final class EpochWatch implements AutoCloseable {
      */
     @SuppressWarnings("MustBeClosedChecker") // the caller's
     public static EpochWatch open(final Path socket) throws IOException {
+        return open(socket, LOOK_NANOS);
+    }
+
+    /** The same, and looks in other intervals whether there still is a process. */
+    @SuppressWarnings("MustBeClosedChecker") // the caller's
+    static EpochWatch open(final Path socket, final long lookNanos) throws IOException {
         final Path path = EpochFile.pathFor(socket);
         if (!path.toFile().exists()) {
             throw new IOException(
@@ -56,7 +63,9 @@ public final class EpochWatch implements AutoCloseable {
         final MappedFile file = MappedFile.ofOther(path, EpochFile.LENGTH);
         final EpochWatch watch =
                 new EpochWatch(
-                        path, file, Posix.open(path.toString(), Posix.O_RDWR | Posix.O_CLOEXEC));
+                        file,
+                        Posix.open(path.toString(), Posix.O_RDWR | Posix.O_CLOEXEC),
+                        lookNanos);
         final boolean isOurs =
                 (long) EpochFile.LONG.getAcquire(watch.segment, 0L) == EpochFile.MAGIC
                         && watch.word(EpochFile.AT_VERSION) == EpochFile.VERSION;
@@ -98,7 +107,7 @@ public final class EpochWatch implements AutoCloseable {
                         end.isEmpty() ? "it did not come within " + Quantity.nanos(nanos) : end;
                 return new Outcome(false, reached, sentence(wanted, isDurable, reached, why));
             }
-            sleep(changes, Math.min(left, LOOK_NANOS));
+            sleep(changes, Math.min(left, lookNanos));
         }
     }
 
@@ -161,11 +170,6 @@ public final class EpochWatch implements AutoCloseable {
 
     private long number(final long offset) {
         return (long) EpochFile.LONG.getAcquire(segment, offset);
-    }
-
-    /** The file that is looked at. */
-    public Path path() {
-        return path;
     }
 
     @Override

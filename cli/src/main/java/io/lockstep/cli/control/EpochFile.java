@@ -115,11 +115,20 @@ final class EpochFile {
 
     // ---- On the group's loop.
 
-    /** What a primary acknowledges from now on belongs to this epoch at the earliest. */
+    /**
+     * What a primary acknowledges from now on belongs to this epoch at the earliest. Where it was
+     * committed under other numbers, which begin anew, none of these is.
+     */
     void opened(final long epoch) {
-        if (!isUnmapped) {
-            LONG.setRelease(segment, AT_OPEN, epoch);
+        if (isUnmapped) {
+            return;
         }
+        if (epoch <= get(AT_COMMITTED)) {
+            LONG.setRelease(segment, AT_DURABLE, 0L);
+            LONG.setRelease(segment, AT_COMMITTED, 0L);
+            changed();
+        }
+        LONG.setRelease(segment, AT_OPEN, epoch);
     }
 
     /** An epoch is committed. */

@@ -164,6 +164,18 @@ final class EpochFileTest {
         assertEquals(4, output.get().epoch());
     }
 
+    /** What was committed under other numbers lets nothing go that belongs to these. */
+    @Test
+    void whereNumbersBeginAnewNoneOfThemIsCommitted() throws IOException {
+        file.opened(53);
+        file.durable(52);
+        file.opened(11);
+        assertEquals(new EpochWatch.Outcome(false, 0, look(11, false).reason()), look(11, false));
+        assertFalse(look(1, true).isReached());
+        file.committed(11);
+        assertTrue(look(11, false).isReached());
+    }
+
     @Test
     void aSecondaryHasTheNext() throws Exception {
         file.refresh(status(Role.SECONDARY), true);

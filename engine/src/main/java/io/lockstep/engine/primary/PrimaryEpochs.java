@@ -53,10 +53,18 @@ final class PrimaryEpochs {
         return durable;
     }
 
-    /** The secondary has sealed epochs before this primary came. */
+    /**
+     * The secondary has sealed epochs before this primary came. Where it counts from less than was
+     * committed here, it is another one, or was put back: nothing of this count is committed, or
+     * durable, before it says so.
+     */
     void goOnBehind(final long lastSealed) {
         open = lastSealed + 1;
         sealed = lastSealed;
+        if (committed > lastSealed) {
+            committed = 0;
+            durable = 0;
+        }
         durable = Math.min(durable, lastSealed);
         whenOpened.accept(open);
     }

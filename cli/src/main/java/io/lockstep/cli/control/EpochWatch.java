@@ -1,6 +1,7 @@
 package io.lockstep.cli.control;
 
 import io.lockstep.cli.run.Quantity;
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.MappedFile;
 import io.lockstep.engine.memory.Posix;
 
@@ -56,24 +57,30 @@ public final class EpochWatch implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // the caller's
     static EpochWatch open(final Path socket, final long lookNanos) throws IOException {
         final Path path = EpochFile.pathFor(socket);
-        if (!path.toFile().exists()) {
+        final int fd = Posix.open(path.toString(), Posix.O_RDWR | Posix.O_CLOEXEC);
+        if (fd == -Errno.ENOENT) {
             throw new IOException(
                     "there is no " + path + ": no engine has its control socket at " + socket);
         }
-        final MappedFile file = MappedFile.ofOther(path, EpochFile.LENGTH);
-        final EpochWatch watch =
-                new EpochWatch(
-                        file,
-                        Posix.open(path.toString(), Posix.O_RDWR | Posix.O_CLOEXEC),
-                        lookNanos);
-        final boolean isOurs =
-                (long) EpochFile.LONG.getAcquire(watch.segment, 0L) == EpochFile.MAGIC
-                        && watch.word(EpochFile.AT_VERSION) == EpochFile.VERSION;
-        if (!isOurs) {
-            watch.close();
-            throw new IOException(path + " holds no epochs of this version of lockstep");
+        if (fd < 0) {
+            throw new IOException("cannot open " + path + ": " + Errno.meaning(-fd));
         }
-        return watch;
+        try {
+            final MappedFile file = MappedFile.ofOther(path, fd, EpochFile.LENGTH);
+            final EpochWatch watch = new EpochWatch(file, fd, lookNanos);
+            if (watch.isOfThisVersion()) {
+                return watch;
+            }
+            file.close();
+            throw new IOException(path + " holds no epochs of this version of lockstep");
+        } catch (final IOException e) {
+            Posix.close(fd);
+            throw e;
+        }
+    }
+
+    private boolean isOfThisVersion() {
+        return number(0) == EpochFile.MAGIC && word(EpochFile.AT_VERSION) == EpochFile.VERSION;
     }
 
     /**

@@ -59,26 +59,23 @@ public final class MappedFile implements AutoCloseable {
     /**
      * Maps a file that somebody else has made, who may write it meanwhile.
      *
+     * @param fd of the file, open for reading and writing; stays the caller's
      * @param length that it has at least
-     * @throws IOException naming it, where there is none, or it can't be had, or is shorter
+     * @throws IOException naming it, where it is shorter, or can't be mapped
      */
     @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the mapping
-    public static MappedFile ofOther(final Path path, final long length) throws IOException {
-        final int fd = Posix.open(path.toString(), Posix.O_RDWR | Posix.O_CLOEXEC);
-        if (fd < 0) {
-            throw new IOException("cannot open " + path + ": " + Errno.meaning(-fd));
+    public static MappedFile ofOther(final Path path, final int fd, final long length)
+            throws IOException {
+        if (Posix.lseek(fd, 0, Posix.SEEK_END) < length) {
+            throw new IOException(path + " has less than " + length + " bytes");
         }
         final Arena arena = Arena.ofShared();
         boolean mapped = false;
         try {
-            if (Posix.lseek(fd, 0, Posix.SEEK_END) < length) {
-                throw new IOException(path + " has less than " + length + " bytes");
-            }
             final MappedFile file = new MappedFile(path, arena, Posix.map(fd, 0, length, arena));
             mapped = true;
             return file;
         } finally {
-            Posix.close(fd);
             if (!mapped) {
                 arena.close();
             }

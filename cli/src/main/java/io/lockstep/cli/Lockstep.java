@@ -16,6 +16,7 @@ import io.lockstep.cli.command.StatusCommand;
 import io.lockstep.cli.command.StopCommand;
 import io.lockstep.cli.command.SwitchoverCommand;
 import io.lockstep.cli.command.VerifyCommand;
+import io.lockstep.cli.command.WaitCommand;
 import io.lockstep.cli.demo.DemoCommand;
 import io.lockstep.cli.run.CommandRun;
 
@@ -47,6 +48,7 @@ import java.util.concurrent.Callable;
             NodeCommand.class,
             EngineCommand.class,
             CheckpointCommand.class,
+            WaitCommand.class,
             StatusCommand.class,
             FailoverCommand.class,
             JoinCommand.class,

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -13,6 +14,7 @@ import picocli.CommandLine;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -114,6 +116,118 @@ final class CommandLineTest {
                 "nbd+unix:///?socket=/nowhere/guest",
                 "--control",
                 "/nowhere/control");
+    }
+
+    private int acknowledging(final String command, final String level) {
+        final String common =
+                " --disk vda=/nowhere/vda.img --peer nbd+unix:///?socket=/nowhere/peer"
+                        + " --guest nbd+unix:///?socket=/nowhere/guest --control /nowhere/control";
+        final String more =
+                switch (command) {
+                    case "node" -> common + " --listen nbd+unix:///?socket=/nowhere/link";
+                    case "primary" -> common;
+                    default -> " --qmp unix:/nowhere/control,server=on,wait=off";
+                };
+        final List<String> arguments = new ArrayList<>(List.of((command + more).split(" ")));
+        arguments.addAll(List.of("--ack", level));
+        return execute(arguments.toArray(String[]::new));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "primary|local,durable",
+                "primary|durable",
+                "primary|flush,",
+                "primary|flush, durable",
+                "primary|flush,durable,durable",
+                "primary|''",
+                "node|remote",
+                "engine|write;durable"
+            })
+    void aLevelThatIsNoneIsWrongUsage(final String command, final String level) {
+        assertEquals(2, acknowledging(command, level));
+        assertTrue(
+                err.toString()
+                        .startsWith(
+                                "lockstep "
+                                        + command
+                                        + ": --ack must be local, flush, write, flush,durable or"
+                                        + " write,durable, not "
+                                        + level),
+                err::toString);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "primary|local",
+                "primary|flush",
+                "primary|Write",
+                "node|flush,durable",
+                "engine|WRITE,DURABLE"
+            })
+    void aLevelIsTaken(final String command, final String level) {
+        assertEquals(1, acknowledging(command, level)); // there is no such disk
+        assertFalse(err.toString().contains("--ack"), err::toString);
+        assertTrue(err.toString().contains("/nowhere/"), err::toString);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"primary", "node", "engine"})
+    void theLevelsAreExplainedWhereAPrimaryMayBe(final String name) {
+        assertEquals(0, execute(name, "--help"));
+        final String help = out.toString().replaceAll("\\s+", " ");
+        for (final String part :
+                List.of(
+                        "--ack=LEVEL",
+                        " local: ",
+                        " flush: ",
+                        " write: ",
+                        "',durable'",
+                        "(default: local)")) {
+            assertTrue(help.contains(part), () -> part + " is not in " + help);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "secondary --guest nbd+unix:///?socket=/nowhere/guest --control /nowhere/control",
+                "serve"
+            })
+    void othersHaveNoLevel(final String command) {
+        final String all =
+                command
+                        + " --disk vda=/nowhere/vda.img --listen nbd+unix:///?socket=/nowhere/link"
+                        + " --ack flush";
+        assertEquals(2, execute(all.split(" ")));
+        assertTrue(err.toString().contains("Unknown options: '--ack'"), err::toString);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--epoch 0|--epoch must be 1 or more, not 0",
+                "--epoch -1|--epoch must be 1 or more, not -1",
+                "--epoch x|'x' is not a long",
+                "--timeout 5|'5' is no time"
+            })
+    void whatIsNoEpochIsWrongUsage(final String more, final String sentence) {
+        assertEquals(2, execute(("wait --control /nowhere/control " + more).split(" ")));
+        assertTrue(err.toString().contains(sentence), err::toString);
+    }
+
+    @Test
+    void whereThereIsNoEngineNobodyWaits() {
+        assertEquals(1, execute("wait", "--control", "/nowhere/control"));
+        assertEquals(
+                "lockstep wait: there is no /nowhere/control.epochs: no engine has its control"
+                        + " socket at /nowhere/control",
+                err.toString().strip());
     }
 
     /** Nothing can listen twice at one address: not what it is for decides, but what it is. */

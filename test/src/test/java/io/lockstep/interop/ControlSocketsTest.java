@@ -55,8 +55,9 @@ final class ControlSocketsTest {
                         InetAddress.getLoopbackAddress(), Integer.parseInt(tcp.group(1)));
         assertTrue(rig.keep(QmpLine.connect(address)).ask(QUERY).has("return"));
         assertTrue(rig.path("one.counters").toFile().exists());
+        assertTrue(rig.path("one.epochs").toFile().exists());
         assertEquals(0, engine.stop());
-        for (final String name : List.of("one", "one.counters", "c,d", "mon")) {
+        for (final String name : List.of("one", "one.counters", "one.epochs", "c,d", "mon")) {
             assertFalse(rig.path(name).toFile().exists(), name);
         }
     }

@@ -56,15 +56,20 @@ final class GuidePage {
 
     /** Reads one by its name in docs/. */
     static GuidePage read(final String name) {
+        try {
+            return new GuidePage(Files.readAllLines(pathOf(name)));
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Where one is. */
+    static Path pathOf(final String name) {
         Path directory = Path.of("").toAbsolutePath();
         while (!Files.exists(directory.resolve("docs").resolve(name))) {
             directory = directory.getParent();
         }
-        try {
-            return new GuidePage(Files.readAllLines(directory.resolve("docs").resolve(name)));
-        } catch (final IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return directory.resolve("docs").resolve(name);
     }
 
     /** What is typed in a section, which must be there. */

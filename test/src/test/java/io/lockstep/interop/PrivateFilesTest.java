@@ -52,6 +52,7 @@ final class PrivateFilesTest {
             }
             final Path control = pair.secondaryControlSocket();
             assertEquals("rw-------", mode(Path.of(control + ".counters")));
+            assertEquals("rw-------", mode(Path.of(control + ".epochs")));
             assertEquals(umask.equals("000") ? "rwxrwx---" : "rwx------", mode(control));
             secondary.terminate();
             assertEquals(0, secondary.awaitExit(), secondary::transcript);
@@ -85,6 +86,7 @@ final class PrivateFilesTest {
         Files.writeString(kept.resolve("file"), "of somebody else");
         final Path control = pair.secondaryControlSocket();
         Files.createSymbolicLink(Path.of(control + ".counters"), target);
+        Files.createSymbolicLink(Path.of(control + ".epochs"), target);
         Files.createSymbolicLink(Path.of(control + ".rehearsal"), kept);
         final LockstepProcess secondary = pair.startSecondary();
         assertEquals(0, secondary.stop(), secondary::toString); // waits for the rehearsal

@@ -110,8 +110,9 @@ public final class EngineCommand implements Callable<Integer> {
             description =
                     "A control socket (QMP): PATH or unix:PATH,server=on,wait=off,"
                             + " tcp:HOST:PORT,server=on,wait=off (no host: loopback), or stdio,"
-                            + " which leaves standard output to QMP. Repeatable. Counters lie"
-                            + " beside the first Unix socket, at PATH.counters.")
+                            + " which leaves standard output to QMP. Repeatable. Counters and"
+                            + " epochs lie beside the first Unix socket, at PATH.counters and"
+                            + " PATH.epochs.")
     private List<String> qmp = List.of();
 
     @Option(

@@ -49,8 +49,8 @@ final class PairOptions {
             paramLabel = "PATH",
             converter = ControlPathConverter.class,
             description =
-                    "The control socket (QMP); users outside its group can't connect. Counters lie"
-                            + " beside it, at PATH.counters.")
+                    "The control socket (QMP); users outside its group can't connect. Counters and"
+                            + " epochs lie beside it, at PATH.counters and PATH.epochs.")
     private Path control;
 
     @Mixin private PeerOptions peerOptions;

@@ -6,8 +6,10 @@ import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.Job;
+import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.NioLoop;
+import io.lockstep.engine.node.Standing;
 
 import org.agrona.ErrorHandler;
 
@@ -27,8 +29,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * The control sockets of a group: a QMP server on a loop of its own, and the counters beside the
- * first. Made and closed by one thread; hears of events from the group's loop.
+ * The control sockets of a group: a QMP server on a loop of its own, and counters and epochs beside
+ * the first. Made and closed by one thread; hears of events from the group's loop.
  */
 public final class ControlService implements GroupEvents, AutoCloseable {
     private static final long COUNTERS_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
@@ -40,6 +42,8 @@ public final class ControlService implements GroupEvents, AutoCloseable {
     private final Jobs jobs = new Jobs();
     private final MirrorJobs mirrors;
     private final JobEvents jobEvents = new JobEvents();
+    private final EpochEvents epochEvents;
+    private final Runnable refreshTask = this::refreshEpochs;
     private final ErrorHandler errorHandler;
 
     /** Has the graph, if there is one: its commands may take a while. */
@@ -49,6 +53,10 @@ public final class ControlService implements GroupEvents, AutoCloseable {
 
     private final List<ControlAddress> opened = new ArrayList<>();
     private CounterFile counters;
+
+    /** Beside the counters; made on this loop, and written on the group's. */
+    private volatile EpochFile epochs;
+
     private boolean closed;
 
     private ControlService(
@@ -58,6 +66,7 @@ public final class ControlService implements GroupEvents, AutoCloseable {
         this.errorHandler = errorHandler;
         checkpoints = new Checkpoints(controlled.group(), controlled.loop());
         server = new QmpServer(loop, errorHandler);
+        epochEvents = new EpochEvents(loop, this::tellEpoch);
         GroupCommands.addTo(server, loop, controlled, checkpoints);
         mirrors = new MirrorJobs(server);
         jobs.add(() -> GroupCommands.jobs(controlled.group()));
@@ -68,8 +77,8 @@ public final class ControlService implements GroupEvents, AutoCloseable {
     /**
      * Starts it.
      *
-     * @param addresses where clients come; the counters lie beside the first Unix socket, at {@code
-     *     PATH.counters}
+     * @param addresses where clients come; counters and epochs lie beside the first Unix socket, at
+     *     {@code PATH.counters} and {@code PATH.epochs}
      * @throws IOException where somebody else listens there, or it can't be had
      */
     public static ControlService start(
@@ -135,6 +144,7 @@ public final class ControlService implements GroupEvents, AutoCloseable {
                 opened.add(new ControlAddress.Socket(bound));
                 if (counters == null && bound instanceof Endpoint.Unix(Path path)) {
                     counters = makeCounters(path);
+                    epochs = makeEpochs(path);
                 }
             } else {
                 opened.add(address);
@@ -158,6 +168,16 @@ public final class ControlService implements GroupEvents, AutoCloseable {
             throw new IOException(
                     "cannot keep counters beside the control socket: "
                             + QmpFailure.of(e).sentence(),
+                    e);
+        }
+    }
+
+    private static EpochFile makeEpochs(final Path socket) throws IOException {
+        try {
+            return EpochFile.create(socket);
+        } catch (final IOException e) {
+            throw new IOException(
+                    "cannot keep epochs beside the control socket: " + QmpFailure.of(e).sentence(),
                     e);
         }
     }
@@ -195,8 +215,18 @@ public final class ControlService implements GroupEvents, AutoCloseable {
                         () -> {
                             final JsonObject status =
                                     StatusReport.of(controlled.group(), checkpoints);
+                            refreshEpochs();
                             loop.execute(() -> writeCounters(status));
                         });
+    }
+
+    private void refreshEpochs() {
+        final ReplicationGroup group = controlled.group();
+        final boolean isWithoutCheckpoint =
+                group.node()
+                        .filter(node -> node.record().standing() == Standing.INCONSISTENT)
+                        .isPresent();
+        epochs.refresh(group.status(), !isWithoutCheckpoint);
     }
 
     private void writeCounters(final JsonObject status) {
@@ -209,24 +239,71 @@ public final class ControlService implements GroupEvents, AutoCloseable {
     @Override
     public void onEvent(
             final Event event, final String disk, final long epoch, final String sentence) {
+        if (event == Event.CHECKPOINT || event == Event.DURABLE) {
+            onEpoch(event, epoch);
+            return;
+        }
+        if (epochs != null) {
+            controlled.loop().execute(refreshTask); // when what has happened is done
+        }
         if (!server.hasClients()) {
-            return; // a checkpoint wakes no thread for nobody
+            return; // it wakes no thread for nobody
         }
         final EventReport report = EventReport.of(event, disk, epoch, sentence, controlled.group());
+        final Runnable epochsBefore = epochEvents.thoseBefore();
         loop.execute(
                 () -> {
                     if (!closed) {
+                        epochsBefore.run();
                         report.sendTo(server);
                     }
                 });
     }
 
+    /** Makes no object, and wakes nobody where nobody is there. */
+    @Override
+    public void onEpoch(final Event event, final long epoch) {
+        final EpochFile file = epochs;
+        if (file != null) {
+            if (event == Event.DURABLE) {
+                file.durable(epoch);
+            } else {
+                file.committed(epoch);
+            }
+        }
+        if (server.hasClients()) {
+            epochEvents.onEpoch(event, epoch);
+        }
+    }
+
+    @Override
+    public void onOpened(final long epoch) {
+        final EpochFile file = epochs;
+        if (file != null) {
+            file.opened(epoch);
+        }
+    }
+
+    private void tellEpoch(final Event event, final long epoch) {
+        if (!closed) {
+            EventReport.of(
+                            event,
+                            "",
+                            epoch,
+                            GroupEvents.sentenceOf(event, epoch),
+                            controlled.group())
+                    .sendTo(server);
+        }
+    }
+
     @Override
     public void onJob(final Job.Report report) {
         final List<JobEvents.Event> events = jobEvents.of(report);
+        final Runnable epochsBefore = epochEvents.thoseBefore();
         loop.execute(
                 () -> {
                     if (!closed) {
+                        epochsBefore.run();
                         events.forEach(event -> server.sendEvent(event.name(), event.data()));
                     }
                 });
@@ -259,7 +336,7 @@ public final class ControlService implements GroupEvents, AutoCloseable {
         }
     }
 
-    /** Ends all clients, and removes sockets and counters. */
+    /** Ends all clients, and removes sockets, counters and epochs. */
     @Override
     public void close() {
         try {
@@ -280,6 +357,11 @@ public final class ControlService implements GroupEvents, AutoCloseable {
         server.close();
         if (counters != null) {
             counters.close();
+        }
+        final EpochFile file = epochs;
+        if (file != null) {
+            file.end();
+            controlled.loop().execute(file::unmap); // whose last word may be on its way there
         }
     }
 }

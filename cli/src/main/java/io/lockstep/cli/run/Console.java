@@ -138,12 +138,21 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     @Override
     public void onEvent(
             final Event event, final String disk, final long epoch, final String sentence) {
-        if (event != Event.CHECKPOINT && event != Event.DURABLE) {
-            say(events.get(event), sentence);
-        } else if (verbose) {
-            say(sentence);
-        }
+        say(events.get(event), sentence);
         control.onEvent(event, disk, epoch, sentence);
+    }
+
+    @Override
+    public void onEpoch(final Event event, final long epoch) {
+        if (verbose) {
+            say(events.get(event), GroupEvents.sentenceOf(event, epoch));
+        }
+        control.onEpoch(event, epoch);
+    }
+
+    @Override
+    public void onOpened(final long epoch) {
+        control.onOpened(epoch);
     }
 
     @Override

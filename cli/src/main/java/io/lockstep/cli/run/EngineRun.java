@@ -229,6 +229,16 @@ public final class EngineRun {
             }
         }
 
+        @Override
+        public void onEpoch(final Event event, final long epoch) {
+            controlService.onEpoch(event, epoch);
+        }
+
+        @Override
+        public void onOpened(final long epoch) {
+            controlService.onOpened(epoch);
+        }
+
         /** Where the secondary is asked again they are not. */
         private void tellChildrenGivenUp(final String sentence) {
             final ReplicationGroup group = engine.group();

@@ -78,6 +78,7 @@ final class ControlServiceTest {
         end();
         assertFalse(Files.exists(socket));
         assertFalse(Files.exists(ControlService.countersPath(socket)));
+        assertFalse(Files.exists(EpochFile.pathFor(socket)));
         Files.delete(directory);
         assertEquals(List.of(), List.copyOf(problems));
     }

@@ -1,5 +1,6 @@
 package io.lockstep.cli.control;
 
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.Healing;
@@ -84,6 +85,18 @@ final class FakeGroup implements ReplicationGroup {
         }
         committedEpoch = ++sealedEpoch;
         return CompletableFuture.completedFuture(committedEpoch);
+    }
+
+    @Override
+    public CompletableFuture<Void> whenDurable(final long epoch) {
+        calls.add("durable " + epoch);
+        return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public CompletableFuture<Void> acknowledgeAt(final AckLevel level) {
+        calls.add("ack " + level);
+        return CompletableFuture.completedFuture(null);
     }
 
     @Override

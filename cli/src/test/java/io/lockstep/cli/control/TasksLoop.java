@@ -4,16 +4,42 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
 
-/** A loop without sockets and timers, which runs its tasks when it is told to. */
+/** A loop without sockets, which runs its tasks, and lets time pass, when it is told to. */
 final class TasksLoop implements IoLoop {
     private final Queue<Runnable> tasks = new ArrayDeque<>();
+    private final List<Scheduled> timers = new ArrayList<>();
+    private long now;
+
+    private record Scheduled(long deadline, Runnable action) implements Timer {
+        @Override
+        public void cancel() {
+            throw new UnsupportedOperationException();
+        }
+    }
 
     void runAll() {
         while (!tasks.isEmpty()) {
             tasks.remove().run();
         }
+    }
+
+    /** How many tasks wait. */
+    int count() {
+        return tasks.size();
+    }
+
+    /** Runs what is there, and what is due then. */
+    void pass(final long nanos) {
+        runAll();
+        now += nanos;
+        final List<Scheduled> due = timers.stream().filter(one -> one.deadline <= now).toList();
+        timers.removeAll(due);
+        due.forEach(one -> one.action.run());
+        runAll();
     }
 
     @Override
@@ -33,11 +59,13 @@ final class TasksLoop implements IoLoop {
 
     @Override
     public Timer schedule(final long delayNanos, final Runnable action) {
-        throw new UnsupportedOperationException();
+        final Scheduled timer = new Scheduled(now + delayNanos, action);
+        timers.add(timer);
+        return timer;
     }
 
     @Override
     public long nanoTime() {
-        return 0;
+        return now;
     }
 }

@@ -58,6 +58,30 @@ public interface GroupEvents {
      */
     void onEvent(Event event, String disk, long epoch, String sentence);
 
+    /**
+     * An epoch is committed, or durable ({@link Event#CHECKPOINT}, {@link Event#DURABLE}): of these
+     * there may be ten thousand in a second, so that no object is made for one of them. An epoch is
+     * durable behind being committed, whatever is said of either.
+     */
+    default void onEpoch(final Event event, final long epoch) {
+        onEvent(event, "", epoch, sentenceOf(event, epoch));
+    }
+
+    /**
+     * Of a primary: what is acknowledged from now on may belong to this epoch, and to none before
+     * it.
+     */
+    default void onOpened(final long epoch) {}
+
+    /** What is said of an epoch that is committed, or durable. */
+    static String sentenceOf(final Event event, final long epoch) {
+        return "epoch "
+                + epoch
+                + (event == Event.DURABLE
+                        ? " is on the secondary's stable storage"
+                        : " is committed");
+    }
+
     /** A job has begun, has ended, or stands otherwise than before. */
     default void onJob(final Job.Report report) {}
 }

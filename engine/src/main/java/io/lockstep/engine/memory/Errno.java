@@ -33,6 +33,7 @@ public final class Errno {
     public static final int EOVERFLOW = 75;
     public static final int EOPNOTSUPP = 95;
     public static final int ESHUTDOWN = 108;
+    public static final int ETIMEDOUT = 110;
     public static final int EDQUOT = 122;
 
     private Errno() {}
@@ -67,6 +68,7 @@ public final class Errno {
             case EOVERFLOW -> "EOVERFLOW";
             case EOPNOTSUPP -> "EOPNOTSUPP";
             case ESHUTDOWN -> "ESHUTDOWN";
+            case ETIMEDOUT -> "ETIMEDOUT";
             case EDQUOT -> "EDQUOT";
             default -> "errno " + errno;
         };

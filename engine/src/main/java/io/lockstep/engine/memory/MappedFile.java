@@ -56,6 +56,32 @@ public final class MappedFile implements AutoCloseable {
         }
     }
 
+    /**
+     * Maps a file that somebody else has made, who may write it meanwhile.
+     *
+     * @param fd of the file, open for reading and writing; stays the caller's
+     * @param length that it has at least
+     * @throws IOException naming it, where it is shorter, or can't be mapped
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the mapping
+    public static MappedFile ofOther(final Path path, final int fd, final long length)
+            throws IOException {
+        if (Posix.lseek(fd, 0, Posix.SEEK_END) < length) {
+            throw new IOException(path + " has less than " + length + " bytes");
+        }
+        final Arena arena = Arena.ofShared();
+        boolean mapped = false;
+        try {
+            final MappedFile file = new MappedFile(path, arena, Posix.map(fd, 0, length, arena));
+            mapped = true;
+            return file;
+        } finally {
+            if (!mapped) {
+                arena.close();
+            }
+        }
+    }
+
     private static void requireLength(final Path path, final int fd, final long length)
             throws IOException {
         final long there = Posix.lseek(fd, 0, Posix.SEEK_END);

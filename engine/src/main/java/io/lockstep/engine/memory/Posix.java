@@ -93,6 +93,13 @@ public final class Posix {
     /** {@code struct statfs} begins with the type, and is no longer than this. */
     private static final long STATFS_LENGTH = 256;
 
+    /** The number of {@code futex} for {@code syscall}: libc has no function for it. */
+    private static final long SYS_FUTEX =
+            System.getProperty("os.arch").equals("aarch64") ? 98 : 202;
+
+    private static final int FUTEX_WAIT = 0;
+    private static final int FUTEX_WAKE = 1;
+
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int AT_STATX_DONT_SYNC = 0x4000;
     private static final int STATX_NLINK = 0x4;
@@ -162,6 +169,8 @@ public final class Posix {
     private static final MemorySegment STATX = function("statx");
     private static final MemorySegment SCHED_GETAFFINITY = function("sched_getaffinity");
     private static final MemorySegment SCHED_SETAFFINITY = function("sched_setaffinity");
+
+    private static final MemorySegment SYSCALL = function("syscall");
 
     private Posix() {}
 
@@ -410,6 +419,28 @@ public final class Posix {
     /** Says which cores the calling thread may run on: a bit each, in {@code length} bytes. */
     public static int setThreadAffinity(final long mask, final long length) {
         return callInt(SCHED_SETAFFINITY, 0, length, mask, 0);
+    }
+
+    /**
+     * Sleeps while a word of memory, which other processes may have mapped as well, holds a value,
+     * until somebody wakes it or the time is over. It may wake for nothing.
+     *
+     * @param address of 4 bytes, a multiple of 4
+     * @return 0; {@code -EAGAIN} where the word holds another value, {@code -ETIMEDOUT}
+     */
+    public static int futexWait(final long address, final int value, final long nanos) {
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment time = arena.allocate(LONG, 2);
+            time.setAtIndex(LONG, 0, nanos / 1_000_000_000);
+            time.setAtIndex(LONG, 1, nanos % 1_000_000_000);
+            final long at = time.address();
+            return (int) callLong(SYSCALL, SYS_FUTEX, address, FUTEX_WAIT, value, at, 0);
+        }
+    }
+
+    /** Wakes all that sleep at a word of memory, in whatever process. Answers how many. */
+    public static int futexWake(final long address) {
+        return (int) callFast(SYSCALL, SYS_FUTEX, address, FUTEX_WAKE, Integer.MAX_VALUE, 0);
     }
 
     /** Maps a part of an open file, shared, for reading and writing, until the arena closes. */

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.LongConsumer;
 import java.util.function.LongFunction;
 
 /**
@@ -24,6 +25,13 @@ final class PrimaryEpochs {
     private final NavigableMap<Long, CompletableFuture<Long>> seals = new TreeMap<>();
     private final NavigableMap<Long, CompletableFuture<Void>> commits = new TreeMap<>();
     private final NavigableMap<Long, CompletableFuture<Void>> durables = new TreeMap<>();
+
+    private LongConsumer whenOpened = epoch -> {};
+
+    /** Somebody hears of each epoch that is opened from now on, before anything belongs to it. */
+    void onOpened(final LongConsumer action) {
+        whenOpened = action;
+    }
 
     /** The one that writes belong to now. */
     long open() {
@@ -45,11 +53,20 @@ final class PrimaryEpochs {
         return durable;
     }
 
-    /** The secondary has sealed epochs before this primary came. */
+    /**
+     * The secondary has sealed epochs before this primary came. Where it counts from less than was
+     * committed here, it is another one, or was put back: nothing of this count is committed, or
+     * durable, before it says so.
+     */
     void goOnBehind(final long lastSealed) {
         open = lastSealed + 1;
         sealed = lastSealed;
+        if (committed > lastSealed) {
+            committed = 0;
+            durable = 0;
+        }
         durable = Math.min(durable, lastSealed);
+        whenOpened.accept(open);
     }
 
     /** Whether one more may be uncommitted. */
@@ -59,7 +76,9 @@ final class PrimaryEpochs {
 
     /** Ends the open one; answers when the secondary has sealed it. */
     CompletableFuture<Long> seal() {
-        return whenSealed(open++);
+        final long ended = open++;
+        whenOpened.accept(open);
+        return whenSealed(ended);
     }
 
     /** Answers when the secondary has sealed one that was ended here. */

@@ -81,15 +81,11 @@ final class PrimaryEvents {
     }
 
     void checkpoint() {
-        tell(Event.CHECKPOINT, "", "epoch " + committedEpoch.getAsLong() + " is committed");
+        events.onEpoch(Event.CHECKPOINT, committedEpoch.getAsLong());
     }
 
     void durable(final long epoch) {
-        events.onEvent(
-                Event.DURABLE,
-                "",
-                epoch,
-                "epoch " + epoch + " is on the secondary's stable storage");
+        events.onEpoch(Event.DURABLE, epoch);
     }
 
     void synchronising(final SynchronisationStatus status) {

@@ -76,6 +76,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         orders = new LinkOrders(guestLoop, linkLoop);
         final String peer = peers.getFirst().server().toString();
         this.events = new PrimaryEvents(events, peer, options.lostLink(), epochs::committed);
+        epochs.onOpened(events::onOpened);
         log = new ForwardLog(options.logLength());
         room = new RoomQueue(guestLoop, log, options, this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);

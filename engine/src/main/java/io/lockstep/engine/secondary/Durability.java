@@ -3,6 +3,7 @@ package io.lockstep.engine.secondary;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Node;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.server.ControlSpace;
 
 import java.util.ArrayList;
@@ -23,6 +24,7 @@ final class Durability {
     private final SecondaryGroup group;
     private final Node node;
     private final IoLoop loop;
+    private final SecondaryEvents events;
     private final List<Waiting> waiting = new ArrayList<>();
     private long flushed;
     private long recorded;
@@ -37,10 +39,15 @@ final class Durability {
     /** Somebody who waits until an epoch is durable. */
     private record Waiting(long epoch, ControlSpace.Client client, IntConsumer whenDurable) {}
 
-    Durability(final SecondaryGroup group, final Node node, final IoLoop loop) {
+    Durability(
+            final SecondaryGroup group,
+            final Node node,
+            final IoLoop loop,
+            final SecondaryEvents events) {
         this.group = group;
         this.node = node;
         this.loop = loop;
+        this.events = events;
     }
 
     /** The last epoch that is committed and durable, as far as this process knows. */
@@ -138,10 +145,18 @@ final class Durability {
     }
 
     private void onFlushed(final long committed, final int errno) {
-        if (errno == 0) {
-            flushed = Math.max(flushed, committed);
+        if (errno == 0 && committed > flushed) {
+            flushed = committed;
+            tellDurable();
         }
         tell(one -> one.epoch <= committed, errno);
+    }
+
+    /** While a primary makes this node equal without a checkpoint, numbers mean none. */
+    private void tellDurable() {
+        if (group.succession().standing() != Standing.INCONSISTENT) {
+            events.durable(flushed);
+        }
     }
 
     private void tell(final Predicate<Waiting> isTold, final int errno) {

@@ -119,6 +119,7 @@ final class SecondaryCheckpoints {
         group.onCommitted();
         durations.recordValue(Math.min(loop.nanoTime() - start, COMMIT_NANOS_MAX));
         events.checkpoint();
+        group.durability().onCommitted(); // which may find it durable in this very turn
         return null;
     }
 

@@ -40,7 +40,11 @@ final class SecondaryEvents {
     }
 
     void checkpoint() {
-        tell(Event.CHECKPOINT, "", "epoch " + committedEpoch.getAsLong() + " is committed");
+        events.onEpoch(Event.CHECKPOINT, committedEpoch.getAsLong());
+    }
+
+    void durable(final long epoch) {
+        events.onEpoch(Event.DURABLE, epoch);
     }
 
     /**

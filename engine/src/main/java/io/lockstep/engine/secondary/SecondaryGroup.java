@@ -96,7 +96,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         session = new SecondarySession(this, page, self.node(), loop, options);
         succession = new Succession(this, loop, page, self, options);
         this.self = self;
-        durability = new Durability(this, self.node(), loop);
+        durability = new Durability(this, self.node(), loop, this.events);
         kept = new KeptCheckpoint(this, page, self.node(), loop, options, this.events);
         checkpoints = new SecondaryCheckpoints(this, loop, page, this.events);
         end = new SecondaryEnd(this, loop, page, succession, this.events);
@@ -399,7 +399,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     void onCommitted() {
         disks.forEach(SecondaryDisk::onCommitted);
         committedNanos = loop.nanoTime();
-        durability.onCommitted();
     }
 
     /** The last committed epoch of which all is on stable storage. */

@@ -28,6 +28,23 @@ final class PosixTest {
     }
 
     @Test
+    void whoSleepsAtAWordIsWoken() throws InterruptedException {
+        try (Arena arena = Arena.ofShared()) {
+            final MemorySegment word = arena.allocate(ValueLayout.JAVA_INT);
+            assertEquals(-Errno.EAGAIN, Posix.futexWait(word.address(), 1, 1_000_000_000));
+            assertEquals(-Errno.ETIMEDOUT, Posix.futexWait(word.address(), 0, 1_000_000));
+            assertEquals(0, Posix.futexWake(word.address()));
+            final Thread sleeper =
+                    Thread.ofPlatform()
+                            .start(() -> Posix.futexWait(word.address(), 0, Long.MAX_VALUE));
+            while (Posix.futexWake(word.address()) == 0) {
+                Thread.onSpinWait();
+            }
+            sleeper.join();
+        }
+    }
+
+    @Test
     void readsAndWritesAtOffsetsBeyondFourGigabytes() throws IOException {
         final long offset = (5L << 30) + 3;
         final int fd = open(offset + 8);

@@ -5,6 +5,7 @@ import io.lockstep.engine.node.DiskIdentity;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.OwnStance;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Word;
@@ -361,7 +362,8 @@ final class LivesNode {
                     new Node(opening.record(), file.number(), state.on(file, loop)),
                     reigns,
                     before.isClean(),
-                    numberFound);
+                    numberFound,
+                    new OwnStance());
         } catch (final CompletionException e) {
             throw new IOException(e.getCause().getMessage(), e);
         }

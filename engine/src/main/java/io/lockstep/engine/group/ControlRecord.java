@@ -21,7 +21,7 @@ import java.util.Optional;
  *
  * <pre>
  *  0  4  magic "LSTP"
- *  4  2  version, 4
+ *  4  2  version, 5
  *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE, PULSE, HAND_OVER; STATE in what is read
  *  8  8  epoch: to seal, to commit; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
@@ -42,7 +42,7 @@ public final class ControlRecord {
     public static final int LENGTH_WITH_SUMMARY = LENGTH + Summary.LENGTH;
 
     /** The version of this layout. */
-    public static final int VERSION = 4;
+    public static final int VERSION = 5;
 
     /** A primary presents itself, with its summary; the first command of its connections. */
     public static final int ATTACH = 1;

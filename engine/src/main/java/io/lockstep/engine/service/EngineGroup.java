@@ -3,14 +3,12 @@ package io.lockstep.engine.service;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
-import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
-import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.NodeStatus;
-import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.OwnStance;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.Peer;
@@ -20,8 +18,6 @@ import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.server.ServedExport;
-
-import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,7 +33,7 @@ import java.util.concurrent.CompletableFuture;
  * secondary, a primary, or after a failover a primary over what was the secondary. The operations
  * go to the group that has the role. On the engine's loop.
  */
-final class EngineGroup implements ReplicationGroup {
+final class EngineGroup extends GroupInRole {
     private final IoLoop loop;
     private final IoLoop linkLoop;
     private final HelperThreads helpers;
@@ -50,6 +46,9 @@ final class EngineGroup implements ReplicationGroup {
 
     /** Whether the process becomes what the pair makes of its node. */
     private boolean switchesRoles;
+
+    /** What it says for the case of a split brain. */
+    private final OwnStance stance = new OwnStance();
 
     /** What the node remembers; null until a disk has a role. */
     private NodeState state;
@@ -84,6 +83,11 @@ final class EngineGroup implements ReplicationGroup {
     /** The process becomes the other half of the pair where the two switch their roles. */
     void switchRoles() {
         switchesRoles = true;
+    }
+
+    /** What the node says for the case of a split brain, whatever it is. */
+    OwnStance stance() {
+        return stance;
     }
 
     /** A disk is there, and its guest uses it as it is. */
@@ -207,7 +211,8 @@ final class EngineGroup implements ReplicationGroup {
                             new NodeState.Place(options.state(), options.stateMayVanish()),
                             files,
                             helpers,
-                            loop);
+                            loop,
+                            stance);
             members.forEach(disk -> disk.keepToRecord(options.serverEvents()::onDiskError));
         } else {
             state.requireDisks(files);
@@ -373,6 +378,7 @@ final class EngineGroup implements ReplicationGroup {
                     .thenCompose(switched -> startInTime(opened));
         }
         final EngineGuests guests = new EngineGuests(members, opened);
+        opened.guests(guests);
         if (switchesRoles) {
             opened.allowHandOver(guests);
         }
@@ -395,7 +401,8 @@ final class EngineGroup implements ReplicationGroup {
         }
     }
 
-    private Optional<ReplicationGroup> current() {
+    @Override
+    Optional<ReplicationGroup> current() {
         if (primary != null || secondary != null) {
             return Optional.of(primary != null ? primary : secondary);
         }
@@ -406,45 +413,15 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
-    public CompletableFuture<Long> seal() {
-        return current().map(ReplicationGroup::seal).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public CompletableFuture<Void> whenSealed() {
-        return current().map(ReplicationGroup::whenSealed).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public CompletableFuture<Void> commit(final long epoch) {
-        return current().map(group -> group.commit(epoch)).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public CompletableFuture<Long> checkpoint() {
-        return current().map(ReplicationGroup::checkpoint).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
     public CompletableFuture<Void> stop(final boolean failover) {
         attached.forEach(EngineDisk::spendPeer);
-        return current().map(group -> group.stop(failover)).orElseGet(EngineGroup::notRunning);
+        return current().map(group -> group.stop(failover)).orElseGet(GroupInRole::notRunning);
     }
 
     @Override
     public CompletableFuture<Void> failOver(final boolean isForced) {
         attached.forEach(EngineDisk::spendPeer);
-        return current().map(group -> group.failOver(isForced)).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public CompletableFuture<Void> promote() {
-        return current().map(ReplicationGroup::promote).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public CompletableFuture<Long> switchOver() {
-        return current().map(ReplicationGroup::switchOver).orElseGet(EngineGroup::notRunning);
+        return current().map(group -> group.failOver(isForced)).orElseGet(GroupInRole::notRunning);
     }
 
     /** Whether the peer has taken over by a switch of roles: its guests find theirs there. */
@@ -462,42 +439,9 @@ final class EngineGroup implements ReplicationGroup {
                                         .map(open -> NodeStatus.of(open.self().node().record())));
     }
 
-    private static <T> CompletableFuture<T> notRunning() {
-        return fail("replication is not running");
-    }
-
-    private static <T> CompletableFuture<T> fail(final String sentence) {
-        return CompletableFuture.failedFuture(new GroupException(sentence));
-    }
-
-    @Override
-    public Optional<ReplicationError> error() {
-        return current().flatMap(ReplicationGroup::error);
-    }
-
-    @Override
-    public String ending() {
-        return current().map(ReplicationGroup::ending).orElse("");
-    }
-
     @Override
     public boolean hasFailedOver() {
         return secondary != null && secondary.hasFailedOver(); // and may replicate back since
-    }
-
-    @Override
-    public CompletableFuture<Void> join() {
-        return current().map(ReplicationGroup::join).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public Healing healing() {
-        return current().map(ReplicationGroup::healing).orElse(Healing.NONE);
-    }
-
-    @Override
-    public Optional<Histogram> commitDurations() {
-        return current().flatMap(ReplicationGroup::commitDurations);
     }
 
     /** Of a primary that was a secondary: with what the merge of its failover still has to do. */

@@ -275,7 +275,7 @@ final class SplitBrainTest {
         assertNames(
                 144,
                 "by --after-split-brain discard-older: discarded is what it has by itself, at most"
-                    + " ",
+                        + " ",
                 north.process().err());
     }
 

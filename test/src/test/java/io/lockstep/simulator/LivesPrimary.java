@@ -4,6 +4,7 @@ import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
@@ -92,7 +93,7 @@ final class LivesPrimary extends LivesProcess {
                                     return guest;
                                 })
                         .toList();
-        group.allowHandOver(
+        final HeldGuests guests =
                 new HeldGuests() {
                     @Override
                     public void hold(final Runnable whenQuiet) {
@@ -113,7 +114,9 @@ final class LivesPrimary extends LivesProcess {
                             switches.get(i).switchTo(group.guestDisks().get(i), () -> {});
                         }
                     }
-                });
+                };
+        group.allowHandOver(guests);
+        group.guests(guests);
     }
 
     @Override
@@ -197,6 +200,27 @@ final class LivesPrimary extends LivesProcess {
                     }
                     return thrown == null;
                 });
+    }
+
+    /** Whether it has found that its peer went another way. */
+    boolean knowsOtherWay() {
+        return group.node()
+                .flatMap(NodeStatus::refusal)
+                .filter(found -> found == Meeting.Answer.SPLIT_BRAIN)
+                .isPresent();
+    }
+
+    /** Somebody says that it gives its own way up; answers whether it does. On its loop. */
+    CompletableFuture<Boolean> resolve() {
+        return group.healing()
+                .resolve(true)
+                .handle(
+                        (discarded, thrown) -> {
+                            if (thrown != null) {
+                                node().reached().note(thrown.getMessage());
+                            }
+                            return thrown == null;
+                        });
     }
 
     /** Whether it has ended by itself, as the secondary or its own state refuses it. */

@@ -52,8 +52,11 @@ final class SplitBrain {
     private boolean isPreparing;
     private boolean isRecording;
 
-    /** Why the policy was not followed when that was told last. */
-    private String lastFailure = "";
+    /**
+     * Whether the policy could not be followed for what was found: it is not tried again, as the
+     * guests would be held again and again.
+     */
+    private boolean isPolicyOver;
 
     SplitBrain(
             final PrimaryGroup group,
@@ -103,19 +106,26 @@ final class SplitBrain {
         own = ownSaid.with(reign.stance().now());
         peer = peerSaid;
         if (isNews) {
+            isPolicyOver = false;
             events.splitBrain(status(false));
         }
-        final boolean isOfPolicy = refusal().isEmpty() && AfterSplitBrain.givesWay(own, peer);
-        if (isOfPolicy && !isConceding()) {
-            loop.after(
-                    concede("by --after-split-brain " + own.stance().policy()),
-                    (done, thrown) -> {
-                        if (thrown != null && !thrown.getMessage().equals(lastFailure)) {
-                            lastFailure = thrown.getMessage();
-                            events.notRecorded(lastFailure);
-                        }
-                    });
+        if (!isPolicyOver && refusal().isEmpty() && AfterSplitBrain.givesWay(own, peer)) {
+            followPolicy();
         }
+    }
+
+    private void followPolicy() {
+        loop.after(
+                concede("by --after-split-brain " + own.stance().policy()),
+                (done, thrown) -> {
+                    if (thrown != null) {
+                        isPolicyOver = true;
+                        events.notRecorded(
+                                PrimaryEvents.sentenceOf(thrown)
+                                        + "; say 'lockstep resolve' with --discard here, or on the"
+                                        + " other one");
+                    }
+                });
     }
 
     /** Bytes that this node has changed, and that peer lacks, at most. */

@@ -859,6 +859,11 @@ final class LivesScenario implements AutoCloseable {
             if (dice.chance(0.3)) {
                 simulation.runFor(dice.between(0, 300 * Simulation.MILLISECOND));
                 goBack(node); // in the midst of being made equal, perhaps
+            } else if (lead.primary().isPresent()
+                    && node.secondary().isPresent()
+                    && nodes.stream().allMatch(LivesNode::isSound)) {
+                expectLinked("who gave way is made equal");
+                compare();
             }
         }
     }

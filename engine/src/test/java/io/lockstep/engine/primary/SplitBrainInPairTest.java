@@ -9,8 +9,9 @@ import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.SplitBrainStatus;
 import io.lockstep.engine.node.Concession;
+import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
-import io.lockstep.engine.node.Selves;
+import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
 
 import org.junit.jupiter.api.BeforeEach;
@@ -35,14 +36,6 @@ final class SplitBrainInPairTest extends HealedPair {
 
     @BeforeEach
     void start() throws Exception {
-        primarySelf =
-                Selves.fresh(
-                        2,
-                        (record, whenStored) ->
-                                whenStored.onStored(
-                                        isStorageGone
-                                                ? Optional.of("no space")
-                                                : Optional.empty()));
         startEqualPair();
         call(
                 primaryLife,
@@ -62,6 +55,22 @@ final class SplitBrainInPairTest extends HealedPair {
                             });
                     return null;
                 });
+    }
+
+    /** In a storage that may be gone. */
+    @Override
+    Self again(final Self before) {
+        return new Self(
+                new Node(
+                        before.node().record(),
+                        before.node().number(),
+                        (record, whenStored) ->
+                                whenStored.onStored(
+                                        isStorageGone
+                                                ? Optional.of("no space")
+                                                : Optional.empty())),
+                before.reigns(),
+                false);
     }
 
     private NodeRecord record() throws Exception {

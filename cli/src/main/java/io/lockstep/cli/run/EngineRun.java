@@ -251,14 +251,12 @@ public final class EngineRun {
             if (event == Event.REPLICATION_ERROR || event == Event.DETACHED) {
                 tellChildrenGivenUp(sentence);
             }
-            if (event == Event.REPLICATION_ERROR) {
-                endWhereItGivesWay();
-            } else if (event == Event.SPLIT_BRAIN_RESOLVED) {
-                endWhereItConceded();
-            } else if (event == Event.HANDED_OVER) {
-                handedOver.complete(null);
-            } else if (event == Event.MERGE_COMPLETED) {
-                engine.loop().execute(EngineRun.this::replicateBackNow);
+            switch (event) {
+                case REPLICATION_ERROR -> endWhereItGivesWay();
+                case SPLIT_BRAIN_RESOLVED -> endWhereItConceded();
+                case HANDED_OVER -> handedOver.complete(null);
+                case MERGE_COMPLETED -> engine.loop().execute(EngineRun.this::replicateBackNow);
+                default -> {}
             }
         }
 

@@ -296,7 +296,9 @@ final class LivesPrimary extends LivesProcess {
     void observe() {
         if (group.hasHandedOver() && !isHandedOver && !isOvertaken()) {
             isHandedOver = true;
-            LivesJudge.onHandedOver(this);
+            if (record().concession().isNone()) { // nobody took over from one that gave way
+                LivesJudge.onHandedOver(this);
+            }
             node().disks().forEach(LivesDisk::leave);
         }
         if (asked == 0 && openEpoch > 0 && !isSynchronising() && !node().switchesRoles()) {

@@ -177,7 +177,8 @@ final class SplitBrainTest {
         assertTrue(named.find(), said);
         final long length = Long.parseLong(named.group(1));
         assertEquals(length, Long.parseLong(named.group(2)));
-        assertTrue(length >= blocks * BLOCK && length <= (blocks + 70) * BLOCK, said);
+        final long least = (long) blocks * BLOCK;
+        assertTrue(length >= least && length <= least + 70L * BLOCK, said);
     }
 
     @ParameterizedTest

@@ -9,6 +9,7 @@ import io.lockstep.cli.command.PrimaryCommand;
 import io.lockstep.cli.command.PromoteCommand;
 import io.lockstep.cli.command.RehearsalCommand;
 import io.lockstep.cli.command.ResizeCommand;
+import io.lockstep.cli.command.ResolveCommand;
 import io.lockstep.cli.command.SecondaryCommand;
 import io.lockstep.cli.command.ServeCommand;
 import io.lockstep.cli.command.StateCommand;
@@ -54,6 +55,7 @@ import java.util.concurrent.Callable;
             JoinCommand.class,
             PromoteCommand.class,
             SwitchoverCommand.class,
+            ResolveCommand.class,
             VerifyCommand.class,
             ResizeCommand.class,
             StateCommand.class,

@@ -150,7 +150,7 @@ public final class Nbd {
     public static final String CONTEXT_CONTROL = "x-lockstep:control";
 
     /** Length of the control space in bytes, but for what lies far behind it. */
-    public static final int CONTROL_LENGTH = 64 + 1152;
+    public static final int CONTROL_LENGTH = 64 + 1216;
 
     /**
      * Where in the control space the hashes of the disk's pieces lie, which are only read: {@link

@@ -13,6 +13,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A link between two hosts, over Unix sockets, that takes its time and can be cut: so that its ends
@@ -36,6 +37,7 @@ final class LinkProxy implements Rig.Ending {
     private final Path to;
     private final long delayNanos;
     private final Set<SocketChannel> open = ConcurrentHashMap.newKeySet();
+    private final AtomicLong carried = new AtomicLong();
     private volatile State state = State.UP;
 
     private LinkProxy(final ServerSocketChannel listener, final Path to, final long delayNanos) {
@@ -63,6 +65,11 @@ final class LinkProxy implements Rig.Ending {
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Bytes that have come through, both ways. */
+    long carried() {
+        return carried.get();
     }
 
     /** Ends all connections, and lets none in until {@link #mend}. */
@@ -152,7 +159,7 @@ final class LinkProxy implements Rig.Ending {
                 TimeUnit.NANOSECONDS.sleep(chunk.dueNanos - System.nanoTime());
                 isOver = !chunk.bytes.hasRemaining();
                 while (state == State.UP && chunk.bytes.hasRemaining()) {
-                    into.write(chunk.bytes);
+                    carried.addAndGet(into.write(chunk.bytes));
                 }
             }
         } catch (final InterruptedException e) {

@@ -180,7 +180,8 @@ final class WrongHandTest {
                             .get("desc")
                             .getAsString();
             assertContains("split brain", error);
-            assertContains("stop it, say 'lockstep join --state DIR' on its host", error);
+            assertContains("say 'lockstep resolve' there", error);
+            assertContains("say 'lockstep join --state DIR' on its host", error);
         }
         assertEquals(0, north.process.stop());
         rig.lockstep("join", "--state", north.disk() + ".lockstep").requireSuccess();

@@ -118,6 +118,7 @@ final class LivesJudge {
                 node.peer()
                         .lastPrimary()
                         .orElseThrow(() -> broken("I10", "nobody is the primary of " + node));
+        node.isFollowing(primary.record().node());
         if (node.acknowledged() > 0) {
             throw broken(
                     "I10",
@@ -303,6 +304,7 @@ final class LivesJudge {
             final List<byte[]> contents) {
         final List<LivesDisk> disks = secondary.node().disks();
         secondary.node().mergeIsSettled();
+        secondary.node().keepsItsWay();
         lookWhetherAll(secondary.node(), contents);
         for (int i = 0; i < disks.size(); i++) {
             final LivesDisk disk = disks.get(i);
@@ -321,6 +323,7 @@ final class LivesJudge {
     static void onTakenOverBefore(final LivesSecondary secondary, final List<byte[]> contents) {
         final LivesNode node = secondary.node();
         node.mergeIsSettled();
+        node.keepsItsWay();
         lookWhetherAll(node, contents);
         final boolean isCheckpoint = !node.isStopAsked() && !secondary.record().isForced();
         for (int i = 0; i < contents.size(); i++) {

@@ -5,6 +5,7 @@ import io.lockstep.engine.node.DiskIdentity;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.OwnStance;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Word;
@@ -100,6 +101,9 @@ final class LivesNode {
 
     /** Acknowledged by this host's guest since both were known to be equal. */
     private int acknowledged;
+
+    /** For whom somebody has said that what it has acknowledged is given up; none where nobody. */
+    private Id givenUpFor = Id.NONE;
 
     private boolean isRestored;
     private boolean switchesRoles;
@@ -258,6 +262,29 @@ final class LivesNode {
         disks.forEach(LivesDisk::checkpointHere);
     }
 
+    /**
+     * Somebody has said that what its guest was told is given up for another node: until that makes
+     * it equal its disks hold it still, as its checkpoint.
+     */
+    void giveUpFor(final Id other) {
+        givenUpFor = other;
+        disks.forEach(LivesDisk::leave);
+        disks.forEach(LivesDisk::checkpointHere);
+    }
+
+    /** It serves its guest again: what that was told counts. */
+    void keepsItsWay() {
+        givenUpFor = Id.NONE;
+    }
+
+    /** A node makes it equal; what was given up for that one is gone. */
+    void isFollowing(final Id primary) {
+        if (!givenUpFor.isNone() && givenUpFor.equals(primary)) {
+            acknowledged = 0;
+        }
+        givenUpFor = Id.NONE;
+    }
+
     /** Its guest's disk is the pair's from now on, which begins anew. */
     void startsAnew() {
         acknowledged = 0;
@@ -371,7 +398,8 @@ final class LivesNode {
                     new Node(opening.record(), file.number(), state.on(file, loop)),
                     reigns,
                     before.isClean(),
-                    numberFound);
+                    numberFound,
+                    new OwnStance());
         } catch (final CompletionException e) {
             throw new IOException(e.getCause().getMessage(), e);
         }
@@ -524,6 +552,7 @@ final class LivesNode {
             disks.get(i).checkpoint(null);
         }
         acknowledged = 0;
+        givenUpFor = Id.NONE;
         isMergeLost = false;
         wasMerging = false;
         isRestored = false;

@@ -4,6 +4,7 @@ import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
@@ -103,7 +104,7 @@ final class LivesPrimary extends LivesProcess {
                                     return guest;
                                 })
                         .toList();
-        group.allowHandOver(
+        final HeldGuests guests =
                 new HeldGuests() {
                     @Override
                     public void hold(final Runnable whenQuiet) {
@@ -124,7 +125,9 @@ final class LivesPrimary extends LivesProcess {
                             switches.get(i).switchTo(group.guestDisks().get(i), () -> {});
                         }
                     }
-                });
+                };
+        group.allowHandOver(guests);
+        group.guests(guests);
     }
 
     @Override
@@ -232,6 +235,27 @@ final class LivesPrimary extends LivesProcess {
                 || record().isPeerOut();
     }
 
+    /** Whether it has found that its peer went another way. */
+    boolean knowsOtherWay() {
+        return group.node()
+                .flatMap(NodeStatus::refusal)
+                .filter(found -> found == Meeting.Answer.SPLIT_BRAIN)
+                .isPresent();
+    }
+
+    /** Somebody says that it gives its own way up; answers whether it does. On its loop. */
+    CompletableFuture<Boolean> resolve() {
+        return group.healing()
+                .resolve(true)
+                .handle(
+                        (discarded, thrown) -> {
+                            if (thrown != null) {
+                                node().reached().note(thrown.getMessage());
+                            }
+                            return thrown == null;
+                        });
+    }
+
     /** Whether it has ended by itself, as the secondary or its own state refuses it. */
     boolean isRefused() {
         return isRefused;
@@ -305,7 +329,9 @@ final class LivesPrimary extends LivesProcess {
     void observe() {
         if (group.hasHandedOver() && !isHandedOver && !isOvertaken()) {
             isHandedOver = true;
-            LivesJudge.onHandedOver(this);
+            if (record().concession().isNone()) { // nobody took over from one that gave way
+                LivesJudge.onHandedOver(this);
+            }
             node().disks().forEach(LivesDisk::leave);
         }
         if (asked == 0 && openEpoch > 0 && !isSynchronising() && !node().switchesRoles()) {

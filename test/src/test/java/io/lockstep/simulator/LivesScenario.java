@@ -40,6 +40,14 @@ final class LivesScenario implements AutoCloseable {
     private final Beginning beginning;
     private final boolean switchesRoles;
 
+    /** Whether the two go different ways in it, and one gives its own up. */
+    private final boolean resolves;
+
+    /** How often one did; and how often it went back to it before it was equal. */
+    private int resolved;
+
+    private int wentBack;
+
     /** Whether what comes is about the room for pre-images. */
     private final boolean isTight;
 
@@ -92,8 +100,24 @@ final class LivesScenario implements AutoCloseable {
             final LivesReached reached,
             final boolean isTight,
             final boolean switchesRoles) {
+        this(simulation, reached, isTight, switchesRoles, false);
+    }
+
+    /**
+     * The same.
+     *
+     * @param resolves whether the two go different ways in it, again and again, and one of them
+     *     gives its own up; of nodes that switch their roles
+     */
+    LivesScenario(
+            final Simulation simulation,
+            final LivesReached reached,
+            final boolean isTight,
+            final boolean switchesRoles,
+            final boolean resolves) {
         this.simulation = simulation;
         this.switchesRoles = switchesRoles;
+        this.resolves = resolves;
         this.reached = reached;
         dice = simulation.dice().split();
         network = new SimulatedNetwork(simulation, NetworkFaults.NONE);
@@ -135,7 +159,9 @@ final class LivesScenario implements AutoCloseable {
     void play() {
         begin();
         for (int i = dice.between(3, 9); i > 0; i--) {
-            if (switchesRoles && dice.chance(0.5)) {
+            if (resolves && dice.chance(0.6)) {
+                goDifferentWays();
+            } else if (switchesRoles && dice.chance(0.5)) {
                 switchOver();
             } else {
                 act();
@@ -764,6 +790,95 @@ final class LivesScenario implements AutoCloseable {
             case 7 -> one.state().failing(dice.oneOf(0.3, 1.0));
             case 8 -> failOver(lead.peer(), dice.chance(0.5));
             default -> promote(lead);
+        }
+    }
+
+    // ---- Two ways, of which one is given up.
+
+    /** How often one was, and how often somebody went back to it. */
+    List<Integer> resolved() {
+        return List.of(resolved, wentBack);
+    }
+
+    /** Both serve their guests, parted; then they meet, and somebody decides. */
+    private void goDifferentWays() {
+        if (!isParted && compare()) {
+            part();
+            work();
+            simulation.runFor(dice.between(6, 20) * Simulation.SECOND);
+            failOver(lead.peer(), false);
+            simulation.runFor(Simulation.SECOND);
+            work();
+            simulation.runFor(Simulation.SECOND);
+        }
+        if (isParted) {
+            part();
+        }
+        nodes.forEach(this::startAsUsual);
+        simulation.runFor(4 * Simulation.SECOND);
+        if (lead.primary().filter(LivesPrimary::knowsOtherWay).isPresent()) {
+            resolve(lead);
+        } else {
+            becomePrimary(lead);
+        }
+    }
+
+    /** The lead gives way, whatever happens to it meanwhile. */
+    private void resolve(final LivesNode node) {
+        final LivesPrimary primary = node.primary().orElseThrow();
+        if (dice.chance(0.5)) {
+            work(); // it has begun when its guests are held
+        }
+        final List<Boolean> answer = new ArrayList<>();
+        primary.loop().execute(() -> primary.resolve().thenAccept(answer::add));
+        final boolean isQuiet = dice.chance(0.6);
+        if (!isQuiet) {
+            final boolean[] isTime = new boolean[1];
+            simulation.scheduleAfterEvents(dice.between(0, 60), () -> isTime[0] = true);
+            simulation.schedule(Simulation.SECOND, () -> isTime[0] = true);
+            simulation.runUntil("it is time", SOON, () -> isTime[0]);
+            if (dice.chance(0.7)) {
+                node.kill();
+            } else {
+                node.crash();
+            }
+        } else {
+            simulation.runUntil("it is answered", LATER, () -> !answer.isEmpty());
+        }
+        final Optional<NodeRecord> record = node.record();
+        if (record.filter(now -> !now.concession().isNone()).isEmpty()) {
+            if (!answer.isEmpty() && answer.getFirst()) {
+                throw new AssertionError("I10: it gave way, and nothing that is stored says so");
+            }
+            return; // it was refused, or died before
+        }
+        resolved++;
+        node.kill();
+        node.giveUpFor(record.get().concession().peer());
+        lead = node.peer();
+        start(node, LivesNode.Arguments.SECONDARY);
+        if (dice.chance(0.3)) {
+            simulation.runFor(dice.between(0, 20 * Simulation.MILLISECOND));
+            goBack(node);
+        } else {
+            becomePrimary(lead);
+            if (dice.chance(0.3)) {
+                simulation.runFor(dice.between(0, 300 * Simulation.MILLISECOND));
+                goBack(node); // in the midst of being made equal, perhaps
+            } else if (lead.primary().isPresent()
+                    && node.secondary().isPresent()
+                    && nodes.stream().allMatch(LivesNode::isSound)) {
+                expectLinked("who gave way is made equal");
+                compare();
+            }
+        }
+    }
+
+    /** Somebody insists on what it had. */
+    private void goBack(final LivesNode node) {
+        if (node.secondary().isPresent()) {
+            wentBack++;
+            failOver(node, true);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.lockstep.cli.command;
 
+import io.lockstep.cli.argument.AfterSplitBrainConverter;
 import io.lockstep.cli.argument.ControlPathConverter;
 import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.EndpointArguments;
@@ -9,6 +10,7 @@ import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.AfterSplitBrain;
 
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -57,6 +59,20 @@ final class PairOptions {
     @Mixin private StateOptions state;
 
     @Option(
+            names = "--after-split-brain",
+            paramLabel = "POLICY",
+            defaultValue = "disconnect",
+            converter = AfterSplitBrainConverter.class,
+            description =
+                    "Which of two nodes gives its own way up where both have acknowledged writes"
+                            + " that the other lacks, if both say the same: disconnect (neither,"
+                            + " until 'lockstep resolve' is said), discard-older (the one that went"
+                            + " its own way earlier), discard-smaller (the one that has changed"
+                            + " less). Not one that alone has a client of its guest (default:"
+                            + " ${DEFAULT-VALUE}).")
+    private AfterSplitBrain afterSplitBrain;
+
+    @Option(
             names = "--max-connections",
             paramLabel = "N",
             defaultValue = "" + ServerRun.CONNECTIONS_DEFAULT,
@@ -80,6 +96,7 @@ final class PairOptions {
             StateOptions state,
             PeerTimeout peerTimeout,
             int connectionsMax,
+            AfterSplitBrain afterSplitBrain,
             Console console) {}
 
     /**
@@ -99,6 +116,7 @@ final class PairOptions {
                 state,
                 peerOptions.timeout(spec),
                 connectionsMax,
+                afterSplitBrain,
                 new Console(spec, verbose));
     }
 

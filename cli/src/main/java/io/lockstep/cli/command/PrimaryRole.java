@@ -93,6 +93,7 @@ final class PrimaryRole {
                             null,
                             pair.state(),
                             false);
+            run.afterSplitBrain(pair.afterSplitBrain());
             if (isOfNode) {
                 run.switchRoles();
             }

@@ -164,6 +164,7 @@ final class SecondaryRole {
                         directory,
                         pair.state(),
                         false);
+        run.afterSplitBrain(pair.afterSplitBrain());
         int number = 0;
         for (final Map.Entry<String, Path> disk : pair.disks().files().entrySet()) {
             run.graph()

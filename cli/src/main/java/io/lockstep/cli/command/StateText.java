@@ -45,6 +45,12 @@ final class StateText {
         if (report.get("forced").getAsBoolean()) {
             out.println("forced: it took over because somebody insisted");
         }
+        if (report.has("gave-way-to")) {
+            out.println(
+                    "gave way: in a split brain, to node "
+                            + text(report, "gave-way-to")
+                            + ", which makes it equal; until then its own way is there still");
+        }
         out.println("process: " + process(report));
         for (final JsonElement element : report.getAsJsonArray("lineage")) {
             final JsonObject reign = element.getAsJsonObject();

@@ -55,6 +55,8 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
                     GUEST_HELD,
                     LEFT_BEHIND,
                     NOT_HANDED_OVER,
+                    SPLIT_BRAIN,
+                    SPLIT_BRAIN_RESOLVED,
                     VERIFIED ->
                     new EventReport(name, data, "", new JsonObject());
         };

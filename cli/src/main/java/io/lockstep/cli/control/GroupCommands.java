@@ -90,6 +90,7 @@ final class GroupCommands {
         add("x-lockstep-switchover", () -> group.switchOver().thenApply(GroupCommands::epoch));
         add("x-lockstep-promote", () -> empty(group.promote()));
         add("x-lockstep-join", () -> empty(group.join()));
+        server.add("x-lockstep-resolve", this::resolve);
         add("x-lockstep-verify", () -> empty(group.healing().verify()));
         add("x-lockstep-synchronise", () -> empty(group.healing().synchronise()));
         add("x-lockstep-stop", this::stop);
@@ -284,6 +285,12 @@ final class GroupCommands {
                             object.addProperty("reason", ending);
                             return object;
                         });
+    }
+
+    private CompletableFuture<JsonElement> resolve(final QmpArguments arguments) {
+        final boolean isDiscarding = arguments.optionalBoolean("discard").orElse(false);
+        arguments.end();
+        return onGroup(() -> group.healing().resolve(isDiscarding).thenApply(SplitBrainReport::of));
     }
 
     private CompletableFuture<JsonElement> commit(final QmpArguments arguments) {

@@ -157,6 +157,7 @@ final class QmpDeclarations {
                 .command("x-lockstep-switchover", "LockstepEpoch")
                 .command("x-lockstep-promote", QmpSchema.NOTHING)
                 .command("x-lockstep-join", QmpSchema.NOTHING)
+                .command("x-lockstep-resolve", "discard?: bool", "any")
                 .command("x-lockstep-verify", QmpSchema.NOTHING)
                 .command("x-lockstep-resize", "disk?: str", "[LockstepLength]")
                 .command(

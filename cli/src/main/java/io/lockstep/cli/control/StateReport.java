@@ -33,6 +33,9 @@ public final class StateReport {
         report.addProperty("merging", record.isMerging());
         report.addProperty("forced", record.isForced());
         report.addProperty("peer-out", record.isPeerOut());
+        if (!record.concession().isNone()) {
+            report.addProperty("gave-way-to", record.concession().peer().toString());
+        }
         report.addProperty("boot", name(record.boot()));
         final JsonArray lineage = new JsonArray();
         record.lineage().reigns().forEach(reign -> lineage.add(reign(reign)));

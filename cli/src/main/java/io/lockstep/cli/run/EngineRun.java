@@ -13,6 +13,7 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.node.AfterSplitBrain;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.service.Engine;
@@ -42,6 +43,9 @@ public final class EngineRun {
     private ControlService controlService;
     private Rehearsal rehearsal;
     private final CompletableFuture<Void> handedOver = new CompletableFuture<>();
+
+    /** Whether the process becomes what the pair makes of its node. */
+    private boolean switchesRoles;
 
     /** To whom it replicates when it has taken over; null for nobody. */
     private Endpoint back;
@@ -157,11 +161,38 @@ public final class EngineRun {
      */
     public void switchRoles() throws IOException {
         engine.switchRoles();
+        switchesRoles = true;
+    }
+
+    /**
+     * What becomes of the node where it finds itself in a split brain. Before the first disk.
+     *
+     * @throws IOException where the engine has ended
+     */
+    public void afterSplitBrain(final AfterSplitBrain policy) throws IOException {
+        engine.afterSplitBrain(policy);
     }
 
     /** Done when the peer has taken over what this process had as a primary. */
     public CompletableFuture<Void> whenHandedOver() {
         return handedOver;
+    }
+
+    /** A primary that has given its own way up is none any more, and can't be a secondary here. */
+    private void endWhereItConceded() {
+        final boolean hasConceded =
+                !switchesRoles
+                        && engine.group()
+                                .node()
+                                .filter(node -> !node.record().concession().isNone())
+                                .isPresent();
+        if (hasConceded) {
+            console.say(
+                    "this process ends, as its node is a secondary now: start it as one, with"
+                            + " 'lockstep node' or 'lockstep secondary', on the address that is the"
+                            + " other one's --peer");
+            engine.loop().schedule(ANSWER_NANOS, () -> ServerRun.quit(1));
+        }
     }
 
     /**
@@ -220,12 +251,12 @@ public final class EngineRun {
             if (event == Event.REPLICATION_ERROR || event == Event.DETACHED) {
                 tellChildrenGivenUp(sentence);
             }
-            if (event == Event.REPLICATION_ERROR) {
-                endWhereItGivesWay();
-            } else if (event == Event.HANDED_OVER) {
-                handedOver.complete(null);
-            } else if (event == Event.MERGE_COMPLETED) {
-                engine.loop().execute(EngineRun.this::replicateBackNow);
+            switch (event) {
+                case REPLICATION_ERROR -> endWhereItGivesWay();
+                case SPLIT_BRAIN_RESOLVED -> endWhereItConceded();
+                case HANDED_OVER -> handedOver.complete(null);
+                case MERGE_COMPLETED -> engine.loop().execute(EngineRun.this::replicateBackNow);
+                default -> {}
             }
         }
 

@@ -43,6 +43,10 @@ public interface GroupEvents {
         LEFT_BEHIND,
         /** The roles were not switched, or it is not known whether they were. */
         NOT_HANDED_OVER,
+        /** A peer was found that went another way: each has what the other lacks. */
+        SPLIT_BRAIN,
+        /** One of the two has given its own way up: this node, or the one that it has met. */
+        SPLIT_BRAIN_RESOLVED,
         /** The merge came to its end: the disks are plain files again. */
         MERGE_COMPLETED,
         /** Failure 7: the merge met an error; it will be tried again. */

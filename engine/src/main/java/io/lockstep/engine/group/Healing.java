@@ -67,6 +67,20 @@ public interface Healing {
                         + " too; say it on the other side, or make this node one first");
     }
 
+    /**
+     * Says what each side has, where this node has found itself in a split brain.
+     *
+     * @param isDiscarding whether this node gives its own way up: its guests' connections end, it
+     *     is a secondary from then on, and is made equal
+     * @return what there was before; fails where there is none, or nothing was given up
+     */
+    default CompletableFuture<SplitBrainStatus> resolve(final boolean isDiscarding) {
+        return refuse(
+                "no split brain was found here: a primary finds one when it meets its peer, and so"
+                        + " does a node that was started with 'lockstep node' and has taken over,"
+                        + " when its merge is done");
+    }
+
     /** Has an action run whenever guests may be told of another length; instead of all before. */
     default void onLengthened(final Runnable action) {}
 

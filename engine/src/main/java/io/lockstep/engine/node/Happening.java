@@ -22,6 +22,8 @@ public enum Happening {
     REJOIN("be joined by a peer"),
     /** Its peer has taken over what it handed over, and it is that one's secondary. */
     HAND_OVER("hand its role over"),
+    /** Gives its own way up for a peer that went another one, whose secondary it is. */
+    CONCEDE("give its own way up"),
     /** Is taken out of its pair. */
     FORGET("be forgotten");
 

@@ -81,7 +81,11 @@ public final class Meeting {
      */
     public static Answer of(final Summary primary, final Summary secondary, final Word word) {
         final Answer answer = find(primary, secondary, word);
-        return word == Word.NOW && yieldsToWord(answer, secondary) ? Answer.PAIR : answer;
+        final boolean isKnownBetter =
+                word == Word.NOW
+                        && yieldsToWord(answer, secondary)
+                        && !secondary.hasConcededTo(primary); // their ways are known to have parted
+        return isKnownBetter ? Answer.PAIR : answer;
     }
 
     private static Answer find(final Summary primary, final Summary secondary, final Word word) {
@@ -132,6 +136,11 @@ public final class Meeting {
         final Id common = primary.lineage().newestCommon(secondary.lineage());
         if (!primary.group().equals(secondary.group()) || common.isNone()) {
             return Answer.UNRELATED;
+        }
+        if (secondary.hasConcededTo(primary)) {
+            return isSame(primary.session(), secondary.session())
+                    ? Answer.GO_ON_FROM_LOG
+                    : Answer.SYNCHRONISE;
         }
         if (hasItsOwn(secondary, common)) {
             if (hasItsOwn(primary, common)) {
@@ -212,7 +221,7 @@ public final class Meeting {
                             + ", the peer "
                             + wayOf(secondary, primary)
                             + "; both keep what they have. "
-                            + HOW_TO_DECIDE;
+                            + HOW_TO_RESOLVE;
             case UNRELATED -> unrelated(primary, secondary);
             case NO_PRIMARY ->
                     "this node "
@@ -245,6 +254,13 @@ public final class Meeting {
                     + " FILE.lockstep beside a disk FILE), and start it again with the same"
                     + " 'lockstep node', or as a secondary";
 
+    private static final String HOW_TO_RESOLVE =
+            "Decide which one gives way, and say 'lockstep resolve' there, which says what it has,"
+                + " and then the same with --discard; or, where it does not run, say 'lockstep join"
+                + " --state DIR' on its host (the directory of its state, FILE.lockstep beside a"
+                + " disk FILE), and start it again with the same 'lockstep node', or as a"
+                + " secondary";
+
     private static final String HOW_TO_DECIDE = "Decide which one gives way, " + HOW_TO_GIVE_WAY;
 
     private static final String HOW_TO_JOIN =
@@ -264,6 +280,9 @@ public final class Meeting {
     }
 
     private static String difference(final Summary primary, final Summary secondary) {
+        if (secondary.hasConcededTo(primary)) {
+            return "the secondary has given its own way up, as was said there";
+        }
         return switch (secondary.standing()) {
             case INCONSISTENT ->
                     "the secondary has lost its buffers, and stands between two checkpoints";

@@ -124,6 +124,7 @@ public final class Node {
                                 .committedEpoch(committedEpoch)
                                 .leftSession(Id.NONE)
                                 .joining(false)
+                                .concession(Concession.NONE)
                                 .standing(then));
     }
 
@@ -218,7 +219,15 @@ public final class Node {
     public CompletableFuture<Void> tear() {
         return happen(
                 Happening.TEAR,
-                (now, then) -> now.draft().merging(false).peerOut(false).standing(then));
+                (now, then) ->
+                        now.draft()
+                                .merging(false)
+                                .peerOut(false)
+                                .concession( // not where it has taken over again
+                                        now.standing().isPrimary()
+                                                ? Concession.NONE
+                                                : now.concession())
+                                .standing(then));
     }
 
     /**
@@ -233,6 +242,7 @@ public final class Node {
                                 .merging(false)
                                 .peerOut(false)
                                 .leftSession(Id.NONE)
+                                .concession(Concession.NONE) // which may have been used since
                                 .standing(then));
     }
 
@@ -283,6 +293,7 @@ public final class Node {
                                 .merging(false)
                                 .joining(false)
                                 .peerOut(true)
+                                .concession(Concession.NONE)
                                 .forced()
                                 .standing(then));
     }
@@ -304,6 +315,36 @@ public final class Node {
                                 .peerOut(false)
                                 .former(now.node()) // buffers that are there are of a life before
                                 .standing(then));
+    }
+
+    /**
+     * It gives its own way up, for one that went another way: a secondary from now on, which holds
+     * what its disks do, as a checkpoint, and knows that the other one goes on. Refused while a
+     * merge is not done, as the disks lack what the buffers hold.
+     *
+     * @param to for whom
+     * @param committedEpoch the newest epoch of either of the two
+     * @param session a new name, which no primary has
+     */
+    public CompletableFuture<Void> concede(
+            final Concession to, final long committedEpoch, final Id session) {
+        return happen(
+                Happening.CONCEDE,
+                (now, then) -> {
+                    if (now.isMerging()) {
+                        throw new NodeException(
+                                "a merge is not done, and the buffers hold what the disks lack; let"
+                                        + " it end first");
+                    }
+                    return now.draft()
+                            .peer(to.peer())
+                            .concession(to)
+                            .committedEpoch(Math.max(committedEpoch, now.committedEpoch()))
+                            .leftSession(session)
+                            .peerOut(false)
+                            .former(now.node()) // buffers that are there are of a life before
+                            .standing(then);
+                });
     }
 
     /**
@@ -372,7 +413,7 @@ public final class Node {
 
     /** The merge is done: the disks have everything. */
     public CompletableFuture<Void> merged() {
-        return stay(now -> now.draft().merging(false));
+        return stay(now -> now.draft().merging(false).concession(Concession.NONE));
     }
 
     /**

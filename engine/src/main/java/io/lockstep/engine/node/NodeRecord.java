@@ -20,6 +20,8 @@ import java.util.List;
  * @param isPeerOut of a primary: whether its peer can't have taken over, and never will as it is:
  *     the peer is the former primary, or knows that it was left behind
  * @param isJoining whether somebody has said that its disks may be overwritten, once
+ * @param concession for whom it has given its own way up, until it follows that one or has taken
+ *     over again
  * @param boot the host's boot in which this was written
  * @param former the node that this one was before it was taken out of its pair, while buffers of
  *     that one may still lie where this one's are to be; or none
@@ -38,6 +40,7 @@ public record NodeRecord(
         boolean isForced,
         boolean isPeerOut,
         boolean isJoining,
+        Concession concession,
         Id boot,
         Id former,
         List<DiskIdentity> disks) {
@@ -64,6 +67,9 @@ public record NodeRecord(
         if (isPeerOut && !standing.isPrimary()) {
             throw new IllegalArgumentException("a peer is out, and " + standing.sentence());
         }
+        if (!concession.isNone() && !standing.isSecondary() && !isMerging) {
+            throw new IllegalArgumentException("its way is given up, and " + standing.sentence());
+        }
     }
 
     /** Of a node that was never in a pair. */
@@ -81,6 +87,7 @@ public record NodeRecord(
                 false,
                 false,
                 false,
+                Concession.NONE,
                 boot,
                 Id.NONE,
                 disks);
@@ -105,6 +112,7 @@ public record NodeRecord(
         private boolean isForced;
         private boolean isPeerOut;
         private boolean isJoining;
+        private Concession concession;
         private Id boot;
         private Id former;
         private List<DiskIdentity> disks;
@@ -122,6 +130,7 @@ public record NodeRecord(
             isForced = before.isForced;
             isPeerOut = before.isPeerOut;
             isJoining = before.isJoining;
+            concession = before.concession;
             boot = before.boot;
             former = before.former;
             disks = before.disks;
@@ -182,6 +191,11 @@ public record NodeRecord(
             return this;
         }
 
+        Draft concession(final Concession now) {
+            concession = now;
+            return this;
+        }
+
         Draft boot(final Id now) {
             boot = now;
             return this;
@@ -211,6 +225,7 @@ public record NodeRecord(
                     isForced,
                     isPeerOut,
                     isJoining,
+                    concession,
                     boot,
                     former,
                     disks);

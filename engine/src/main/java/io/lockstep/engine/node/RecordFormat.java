@@ -14,7 +14,7 @@ import java.util.zip.CRC32C;
  *
  * <pre>
  *  0  8  magic "LSTPNODE"
- *  8  4  version, 2
+ *  8  4  version, 3
  * 12  4  length of all of it
  * 16  4  CRC-32C of all that follows
  * 20  8  sequence: the higher of two copies is the newer one
@@ -24,10 +24,11 @@ import java.util.zip.CRC32C;
  * 76 16  left session
  * 92 16  boot
  * 108 16 former
- * 124 8  committed epoch
- * 132 1  standing
- * 133 1  flags: 1 clean, 2 merging, 4 forced, 8 peer out, 16 joining
- * 134 2  number of generations: 16 bytes of name, 8 of origin, 8 of time each
+ * 124 32 concession: the peer, its generation; zeroes for none
+ * 156 8  committed epoch
+ * 164 1  standing
+ * 165 1  flags: 1 clean, 2 merging, 4 forced, 8 peer out, 16 joining
+ * 166 2  number of generations: 16 bytes of name, 8 of origin, 8 of time each
  *     4  a bit for each of them, the newest one's the lowest: 1 where it began from no checkpoint
  *     2  number of disks: length 8; name 2 and its bytes; backing 2 and its bytes
  * </pre>
@@ -39,7 +40,7 @@ public final class RecordFormat {
     private static final long MAGIC = 0x4c53_5450_4e4f_4445L;
 
     /** The version that is written, and alone read. */
-    public static final int VERSION = 2;
+    public static final int VERSION = 3;
 
     private static final int AT_VERSION = 8;
     private static final int AT_LENGTH = 12;
@@ -72,6 +73,7 @@ public final class RecordFormat {
         put(bytes, record.leftSession());
         put(bytes, record.boot());
         put(bytes, record.former());
+        put(bytes, record.concession());
         bytes.putLong(record.committedEpoch());
         bytes.put(record.standing().code());
         bytes.put(
@@ -136,6 +138,7 @@ public final class RecordFormat {
         final Id left = id(bytes);
         final Id boot = id(bytes);
         final Id former = id(bytes);
+        final Concession concession = concession(bytes);
         final long committed = bytes.getLong();
         final Standing standing = Standing.of(bytes.get());
         final int flags = bytes.get();
@@ -164,6 +167,7 @@ public final class RecordFormat {
                         (flags & FORCED) != 0,
                         (flags & PEER_OUT) != 0,
                         (flags & JOINING) != 0,
+                        concession,
                         boot,
                         former,
                         disks));
@@ -217,6 +221,21 @@ public final class RecordFormat {
 
     static void put(final ByteBuffer bytes, final Id id) {
         bytes.putLong(id.high()).putLong(id.low());
+    }
+
+    /** Writes one: also where nodes tell each other of theirs. */
+    static void put(final ByteBuffer bytes, final Concession concession) {
+        put(bytes, concession.peer());
+        put(bytes, concession.generation());
+    }
+
+    /**
+     * Reads one.
+     *
+     * @throws IllegalArgumentException where it is none
+     */
+    static Concession concession(final ByteBuffer bytes) {
+        return new Concession(id(bytes), id(bytes));
     }
 
     static Id id(final ByteBuffer bytes) {

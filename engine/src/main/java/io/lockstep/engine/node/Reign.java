@@ -33,7 +33,7 @@ public record Reign(Id generation, long origin, long began, boolean isTorn) {
     }
 
     /** Where and when it began, for a sentence: "epoch 7 (2026-11-28T03:08:05Z)". */
-    String beginning() {
+    public String beginning() {
         return "epoch " + origin + " (" + Instant.ofEpochSecond(began) + ")";
     }
 }

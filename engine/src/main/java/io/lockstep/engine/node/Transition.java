@@ -36,6 +36,7 @@ public final class Transition {
         all(Happening.PART, ALONE, REIGNING, ALONE);
         all(Happening.REJOIN, REIGNING, REIGNING, ALONE);
         row(Happening.HAND_OVER).put(REIGNING, OUTDATED);
+        all(Happening.CONCEDE, OUTDATED, REIGNING, ALONE);
         all(Happening.FORGET, FRESH, Standing.values());
     }
 

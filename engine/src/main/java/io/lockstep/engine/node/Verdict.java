@@ -55,6 +55,14 @@ public record Verdict(boolean isAllowed, String reason, String warning) {
                         + " promote'");
     }
 
+    /** Of a node that has given its own way up, and waits for the one whose way holds. */
+    public static Verdict ofConceded() {
+        return refused(
+                "this node has given its own way up for its peer, which makes it equal; forced, it"
+                    + " goes back to what its disks held when it did, and the two are in a split"
+                    + " brain again");
+    }
+
     private static Verdict refused(final String reason) {
         return new Verdict(false, reason, "");
     }

@@ -47,6 +47,8 @@ final class HandOver {
         ASKED,
         IN_DOUBT,
         RECORDING,
+        /** The node is giving its own way up: see {@link SplitBrain}. */
+        CONCEDING,
         DONE
     }
 
@@ -99,6 +101,30 @@ final class HandOver {
     /** This process becomes a secondary where its peer takes over. */
     void allow(final HeldGuests ofGuest) {
         guests = ofGuest;
+    }
+
+    /** Whether this process becomes a secondary, rather than ends. */
+    boolean switchesRoles() {
+        return guests != null;
+    }
+
+    /** The node is about to give its own way up; answers whether nothing else is under way. */
+    boolean beginConceding() {
+        final boolean isFree = phase == Phase.NONE;
+        if (isFree) {
+            phase = Phase.CONCEDING;
+        }
+        return isFree;
+    }
+
+    /** It has: this process is a primary no more. */
+    void conceded() {
+        phase = Phase.DONE;
+    }
+
+    /** It has not. */
+    void keepsItsWay() {
+        phase = Phase.NONE;
     }
 
     /** Whether it is under way, or done: nobody else makes checkpoints then. */

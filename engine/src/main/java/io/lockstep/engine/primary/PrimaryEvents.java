@@ -5,6 +5,7 @@ import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupEvents.Event;
 import io.lockstep.engine.group.Job;
 import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.group.SplitBrainStatus;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.group.VerificationStatus;
 import io.lockstep.engine.memory.Errno;
@@ -201,6 +202,51 @@ final class PrimaryEvents {
                                 + peer
                                 + ", which gets what it lacks when it is linked again"
                         : "the guest goes on: it has met the secondary at " + peer + " again");
+    }
+
+    /** A peer was found that went another way; told once. */
+    void splitBrain(final SplitBrainStatus status) {
+        tell(
+                Event.SPLIT_BRAIN,
+                "",
+                "split brain with the node at "
+                        + peer
+                        + ": this node ("
+                        + status.own().node()
+                        + ") has "
+                        + status.discarded()
+                        + ", that one ("
+                        + status.peer().node()
+                        + ") "
+                        + status.peer()
+                        + "; both keep that until one of the two gives way: 'lockstep resolve'"
+                        + " there");
+    }
+
+    void splitBrainResolved(final String sentence) {
+        tell(Event.SPLIT_BRAIN_RESOLVED, "", sentence);
+    }
+
+    /** This node has given its own way up. */
+    void conceded(final SplitBrainStatus discarded, final String why) {
+        splitBrainResolved(
+                "this node gives way to the one at "
+                        + peer
+                        + ", "
+                        + why
+                        + ": discarded is what it has by itself, "
+                        + discarded.discarded()
+                        + "; until it is equal a forced failover goes back to that");
+    }
+
+    /** The process goes on as what the node is by now. */
+    void follows() {
+        tell(
+                Event.HANDED_OVER,
+                "",
+                "this node is the secondary of the one at "
+                        + peer
+                        + " from now on, and gets what differs");
     }
 
     void synchronised() {

@@ -131,6 +131,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         synchroniser,
                         this::skipLog,
                         (newer, sentence) -> handOver().endsFor(newer, sentence),
+                        healing.splitBrain(),
                         this.events);
         fullLog =
                 new FullLog(
@@ -214,6 +215,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     /** The process becomes a secondary where its peer takes over from it: an event says so. */
     public void allowHandOver(final HeldGuests guests) {
         handOver.allow(guests);
+    }
+
+    /** Who is made to wait where this node gives its own way up. */
+    public void guests(final HeldGuests guests) {
+        healing.splitBrain().guests(guests);
     }
 
     /**

@@ -3,6 +3,7 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.Job;
+import io.lockstep.engine.group.SplitBrainStatus;
 import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.group.VerificationStatus;
 import io.lockstep.engine.loop.IoLoop;
@@ -35,6 +36,7 @@ final class PrimaryHealing
     private final PeerTracking peerTracking;
     private final Synchroniser synchroniser;
     private final Lengthening lengthening;
+    private final SplitBrain splitBrain;
 
     /** The last one; null for none. */
     private Verification verification;
@@ -73,6 +75,7 @@ final class PrimaryHealing
         lengthening =
                 new Lengthening(
                         loop, group, disks, room, reign, presence, epochs, events, tracking, this);
+        splitBrain = new SplitBrain(group, loop, reign, tracking, disks, events);
     }
 
     Synchroniser synchroniser() {
@@ -82,6 +85,11 @@ final class PrimaryHealing
     /** How long the disks are. */
     Lengthening lengthening() {
         return lengthening;
+    }
+
+    /** What is done about a peer that went another way. */
+    SplitBrain splitBrain() {
+        return splitBrain;
     }
 
     PeerTracking peerTracking() {
@@ -115,6 +123,11 @@ final class PrimaryHealing
     }
 
     // ---- What managers ask for.
+
+    @Override
+    public CompletableFuture<SplitBrainStatus> resolve(final boolean isDiscarding) {
+        return splitBrain.resolve(isDiscarding);
+    }
 
     @Override
     public Optional<SynchronisationStatus> synchronisation() {

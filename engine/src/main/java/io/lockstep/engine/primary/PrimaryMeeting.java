@@ -5,6 +5,7 @@ import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Summary;
+import io.lockstep.engine.tracking.PeerKnowledge;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.util.concurrent.CompletableFuture;
@@ -23,6 +24,7 @@ final class PrimaryMeeting {
     private final Synchroniser synchroniser;
     private final Runnable onSessionBegun;
     private final BiPredicate<Summary, String> endsFor;
+    private final SplitBrain splitBrain;
     private final PrimaryEvents events;
 
     /** A secondary whose session this is lacks what the sets have, and no more. */
@@ -38,6 +40,7 @@ final class PrimaryMeeting {
      * One for a link.
      *
      * @param onSessionBegun the log goes on from here, and what is in it is not sent any more
+     * @param splitBrain hears what was found
      * @param endsFor whether this process is a primary no more as a newer peer was found, of which
      *     a sentence tells
      */
@@ -50,6 +53,7 @@ final class PrimaryMeeting {
             final Synchroniser synchroniser,
             final Runnable onSessionBegun,
             final BiPredicate<Summary, String> endsFor,
+            final SplitBrain splitBrain,
             final PrimaryEvents events) {
         this.guestLoop = guestLoop;
         this.linkLoop = linkLoop;
@@ -59,6 +63,7 @@ final class PrimaryMeeting {
         this.synchroniser = synchroniser;
         this.onSessionBegun = onSessionBegun;
         this.endsFor = endsFor;
+        this.splitBrain = splitBrain;
         this.events = events;
     }
 
@@ -70,7 +75,13 @@ final class PrimaryMeeting {
             final LinkOwner.Judgement judgement,
             final Runnable attachAgain) {
         final Summary own = reign.summary(reign.hasMetNobody() && emptyDisks.flags()[disk]);
+        if (splitBrain.isConceding()) {
+            final String refusal = "this node is giving way to its peer";
+            answer(judgement, new LinkOwner.Ruling(refusal, false, own, reign.word(), 0));
+            return;
+        }
         final Meeting.Answer answer = reign.judge(own, secondary, isPrimary);
+        splitBrain.onJudged(own, secondary, answer);
         if (answer == Meeting.Answer.PEER_IS_NEWER
                 && endsFor.test(secondary, Meeting.newer(own, secondary))) {
             answer(
@@ -155,9 +166,24 @@ final class PrimaryMeeting {
     private boolean isKnown(final Summary secondary) {
         final boolean hasHandedOver =
                 secondary.standing() == Standing.OUTDATED
-                        && tracking.isKnownWithoutTail(
-                                secondary.node(), secondary.committedEpoch());
+                        && tracking.knowledge()
+                                .isKnownWithoutTail(secondary.node(), secondary.committedEpoch());
         return hasHandedOver || tracking.isKnown(secondary.node(), secondary.committedEpoch());
+    }
+
+    /** Whether it has changed something by itself that is given up now. */
+    private static boolean hasItsWay(final Summary secondary) {
+        return !secondary.concession().isNone();
+    }
+
+    /** Whether it lacks no more than what is noted here, and what it has noted itself. */
+    private boolean isKnownWithNotes(final Summary secondary) {
+        final PeerKnowledge known = tracking.knowledge();
+        final Id peer = secondary.node();
+        final long from = secondary.trackedFrom();
+        return hasItsWay(secondary)
+                ? known.isKnownWithItsWay(peer, from, secondary.trackedEpoch())
+                : known.isKnownWithTail(peer, from, secondary.trackedEpoch());
     }
 
     private void synchronise(
@@ -166,10 +192,9 @@ final class PrimaryMeeting {
             final Summary secondary,
             final Meeting.Answer answer,
             final LinkOwner.Judgement judgement) {
-        final Id peer = secondary.node();
-        if (!isRest && tracking.isKnownWithTail(peer, secondary.trackedEpoch())) {
+        if (!isRest && isKnownWithNotes(secondary)) {
             synchroniser.prepareTail(disk);
-        } else if (!isRest && !isKnown(secondary)) {
+        } else if (!isRest && (hasItsWay(secondary) || !isKnown(secondary))) {
             synchroniser.prepareAll(disk, answer == Meeting.Answer.FIRST_SYNCHRONISATION);
         }
         accept(disk, judgement, own);

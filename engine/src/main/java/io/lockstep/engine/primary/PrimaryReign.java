@@ -5,11 +5,13 @@ import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.Concession;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Lineage;
 import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.OwnStance;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Summary;
@@ -255,6 +257,16 @@ final class PrimaryReign {
                 .thenRun(() -> answer(Errno.ESHUTDOWN));
     }
 
+    /** What it says for the case of a split brain. */
+    OwnStance stance() {
+        return self.stance();
+    }
+
+    /** Gives its own way up: this node is a secondary from then on. */
+    CompletableFuture<Void> concede(final Concession to, final long committedThere) {
+        return node().concede(to, Math.max(origin(), committedThere), self.reigns().name());
+    }
+
     private static CompletableFuture<Void> fail(final String sentence) {
         return CompletableFuture.failedFuture(new GroupException(sentence));
     }
@@ -274,7 +286,8 @@ final class PrimaryReign {
     /** What it says of itself to the secondary of a disk. */
     Summary summary(final boolean isEmpty) {
         lineageAtAttach = record().lineage();
-        return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, -1, isEmpty);
+        return Summary.of(record(), origin(), isLogGone ? Id.NONE : session, -1, isEmpty)
+                .with(self.stance().now());
     }
 
     /** The same to one that it leaves behind. */

@@ -106,9 +106,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         try {
             succession.keepRecordNumber();
             succession.resume(found.isPutBack());
-            if (self.node().standing().isConsistent()) {
-                tracking.forget(); // it changes nothing by itself
-            }
+            succession.forgetNotes();
             for (int i = 0; i < locals.size(); i++) {
                 disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
             }

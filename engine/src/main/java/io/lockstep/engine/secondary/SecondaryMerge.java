@@ -48,13 +48,18 @@ public final class SecondaryMerge {
     /** A disk has everything. */
     void onMerged() {
         if (group.disks().all(SecondaryDisk::isMerged)) {
-            group.tracking().whenForgotten(() -> group.succession().merged(this::onRecorded));
+            // One that went back to its own way differs from its peer in more than is noted now.
+            final boolean isKnown = node.record().concession().isNone();
+            group.tracking()
+                    .whenForgotten(() -> group.succession().merged(() -> onRecorded(isKnown)));
         }
     }
 
-    private void onRecorded() {
+    private void onRecorded(final boolean isKnown) {
         if (!group.isClosed()) {
-            group.tracking().knowWithoutTail(node.record().peer(), group.committedEpoch());
+            if (isKnown) {
+                group.tracking().knowWithoutTail(node.record().peer(), group.committedEpoch());
+            }
             page.state(GroupPage.ALONE);
             group.disks().forEach(SecondaryDisk::settle);
             group.standAlone();

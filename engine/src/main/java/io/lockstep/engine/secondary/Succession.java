@@ -16,6 +16,7 @@ import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Verdict;
+import io.lockstep.engine.tracking.PeerKnowledge;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
@@ -183,6 +184,16 @@ final class Succession {
         }
     }
 
+    /**
+     * A secondary changes nothing by itself; but one that has given its own way up has, and its
+     * primary reads what.
+     */
+    void forgetNotes() {
+        if (node().standing().isConsistent() && node().record().concession().isNone()) {
+            group.tracking().forget();
+        }
+    }
+
     /** Whether it was the primary, and waits to be made equal by the one that took over. */
     boolean isFormerPrimary() {
         return options.ofFormerPrimary() && node().standing() == Standing.REIGNING;
@@ -249,13 +260,17 @@ final class Succession {
 
     /** What a node says of itself: that it has nothing to go back to, before that is stored. */
     Summary summary(final long committedEpoch, final Id session, final boolean isEmpty) {
+        final Id peer = node().record().peer();
+        final PeerKnowledge known = group.tracking().knowledge();
         final Summary said =
                 Summary.of(
-                        node().record(),
-                        committedEpoch,
-                        session,
-                        group.tracking().trackedEpoch(node().record().peer()),
-                        isEmpty);
+                                node().record(),
+                                committedEpoch,
+                                session,
+                                known.trackedEpoch(peer),
+                                isEmpty)
+                        .trackedFrom(known.trackedFrom(peer))
+                        .with(self.stance().now());
         isAskedForData |= node().standing() == Standing.FRESH && !isEmpty;
         return isTearing ? said.torn() : said;
     }
@@ -316,6 +331,9 @@ final class Succession {
                 node().standing() == Standing.FRESH
                         && group.hasBuffers()
                         && (page.isOfForeign() || group.committedEpoch() > 0);
+        if (!node().record().concession().isNone() && standing().isConsistent()) {
+            return Verdict.ofConceded();
+        }
         final Standing standing =
                 isTearing || group.kept().isRecording()
                         ? Standing.INCONSISTENT // as its record says in a moment

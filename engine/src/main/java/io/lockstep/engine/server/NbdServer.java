@@ -96,6 +96,13 @@ public final class NbdServer implements ExportCatalog {
         return sessions.stream().filter(session -> session.uses(served)).count();
     }
 
+    /** Whether anybody uses an export, and has not ended by now. */
+    public boolean hasClients() {
+        lookForEnds();
+        return exports.values().stream()
+                .anyMatch(served -> sessions.stream().anyMatch(session -> session.uses(served)));
+    }
+
     /** Takes the ends of clients that lie in their sockets and were not come to yet. */
     void lookForEnds() {
         List.copyOf(sessions).forEach(NbdSession::look); // one that has ended goes

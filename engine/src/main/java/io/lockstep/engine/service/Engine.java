@@ -8,6 +8,7 @@ import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.node.AfterSplitBrain;
 import io.lockstep.engine.primary.MirrorLimits;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
@@ -209,6 +210,15 @@ public final class Engine implements AutoCloseable {
      */
     public void switchRoles() throws IOException {
         onLoop(group::switchRoles);
+    }
+
+    /**
+     * What becomes of this node where it finds itself in a split brain. Before it has a role.
+     *
+     * @throws IOException where the loop has ended
+     */
+    public void afterSplitBrain(final AfterSplitBrain policy) throws IOException {
+        onLoop(() -> group.stance().set(policy, guests::hasClients));
     }
 
     /** Whether what guests wait for gets no answer: the peer has taken over, or may have. */
@@ -418,7 +428,10 @@ public final class Engine implements AutoCloseable {
     public void exportMeetings() throws IOException {
         for (final EngineDisk disk : disks) {
             nbdServer.add(
-                    ServedExport.of(disk.guest(), "primary", new PrimaryDoor(group, disk.name())));
+                    ServedExport.of(
+                            disk.guest(),
+                            "primary",
+                            new PrimaryDoor(group, group.stance(), disk.name())));
         }
     }
 

@@ -11,6 +11,7 @@ import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.OwnStance;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.Peer;
@@ -52,6 +53,9 @@ final class EngineGroup extends LayeredGroup {
     /** When the guest of a primary is answered. */
     private AckLevel ack;
 
+    /** What it says for the case of a split brain. */
+    private final OwnStance stance = new OwnStance();
+
     /** What the node remembers; null until a disk has a role. */
     private NodeState state;
 
@@ -86,6 +90,11 @@ final class EngineGroup extends LayeredGroup {
     /** The process becomes the other half of the pair where the two switch their roles. */
     void switchRoles() {
         switchesRoles = true;
+    }
+
+    /** What the node says for the case of a split brain, whatever it is. */
+    OwnStance stance() {
+        return stance;
     }
 
     /** A disk is there, and its guest uses it as it is. */
@@ -209,7 +218,8 @@ final class EngineGroup extends LayeredGroup {
                             new NodeState.Place(options.state(), options.stateMayVanish()),
                             files,
                             helpers,
-                            loop);
+                            loop,
+                            stance);
             members.forEach(disk -> disk.keepToRecord(options.serverEvents()::onDiskError));
         } else {
             state.requireDisks(files);
@@ -375,6 +385,7 @@ final class EngineGroup extends LayeredGroup {
                     .thenCompose(switched -> startInTime(opened));
         }
         final EngineGuests guests = new EngineGuests(members, opened);
+        opened.guests(guests);
         if (switchesRoles) {
             opened.allowHandOver(guests);
         }

@@ -77,6 +77,11 @@ public final class ExportServer {
         return LoopCall.call(loop, () -> server.clientsOf(name));
     }
 
+    /** Whether anybody uses one of its exports. On the loop. */
+    boolean hasClients() {
+        return server != null && server.hasClients();
+    }
+
     /** Offers an export no more, and closes the connections of its clients. */
     public void remove(final String name) throws IOException {
         LoopCall.call(

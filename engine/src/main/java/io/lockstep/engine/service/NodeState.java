@@ -9,6 +9,7 @@ import io.lockstep.engine.node.DiskIdentity;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.OwnStance;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Standing;
@@ -57,13 +58,15 @@ final class NodeState implements AutoCloseable {
     /**
      * Opens the state of these disks, made if there is none.
      *
+     * @param stance what the process has the node say
      * @throws IOException with a sentence, where it can't be had, or is that of other disks
      */
     static NodeState open(
             final Place place,
             final List<DiskFile> disks,
             final HelperThreads helpers,
-            final IoLoop loop)
+            final IoLoop loop,
+            final OwnStance stance)
             throws IOException {
         final Path directory =
                 place.directory == null ? StatePlace.of(disks.getFirst()) : place.directory;
@@ -71,7 +74,7 @@ final class NodeState implements AutoCloseable {
         final StateFile file = StateFile.open(directory);
         boolean opened = false;
         try {
-            final NodeState state = load(file, disks, helpers, loop);
+            final NodeState state = load(file, disks, helpers, loop, stance);
             opened = true;
             return state;
         } finally {
@@ -85,7 +88,8 @@ final class NodeState implements AutoCloseable {
             final StateFile file,
             final List<DiskFile> disks,
             final HelperThreads helpers,
-            final IoLoop loop)
+            final IoLoop loop,
+            final OwnStance stance)
             throws IOException {
         final Reigns reigns = new Reigns(new SecureRandom(), WallClock::seconds);
         final Id boot = Boot.current();
@@ -117,7 +121,8 @@ final class NodeState implements AutoCloseable {
                                 new HelpersForTracking(helpers, loop),
                                 loop,
                                 ActivityLimits.STANDARD);
-        return new NodeState(file, new Self(node, reigns, before.isClean(), numberFound), tracking);
+        return new NodeState(
+                file, new Self(node, reigns, before.isClean(), numberFound, stance), tracking);
     }
 
     /** What a file has behind that nobody has said to use. */

@@ -7,6 +7,7 @@ import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.NodeRecord;
+import io.lockstep.engine.node.OwnStance;
 import io.lockstep.engine.node.Summary;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.server.ControlSpace;
@@ -23,13 +24,15 @@ import java.util.Optional;
  */
 final class PrimaryDoor implements ControlSpace {
     private final ReplicationGroup group;
+    private final OwnStance stance;
     private final String disk;
     private final MemorySegment record =
             Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
     private String reason = "";
 
-    PrimaryDoor(final ReplicationGroup group, final String disk) {
+    PrimaryDoor(final ReplicationGroup group, final OwnStance stance, final String disk) {
         this.group = group;
+        this.stance = stance;
         this.disk = disk;
     }
 
@@ -40,7 +43,7 @@ final class PrimaryDoor implements ControlSpace {
                         node -> {
                             final NodeRecord now = node.record();
                             final long epoch = Math.max(committed, now.committedEpoch());
-                            return Summary.of(now, epoch, Id.NONE, -1, false);
+                            return Summary.of(now, epoch, Id.NONE, -1, false).with(stance.now());
                         });
     }
 

@@ -379,24 +379,6 @@ public final class Tracking implements AutoCloseable {
     }
 
     /**
-     * Whether a peer lacks what is noted here, and has changed what it has noted itself.
-     *
-     * @param trackedEpoch the last one that it sealed while it noted that; -1 where it has not
-     */
-    public boolean isKnownWithTail(final Id peer, final long trackedEpoch) {
-        return isKnown(peer) && page.isWithoutTail() && trackedEpoch >= page.base();
-    }
-
-    /**
-     * The same of one that has handed its role over to this node, and has written nothing since.
-     *
-     * @param epoch of which it has all on stable storage
-     */
-    public boolean isKnownWithoutTail(final Id peer, final long epoch) {
-        return isKnown(peer) && page.isWithoutTail() && epoch == page.base();
-    }
-
-    /**
      * A peer lacks no more than what is noted, from now on.
      *
      * @param epoch of which it has all on stable storage
@@ -477,13 +459,9 @@ public final class Tracking implements AutoCloseable {
         }
     }
 
-    /**
-     * Up to which epoch this node has noted what it wrote as the primary of a peer.
-     *
-     * @return -1 where it has not
-     */
-    public long trackedEpoch(final Id peer) {
-        return isKnown(peer) && !page.isWithoutTail() ? page.sealed() : -1;
+    /** What its notes and those of a peer come to together. */
+    public PeerKnowledge knowledge() {
+        return new PeerKnowledge(page);
     }
 
     /**

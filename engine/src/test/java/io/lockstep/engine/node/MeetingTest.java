@@ -122,6 +122,37 @@ final class MeetingTest {
                         new Case(primary(REIGNING, 2), secondary(FOLLOWING, 1).in(1), EVERY_WORD),
                         new Case(primary(ALONE, 2), secondary(ALONE, 1), EVERY_WORD)));
         cases.put(
+                "the secondary has given its own way up for this primary's, and the session of its"
+                        + " buffers is the primary's",
+                List.of(
+                        new Case(
+                                primary(ALONE, 3, 1),
+                                secondary(OUTDATED, 2, 1).concedes(1, 3).in(1),
+                                EVERY_WORD),
+                        new Case(
+                                primary(ALONE, 4, 3, 1),
+                                secondary(INCONSISTENT, 4, 3, 1).concedes(1, 3).in(1),
+                                EVERY_WORD)));
+        cases.put(
+                "the same, and it is not",
+                List.of(
+                        new Case(
+                                primary(ALONE, 3, 1),
+                                secondary(OUTDATED, 2, 1).concedes(1, 3),
+                                EVERY_WORD),
+                        new Case(
+                                primary(ALONE, 3, 1).left(4),
+                                secondary(OUTDATED, 2, 1).concedes(1, 3).left(4).in(2),
+                                EVERY_WORD),
+                        new Case(
+                                primary(ALONE, 5, 3, 1),
+                                secondary(OUTDATED, 2, 1).concedes(1, 3).at(60),
+                                EVERY_WORD),
+                        new Case(
+                                primary(ALONE, -3, 1),
+                                secondary(INCONSISTENT, 2, 1).concedes(1, 3),
+                                EVERY_WORD)));
+        cases.put(
                 "one generation, or the secondary's newest is an ancestor of the primary's; the"
                         + " secondary is where the primary knows it to be, and the session of its"
                         + " buffers is the primary's",
@@ -227,6 +258,18 @@ final class MeetingTest {
                 List.of(
                         new Case(primary(ALONE, 3, 1), secondary(ALONE, 2, 1), EVERY_WORD),
                         new Case(primary(ALONE, 3, 1), secondary(FOLLOWING, 2, 1).in(1), NONE),
+                        new Case( // said for another peer
+                                primary(ALONE, 3, 1),
+                                secondary(OUTDATED, 2, 1).concedes(4, 3),
+                                EVERY_WORD),
+                        new Case( // said for another split
+                                primary(ALONE, 3, 1),
+                                secondary(OUTDATED, 2, 1).concedes(1, 4),
+                                EVERY_WORD),
+                        new Case( // taken over again
+                                primary(ALONE, 3, 1),
+                                secondary(ALONE, 2, 1).concedes(1, 3),
+                                EVERY_WORD),
                         new Case(
                                 primary(REIGNING, 3, 1).left(4),
                                 secondary(REIGNING, 2, 1).left(4),
@@ -415,7 +458,11 @@ final class MeetingTest {
                 "split brain",
                 "this one from epoch 30 (1970-01-01T03:00:00Z) on",
                 "the peer from epoch 20 (1970-01-01T02:00:00Z) on",
-                "Decide which one gives way, stop it, say 'lockstep join --state DIR' on its host");
+                "Decide which one gives way, and say 'lockstep resolve' there",
+                "say 'lockstep join --state DIR' on its host");
+        assertSays(
+                sentence(primary(ALONE, 3, 1), secondary(OUTDATED, 2, 1).concedes(1, 3), Word.NONE),
+                "has given its own way up");
         assertSays(
                 sentence(primary(REIGNING, 1), secondary(ALONE, 3, -2, 1), Word.NONE),
                 "the peer was forced to take over at epoch 20 (1970-01-01T02:00:00Z) with a torn"

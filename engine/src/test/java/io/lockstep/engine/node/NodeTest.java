@@ -55,6 +55,9 @@ final class NodeTest {
         return new Node(Nodes.standing(standing), store);
     }
 
+    /** Given up for {@link #primary}. */
+    private static final Concession CONCESSION = new Concession(Nodes.node(5), Nodes.generation(3));
+
     private static Summary primary() {
         return new Said(5, Standing.ALONE, 3, 2, 1).heard();
     }
@@ -71,6 +74,7 @@ final class NodeTest {
             case PART -> node.part(Nodes.reign(4));
             case REJOIN -> node.rejoin(Nodes.node(3), 31);
             case HAND_OVER -> node.handOver(31, SESSION);
+            case CONCEDE -> node.concede(CONCESSION, 31, SESSION);
             case FORGET -> node.forget(ANOTHER);
         };
     }
@@ -118,6 +122,85 @@ final class NodeTest {
         node.handOver(31, SESSION);
         store.answer();
         assertEquals(node.record().node(), node.record().former());
+    }
+
+    private Node conceded() {
+        final Node node = node(Standing.ALONE);
+        node.concede(CONCESSION, 31, SESSION);
+        store.answer();
+        return node;
+    }
+
+    @Test
+    void whoGivesItsWayUpIsASecondaryThatHoldsWhatItHad() {
+        final NodeRecord now = conceded().record();
+        assertEquals(Standing.OUTDATED, now.standing());
+        assertEquals(CONCESSION, now.concession());
+        assertEquals(Nodes.node(5), now.peer());
+        assertEquals(Nodes.lineage(2, 1), now.lineage(), "its own, which it can go back to");
+        assertEquals(31, now.committedEpoch());
+        assertEquals(SESSION, now.leftSession(), "its disks have everything");
+        assertEquals(now.node(), now.former());
+        assertEquals(Optional.of(NodeRole.SECONDARY), NodeRole.of(now));
+    }
+
+    /** Also in the midst of being made equal, and where its buffers are lost then. */
+    @Test
+    void whatWasGivenUpStaysSoUntilTheNodeFollows() {
+        final Node node = conceded();
+        node.catchUp(primary(), 31);
+        store.answer();
+        assertEquals(Standing.OUTDATED, node.standing());
+        assertEquals(CONCESSION, node.record().concession());
+        node.tear();
+        store.answer();
+        assertEquals(Standing.INCONSISTENT, node.standing());
+        assertEquals(CONCESSION, node.record().concession());
+        node.follow(primary(), 32);
+        store.answer();
+        assertEquals(Concession.NONE, node.record().concession());
+    }
+
+    @Test
+    void whoTakesOverAgainHasGivenNothingUp() {
+        final Node node = conceded();
+        node.force(Nodes.GROUP, Nodes.reign(4));
+        store.answer();
+        assertEquals(CONCESSION, node.record().concession(), "its notes are not all that differs");
+        node.merged();
+        store.answer();
+        assertEquals(Concession.NONE, node.record().concession());
+
+        final Node torn = conceded();
+        torn.force(Nodes.GROUP, Nodes.reign(4));
+        store.answer();
+        torn.tear();
+        store.answer();
+        assertEquals(Standing.INCONSISTENT, torn.standing());
+        assertEquals(Concession.NONE, torn.record().concession());
+    }
+
+    @Test
+    void whatWasPutBackOrWrittenAsItIsHasGivenNothingUp() {
+        final Node putBack = conceded();
+        putBack.distrust();
+        store.answer();
+        assertEquals(Concession.NONE, putBack.record().concession());
+
+        final Node plain = conceded();
+        plain.goPlain(Nodes.GROUP, Nodes.reign(4));
+        store.answer();
+        assertEquals(Concession.NONE, plain.record().concession());
+    }
+
+    @Test
+    void nobodyGivesUpWhatHisBuffersHoldStill() {
+        final Node node = node(Standing.FOLLOWING);
+        node.promote(Nodes.reign(4), true);
+        store.answer();
+        final CompletableFuture<Void> done = node.concede(CONCESSION, 31, SESSION);
+        assertTrue(failure(done).startsWith("a merge is not done"));
+        assertEquals(Standing.ALONE, node.standing());
     }
 
     @Test

@@ -100,6 +100,9 @@ final class Nodes {
                             session,
                             left,
                             -1,
+                            said.trackedFrom(),
+                            said.concession(),
+                            said.stance(),
                             said.isJoining(),
                             isEmpty);
             return this;
@@ -127,6 +130,9 @@ final class Nodes {
                             said.session(),
                             said.leftSession(),
                             said.trackedEpoch(),
+                            said.trackedFrom(),
+                            said.concession(),
+                            said.stance(),
                             true,
                             said.isEmpty());
             return this;
@@ -180,6 +186,32 @@ final class Nodes {
                     said.session(),
                     session(session),
                     said.isEmpty());
+        }
+
+        /** It has given its own way up for a node in a generation. */
+        Said concedes(final long toNode, final long generation) {
+            said =
+                    new Summary(
+                            said.node(),
+                            said.group(),
+                            said.peer(),
+                            said.standing(),
+                            said.lineage(),
+                            said.committedEpoch(),
+                            said.session(),
+                            said.leftSession(),
+                            said.trackedEpoch(),
+                            said.trackedFrom(),
+                            new Concession(node(toNode), generation(generation)),
+                            said.stance(),
+                            said.isJoining(),
+                            said.isEmpty());
+            return this;
+        }
+
+        Said says(final AfterSplitBrain policy, final long changed, final boolean hasGuest) {
+            said = said.with(new Stance(policy, changed, hasGuest)).trackedFrom(17);
+            return this;
         }
 
         /** As it arrives at the other one. */

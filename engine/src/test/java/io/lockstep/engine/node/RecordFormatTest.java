@@ -30,6 +30,7 @@ final class RecordFormatTest {
                         .merging(true)
                         .forced()
                         .former(Nodes.node(3))
+                        .concession(new Concession(Nodes.node(2), Nodes.generation(4)))
                         .lineage(Nodes.lineage(-2, 1))
                         .record());
     }
@@ -47,10 +48,11 @@ final class RecordFormatTest {
     @Test
     void theBytesOfARecordAreThese() {
         assertEquals(
-                ("4c535450 4e4f4445 00000002 000000e5 55349216 0000000000000009 0000000000000001"
+                ("4c535450 4e4f4445 00000003 00000105 44cfb3cc 0000000000000009 0000000000000001"
                      + " 0000000000000001 0000000000000007 0000000000000001 0000000000000001"
                      + " 0000000000000002 0000000000000003 0000000000000004 0000000000000008"
-                     + " 0000000000000001 0000000000000001 0000000000000003 0000000000000019 05 07"
+                     + " 0000000000000001 0000000000000001 0000000000000003 0000000000000001"
+                     + " 0000000000000002 0000000000000002 0000000000000004 0000000000000019 05 07"
                      + " 0002 0000000000000002 0000000000000002 0000000000000014 0000000000001c20"
                      + " 0000000000000002 0000000000000001 000000000000000a 0000000000000e10"
                      + " 00000001 0001 0000000000100000 0003 766461 0008 696e6f6465203132")
@@ -60,7 +62,7 @@ final class RecordFormatTest {
                 List.of("FRESH", "FOLLOWING", "INCONSISTENT", "OUTDATED", "REIGNING", "ALONE");
         for (int code = 0; code < standings.size(); code++) {
             final Standing standing = Standing.valueOf(standings.get(code));
-            assertEquals(code, RecordFormat.encode(new Copy(1, Nodes.standing(standing)))[132]);
+            assertEquals(code, RecordFormat.encode(new Copy(1, Nodes.standing(standing)))[164]);
         }
     }
 
@@ -96,11 +98,11 @@ final class RecordFormatTest {
     /** Sums right, and says what can't be. */
     @Test
     void oneThatCannotBeIsNone() {
-        final int standing = 132;
-        final int flags = 133;
-        final int generations = 134;
-        final int secondName = 136 + 32;
-        final int marks = 136 + 2 * 32;
+        final int standing = 164;
+        final int flags = 165;
+        final int generations = 166;
+        final int secondName = 168 + 32;
+        final int marks = 168 + 2 * 32;
         final byte[] other = {6, -1};
         for (final byte value : other) {
             assertEquals(Optional.empty(), RecordFormat.decode(with(standing, value)));
@@ -112,7 +114,7 @@ final class RecordFormatTest {
         assertEquals(Optional.empty(), RecordFormat.decode(with(generations + 1, (byte) 1)));
         assertEquals(
                 Optional.empty(), RecordFormat.decode(with(secondName + 15, (byte) 2)), "twice");
-        assertEquals(Optional.empty(), RecordFormat.decode(with(124, (byte) -1)), "epoch");
+        assertEquals(Optional.empty(), RecordFormat.decode(with(156, (byte) -1)), "epoch");
         assertEquals(Optional.empty(), RecordFormat.decode(with(marks + 3, (byte) 4)), "mark");
         assertEquals(Optional.empty(), RecordFormat.decode(with(28 + 15, (byte) 0)), "no name");
         final int length = RecordFormat.encode(copy()).length;
@@ -136,10 +138,10 @@ final class RecordFormatTest {
     @Test
     void oneOfAnotherVersionIsTold() {
         final byte[] encoded = RecordFormat.encode(copy());
-        assertEquals(2, RecordFormat.version(encoded));
-        ByteBuffer.wrap(encoded).putInt(8, 3);
-        assertEquals(Optional.empty(), RecordFormat.decode(encoded));
         assertEquals(3, RecordFormat.version(encoded));
+        ByteBuffer.wrap(encoded).putInt(8, 4);
+        assertEquals(Optional.empty(), RecordFormat.decode(encoded));
+        assertEquals(4, RecordFormat.version(encoded));
         encoded[0] = 0;
         assertEquals(0, RecordFormat.version(encoded));
         assertEquals(0, RecordFormat.version(new byte[11]));
@@ -193,6 +195,11 @@ final class RecordFormatTest {
                         new Said(1, Standing.FRESH).empty(),
                         new Said(1, Standing.FRESH).joining(),
                         new Said(1, Standing.ALONE, longest()).in(1).left(4),
+                        new Said(1, Standing.OUTDATED, longest())
+                                .concedes(2, 9)
+                                .says(AfterSplitBrain.DISCARD_OLDER, Long.MAX_VALUE, true),
+                        new Said(1, Standing.ALONE, 2, 1)
+                                .says(AfterSplitBrain.DISCARD_SMALLER, 0, false),
                         new Said(1, Standing.FOLLOWING, 2, 1).in(5))) {
             final byte[] encoded = said.heard().encode();
             assertEquals(Summary.LENGTH, encoded.length);
@@ -206,24 +213,50 @@ final class RecordFormatTest {
     }
 
     @Test
+    void theBytesOfASummaryAreThese() {
+        final byte[] encoded =
+                new Said(1, Standing.OUTDATED, -2, 1)
+                        .in(5)
+                        .concedes(2, 9)
+                        .says(AfterSplitBrain.DISCARD_SMALLER, 300, true)
+                        .heard()
+                        .encode();
+        assertEquals(
+                ("0000000000000001 0000000000000001 0000000000000007 0000000000000001"
+                     + " 0000000000000001 0000000000000063 0000000000000003 0000000000000005"
+                     + " 0000000000000000 0000000000000000 0000000000000001 0000000000000002"
+                     + " 0000000000000002 0000000000000009 000000000000001e ffffffffffffffff"
+                     + " 0000000000000011 000000000000012c 03 04 02 00 0002 0000000000000002"
+                     + " 0000000000000002 0000000000000014 0000000000001c20 0000000000000002"
+                     + " 0000000000000001 000000000000000a 0000000000000e10 00000001")
+                        .replace(" ", ""),
+                HexFormat.of().formatHex(encoded, 0, 218));
+        assertArrayEquals(new byte[Summary.LENGTH - 218], Arrays.copyOfRange(encoded, 218, 1216));
+    }
+
+    @Test
     void aSummaryThatCannotBeIsNone() {
         final byte[] encoded = new Said(1, Standing.ALONE, 2, 1).heard().encode();
-        assertEquals(Optional.empty(), Summary.decode(Arrays.copyOf(encoded, 1151)));
-        assertEquals(Optional.empty(), Summary.decode(Arrays.copyOf(encoded, 1153)));
+        assertEquals(Optional.empty(), Summary.decode(Arrays.copyOf(encoded, 1215)));
+        assertEquals(Optional.empty(), Summary.decode(Arrays.copyOf(encoded, 1217)));
         assertEquals(Optional.empty(), Summary.decode(new byte[Summary.LENGTH]));
-        final int standing = 96;
+        final int standing = 144;
         for (final byte value : new byte[] {0, 6, -1}) {
             final byte[] other = encoded.clone();
             other[standing] = value;
             assertEquals(Optional.empty(), Summary.decode(other));
         }
-        for (final int at : new int[] {standing + 1, standing + 2, 80, 88}) {
+        for (final int at :
+                new int[] {standing + 1, standing + 2, standing + 3, 112, 120, 128, 136}) {
             final byte[] other = encoded.clone();
             other[at] = -2;
             assertEquals(Optional.empty(), Summary.decode(other), "" + at);
         }
+        final byte[] halfConceded = encoded.clone();
+        halfConceded[80] = 1;
+        assertEquals(Optional.empty(), Summary.decode(halfConceded));
         // A time that no calendar has: sentences are made of it.
-        ByteBuffer.wrap(encoded).putLong(standing + 4 + 24, Long.MAX_VALUE);
+        ByteBuffer.wrap(encoded).putLong(standing + 6 + 24, Long.MAX_VALUE);
         assertEquals(Optional.empty(), Summary.decode(encoded));
     }
 }

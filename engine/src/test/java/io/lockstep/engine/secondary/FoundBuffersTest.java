@@ -170,7 +170,8 @@ final class FoundBuffersTest {
                 new Node(record, self.node().number(), store),
                 self.reigns(),
                 false,
-                self.node().number());
+                self.node().number(),
+                self.stance());
     }
 
     private void lengthenFile() throws IOException {

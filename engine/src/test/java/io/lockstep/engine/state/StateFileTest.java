@@ -236,10 +236,10 @@ final class StateFileTest {
     void oneOfAnotherVersionIsRefused() throws IOException {
         write(1, 2);
         final Path newer = older().equals(copy(0)) ? copy(1) : copy(0);
-        Files.write(newer, ByteBuffer.wrap(Files.readAllBytes(newer)).putInt(8, 3).array());
+        Files.write(newer, ByteBuffer.wrap(Files.readAllBytes(newer)).putInt(8, 4).array());
         assertRefused(
                 this::load,
-                newer + " holds a state of version 3, and this lockstep reads version 2",
+                newer + " holds a state of version 4, and this lockstep reads version 3",
                 "Start the lockstep that wrote it");
         replace(3);
         assertEquals(Optional.of(record(3)), load());

@@ -1,0 +1,248 @@
+package io.lockstep.interop;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.random.RandomGenerator;
+import java.util.stream.LongStream;
+
+/**
+ * A pair of {@code lockstep node}s whose hosts lose their power, as real as a machine can play it:
+ * kernel, file system and journal are there, and their drives forget what was not flushed ({@link
+ * PowerDrive}). A guest writes and flushes meanwhile; what it was told must hold (I1, I12), nobody
+ * takes over with what is no checkpoint (I11), and the pair becomes equal, byte for byte (I2, I10,
+ * I15).
+ *
+ * <p>More than the few that there is always time for: {@code -Dlockstep.power.stories=100}; one of
+ * them again: {@code -Dlockstep.power.seed=N}, as far as the machine's own moments go.
+ */
+@Timeout(value = 4, unit = TimeUnit.HOURS)
+final class PowerLossTest {
+    private static final int STORIES = Integer.getInteger("lockstep.power.stories", 2);
+    private static final int LENGTH = 2 << 20;
+
+    @AutoClose private final Rig rig = new Rig();
+
+    private RandomGenerator random;
+    private PoweredHost serving;
+    private PoweredHost other;
+
+    /** What the serving host's disk holds, and the number of the last write to it. */
+    private byte[] content = new byte[LENGTH];
+
+    private long written;
+    private String story = "";
+
+    private enum Life {
+        SECONDARY,
+        PRIMARY_AND_FAILOVER,
+        PRIMARY,
+        BOTH,
+        BOTH_AND_THE_SECONDARY_ALONE
+    }
+
+    static LongStream stories() {
+        final Long seed = Long.getLong("lockstep.power.seed");
+        return seed != null ? LongStream.of(seed) : LongStream.rangeClosed(1, STORIES);
+    }
+
+    @ParameterizedTest
+    @MethodSource("stories")
+    void whatAGuestWasToldHolds(final long seed) throws IOException {
+        random = new SplittableRandom(seed);
+        final List<String> more =
+                List.of("--log-size", "1M", "--peer-timeout", "2s", "--checkpoint-every", "50ms");
+        serving = new PoweredHost(rig, "n", "s", "primary", LENGTH, random.nextBoolean(), more);
+        other = new PoweredHost(rig, "s", "n", "secondary", LENGTH, random.nextBoolean(), more);
+        other.start();
+        serving.start();
+        awaitEqual();
+        for (final Life life : Life.values()) {
+            story += " " + life;
+            try {
+                play(life);
+                requireEqual();
+            } catch (final AssertionError | RuntimeException e) {
+                throw new AssertionError(
+                        "story "
+                                + seed
+                                + ":"
+                                + story
+                                + ": "
+                                + e.getMessage()
+                                + "\n"
+                                + serving
+                                + "\n"
+                                + other,
+                        e);
+            }
+        }
+    }
+
+    // ---- The lives.
+
+    private void play(final Life life) {
+        final FlushedWrites guest = startGuest();
+        guest.awaitMore(50 + random.nextInt(500));
+        pauseAWhile();
+        switch (life) {
+            case SECONDARY -> {
+                losePower(other);
+                guest.awaitMore(50 + random.nextInt(500));
+                other.start();
+                guest.awaitMore(50 + random.nextInt(500));
+                awaitEqual();
+                final WriteHistory history = stop(guest);
+                history.requireMoment(
+                        serving.disk(), WriteHistory.Promise.WRITTEN, "the primary's disk");
+            }
+            case PRIMARY_AND_FAILOVER -> {
+                losePower(serving);
+                final WriteHistory history = end(guest);
+                failOver(false);
+                history.requireMoment(
+                        other.disk(), WriteHistory.Promise.CHECKPOINTED, "the checkpoint");
+                switchRoles();
+                other.start();
+            }
+            case PRIMARY -> {
+                losePower(serving);
+                final WriteHistory history = end(guest);
+                serving.start();
+                awaitEqual();
+                requireFlushed(history);
+            }
+            case BOTH -> {
+                loseBoth();
+                final WriteHistory history = end(guest);
+                final boolean isPrimaryFirst = random.nextBoolean();
+                (isPrimaryFirst ? serving : other).start();
+                (isPrimaryFirst ? other : serving).start();
+                awaitEqual();
+                requireFlushed(history);
+            }
+            case BOTH_AND_THE_SECONDARY_ALONE -> {
+                loseBoth();
+                end(guest);
+                other.start();
+                requireRefusal();
+                failOver(true);
+                switchRoles();
+                other.aboutState("join");
+                other.start();
+            }
+        }
+    }
+
+    private void requireFlushed(final WriteHistory history) {
+        history.requireKept(
+                serving.disk(), WriteHistory.Promise.FLUSHED, "the restarted primary's disk");
+    }
+
+    private void losePower(final PoweredHost host) {
+        final int lost =
+                host.losePower(
+                        random.nextLong(), random.nextInt(4) / 3.0, random.nextBoolean() ? 1 : 8);
+        story += "(" + lost + " sectors)";
+    }
+
+    private void loseBoth() {
+        final boolean isPrimaryFirst = random.nextBoolean();
+        (isPrimaryFirst ? serving : other).freeze();
+        if (random.nextBoolean()) {
+            pauseAWhile();
+        }
+        losePower(serving);
+        losePower(other);
+    }
+
+    private void switchRoles() {
+        final PoweredHost former = serving;
+        serving = other;
+        other = former;
+    }
+
+    /** A node that has lost its pre-images is between two checkpoints (I11). */
+    private void requireRefusal() {
+        try (Control control = other.connect()) {
+            final JsonObject verdict = control.execute("x-lockstep-verdict").getAsJsonObject();
+            assertFalse(verdict.get("allowed").getAsBoolean(), verdict::toString);
+            final String sentence = control.refuse("x-lockstep-failover", "{}").sentence();
+            assertTrue(sentence.contains("between two checkpoints"), sentence);
+        }
+    }
+
+    private void failOver(final boolean isForced) {
+        try (Control control = other.connect()) {
+            control.await("unlinked", status -> !status.get("linked").getAsBoolean());
+            control.execute("x-lockstep-failover", "{'force': " + isForced + "}");
+            control.await(
+                    "merged",
+                    status ->
+                            status.get("role").getAsString().equals("primary")
+                                    && !status.get("state").getAsString().equals("merging"));
+        }
+    }
+
+    private void pauseAWhile() {
+        LockSupport.parkNanos(TimeUnit.MICROSECONDS.toNanos(random.nextInt(30_000)));
+    }
+
+    // ---- The guest.
+
+    private FlushedWrites startGuest() {
+        return FlushedWrites.start(
+                rig, serving.guest(), serving.control(), content, written, random.nextLong());
+    }
+
+    private WriteHistory stop(final FlushedWrites guest) {
+        return remember(guest.stop());
+    }
+
+    private WriteHistory end(final FlushedWrites guest) {
+        return remember(guest.end());
+    }
+
+    private WriteHistory remember(final WriteHistory history) {
+        written = history.last();
+        return history;
+    }
+
+    // ---- What must be so in the end.
+
+    private void awaitEqual() {
+        try (Control control = serving.connect()) {
+            control.awaitHealed();
+        }
+    }
+
+    /** Both hold the same, and go on. */
+    private void requireEqual() {
+        awaitEqual();
+        content = serving.disk();
+        final FlushedWrites guest = startGuest();
+        guest.awaitMore(50);
+        final WriteHistory history = stop(guest);
+        try (Control control = serving.connect()) {
+            control.checkpoint();
+        }
+        content = serving.disk();
+        history.requireMoment(content, WriteHistory.Promise.WRITTEN, "the primary's disk");
+        assertArrayEquals(content, other.disk(), "the disks are not equal");
+        assertEquals(LENGTH, content.length);
+    }
+}

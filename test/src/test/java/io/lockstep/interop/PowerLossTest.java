@@ -68,9 +68,7 @@ final class PowerLossTest {
                 List.of("--log-size", "1M", "--peer-timeout", "2s", "--checkpoint-every", "50ms");
         serving = new PoweredHost(rig, "n", "s", "primary", LENGTH, random.nextBoolean(), more);
         other = new PoweredHost(rig, "s", "n", "secondary", LENGTH, random.nextBoolean(), more);
-        other.start();
-        serving.start();
-        awaitEqual();
+        startBoth();
         for (final Life life : Life.values()) {
             story += " " + life;
             try {
@@ -129,10 +127,7 @@ final class PowerLossTest {
             case BOTH -> {
                 loseBoth();
                 final WriteHistory history = end(guest);
-                final boolean isPrimaryFirst = random.nextBoolean();
-                (isPrimaryFirst ? serving : other).start();
-                (isPrimaryFirst ? other : serving).start();
-                awaitEqual();
+                startBoth();
                 requireFlushed(history);
             }
             case BOTH_AND_THE_SECONDARY_ALONE -> {
@@ -154,10 +149,25 @@ final class PowerLossTest {
     }
 
     private void losePower(final PoweredHost host) {
+        host.freeze();
+        if (random.nextBoolean()) {
+            host.writeBack();
+        }
         final int lost =
                 host.losePower(
                         random.nextLong(), random.nextInt(4) / 3.0, random.nextBoolean() ? 1 : 8);
         story += "(" + lost + " sectors)";
+    }
+
+    private void startBoth() {
+        final boolean isPrimaryFirst = random.nextBoolean();
+        (isPrimaryFirst ? serving : other).launch();
+        if (random.nextBoolean()) {
+            pauseAWhile();
+        }
+        (isPrimaryFirst ? other : serving).start();
+        (isPrimaryFirst ? serving : other).awaitReady();
+        awaitEqual();
     }
 
     private void loseBoth() {

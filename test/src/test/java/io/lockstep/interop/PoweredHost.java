@@ -72,9 +72,19 @@ final class PoweredHost {
         return "nbd+unix:///vda?socket=" + rig.path(name + ".guest");
     }
 
+    /** Its file system, as long as it runs. */
+    private Path fileSystem() {
+        return Path.of("/proc/" + node.pid() + "/root" + mount);
+    }
+
     /** What its disk holds, as the file system of the running host has it. */
     byte[] disk() {
-        return Rig.read(Path.of("/proc/" + node.pid() + "/root" + mount.resolve("vda.img")));
+        return Rig.read(fileSystem().resolve("vda.img"));
+    }
+
+    /** Its kernel writes back what it has in memory of its files, and flushes nothing. */
+    void writeBack() {
+        WriteBack.ofAll(fileSystem());
     }
 
     /** The power is there, and the kernel is another one. */
@@ -97,9 +107,21 @@ final class PoweredHost {
                 + PowerDrive.mounting(device, mount);
     }
 
+    /** Types the command. */
+    void launch() {
+        node = rig.keep(LockstepProcess.startAfter(inside(), rig.directory(), command));
+    }
+
     /** Types the command, and waits until it is ready. */
     void start() {
-        node = rig.serverAfter(inside(), command);
+        launch();
+        awaitReady();
+    }
+
+    void awaitReady() {
+        if (!node.awaitReady()) {
+            throw new AssertionError("it did not come up\n" + node);
+        }
     }
 
     boolean isRunning() {

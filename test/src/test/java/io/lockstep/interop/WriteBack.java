@@ -17,6 +17,7 @@ import java.util.stream.Stream;
  * nothing: neither the device's cache, nor what the file system's journal has of them. Stateless.
  * Source: {@code sync_file_range(2)}.
  */
+@SuppressWarnings("restricted") // a call of the system
 final class WriteBack {
     private static final int WRITE_AND_WAIT = 1 | 2 | 4;
 

@@ -7,12 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
 
+import io.lockstep.interop.WriteHistory.Promise;
+
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
@@ -49,8 +52,10 @@ final class PowerLossTest {
 
     private enum Life {
         SECONDARY,
-        PRIMARY_AND_FAILOVER,
+        SECONDARY_THEN_PRIMARY,
         PRIMARY,
+        PRIMARY_AND_FAILOVER,
+        PRIMARY_AND_FAILOVER_THEN_SECONDARY,
         BOTH,
         BOTH_AND_THE_SECONDARY_ALONE
     }
@@ -91,32 +96,14 @@ final class PowerLossTest {
         }
     }
 
-    // ---- The lives.
+    // ---- The lives. Whoever has lost its power is started again by its same command.
 
     private void play(final Life life) {
         final FlushedWrites guest = startGuest();
-        guest.awaitMore(50 + random.nextInt(500));
-        pauseAWhile();
+        goOn(guest);
         switch (life) {
-            case SECONDARY -> {
-                losePower(other);
-                guest.awaitMore(50 + random.nextInt(500));
-                other.start();
-                guest.awaitMore(50 + random.nextInt(500));
-                awaitEqual();
-                final WriteHistory history = stop(guest);
-                history.requireMoment(
-                        serving.disk(), WriteHistory.Promise.WRITTEN, "the primary's disk");
-            }
-            case PRIMARY_AND_FAILOVER -> {
-                losePower(serving);
-                final WriteHistory history = end(guest);
-                failOver(false);
-                history.requireMoment(
-                        other.disk(), WriteHistory.Promise.CHECKPOINTED, "the checkpoint");
-                switchRoles();
-                other.start();
-            }
+            case SECONDARY -> loseTheSecondary(guest);
+            case SECONDARY_THEN_PRIMARY -> loseThePrimaryThatIsAlone(guest);
             case PRIMARY -> {
                 losePower(serving);
                 final WriteHistory history = end(guest);
@@ -124,28 +111,80 @@ final class PowerLossTest {
                 awaitEqual();
                 requireFlushed(history);
             }
+            case PRIMARY_AND_FAILOVER -> {
+                losePower(serving);
+                takeOver(end(guest));
+                awaitMerged();
+                other.start();
+            }
+            case PRIMARY_AND_FAILOVER_THEN_SECONDARY -> loseWhoTookOver(guest);
             case BOTH -> {
                 loseBoth();
                 final WriteHistory history = end(guest);
                 startBoth();
                 requireFlushed(history);
             }
-            case BOTH_AND_THE_SECONDARY_ALONE -> {
-                loseBoth();
-                end(guest);
-                other.start();
-                requireRefusal();
-                failOver(true);
-                switchRoles();
-                other.aboutState("join");
-                other.start();
-            }
+            case BOTH_AND_THE_SECONDARY_ALONE -> haveTheSecondaryTakeOverUnasked(guest);
         }
     }
 
+    private void loseTheSecondary(final FlushedWrites guest) {
+        losePower(other);
+        goOn(guest);
+        other.start();
+        goOn(guest);
+        awaitEqual();
+        remember(guest.stop()).requireMoment(serving.disk(), Promise.WRITTEN, "the primary's disk");
+    }
+
+    /** What it then acknowledged is its own. */
+    private void loseThePrimaryThatIsAlone(final FlushedWrites guest) {
+        losePower(other);
+        goOn(guest);
+        if (random.nextBoolean()) {
+            other.start();
+            pauseAWhile();
+        }
+        losePower(serving);
+        final WriteHistory history = end(guest);
+        startBoth();
+        requireFlushed(history);
+    }
+
+    /** It is the primary all the same, when both are back. */
+    private void loseWhoTookOver(final FlushedWrites guest) {
+        losePower(serving);
+        takeOver(end(guest));
+        final FlushedWrites next = startGuest();
+        goOn(next);
+        losePower(serving);
+        final WriteHistory history = end(next);
+        startBoth();
+        requireFlushed(history);
+    }
+
+    /**
+     * Nobody does that unless it is forced; and the former primary gives way when it is told to.
+     */
+    private void haveTheSecondaryTakeOverUnasked(final FlushedWrites guest) {
+        loseBoth();
+        end(guest);
+        other.start();
+        requireRefusal();
+        failOver(true);
+        switchRoles();
+        awaitMerged();
+        other.start();
+        try (Control control = other.connect()) {
+            control.await("waiting", status -> status.has("waiting"));
+            control.execute("x-lockstep-join");
+        }
+        other.awaitExit();
+        other.start();
+    }
+
     private void requireFlushed(final WriteHistory history) {
-        history.requireKept(
-                serving.disk(), WriteHistory.Promise.FLUSHED, "the restarted primary's disk");
+        history.requireKept(serving.disk(), Promise.FLUSHED, "the restarted primary's disk");
     }
 
     private void losePower(final PoweredHost host) {
@@ -165,8 +204,9 @@ final class PowerLossTest {
         if (random.nextBoolean()) {
             pauseAWhile();
         }
-        (isPrimaryFirst ? other : serving).start();
-        (isPrimaryFirst ? serving : other).awaitReady();
+        (isPrimaryFirst ? other : serving).launch();
+        serving.awaitReady();
+        other.awaitReady();
         awaitEqual();
     }
 
@@ -196,16 +236,40 @@ final class PowerLossTest {
         }
     }
 
+    /** The secondary takes over, and its guest finds the checkpoint. */
+    private void takeOver(final WriteHistory history) {
+        failOver(false);
+        switchRoles();
+        content = seenByGuest();
+        history.requireMoment(content, Promise.CHECKPOINTED, "what the next guest sees");
+    }
+
+    private byte[] seenByGuest() {
+        final Path copy = rig.path("copy");
+        rig.run(Tool.NBDCOPY, serving.guest(), copy.toString());
+        return Rig.read(copy);
+    }
+
     private void failOver(final boolean isForced) {
         try (Control control = other.connect()) {
             control.await("unlinked", status -> !status.get("linked").getAsBoolean());
             control.execute("x-lockstep-failover", "{'force': " + isForced + "}");
+        }
+    }
+
+    private void awaitMerged() {
+        try (Control control = serving.connect()) {
             control.await(
                     "merged",
                     status ->
                             status.get("role").getAsString().equals("primary")
                                     && !status.get("state").getAsString().equals("merging"));
         }
+    }
+
+    private void goOn(final FlushedWrites guest) {
+        guest.awaitMore(50 + random.nextInt(400));
+        pauseAWhile();
     }
 
     private void pauseAWhile() {
@@ -217,10 +281,6 @@ final class PowerLossTest {
     private FlushedWrites startGuest() {
         return FlushedWrites.start(
                 rig, serving.guest(), serving.control(), content, written, random.nextLong());
-    }
-
-    private WriteHistory stop(final FlushedWrites guest) {
-        return remember(guest.stop());
     }
 
     private WriteHistory end(final FlushedWrites guest) {
@@ -246,12 +306,12 @@ final class PowerLossTest {
         content = serving.disk();
         final FlushedWrites guest = startGuest();
         guest.awaitMore(50);
-        final WriteHistory history = stop(guest);
+        final WriteHistory history = remember(guest.stop());
         try (Control control = serving.connect()) {
             control.checkpoint();
         }
         content = serving.disk();
-        history.requireMoment(content, WriteHistory.Promise.WRITTEN, "the primary's disk");
+        history.requireMoment(content, Promise.WRITTEN, "the primary's disk");
         assertArrayEquals(content, other.disk(), "the disks are not equal");
         assertEquals(LENGTH, content.length);
     }

@@ -107,9 +107,11 @@ final class PoweredHost {
                 + PowerDrive.mounting(device, mount);
     }
 
-    /** Types the command. */
+    /** Types the command, unless it runs. */
     void launch() {
-        node = rig.keep(LockstepProcess.startAfter(inside(), rig.directory(), command));
+        if (!isRunning()) {
+            node = rig.keep(LockstepProcess.startAfter(inside(), rig.directory(), command));
+        }
     }
 
     /** Types the command, and waits until it is ready. */
@@ -128,16 +130,9 @@ final class PoweredHost {
         return node != null && node.isRunning();
     }
 
-    /** Runs a command of lockstep there that speaks of its state, while no node runs. */
-    void aboutState(final String verb) {
-        final List<String> words =
-                List.of(verb, "--state", mount.resolve("vda.img.lockstep").toString());
-        try (LockstepProcess process =
-                LockstepProcess.startAfter(inside(), rig.directory(), words)) {
-            if (process.awaitExit() != 0) {
-                throw new AssertionError(process.toString());
-            }
-        }
+    /** Waits until it ends, since it was told to, and is to be started again. */
+    void awaitExit() {
+        node.awaitExit();
     }
 
     /** Nothing leaves it from now on, and nobody there hears of anything. */

@@ -1,5 +1,6 @@
 package io.lockstep.cli.argument;
 
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
 import io.lockstep.engine.primary.PrimaryOptions;
@@ -50,6 +51,19 @@ public final class ForwardOptions {
     private Duration maxLag;
 
     @Option(
+            names = "--ack",
+            paramLabel = "LEVEL",
+            defaultValue = "local",
+            description =
+                    "When the guest is answered. local: when the local disk has it. flush: a flush,"
+                            + " or a write with FUA, when the secondary has a checkpoint with all"
+                            + " before it, which a failover returns to. write: every write, too."
+                            + " With ',durable' behind flush or write: when that is on the"
+                            + " secondary's stable storage. It holds while the secondary is linked"
+                            + " and equal (default: ${DEFAULT-VALUE}).")
+    private String ack;
+
+    @Option(
             names = "--sync-rate",
             paramLabel = "MIN:MAX",
             defaultValue = "4M:",
@@ -89,6 +103,18 @@ public final class ForwardOptions {
                                             + onFullLog);
                 };
         final long lag = maxLag == null ? PrimaryOptions.LAG_LEARNED : maxLag.toNanos();
-        return new PrimaryOptions((int) logSize, policy, word, lag).withSyncRate(syncRate);
+        final AckLevel level =
+                AckLevel.parse(ack.toLowerCase(Locale.ROOT))
+                        .orElseThrow(
+                                () ->
+                                        new ParameterException(
+                                                spec.commandLine(),
+                                                "--ack must be "
+                                                        + AckLevel.NAMES
+                                                        + ", not "
+                                                        + ack));
+        return new PrimaryOptions((int) logSize, policy, word, lag)
+                .withSyncRate(syncRate)
+                .withAck(level);
     }
 }

@@ -10,6 +10,7 @@ import io.lockstep.cli.run.Quantity;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
@@ -28,22 +29,32 @@ import java.util.concurrent.Callable;
             "  On the primary:",
             "    lockstep checkpoint --control /run/primary.qmp",
             "",
+            "  The same, and it is to outlive the loss of power of the secondary's host:",
+            "    lockstep checkpoint --control /run/primary.qmp --durable",
+            "",
             "Exit codes: 0 done; 1 refused, or no answer; 2 wrong usage."
         })
 public final class CheckpointCommand implements Callable<Integer> {
     @Spec private CommandSpec spec;
     @Mixin private ControlOptions options;
 
+    @Option(
+            names = "--durable",
+            description = "Wait until it is on the secondary's stable storage as well.")
+    private boolean isDurable;
+
     @Override
     public Integer call() {
         try (QmpClient client = options.connect()) {
-            final JsonObject made = client.execute("x-lockstep-checkpoint", options.timeout());
+            final JsonObject made =
+                    client.execute("x-lockstep-checkpoint", arguments(), options.timeout())
+                            .getAsJsonObject();
             spec.commandLine()
                     .getOut()
                     .println(
                             "epoch "
                                     + made.get("epoch").getAsLong()
-                                    + " committed in "
+                                    + (isDurable ? " committed and durable in " : " committed in ")
                                     + Quantity.nanos(made.get("duration-ns").getAsLong()));
             return 0;
         } catch (final QmpClient.NoAnswerException e) {
@@ -53,6 +64,14 @@ public final class CheckpointCommand implements Callable<Integer> {
             spec.commandLine().getErr().println("lockstep checkpoint: " + e.getMessage());
             return 1;
         }
+    }
+
+    private JsonObject arguments() {
+        final JsonObject arguments = new JsonObject();
+        if (isDurable) {
+            arguments.addProperty("durable", true);
+        }
+        return arguments;
     }
 
     /** An engine that answers otherwise waits for its secondary. */

@@ -113,7 +113,20 @@ public final class StatusCommand implements Callable<Integer> {
                             + number(report, "sealed-epoch")
                             + " sealed, "
                             + number(report, "committed-epoch")
-                            + " committed");
+                            + " committed, "
+                            + number(report, "durable-epoch")
+                            + " durable");
+            if (report.get("ack") instanceof final JsonObject ack
+                    && !string(ack, "level").equals("local")) {
+                line(
+                        text,
+                        "guest answered at: "
+                                + string(ack, "level")
+                                + (ack.get("in-force").getAsBoolean()
+                                        ? ""
+                                        : ", which is not in force: the secondary is not linked,"
+                                                + " or not equal"));
+            }
             appendVolumes(text, report);
             appendCheckpoints(text, report.getAsJsonObject("checkpoints"));
             report.getAsJsonArray("disks")

@@ -65,6 +65,19 @@ public final class Checkpoints {
         return next;
     }
 
+    /** The same, and waits until it is on the secondary's stable storage. */
+    public CompletableFuture<Checkpoint> makeDurable() {
+        final long start = loop.nanoTime();
+        return make().thenCompose(
+                        made ->
+                                group.whenDurable(made.epoch())
+                                        .thenApply(
+                                                done ->
+                                                        new Checkpoint(
+                                                                made.epoch(),
+                                                                loop.nanoTime() - start)));
+    }
+
     private CompletableFuture<Checkpoint> makeNext() {
         running = next;
         next = null;

@@ -45,6 +45,7 @@ record EventReport(String name, JsonObject data, String qemuName, JsonObject qem
                     LINK_DOWN,
                     DETACHED,
                     CHECKPOINT,
+                    DURABLE,
                     CHECKPOINT_AT_RISK,
                     CHECKPOINT_GIVEN_UP,
                     SYNCHRONISING,

@@ -3,6 +3,7 @@ package io.lockstep.cli.control;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationError;
@@ -79,7 +80,8 @@ final class GroupCommands {
     private void addOwn() {
         add("x-lockstep-seal", () -> group.seal().thenApply(GroupCommands::epoch));
         server.add("x-lockstep-commit", this::commit);
-        add("x-lockstep-checkpoint", () -> checkpoints.make().thenApply(GroupCommands::made));
+        server.add("x-lockstep-checkpoint", this::checkpoint);
+        server.add("x-lockstep-set-ack", this::setAck);
         add("x-lockstep-status", () -> done(StatusReport.of(group, checkpoints)));
         server.add("x-lockstep-histograms", this::histograms);
         server.add("x-lockstep-failover", this::failOver);
@@ -288,6 +290,32 @@ final class GroupCommands {
         final long epoch = arguments.requireInteger("epoch");
         arguments.end();
         return onGroup(() -> empty(group.commit(epoch)));
+    }
+
+    private CompletableFuture<JsonElement> checkpoint(final QmpArguments arguments) {
+        final boolean isDurable = arguments.optionalBoolean("durable").orElse(false);
+        arguments.end();
+        return onGroup(
+                () -> {
+                    final CompletableFuture<Checkpoints.Checkpoint> made =
+                            isDurable ? checkpoints.makeDurable() : checkpoints.make();
+                    return made.thenApply(GroupCommands::made);
+                });
+    }
+
+    private CompletableFuture<JsonElement> setAck(final QmpArguments arguments) {
+        final String level = arguments.requireString("level");
+        arguments.end();
+        return AckLevel.parse(level)
+                .map(wanted -> onGroup(() -> empty(group.acknowledgeAt(wanted))))
+                .orElseGet(
+                        () ->
+                                refuse(
+                                        "Parameter 'level' expects "
+                                                + AckLevel.NAMES
+                                                + ", not '"
+                                                + level
+                                                + "'"));
     }
 
     private CompletableFuture<JsonElement> histograms(final QmpArguments arguments) {

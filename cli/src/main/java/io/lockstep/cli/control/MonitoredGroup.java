@@ -2,14 +2,9 @@ package io.lockstep.cli.control;
 
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
-import io.lockstep.engine.group.Healing;
-import io.lockstep.engine.group.NodeStatus;
-import io.lockstep.engine.group.ReplicationError;
+import io.lockstep.engine.group.LayeredGroup;
 import io.lockstep.engine.group.ReplicationGroup;
 
-import org.HdrHistogram.Histogram;
-
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -19,7 +14,7 @@ import java.util.concurrent.CompletableFuture;
  * the log goes on; where it fails the epoch stays sealed, and the next checkpoint begins with it. A
  * group that is no primary is left as it is. On the group's loop.
  */
-public final class MonitoredGroup implements ReplicationGroup {
+public final class MonitoredGroup extends LayeredGroup {
     private final ReplicationGroup group;
     private final PeerMonitor monitor;
 
@@ -84,85 +79,8 @@ public final class MonitoredGroup implements ReplicationGroup {
         return group.seal().thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
     }
 
-    // ---- As it is.
-
     @Override
-    public Role role() {
-        return group.role();
-    }
-
-    @Override
-    public CompletableFuture<Void> start() {
-        return group.start();
-    }
-
-    @Override
-    public CompletableFuture<Long> seal() {
-        return group.seal();
-    }
-
-    @Override
-    public CompletableFuture<Void> whenSealed() {
-        return group.whenSealed();
-    }
-
-    @Override
-    public String ending() {
-        return group.ending();
-    }
-
-    @Override
-    public boolean hasFailedOver() {
-        return group.hasFailedOver();
-    }
-
-    @Override
-    public CompletableFuture<Void> stop(final boolean failover) {
-        return group.stop(failover);
-    }
-
-    @Override
-    public CompletableFuture<Void> failOver(final boolean isForced) {
-        return group.failOver(isForced);
-    }
-
-    @Override
-    public CompletableFuture<Void> join() {
-        return group.join();
-    }
-
-    @Override
-    public Healing healing() {
-        return group.healing();
-    }
-
-    @Override
-    public CompletableFuture<Long> switchOver() {
-        return group.switchOver();
-    }
-
-    @Override
-    public CompletableFuture<Void> promote() {
-        return group.promote();
-    }
-
-    @Override
-    public Optional<NodeStatus> node() {
-        return group.node();
-    }
-
-    @Override
-    public Optional<ReplicationError> error() {
-        return group.error();
-    }
-
-    @Override
-    public Optional<Histogram> commitDurations() {
-        return group.commitDurations();
-    }
-
-    @Override
-    public GroupStatus status() {
-        return group.status();
+    protected ReplicationGroup target() {
+        return group;
     }
 }

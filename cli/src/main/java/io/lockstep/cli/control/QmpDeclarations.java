@@ -147,7 +147,8 @@ final class QmpDeclarations {
     private static void declareOwnCommands(final QmpSchema schema) {
         schema.command("x-lockstep-seal", "LockstepEpoch")
                 .command("x-lockstep-commit", "epoch: int", QmpSchema.NOTHING)
-                .command("x-lockstep-checkpoint", "LockstepCheckpoint")
+                .command("x-lockstep-checkpoint", "durable?: bool", "LockstepCheckpoint")
+                .command("x-lockstep-set-ack", "level: str", QmpSchema.NOTHING)
                 .command("x-lockstep-status", "any")
                 .command("x-lockstep-histograms", "LockstepHistograms")
                 .command("x-lockstep-failover", "force?: bool", "LockstepFailover")

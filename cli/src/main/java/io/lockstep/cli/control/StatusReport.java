@@ -31,6 +31,10 @@ final class StatusReport {
         report.addProperty("open-epoch", status.openEpoch());
         report.addProperty("sealed-epoch", status.sealedEpoch());
         report.addProperty("committed-epoch", status.committedEpoch());
+        report.addProperty("durable-epoch", status.durableEpoch());
+        if (status.role() == ReplicationGroup.Role.PRIMARY) {
+            report.add("ack", acknowledging(status.acknowledging()));
+        }
         report.addProperty("lag-bytes", status.lagBytes());
         report.addProperty("lag-ns", status.lagNanos());
         report.addProperty("buffer-used", status.bufferUsed());
@@ -52,6 +56,13 @@ final class StatusReport {
         status.disks().forEach(disk -> disks.add(disk(disk)));
         report.add("disks", disks);
         return report;
+    }
+
+    private static JsonObject acknowledging(final GroupStatus.Acknowledging acknowledging) {
+        final JsonObject object = new JsonObject();
+        object.addProperty("level", acknowledging.level().toString());
+        object.addProperty("in-force", acknowledging.isInForce());
+        return object;
     }
 
     private static JsonObject durations(final Checkpoints.Durations durations) {

@@ -138,7 +138,7 @@ public final class Console implements ServerEvents, GroupEvents, ErrorHandler {
     @Override
     public void onEvent(
             final Event event, final String disk, final long epoch, final String sentence) {
-        if (event != Event.CHECKPOINT) {
+        if (event != Event.CHECKPOINT && event != Event.DURABLE) {
             say(events.get(event), sentence);
         } else if (verbose) {
             say(sentence);

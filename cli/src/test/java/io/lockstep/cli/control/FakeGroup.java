@@ -173,6 +173,8 @@ final class FakeGroup implements ReplicationGroup {
                 sealedEpoch + 1,
                 sealedEpoch,
                 committedEpoch,
+                committedEpoch,
+                GroupStatus.Acknowledging.LOCAL,
                 10,
                 20,
                 30,

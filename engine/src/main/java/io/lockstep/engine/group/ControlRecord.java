@@ -21,9 +21,10 @@ import java.util.Optional;
  *
  * <pre>
  *  0  4  magic "LSTP"
- *  4  2  version, 4
- *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE, PULSE, HAND_OVER; STATE in what is read
- *  8  8  epoch: to seal, to commit; in what is read: the disk's last sealed one
+ *  4  2  version, 5
+ *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE, PULSE, HAND_OVER, DURABLE; STATE in what is
+ *       read
+ *  8  8  epoch: to seal, to commit, to make durable; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
  * 40  4  flags: AT_FIRST, NOW, AND_COMMIT, CAUGHT_UP; in what is read: STARTED, FAILED_OVER, BROKEN,
@@ -42,7 +43,7 @@ public final class ControlRecord {
     public static final int LENGTH_WITH_SUMMARY = LENGTH + Summary.LENGTH;
 
     /** The version of this layout. */
-    public static final int VERSION = 4;
+    public static final int VERSION = 5;
 
     /** A primary presents itself, with its summary; the first command of its connections. */
     public static final int ATTACH = 1;
@@ -73,6 +74,9 @@ public final class ControlRecord {
      * epoch 0 the primary declines to be asked for that.
      */
     public static final int HAND_OVER = 8;
+
+    /** Answered when an epoch is committed, and all of it on stable storage. */
+    public static final int DURABLE = 9;
 
     /** Of ATTACH: the user's word is {@link Word#AT_FIRST}. */
     public static final int AT_FIRST = 1;

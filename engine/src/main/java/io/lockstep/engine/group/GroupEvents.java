@@ -26,6 +26,8 @@ public interface GroupEvents {
         CHECKPOINT_GIVEN_UP,
         /** An epoch was committed. */
         CHECKPOINT,
+        /** One that was committed is on the secondary's stable storage; the epoch is that one. */
+        DURABLE,
         /** Failover is done: the guest is served from the last checkpoint. */
         FAILOVER,
         /** The secondary has taken over what this primary handed over: this process is none now. */
@@ -44,7 +46,7 @@ public interface GroupEvents {
      * Something happened.
      *
      * @param disk the disk's name; empty where it is none of one disk
-     * @param epoch the committed epoch
+     * @param epoch the committed epoch, unless the event is about another one
      * @param sentence for people
      */
     void onEvent(Event event, String disk, long epoch, String sentence);

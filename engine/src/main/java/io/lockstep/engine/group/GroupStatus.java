@@ -17,6 +17,9 @@ import java.util.List;
  * @param openEpoch the epoch that writes belong to now
  * @param sealedEpoch the last one that is sealed on every disk
  * @param committedEpoch the last committed one; 0 for the state in which replication started
+ * @param durableEpoch the last committed one that is on the secondary's stable storage, as far as
+ *     is known
+ * @param acknowledging when the guest is answered
  * @param lagBytes forwarded and not yet answered
  * @param lagNanos age of the oldest of them
  * @param bufferUsed of a primary: bytes in the forward log; of a secondary: in the arenas
@@ -35,6 +38,8 @@ public record GroupStatus(
         long openEpoch,
         long sealedEpoch,
         long committedEpoch,
+        long durableEpoch,
+        Acknowledging acknowledging,
         long lagBytes,
         long lagNanos,
         long bufferUsed,
@@ -54,6 +59,17 @@ public record GroupStatus(
         MERGING,
         /** Stopped: the disks are plain ones again. */
         ALONE
+    }
+
+    /**
+     * When the guest is answered.
+     *
+     * @param isInForce whether the secondary gets what is written and is equal; while it is not,
+     *     this host answers by itself, or not at all
+     */
+    public record Acknowledging(AckLevel level, boolean isInForce) {
+        /** This host alone. */
+        public static final Acknowledging LOCAL = new Acknowledging(AckLevel.LOCAL, true);
     }
 
     /**
@@ -85,7 +101,24 @@ public record GroupStatus(
     /** Of a group that was not started. */
     public static GroupStatus idle(final ReplicationGroup.Role role, final List<DiskStatus> disks) {
         return new GroupStatus(
-                role, State.IDLE, "", false, 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, disks);
+                role,
+                State.IDLE,
+                "",
+                false,
+                0,
+                "",
+                0,
+                0,
+                0,
+                0,
+                Acknowledging.LOCAL,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                disks);
     }
 
     /** Of the same group when it has ended and nothing of it is left. */
@@ -100,6 +133,8 @@ public record GroupStatus(
                 openEpoch,
                 sealedEpoch,
                 committedEpoch,
+                durableEpoch,
+                Acknowledging.LOCAL,
                 0,
                 0,
                 0,
@@ -123,6 +158,8 @@ public record GroupStatus(
                 openEpoch,
                 sealedEpoch,
                 committedEpoch,
+                durableEpoch,
+                acknowledging,
                 lagBytes,
                 lagNanos,
                 bufferUsed,

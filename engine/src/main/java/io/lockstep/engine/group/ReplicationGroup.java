@@ -59,6 +59,28 @@ public interface ReplicationGroup {
     CompletableFuture<Long> checkpoint();
 
     /**
+     * Waits until an epoch is on the secondary's stable storage, of a primary.
+     *
+     * @param epoch that is committed, or will be
+     */
+    default CompletableFuture<Void> whenDurable(final long epoch) {
+        return CompletableFuture.failedFuture(
+                new GroupException(
+                        "this is no primary: ask there for a checkpoint that is durable"));
+    }
+
+    /**
+     * Has a primary answer its guest at another level from now on.
+     *
+     * @return fails where it can't
+     */
+    default CompletableFuture<Void> acknowledgeAt(final AckLevel level) {
+        return CompletableFuture.failedFuture(
+                new GroupException(
+                        "this is no primary, whose guest could be answered at another level"));
+    }
+
+    /**
      * Stops replication.
      *
      * @param failover of a secondary: return to the last checkpoint, overlaid with its guest's

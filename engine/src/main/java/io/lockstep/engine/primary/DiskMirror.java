@@ -11,7 +11,6 @@ import io.lockstep.engine.tracking.Tracking;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.function.IntConsumer;
 
 /**
  * Makes an export of another NBD server equal to a disk that its guest goes on using, and keeps it
@@ -370,16 +369,6 @@ public final class DiskMirror implements AutoCloseable {
             if (linkWakeUp.isNeeded()) {
                 linkLoop.execute(workTask);
             }
-        }
-
-        @Override
-        public boolean isGated() {
-            return false;
-        }
-
-        @Override
-        public void acknowledge(final IntConsumer acknowledgement) {
-            acknowledgement.accept(0);
         }
 
         /** Its own server tells the guest. */

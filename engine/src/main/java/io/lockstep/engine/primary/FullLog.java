@@ -23,6 +23,7 @@ final class FullLog {
     private final PrimaryEvents events;
     private final Synchroniser synchroniser;
     private final PrimaryMeeting meeting;
+    private final Acknowledgements acknowledgements;
 
     FullLog(
             final FullLogPolicy policy,
@@ -34,7 +35,8 @@ final class FullLog {
             final PrimaryEpochs epochs,
             final PrimaryEvents events,
             final Synchroniser synchroniser,
-            final PrimaryMeeting meeting) {
+            final PrimaryMeeting meeting,
+            final Acknowledgements acknowledgements) {
         this.policy = policy;
         this.group = group;
         this.log = log;
@@ -45,6 +47,7 @@ final class FullLog {
         this.events = events;
         this.synchroniser = synchroniser;
         this.meeting = meeting;
+        this.acknowledgements = acknowledgements;
     }
 
     /** Somebody waits for room. */
@@ -55,7 +58,11 @@ final class FullLog {
         switch (policy) {
             case DETACH -> group.end().detach();
             case AHEAD -> {
-                final boolean isTooLate = !presence.isLinked() || room.lagNanos() > LAG_NANOS_MAX;
+                // What is to be answered for by the secondary is not what it may lack for long.
+                final boolean isTooLate =
+                        !presence.isLinked()
+                                || room.lagNanos() > LAG_NANOS_MAX
+                                        && !acknowledgements.level().isAboutSecondary();
                 if (group.isRunning() && !presence.isForeign() && isTooLate) {
                     goAhead();
                 }
@@ -87,7 +94,7 @@ final class FullLog {
         }
         if (!room.isLogging() && presence.isLinked() && log.released() == log.appended()) {
             meeting.onCaughtUpWithLog();
-            group.attachAgain();
+            group.orders().attachAgain();
             return true;
         }
         return room.isLogging();

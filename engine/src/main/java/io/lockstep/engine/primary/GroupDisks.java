@@ -2,23 +2,21 @@ package io.lockstep.engine.primary;
 
 import io.lockstep.engine.loop.IoLoop;
 
-import java.util.function.IntConsumer;
-
 /** What a group does about what its disks ask and tell, on the guest's loop. */
 final class GroupDisks implements PrimaryDiskOwner {
     private final PrimaryGroup group;
     private final IoLoop loop;
-    private final PrimaryReign reign;
+    private final Acknowledgements acknowledgements;
     private final PrimaryEvents events;
 
     GroupDisks(
             final PrimaryGroup group,
             final IoLoop loop,
-            final PrimaryReign reign,
+            final Acknowledgements acknowledgements,
             final PrimaryEvents events) {
         this.group = group;
         this.loop = loop;
-        this.reign = reign;
+        this.acknowledgements = acknowledgements;
         this.events = events;
     }
 
@@ -33,13 +31,18 @@ final class GroupDisks implements PrimaryDiskOwner {
     }
 
     @Override
-    public boolean isGated() {
-        return reign.isGated();
+    public boolean forwardsFlushes() {
+        return acknowledgements.forwardsFlushes();
     }
 
     @Override
-    public void acknowledge(final IntConsumer acknowledgement) {
-        reign.acknowledge(acknowledgement);
+    public void onEntered(final PrimaryOperation operation) {
+        acknowledgements.enter(operation);
+    }
+
+    @Override
+    public boolean holds(final PrimaryOperation operation) {
+        return acknowledgements.holds(operation);
     }
 
     @Override

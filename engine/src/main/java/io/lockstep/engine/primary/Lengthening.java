@@ -99,34 +99,36 @@ final class Lengthening {
         }
         isUnderWay = true;
         final CompletableFuture<List<Healing.Taken>> answer = new CompletableFuture<>();
-        group.askLengths(
-                told -> {
-                    try {
-                        requireRole(); // it may have been asked for meanwhile
-                        final List<Growth> growths = growths(name, size, told);
-                        if (growths.isEmpty()) {
-                            isUnderWay = false;
-                            answer.complete(present(name));
-                            return;
-                        }
-                        final List<Healing.Taken> taken =
-                                growths.stream().map(Growth::taken).toList();
-                        loop.after(
-                                grow(growths, this::requireRole)
-                                        .thenCompose(done -> awaitSecondary(growths, taken)),
-                                (done, thrown) -> {
+        group.orders()
+                .askLengths(
+                        told -> {
+                            try {
+                                requireRole(); // it may have been asked for meanwhile
+                                final List<Growth> growths = growths(name, size, told);
+                                if (growths.isEmpty()) {
                                     isUnderWay = false;
-                                    if (thrown == null) {
-                                        answer.complete(taken);
-                                    } else {
-                                        answer.completeExceptionally(thrown);
-                                    }
-                                });
-                    } catch (final GroupException e) {
-                        isUnderWay = false;
-                        answer.completeExceptionally(e);
-                    }
-                });
+                                    answer.complete(present(name));
+                                    return;
+                                }
+                                final List<Healing.Taken> taken =
+                                        growths.stream().map(Growth::taken).toList();
+                                loop.after(
+                                        grow(growths, this::requireRole)
+                                                .thenCompose(
+                                                        done -> awaitSecondary(growths, taken)),
+                                        (done, thrown) -> {
+                                            isUnderWay = false;
+                                            if (thrown == null) {
+                                                answer.complete(taken);
+                                            } else {
+                                                answer.completeExceptionally(thrown);
+                                            }
+                                        });
+                            } catch (final GroupException e) {
+                                isUnderWay = false;
+                                answer.completeExceptionally(e);
+                            }
+                        });
         return answer;
     }
 
@@ -327,7 +329,7 @@ final class Lengthening {
             return;
         }
         if (isEqual) {
-            group.attachAgain();
+            group.orders().attachAgain();
         } else if (room.isLogging()) {
             // As where the guest has pulled ahead: what is in the sets is sent when the log is.
             room.goAhead();

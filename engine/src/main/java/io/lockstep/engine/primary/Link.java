@@ -58,15 +58,12 @@ final class Link {
     private final boolean[] answered;
     private final int answeredMask;
 
-    private long commitAsked;
-    private long commitSent;
-    private long commitDone;
-
     /** The last seal that a foreign server has reached. */
     private long sealReached;
 
     private boolean workScheduled;
 
+    private final EpochRequests requests;
     private final Farewell farewell;
     private final Outdating outdating;
     private final HandOverRequest handOver;
@@ -103,6 +100,7 @@ final class Link {
                         timeout,
                         wanted,
                         new ConnectionEvents());
+        requests = new EpochRequests(connections, owner, this::end);
         farewell = new Farewell(loop, connections);
         outdating = new Outdating(loop, peers[0], owner);
         heartbeats = new Heartbeats(loop, connections, farewell, disks.length, owner);
@@ -210,7 +208,7 @@ final class Link {
             comparison.reset();
             window.reset();
             Arrays.fill(answered, false);
-            commitSent = commitDone;
+            requests.onUp();
             owner.onUp(connections.isForeign(), sealedEpoch, committedEpoch);
             handOver.onUp();
             work();
@@ -305,7 +303,7 @@ final class Link {
         if (!connections.isUp() || farewell.isBegun()) {
             return;
         }
-        sendCommit();
+        requests.send();
         final long decided = log.decided();
         int count = 0;
         while (next < decided
@@ -446,7 +444,7 @@ final class Link {
             sealReached = epoch;
             owner.onSealed(epoch);
         }
-        if (commitDone < epoch) {
+        if (requests.committed() < epoch) {
             return false;
         }
         answered[(int) (frame & answeredMask)] = true;
@@ -455,47 +453,14 @@ final class Link {
 
     /** Asks for the commit of an epoch whose seals were answered. */
     void commit(final long epoch) {
-        commitAsked = Math.max(commitAsked, epoch);
+        requests.commit(epoch);
         work();
     }
 
-    private void sendCommit() {
-        if (commitAsked <= commitSent) {
-            return;
-        }
-        final long epoch = commitAsked;
-        if (connections.isForeign()) {
-            commitSent = epoch;
-            commitDone = epoch;
-            owner.onCommitted(epoch);
-            return;
-        }
-        ControlRecord.write(record, 0, ControlRecord.COMMIT, epoch, 0, connections.session(), 0);
-        final int ofGeneration = connections.generation();
-        final NbdClient client = connections.client(0);
-        final boolean isTaken =
-                client.writeControl(
-                        record,
-                        ControlRecord.LENGTH,
-                        (token, errno) -> {
-                            if (ofGeneration != connections.generation()) {
-                                return;
-                            }
-                            if (errno == 0) {
-                                commitDone = Math.max(commitDone, epoch);
-                                connections.onAnswer(0);
-                                owner.onCommitted(epoch);
-                            } else if (errno != Errno.ESHUTDOWN) {
-                                final String reason = client.errorText();
-                                end();
-                                owner.onRefused(
-                                        "the commit of epoch " + epoch, "", -1, errno, reason);
-                            }
-                        },
-                        0);
-        if (isTaken) {
-            commitSent = epoch;
-        }
+    /** Asks to be told when an epoch is durable, while it is up. */
+    void askDurable(final long epoch) {
+        requests.askDurable(epoch);
+        work();
     }
 
     // ---- Answers.

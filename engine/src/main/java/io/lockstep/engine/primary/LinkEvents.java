@@ -12,6 +12,8 @@ final class LinkEvents implements LinkOwner {
     private final PrimaryReign reign;
     private final PrimaryEpochs epochs;
     private final PeerPresence presence;
+    private final PrimaryCheckpoints checkpoints;
+    private final Acknowledgements acknowledgements;
     private final RoomQueue room;
     private final PrimaryEvents events;
     private final PrimaryHealing healing;
@@ -28,6 +30,8 @@ final class LinkEvents implements LinkOwner {
             final PrimaryReign reign,
             final PrimaryEpochs epochs,
             final PeerPresence presence,
+            final PrimaryCheckpoints checkpoints,
+            final Acknowledgements acknowledgements,
             final RoomQueue room,
             final PrimaryEvents events,
             final PrimaryHealing healing,
@@ -37,6 +41,8 @@ final class LinkEvents implements LinkOwner {
         this.reign = reign;
         this.epochs = epochs;
         this.presence = presence;
+        this.checkpoints = checkpoints;
+        this.acknowledgements = acknowledgements;
         this.room = room;
         this.events = events;
         this.healing = healing;
@@ -52,7 +58,7 @@ final class LinkEvents implements LinkOwner {
             final Summary secondary,
             final boolean isPrimary,
             final LinkOwner.Judgement judgement) {
-        meeting.onFound(disk, secondary, isPrimary, judgement, group::attachAgain);
+        meeting.onFound(disk, secondary, isPrimary, judgement, group.orders()::attachAgain);
     }
 
     @Override
@@ -63,14 +69,20 @@ final class LinkEvents implements LinkOwner {
         }
         final long up = ++linkCount;
         if (nowForeign) {
+            if (acknowledgements.level().isAboutSecondary()) {
+                refuse(events.knowsNoEpochs(acknowledgements.level()));
+                return;
+            }
             presence.onUp(true);
             linked(true, sealed, committed);
             return;
         }
+        acknowledgements.onMeeting(true);
         reign.meet(
                 committed,
                 !synchroniser.isUnderWay(),
                 isMet -> {
+                    acknowledgements.onMeeting(false);
                     if (up != linkCount || !group.isRunning()) {
                         return; // it was cut meanwhile
                     }
@@ -79,7 +91,7 @@ final class LinkEvents implements LinkOwner {
                         reign.onMet();
                         linked(false, sealed, committed);
                     } else {
-                        group.attachAgain();
+                        group.orders().attachAgain();
                     }
                 });
     }
@@ -89,6 +101,8 @@ final class LinkEvents implements LinkOwner {
         if (!group.hasStarted() || synchroniser.isPrepared()) {
             epochs.goOnBehind(sealed);
             tracking.onNumbered(sealed);
+            checkpoints.onNumbered();
+            acknowledgements.onNumbered();
         }
         commit(committed);
         events.linkUp();
@@ -100,6 +114,8 @@ final class LinkEvents implements LinkOwner {
         }
         group.onStarted();
         healing.lengthening().onLinked();
+        checkpoints.onLinked();
+        acknowledgements.onLinked();
     }
 
     @Override
@@ -162,12 +178,14 @@ final class LinkEvents implements LinkOwner {
     public void onSealed(final long epoch) {
         epochs.onSealed(epoch);
         room.look();
+        acknowledgements.look();
     }
 
     @Override
     public void onCommitted(final long epoch) {
         commit(epoch);
         synchroniser.onCommitted();
+        acknowledgements.look();
     }
 
     private void commit(final long epoch) {
@@ -195,6 +213,15 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onDurable(final long epoch) {
         tracking.onDurable(epoch);
+        onStored(epoch);
+    }
+
+    @Override
+    public void onStored(final long epoch) {
+        if (epochs.onDurable(epoch)) {
+            events.durable(epoch);
+            acknowledgements.look();
+        }
     }
 
     @Override

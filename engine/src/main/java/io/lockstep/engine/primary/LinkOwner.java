@@ -66,8 +66,14 @@ interface LinkOwner {
     /** Those were all. */
     void onTailEnd(int disk);
 
-    /** The secondary has made durable all up to the end of an epoch. */
+    /**
+     * The secondary has made durable all up to the end of an epoch, and has recorded that: it knows
+     * of it after the loss of power.
+     */
     void onDurable(long epoch);
+
+    /** An epoch that was asked for is committed, and on the secondary's stable storage. */
+    void onStored(long epoch);
 
     /**
      * The flags of the secondary's STATE are others than they were when it was linked, or since.

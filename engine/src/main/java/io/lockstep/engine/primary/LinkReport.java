@@ -101,6 +101,11 @@ final class LinkReport implements LinkOwner {
     }
 
     @Override
+    public void onStored(final long epoch) {
+        guestLoop.execute(() -> owner.onStored(epoch));
+    }
+
+    @Override
     public void onFlags(final int flags) {
         guestLoop.execute(() -> owner.onFlags(flags));
     }

@@ -118,6 +118,11 @@ final class MirrorLink implements LinkOwner {
         throw notOfAPlainServer();
     }
 
+    @Override
+    public void onStored(final long epoch) {
+        throw notOfAPlainServer();
+    }
+
     private static IllegalStateException notOfAPlainServer() {
         return new IllegalStateException("a plain server says no such thing");
     }

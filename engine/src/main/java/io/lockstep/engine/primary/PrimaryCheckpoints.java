@@ -11,7 +11,7 @@ import java.util.function.LongConsumer;
  * the secondary is away, and then nothing is sealed; and when the patience with a cut link is at
  * its end, while what was asked for is done when the link is back. On the guest's loop.
  */
-final class PrimaryCheckpoints {
+final class PrimaryCheckpoints implements Acknowledgements.Pair {
     private final PrimaryGroup group;
     private final PrimaryEpochs epochs;
     private final PeerPresence presence;
@@ -19,7 +19,13 @@ final class PrimaryCheckpoints {
     private final RoomQueue room;
     private final int diskCount;
     private final LongConsumer onSeal;
-    private final LongConsumer commitOverLink;
+    private final LinkOrders orders;
+
+    /** Where the log ended behind the last seals; -1 before the first. */
+    private long sealedEnd = -1;
+
+    /** The last epoch that was ended for the sake of answers; 0 before the first. */
+    private long sealedNow;
 
     PrimaryCheckpoints(
             final PrimaryGroup group,
@@ -29,7 +35,7 @@ final class PrimaryCheckpoints {
             final RoomQueue room,
             final int diskCount,
             final LongConsumer onSeal,
-            final LongConsumer commitOverLink) {
+            final LinkOrders orders) {
         this.group = group;
         this.epochs = epochs;
         this.presence = presence;
@@ -37,7 +43,7 @@ final class PrimaryCheckpoints {
         this.room = room;
         this.diskCount = diskCount;
         this.onSeal = onSeal;
-        this.commitOverLink = commitOverLink;
+        this.orders = orders;
     }
 
     CompletableFuture<Long> seal() {
@@ -49,6 +55,9 @@ final class PrimaryCheckpoints {
         if (refusal != null) {
             return fail(refusal);
         }
+        if (!epochs.maySeal() && sealedNow == epochs.open() - 1) {
+            return epochs.whenCommitted(sealedNow).thenCompose(done -> seal(flags));
+        }
         if (!epochs.maySeal()) {
             return fail("epoch " + (epochs.open() - 1) + " is not committed yet; commit it first");
         }
@@ -59,6 +68,51 @@ final class PrimaryCheckpoints {
     @SuppressWarnings("FutureReturnValueIgnored") // the peer says when it is equal
     void sealCaughtUp() {
         sealAnyway(ControlRecord.AND_COMMIT | ControlRecord.CAUGHT_UP);
+    }
+
+    // ---- What answers to the guest wait for.
+
+    @Override
+    public boolean isEqual() {
+        return group.isEqual();
+    }
+
+    @Override
+    @SuppressWarnings("FutureReturnValueIgnored") // who waits looks at the epochs
+    public void sealNow() {
+        sealedNow = epochs.open();
+        sealAnyway(ControlRecord.AND_COMMIT);
+    }
+
+    @Override
+    public void commitNow(final long epoch) {
+        orders.commit(epoch);
+    }
+
+    @Override
+    public void askDurable(final long epoch) {
+        orders.askDurable(epoch);
+    }
+
+    @Override
+    public boolean isOpenEpochEmpty() {
+        return sealedEnd == log.appended();
+    }
+
+    // ---- What a manager asks for.
+
+    /** Epochs are numbered anew: the log belongs to the open one. */
+    void onNumbered() {
+        sealedEnd = -1;
+        sealedNow = 0;
+    }
+
+    /** The link is made: what was asked of one before is asked again. */
+    void onLinked() {
+        final long awaited = epochs.durableAwaited();
+        if (awaited > epochs.durable()) {
+            orders.askDurable(awaited);
+        }
     }
 
     private CompletableFuture<Long> sealAnyway(final int flags) {
@@ -84,6 +138,7 @@ final class PrimaryCheckpoints {
         for (int i = 0; i < diskCount; i++) {
             log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, group.nanoTime()), true);
         }
+        sealedEnd = log.appended();
         group.onDecided();
         return true;
     }
@@ -116,7 +171,7 @@ final class PrimaryCheckpoints {
                             + " can't be committed: the last one that is sealed is "
                             + epochs.sealed());
         }
-        commitOverLink.accept(epoch);
+        orders.commit(epoch);
         return epochs.whenCommitted(epoch);
     }
 
@@ -145,6 +200,25 @@ final class PrimaryCheckpoints {
         // Most often the seals commit as well, and the commit finds itself done.
         return seal(ControlRecord.AND_COMMIT)
                 .thenCompose(epoch -> commit(epoch).thenApply(done -> epoch));
+    }
+
+    /** Done when an epoch that is committed is on the secondary's stable storage as well. */
+    CompletableFuture<Void> whenDurable(final long epoch) {
+        if (epoch <= epochs.durable()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        final String refusal = refuse();
+        if (refusal != null) {
+            return fail(refusal);
+        }
+        if (presence.isForeign()) {
+            return fail(
+                    "the secondary at "
+                            + presence.peer()
+                            + " does not say what is on its stable storage");
+        }
+        orders.askDurable(epoch);
+        return epochs.whenDurable(epoch);
     }
 
     private String refuse() {

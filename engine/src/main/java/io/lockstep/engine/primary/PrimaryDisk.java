@@ -340,11 +340,22 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     }
 
     private boolean claim(final PrimaryOperation operation) {
+        final boolean isClaimed = claimPlace(operation);
+        if (isClaimed && !operation.isOfSynchroniser && !operation.isReadBack()) {
+            owner.onEntered(operation);
+        }
+        return isClaimed;
+    }
+
+    private boolean claimPlace(final PrimaryOperation operation) {
         final boolean isWrite = operation.kind == ForwardLog.Kind.WRITE;
         final long lengthMax = isWrite ? log.payloadLengthMax() : ZERO_LENGTH_MAX;
         operation.pieceEnd = Math.min(operation.end, operation.cursor + lengthMax);
         final long length = operation.pieceEnd - operation.cursor;
         operation.frame = -1;
+        if (operation.kind == ForwardLog.Kind.FLUSH && !owner.forwardsFlushes()) {
+            return true;
+        }
         if (!room.isLogging()) {
             dropPlace(operation);
             tracking.mark(number, operation.cursor, length);
@@ -517,26 +528,28 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     }
 
     private void finish(final PrimaryOperation operation, final int errno) {
-        final Completion completion = operation.completion;
-        final long token = operation.token;
-        final boolean isChange =
-                operation.kind != ForwardLog.Kind.FLUSH && !operation.isOfSynchroniser;
         if (operation.isPlaceSpare) {
             log.cancel((int) operation.position, operation.end - operation.offset);
         }
-        if (isChange) {
+        if (operation.isChangeOfGuest()) {
             watch.onDone(operation.startNanos);
         }
-        give(operation);
-        if (isChange && errno == 0 && owner.isGated()) {
-            owner.acknowledge(
-                    result -> {
-                        complete(completion, token, result);
-                        poll(); // what that has begun: nobody else may come
-                    });
-        } else {
-            complete(completion, token, errno);
+        if (errno != 0 || operation.isOfSynchroniser || !owner.holds(operation)) {
+            end(operation, errno);
         }
+    }
+
+    private void end(final PrimaryOperation operation, final int errno) {
+        final Completion completion = operation.completion;
+        final long token = operation.token;
+        give(operation);
+        complete(completion, token, errno);
+    }
+
+    @Override
+    public void answer(final PrimaryOperation operation, final int errno) {
+        end(operation, errno);
+        poll(); // what that has begun: nobody else may come
     }
 
     /** All of it enters the log, or waits for room there, before anything that comes later. */
@@ -572,6 +585,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         operation.isOfSynchroniser = false;
         operation.isPlaceSpare = false;
         operation.startNanos = 0;
+        operation.epoch = Acknowledgements.NONE;
         operation.completion = completion;
         operation.token = token;
         return operation;

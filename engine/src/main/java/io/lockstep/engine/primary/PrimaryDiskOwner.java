@@ -1,7 +1,5 @@
 package io.lockstep.engine.primary;
 
-import java.util.function.IntConsumer;
-
 /** What the disks of a primary's guest ask and tell, on the guest's loop. */
 interface PrimaryDiskOwner {
     long nanoTime();
@@ -9,11 +7,18 @@ interface PrimaryDiskOwner {
     /** A frame of the log is decided. */
     void onDecided();
 
-    /** Whether an acknowledgement has to wait for {@link #acknowledge}. */
-    boolean isGated();
+    /** Whether the secondary is told of flushes. */
+    default boolean forwardsFlushes() {
+        return true;
+    }
 
-    /** Runs an acknowledgement when it may be given. */
-    void acknowledge(IntConsumer acknowledgement);
+    /** A request of the guest's has its place in the log, if it needs one. */
+    default void onEntered(final PrimaryOperation operation) {}
+
+    /** Whether a request that is done here is answered later: then it is told. */
+    default boolean holds(final PrimaryOperation operation) {
+        return false;
+    }
 
     /** A request of the guest has failed. */
     void onGuestError(String disk, long offset, int errno);

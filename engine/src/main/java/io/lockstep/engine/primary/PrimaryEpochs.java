@@ -20,8 +20,10 @@ final class PrimaryEpochs {
     private long open = 1;
     private long sealed;
     private long committed;
+    private long durable;
     private final NavigableMap<Long, CompletableFuture<Long>> seals = new TreeMap<>();
     private final NavigableMap<Long, CompletableFuture<Void>> commits = new TreeMap<>();
+    private final NavigableMap<Long, CompletableFuture<Void>> durables = new TreeMap<>();
 
     /** The one that writes belong to now. */
     long open() {
@@ -38,10 +40,16 @@ final class PrimaryEpochs {
         return committed;
     }
 
+    /** The last one that is committed and on the secondary's stable storage, as far as is known. */
+    long durable() {
+        return durable;
+    }
+
     /** The secondary has sealed epochs before this primary came. */
     void goOnBehind(final long lastSealed) {
         open = lastSealed + 1;
         sealed = lastSealed;
+        durable = Math.min(durable, lastSealed);
     }
 
     /** Whether one more may be uncommitted. */
@@ -90,10 +98,38 @@ final class PrimaryEpochs {
     /** Tells those who wait for what is committed by now. */
     void tellCommitted() {
         onSealed(committed);
-        final NavigableMap<Long, CompletableFuture<Void>> done = commits.headMap(committed, true);
+        tell(commits, committed);
+    }
+
+    private static void tell(
+            final NavigableMap<Long, CompletableFuture<Void>> waiting, final long epoch) {
+        final NavigableMap<Long, CompletableFuture<Void>> done = waiting.headMap(epoch, true);
         final List<CompletableFuture<Void>> answers = List.copyOf(done.values());
         done.clear();
         answers.forEach(answer -> answer.complete(null));
+    }
+
+    /** Answers when the secondary has one on its stable storage. */
+    CompletableFuture<Void> whenDurable(final long epoch) {
+        return epoch <= durable
+                ? CompletableFuture.completedFuture(null)
+                : durables.computeIfAbsent(epoch, absent -> new CompletableFuture<>());
+    }
+
+    /** The newest that somebody waits for to be durable; 0 for none. */
+    long durableAwaited() {
+        return durables.isEmpty() ? 0 : durables.lastKey();
+    }
+
+    /** The secondary has one on its stable storage; answers whether that is news. */
+    boolean onDurable(final long epoch) {
+        final boolean isNews = epoch > durable && epoch <= committed;
+        if (!isNews) {
+            return false; // one that is not committed here is of another numbering
+        }
+        durable = Math.max(durable, epoch);
+        tell(durables, durable);
+        return true;
     }
 
     /**
@@ -104,6 +140,7 @@ final class PrimaryEpochs {
         final List<Runnable> answers = failures(sentenceOf);
         seals.clear();
         commits.clear();
+        durables.clear();
         answers.forEach(Runnable::run);
     }
 
@@ -115,6 +152,7 @@ final class PrimaryEpochs {
         final List<Runnable> answers = failures(sentenceOf);
         seals.replaceAll((epoch, answer) -> new CompletableFuture<>());
         commits.clear();
+        durables.clear();
         answers.forEach(Runnable::run);
     }
 
@@ -122,6 +160,7 @@ final class PrimaryEpochs {
         final List<Runnable> answers = new ArrayList<>();
         seals.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
         commits.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
+        durables.forEach((epoch, answer) -> answers.add(failing(answer, sentenceOf.apply(epoch))));
         return answers;
     }
 

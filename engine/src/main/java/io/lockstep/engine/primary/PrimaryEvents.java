@@ -1,5 +1,6 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupEvents.Event;
 import io.lockstep.engine.group.Job;
@@ -79,6 +80,14 @@ final class PrimaryEvents {
 
     void checkpoint() {
         tell(Event.CHECKPOINT, "", "epoch " + committedEpoch.getAsLong() + " is committed");
+    }
+
+    void durable(final long epoch) {
+        events.onEvent(
+                Event.DURABLE,
+                "",
+                epoch,
+                "epoch " + epoch + " is on the secondary's stable storage");
     }
 
     void synchronising(final SynchronisationStatus status) {
@@ -353,6 +362,21 @@ final class PrimaryEvents {
                 -1,
                 Errno.name(Errno.EPERM),
                 "disk " + disk + " can't be replicated to " + peer + ": " + reason);
+    }
+
+    /** The secondary is no lockstep, and the guest was to be answered for what it has. */
+    ReplicationError knowsNoEpochs(final AckLevel level) {
+        return new ReplicationError(
+                ReplicationError.Kind.FORWARD,
+                "",
+                -1,
+                "",
+                "the secondary at "
+                        + peer
+                        + " is no lockstep, and knows no epochs: the guest can't be answered for"
+                        + " what it has (--ack "
+                        + level
+                        + "); start this primary with --ack local, or replicate to a lockstep");
     }
 
     /** The secondary refused what was forwarded. */

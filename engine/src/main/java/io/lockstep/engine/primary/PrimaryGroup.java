@@ -1,6 +1,7 @@
 package io.lockstep.engine.primary;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
@@ -45,9 +46,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final WakeUp linkWakeUp = new WakeUp();
     private final Runnable workTask = this::work;
 
+    private final LinkOrders orders;
     private final PrimaryEpochs epochs = new PrimaryEpochs();
     private final PeerPresence presence;
     private final PrimaryCheckpoints checkpoints;
+    private final Acknowledgements acknowledgements;
     private final Leaving leaving;
     private final HandOver handOver;
     private final PrimaryEnd end;
@@ -71,6 +74,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         this.linkLoop = linkLoop;
         this.tracking = tracking;
         this.options = options;
+        orders = new LinkOrders(guestLoop, linkLoop);
         final String peer = peers.getFirst().server().toString();
         this.events = new PrimaryEvents(events, peer, epochs::committed);
         log = new ForwardLog(options.logLength());
@@ -83,10 +87,16 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         self,
                         options.word(),
                         epochs::committed,
-                        this::askPeer,
+                        orders::startNow,
                         this.events::notRecorded);
         final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
-        final PrimaryDiskOwner owner = new GroupDisks(this, guestLoop, reign, this.events);
+        checkpoints =
+                new PrimaryCheckpoints(
+                        this, epochs, presence, log, room, locals.size(), tracking::seal, orders);
+        acknowledgements =
+                new Acknowledgements(guestLoop, options.ack(), reign, epochs, checkpoints);
+        final PrimaryDiskOwner owner =
+                new GroupDisks(this, guestLoop, acknowledgements, this.events);
         for (final Disk local : locals) {
             disks.add(new PrimaryDisk(local, owner, disks.size(), log, room, tracking, watch));
         }
@@ -126,7 +136,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         epochs,
                         this.events,
                         synchroniser,
-                        meeting);
+                        meeting,
+                        acknowledgements);
         link =
                 new Link(
                         linkLoop,
@@ -143,21 +154,14 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                         reign,
                                         epochs,
                                         presence,
+                                        checkpoints,
+                                        acknowledgements,
                                         room,
                                         this.events,
                                         healing,
                                         meeting,
                                         disks)));
-        checkpoints =
-                new PrimaryCheckpoints(
-                        this,
-                        epochs,
-                        presence,
-                        log,
-                        room,
-                        disks.size(),
-                        tracking::seal,
-                        epoch -> linkLoop.execute(() -> link.commit(epoch)));
+        orders.to(link);
         leaving =
                 new Leaving(
                         this,
@@ -172,7 +176,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         healing,
                         this.events,
                         disks);
-        report = new PrimaryReport(reign, epochs, presence, log, room, disks);
+        report = new PrimaryReport(reign, epochs, presence, log, room, acknowledgements, disks);
         handOver =
                 new HandOver(
                         this,
@@ -351,7 +355,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     /** The link says which disks are empty: all must have been looked at. */
     private void startLink() {
         if (end.isRunning() && emptyDisks.isKnown() && reign.record().standing().isPrimary()) {
-            linkLoop.execute(link::start);
+            orders.start();
         }
     }
 
@@ -373,6 +377,17 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     @Override
     public CompletableFuture<Long> checkpoint() {
         return handOver.isBegun() ? fail(HandOver.UNDER_WAY) : checkpoints.checkpoint();
+    }
+
+    @Override
+    public CompletableFuture<Void> whenDurable(final long epoch) {
+        return checkpoints.whenDurable(epoch);
+    }
+
+    @Override
+    public CompletableFuture<Void> acknowledgeAt(final AckLevel level) {
+        acknowledgements.level(level);
+        return CompletableFuture.completedFuture(null);
     }
 
     /** Why nothing is sealed or committed here; null where it may be. */
@@ -477,20 +492,20 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         }
     }
 
-    private void askPeer() {
-        linkLoop.execute(link::startNow);
-    }
-
-    /** The link is made anew: this reign is another one than it told. */
-    void attachAgain() {
-        linkLoop.execute(link::attachAgain);
+    /** Whether the linked secondary gets what is written, and lacks nothing else. */
+    boolean isEqual() {
+        return end.isRunning()
+                && presence.isLinked()
+                && !presence.isForeign()
+                && room.isLogging()
+                && !healing.synchroniser().isUnderWay();
     }
 
     /** What is in the log is not sent any more: it is noted, and sent as it is then. */
     private void skipLog() {
         final long end = log.appended();
         room.logAgain();
-        linkLoop.execute(() -> link.skip(end));
+        orders.skip(end);
         epochs.fail(PrimaryEvents::epochGivenUp);
     }
 
@@ -503,13 +518,9 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         checkpoints.sealCaughtUp();
     }
 
-    void askLengths(final LengthsThere.Listener told) {
-        linkLoop.execute(() -> link.askLengths(all -> guestLoop.execute(() -> told.onTold(all))));
-    }
-
-    /** Asks for what the secondary has noted itself of a disk. */
-    void readTail(final int disk) {
-        linkLoop.execute(() -> link.readTail(disk));
+    /** What the link is to do. */
+    LinkOrders orders() {
+        return orders;
     }
 
     // ---- Status and end.
@@ -554,7 +565,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * or a commit is told so: it may come about when the link is back.
      */
     public void sever(final String reason) {
-        linkLoop.execute(() -> link.sever(reason));
+        orders.sever(reason);
         epochs.fail(epoch -> reason);
     }
 
@@ -563,7 +574,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * disks no more.
      */
     public void release() {
-        linkLoop.execute(() -> link.cut(() -> guestLoop.execute(this::close)));
+        orders.cut(this::close);
     }
 
     /** Gives the log's memory back. The guests have gone, and the link's loop has ended. */

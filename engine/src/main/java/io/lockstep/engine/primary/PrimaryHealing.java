@@ -240,7 +240,7 @@ final class PrimaryHealing
 
     @Override
     public void askForTail(final int disk) {
-        group.readTail(disk);
+        group.orders().readTail(disk);
     }
 
     @Override

@@ -15,6 +15,9 @@ final class PrimaryOperation {
         /** The local disk has done its present piece. */
         void onDone(PrimaryOperation operation, int errno);
 
+        /** It was held, and may be answered. */
+        void answer(PrimaryOperation operation, int errno);
+
         /** There may be room in the log; answers whether it need not wait any more. */
         boolean enterAgain(PrimaryOperation operation);
     }
@@ -22,6 +25,7 @@ final class PrimaryOperation {
     final int index;
     final Disk.Completion onDone;
     final RoomQueue.Waiting enterAgain;
+    private final Owner owner;
 
     // What it is.
     ForwardLog.Kind kind;
@@ -58,10 +62,29 @@ final class PrimaryOperation {
     long pieceEnd;
     long frame;
 
+    /** Which epoch its answer waits for, of which numbering; see {@link Acknowledgements}. */
+    long epoch;
+
+    int numbering;
+
+    /** With what it is answered. */
+    int heldErrno;
+
     PrimaryOperation(final int index, final Owner owner) {
         this.index = index;
+        this.owner = owner;
         onDone = (ignored, errno) -> owner.onDone(this, errno);
         enterAgain = () -> owner.enterAgain(this);
+    }
+
+    /** It was held, and may be answered. */
+    void answer() {
+        owner.answer(this, heldErrno);
+    }
+
+    /** Whether the guest changes something by it. */
+    boolean isChangeOfGuest() {
+        return kind != ForwardLog.Kind.FLUSH && !isOfSynchroniser;
     }
 
     /** Whether it is a write of what the local disk holds. */

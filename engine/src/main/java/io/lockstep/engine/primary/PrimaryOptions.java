@@ -1,5 +1,6 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.node.Word;
 
@@ -17,6 +18,7 @@ import java.util.concurrent.TimeUnit;
  * @param patienceNanos how long who asks for a seal or a commit waits for a link that was cut
  * @param peerTimeout how long the secondary may say nothing
  * @param syncRate how fast a synchronisation or a verification is
+ * @param ack what has to hold before the guest is answered
  */
 public record PrimaryOptions(
         int logLength,
@@ -25,7 +27,8 @@ public record PrimaryOptions(
         long lagNanosMax,
         long patienceNanos,
         PeerTimeout peerTimeout,
-        SyncRate syncRate) {
+        SyncRate syncRate,
+        AckLevel ack) {
     /** A lag: as {@link BacklogLimit} has it. */
     public static final long LAG_LEARNED = -1;
 
@@ -45,7 +48,8 @@ public record PrimaryOptions(
                 lagNanosMax,
                 patienceNanos,
                 PeerTimeout.DEFAULT,
-                SyncRate.DEFAULT);
+                SyncRate.DEFAULT,
+                AckLevel.LOCAL);
     }
 
     /** With the usual patience: two seconds, in which a secondary is started again. */
@@ -65,12 +69,18 @@ public record PrimaryOptions(
     /** The same with another timeout. */
     public PrimaryOptions withPeerTimeout(final PeerTimeout timeout) {
         return new PrimaryOptions(
-                logLength, fullLog, word, lagNanosMax, patienceNanos, timeout, syncRate);
+                logLength, fullLog, word, lagNanosMax, patienceNanos, timeout, syncRate, ack);
     }
 
     /** The same with another rate. */
     public PrimaryOptions withSyncRate(final SyncRate rate) {
         return new PrimaryOptions(
-                logLength, fullLog, word, lagNanosMax, patienceNanos, peerTimeout, rate);
+                logLength, fullLog, word, lagNanosMax, patienceNanos, peerTimeout, rate, ack);
+    }
+
+    /** The same with another level. */
+    public PrimaryOptions withAck(final AckLevel level) {
+        return new PrimaryOptions(
+                logLength, fullLog, word, lagNanosMax, patienceNanos, peerTimeout, syncRate, level);
     }
 }

@@ -50,6 +50,7 @@ final class PrimaryReign {
     private boolean isGated;
     private boolean isParting;
     private final PeerQuestion question;
+    private Runnable onGated = () -> {};
 
     /** What somebody has said of a guest that waits: that it is served, or that it never will. */
     private boolean isPromoted;
@@ -425,6 +426,11 @@ final class PrimaryReign {
 
     // ---- The gate.
 
+    /** Has an action run whenever acknowledgements have to wait from then on. */
+    void onGated(final Runnable action) {
+        onGated = action;
+    }
+
     /** Whether an acknowledgement has to wait for {@link #acknowledge}. */
     boolean isGated() {
         return isGated;
@@ -448,6 +454,7 @@ final class PrimaryReign {
 
     private void onLost() {
         isGated |= isMet;
+        onGated.run();
     }
 
     /** The peer does not get what is written from now on, and the log does not have all of it. */

@@ -13,6 +13,7 @@ final class PrimaryReport {
     private final PeerPresence presence;
     private final ForwardLog log;
     private final RoomQueue room;
+    private final Acknowledgements acknowledgements;
     private final List<PrimaryDisk> disks;
 
     PrimaryReport(
@@ -21,12 +22,14 @@ final class PrimaryReport {
             final PeerPresence presence,
             final ForwardLog log,
             final RoomQueue room,
+            final Acknowledgements acknowledgements,
             final List<PrimaryDisk> disks) {
         this.reign = reign;
         this.epochs = epochs;
         this.presence = presence;
         this.log = log;
         this.room = room;
+        this.acknowledgements = acknowledgements;
         this.disks = disks;
     }
 
@@ -47,6 +50,9 @@ final class PrimaryReport {
                 Math.max(epochs.open(), known + 1),
                 Math.max(epochs.sealed(), known),
                 known,
+                epochs.durable(),
+                new GroupStatus.Acknowledging(
+                        acknowledgements.level(), acknowledgements.isInForce()),
                 isLogged ? log.usedLength() : 0,
                 isLogged ? room.lagNanos() : 0,
                 isLogged ? log.usedLength() : 0,

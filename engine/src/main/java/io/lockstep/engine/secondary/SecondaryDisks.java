@@ -118,22 +118,22 @@ final class SecondaryDisks {
         }
     }
 
-    GroupStatus status(
-            final GroupStatus.State state,
-            final SecondarySession session,
-            final String unlinkedReason,
-            final long committedEpoch,
-            final boolean hasBuffers) {
+    GroupStatus status(final SecondaryGroup group, final GroupStatus.State state) {
+        final SecondarySession session = group.session();
+        final long committedEpoch = group.committedEpoch();
+        final boolean hasBuffers = group.hasBuffers();
         return new GroupStatus(
                 ReplicationGroup.Role.SECONDARY,
                 state,
                 session.isLinked() ? session.toString() : "",
                 session.isLinked(),
                 0,
-                unlinkedReason,
+                group.succession().refusalOfPrimaries(),
                 hasBuffers ? minimum(SecondaryDisk::openEpoch) : committedEpoch,
                 hasBuffers ? sealedEpoch() : committedEpoch,
                 committedEpoch,
+                group.durability().epoch(),
+                GroupStatus.Acknowledging.LOCAL,
                 0,
                 0,
                 hasBuffers ? sum(SecondaryDisk::bufferUsed) : 0,

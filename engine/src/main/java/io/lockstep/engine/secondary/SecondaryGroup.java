@@ -548,8 +548,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public GroupStatus status() {
-        final String unlinkedReason = succession.refusalOfPrimaries();
-        return disks.status(state(), session, unlinkedReason, committedEpoch(), hasBuffers);
+        return disks.status(this, state());
     }
 
     private GroupStatus.State state() {

@@ -106,7 +106,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 group.committedEpoch(),
                 group.session().id(),
                 group.stateFlags());
-        ControlRecord.durableEpoch(record, 0, group.durability().epoch());
+        ControlRecord.durableEpoch(record, 0, group.durability().recordedEpoch());
     }
 
     /** Only where a node is asked who it is: it may wait for whoever changes the file. */
@@ -171,6 +171,14 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                                 epoch, () -> completion.onComplete(token, onSealed(epoch, flags)));
                         return;
                     }
+                }
+                case ControlRecord.DURABLE -> {
+                    group.durability()
+                            .whenDurable(
+                                    epoch,
+                                    client,
+                                    failure -> completion.onComplete(token, failure));
+                    return;
                 }
                 case ControlRecord.HAND_OVER -> {
                     handOver(client, epoch, completion, token);
@@ -488,6 +496,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
 
     @Override
     public void onEnding(final Client client) {
+        group.durability().onEnding(client);
         group.session().onEnding(index, client);
     }
 

@@ -3,11 +3,11 @@ package io.lockstep.engine.service;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.group.GroupStatus;
-import io.lockstep.engine.group.Healing;
+import io.lockstep.engine.group.LayeredGroup;
 import io.lockstep.engine.group.NodeStatus;
-import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
@@ -20,8 +20,6 @@ import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.server.ServedExport;
-
-import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,7 +35,7 @@ import java.util.concurrent.CompletableFuture;
  * secondary, a primary, or after a failover a primary over what was the secondary. The operations
  * go to the group that has the role. On the engine's loop.
  */
-final class EngineGroup implements ReplicationGroup {
+final class EngineGroup extends LayeredGroup {
     private final IoLoop loop;
     private final IoLoop linkLoop;
     private final HelperThreads helpers;
@@ -50,6 +48,9 @@ final class EngineGroup implements ReplicationGroup {
 
     /** Whether the process becomes what the pair makes of its node. */
     private boolean switchesRoles;
+
+    /** When the guest of a primary is answered. */
+    private AckLevel ack;
 
     /** What the node remembers; null until a disk has a role. */
     private NodeState state;
@@ -75,6 +76,7 @@ final class EngineGroup implements ReplicationGroup {
         this.loop = loop;
         this.linkLoop = linkLoop;
         this.options = options;
+        ack = options.primary().ack();
         plainUse = new PlainUse(loop, helpers, options);
         this.mirrors = mirrors;
     }
@@ -358,7 +360,7 @@ final class EngineGroup implements ReplicationGroup {
                             members.stream().map(EngineDisk::peer).toList(),
                             state.self(),
                             state.tracking(),
-                            options.primary(),
+                            options.primary().withAck(ack),
                             options.groupEvents());
         } catch (final IOException e) {
             return fail(e.getMessage());
@@ -406,45 +408,35 @@ final class EngineGroup implements ReplicationGroup {
     }
 
     @Override
-    public CompletableFuture<Long> seal() {
-        return current().map(ReplicationGroup::seal).orElseGet(EngineGroup::notRunning);
+    protected ReplicationGroup target() {
+        return current().orElseGet(this::idle);
     }
 
-    @Override
-    public CompletableFuture<Void> whenSealed() {
-        return current().map(ReplicationGroup::whenSealed).orElseGet(EngineGroup::notRunning);
+    private IdleGroup idle() {
+        return new IdleGroup(
+                GroupStatus.idle(role(), idleDisks()),
+                Optional.ofNullable(state).map(open -> NodeStatus.of(open.self().node().record())));
     }
 
+    /** Also of a primary that begins later, for as long as this process lives. */
     @Override
-    public CompletableFuture<Void> commit(final long epoch) {
-        return current().map(group -> group.commit(epoch)).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public CompletableFuture<Long> checkpoint() {
-        return current().map(ReplicationGroup::checkpoint).orElseGet(EngineGroup::notRunning);
+    public CompletableFuture<Void> acknowledgeAt(final AckLevel level) {
+        ack = level;
+        return primary == null
+                ? CompletableFuture.completedFuture(null)
+                : primary.acknowledgeAt(level);
     }
 
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
         attached.forEach(EngineDisk::spendPeer);
-        return current().map(group -> group.stop(failover)).orElseGet(EngineGroup::notRunning);
+        return super.stop(failover);
     }
 
     @Override
     public CompletableFuture<Void> failOver(final boolean isForced) {
         attached.forEach(EngineDisk::spendPeer);
-        return current().map(group -> group.failOver(isForced)).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public CompletableFuture<Void> promote() {
-        return current().map(ReplicationGroup::promote).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public CompletableFuture<Long> switchOver() {
-        return current().map(ReplicationGroup::switchOver).orElseGet(EngineGroup::notRunning);
+        return super.failOver(isForced);
     }
 
     /** Whether the peer has taken over by a switch of roles: its guests find theirs there. */
@@ -452,52 +444,13 @@ final class EngineGroup implements ReplicationGroup {
         return primary != null && primary.hasHandedOver();
     }
 
-    @Override
-    public Optional<NodeStatus> node() {
-        return current()
-                .flatMap(ReplicationGroup::node)
-                .or(
-                        () ->
-                                Optional.ofNullable(state)
-                                        .map(open -> NodeStatus.of(open.self().node().record())));
-    }
-
-    private static <T> CompletableFuture<T> notRunning() {
-        return fail("replication is not running");
-    }
-
     private static <T> CompletableFuture<T> fail(final String sentence) {
         return CompletableFuture.failedFuture(new GroupException(sentence));
     }
 
     @Override
-    public Optional<ReplicationError> error() {
-        return current().flatMap(ReplicationGroup::error);
-    }
-
-    @Override
-    public String ending() {
-        return current().map(ReplicationGroup::ending).orElse("");
-    }
-
-    @Override
     public boolean hasFailedOver() {
         return secondary != null && secondary.hasFailedOver(); // and may replicate back since
-    }
-
-    @Override
-    public CompletableFuture<Void> join() {
-        return current().map(ReplicationGroup::join).orElseGet(EngineGroup::notRunning);
-    }
-
-    @Override
-    public Healing healing() {
-        return current().map(ReplicationGroup::healing).orElse(Healing.NONE);
-    }
-
-    @Override
-    public Optional<Histogram> commitDurations() {
-        return current().flatMap(ReplicationGroup::commitDurations);
     }
 
     /** Of a primary that was a secondary: with what the merge of its failover still has to do. */
@@ -506,9 +459,7 @@ final class EngineGroup implements ReplicationGroup {
         if (primary != null && secondary != null) {
             return primary.status().withMergeOf(secondary.status());
         }
-        return current()
-                .map(ReplicationGroup::status)
-                .orElseGet(() -> GroupStatus.idle(role(), idleDisks()));
+        return target().status();
     }
 
     private List<GroupStatus.DiskStatus> idleDisks() {

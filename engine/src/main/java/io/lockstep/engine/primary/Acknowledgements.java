@@ -1,0 +1,289 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.group.AckLevel;
+import io.lockstep.engine.loop.IoLoop;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * When the guest is answered. A change is not before this node may acknowledge what its peer may
+ * lack ({@link PrimaryReign#isGated}). And as the level says: not before an epoch that has it, or
+ * all before it, is committed at the secondary, and perhaps durable there. That is asked for as
+ * soon as somebody waits: requests that come while one is under way share the next one.
+ *
+ * <p>The level is in force while the secondary gets what is written and is equal. Where it is not,
+ * and the node may acknowledge what its peer may lack, the local disk alone counts. On the guest's
+ * loop; nothing is allocated for a request. See docs/acknowledgements.md.
+ */
+final class Acknowledgements {
+    /** Of a request that waits for no epoch. */
+    static final long NONE = -1;
+
+    /** Of one that waits for an epoch that is not known yet. */
+    private static final long UNKNOWN = 0;
+
+    /** The pair, as far as answers are about it. */
+    interface Pair {
+        /** Whether the secondary gets what is written, and is equal but for that. */
+        boolean isEqual();
+
+        /** Ends the open epoch, which is committed when the secondary has it. */
+        void sealNow();
+
+        /** Has the secondary commit what somebody else has sealed. */
+        void commitNow(long epoch);
+
+        /** Has the secondary tell when an epoch is durable. */
+        void askDurable(long epoch);
+
+        /** Whether nothing has come into the log since the last epoch was ended. */
+        boolean isOpenEpochEmpty();
+    }
+
+    private final IoLoop loop;
+    private final PrimaryReign reign;
+    private final PrimaryEpochs epochs;
+    private final Pair pair;
+    private final Runnable workTask = this::workSoon;
+    private AckLevel level;
+
+    /** Those that are done here, and wait. */
+    private final List<PrimaryOperation> held = new ArrayList<>();
+
+    /** Those that are being answered. */
+    private final List<PrimaryOperation> answered = new ArrayList<>();
+
+    private boolean isAnswering;
+
+    /** Of the ways in which epochs were numbered: each has its own. */
+    private int numbering;
+
+    /** The newest epoch that somebody waits for. */
+    private long wanted;
+
+    private long commitAsked;
+    private long durableAsked;
+    private boolean isWorkDue;
+
+    /** Meetings that are being recorded: with that the node does not answer by itself any more. */
+    private int meetings;
+
+    private boolean isGateAsked;
+
+    /** Of a primary that has not met its peer yet. */
+    Acknowledgements(
+            final IoLoop loop,
+            final AckLevel level,
+            final PrimaryReign reign,
+            final PrimaryEpochs epochs,
+            final Pair pair) {
+        this.loop = loop;
+        this.level = level;
+        this.reign = reign;
+        this.epochs = epochs;
+        this.pair = pair;
+        reign.onGated(this::wake);
+    }
+
+    AckLevel level() {
+        return level;
+    }
+
+    /** Holds for requests that come from now on, and for those that wait where it is less. */
+    void level(final AckLevel now) {
+        level = now;
+        wake();
+    }
+
+    /** Whether what is acknowledged now is what the level says. */
+    boolean isInForce() {
+        return !reign.isGated() && pair.isEqual();
+    }
+
+    // ---- A request's way.
+
+    /**
+     * Whether the secondary is told of flushes. It is not where an epoch says more, and a seal
+     * behind it would wait until it is done there.
+     */
+    boolean forwardsFlushes() {
+        return !level.isAboutSecondary() || !isInForce();
+    }
+
+    /** A request of the guest has its place in the log, if it needs one. */
+    void enter(final PrimaryOperation operation) {
+        final boolean isFlush = operation.kind == ForwardLog.Kind.FLUSH;
+        if (isFlush ? !level.isAboutSecondary() : level.level() != AckLevel.Level.WRITE) {
+            operation.epoch = NONE;
+            return;
+        }
+        operation.epoch = UNKNOWN;
+        if (isInForce()) {
+            number(operation, pair.isOpenEpochEmpty() ? epochs.open() - 1 : epochs.open());
+            wake();
+        }
+    }
+
+    private void number(final PrimaryOperation operation, final long epoch) {
+        operation.epoch = epoch;
+        operation.numbering = numbering;
+        wanted = Math.max(wanted, epoch);
+    }
+
+    private boolean isNumbered(final PrimaryOperation operation) {
+        return operation.epoch == NONE
+                || operation.epoch != UNKNOWN && operation.numbering == numbering;
+    }
+
+    /** Whether a request that is done here is answered later: then it is told. */
+    boolean holds(final PrimaryOperation operation) {
+        if (mayAnswer(operation)) {
+            return false;
+        }
+        held.add(operation);
+        wake();
+        return true;
+    }
+
+    private boolean mayAnswer(final PrimaryOperation operation) {
+        if (operation.epoch == NONE || !level.isAboutSecondary()) {
+            return !operation.isChangeOfGuest() || !reign.isGated();
+        }
+        if (isNumbered(operation)
+                && operation.epoch <= (level.isDurable() ? epochs.durable() : epochs.committed())) {
+            return true;
+        }
+        return !reign.isGated() && !pair.isEqual() && meetings == 0;
+    }
+
+    // ---- What is asked for.
+
+    private void wake() {
+        if (!isWorkDue) {
+            isWorkDue = true;
+            loop.execute(workTask);
+        }
+    }
+
+    private void workSoon() {
+        isWorkDue = false;
+        look();
+    }
+
+    /** Something that answers wait for may have changed. */
+    void look() {
+        if (!level.isAboutSecondary() && held.isEmpty()) {
+            return;
+        }
+        if (level.isAboutSecondary() && isInForce()) {
+            numberThoseOfBefore();
+            ask();
+        } else if (!held.isEmpty()) {
+            askGate();
+        }
+        answerThoseThatMayBe();
+    }
+
+    private void numberThoseOfBefore() {
+        for (int i = 0; i < held.size(); i++) {
+            if (!isNumbered(held.get(i))) {
+                number(held.get(i), epochs.open());
+            }
+        }
+    }
+
+    private void ask() {
+        if (wanted > epochs.committed()) {
+            if (wanted >= epochs.open() && epochs.maySeal()) {
+                pair.sealNow();
+            } else if (epochs.sealed() > Math.max(epochs.committed(), commitAsked)) {
+                commitAsked = epochs.sealed(); // of a manager, which may never come back to it
+                pair.commitNow(commitAsked);
+            }
+        }
+        if (level.isDurable() && wanted > Math.max(epochs.durable(), durableAsked)) {
+            durableAsked = wanted;
+            pair.askDurable(wanted);
+        }
+    }
+
+    /** Before this node answers by itself it asks its peer, and records that it does. */
+    private void askGate() {
+        if (reign.isGated() && !isGateAsked) {
+            isGateAsked = true;
+            reign.acknowledge(
+                    errno -> {
+                        isGateAsked = false;
+                        if (errno == 0) {
+                            wake(); // the epochs may be numbered in this very turn
+                        } else {
+                            answerAll(errno);
+                        }
+                    });
+        }
+    }
+
+    private void answerThoseThatMayBe() {
+        int kept = 0;
+        for (int i = 0; i < held.size(); i++) {
+            final PrimaryOperation operation = held.get(i);
+            if (mayAnswer(operation)) {
+                operation.heldErrno = 0;
+                answered.add(operation);
+            } else {
+                held.set(kept++, operation);
+            }
+        }
+        for (int i = held.size() - 1; i >= kept; i--) {
+            held.remove(i);
+        }
+        answer();
+    }
+
+    private void answerAll(final int errno) {
+        held.forEach(operation -> operation.heldErrno = errno);
+        answered.addAll(held);
+        held.clear();
+        answer();
+    }
+
+    /** What an answer begins may come back here, and is answered behind those before it. */
+    private void answer() {
+        if (isAnswering) {
+            return;
+        }
+        isAnswering = true;
+        for (int i = 0; i < answered.size(); i++) {
+            answered.get(i).answer();
+        }
+        answered.clear();
+        isAnswering = false;
+    }
+
+    /** The link is made: what was asked of one before is asked again. */
+    void onLinked() {
+        durableAsked = 0;
+        look();
+    }
+
+    /** Epochs are numbered anew: what was numbered before waits for the one that is open now. */
+    void onNumbered() {
+        numbering++;
+        wanted = 0;
+        commitAsked = 0;
+        durableAsked = 0;
+        wake();
+    }
+
+    /**
+     * It is being recorded that the peer gets what is written from now on; what this node answered
+     * by itself meanwhile would be lost with it in silence.
+     *
+     * @param isBegun whether it begins, or has been recorded, or could not be
+     */
+    void onMeeting(final boolean isBegun) {
+        meetings += isBegun ? 1 : -1;
+        wake();
+    }
+}

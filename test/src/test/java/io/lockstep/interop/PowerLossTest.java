@@ -43,6 +43,7 @@ final class PowerLossTest {
     private RandomGenerator random;
     private PoweredHost serving;
     private PoweredHost other;
+    private Level level = Level.LOCAL;
 
     /** What the serving host's disk holds, and the number of the last write to it. */
     private byte[] content = new byte[LENGTH];
@@ -60,6 +61,29 @@ final class PowerLossTest {
         BOTH_AND_THE_SECONDARY_ALONE
     }
 
+    /** What the guest's acknowledgements mean ({@code --ack}). */
+    private enum Level {
+        LOCAL("local", Promise.NOTHING, Promise.NOTHING),
+        FLUSH("flush", Promise.FLUSHED, Promise.NOTHING),
+        FLUSH_DURABLE("flush,durable", Promise.FLUSHED, Promise.FLUSHED),
+        WRITE_DURABLE("write,durable", Promise.WRITTEN, Promise.WRITTEN),
+        WRITE("write", Promise.WRITTEN, Promise.NOTHING);
+
+        private final String word;
+
+        /** What a failover must find, beside the last checkpoint. */
+        private final Promise committed;
+
+        /** What is on the stable storage of the secondary, beside the last durable checkpoint. */
+        private final Promise durable;
+
+        Level(final String word, final Promise committed, final Promise durable) {
+            this.word = word;
+            this.committed = committed;
+            this.durable = durable;
+        }
+    }
+
     static LongStream stories() {
         final Long seed = Long.getLong("lockstep.power.seed");
         return seed != null ? LongStream.of(seed) : LongStream.rangeClosed(1, STORIES);
@@ -75,7 +99,8 @@ final class PowerLossTest {
         other = new PoweredHost(rig, "s", "n", "secondary", LENGTH, random.nextBoolean(), more);
         startBoth();
         for (final Life life : Life.values()) {
-            story += " " + life;
+            level = Level.values()[Math.floorMod(seed + life.ordinal(), Level.values().length)];
+            story += " " + life + " at " + level.word;
             try {
                 play(life);
                 requireEqual();
@@ -99,6 +124,7 @@ final class PowerLossTest {
     // ---- The lives. Whoever has lost its power is started again by its same command.
 
     private void play(final Life life) {
+        setLevel();
         final FlushedWrites guest = startGuest();
         goOn(guest);
         switch (life) {
@@ -125,6 +151,20 @@ final class PowerLossTest {
                 requireFlushed(history);
             }
             case BOTH_AND_THE_SECONDARY_ALONE -> haveTheSecondaryTakeOverUnasked(guest);
+        }
+    }
+
+    /** For whoever is the primary in this life. */
+    private void setLevel() {
+        for (final PoweredHost host : List.of(serving, other)) {
+            try (Control control = host.connect()) {
+                control.execute("x-lockstep-set-ack", "{'level': '" + level.word + "'}");
+            }
+        }
+        try (Control control = serving.connect()) {
+            control.await(
+                    "in force",
+                    status -> status.getAsJsonObject("ack").get("in-force").getAsBoolean());
         }
     }
 
@@ -168,12 +208,13 @@ final class PowerLossTest {
      */
     private void haveTheSecondaryTakeOverUnasked(final FlushedWrites guest) {
         loseBoth();
-        end(guest);
+        final WriteHistory history = end(guest);
         other.start();
         requireRefusal();
         failOver(true);
         switchRoles();
         awaitMerged();
+        history.requireKept(serving.disk(), level.durable, "the disk that was the secondary's");
         other.start();
         try (Control control = other.connect()) {
             control.await("waiting", status -> status.has("waiting"));
@@ -242,6 +283,7 @@ final class PowerLossTest {
         switchRoles();
         content = seenByGuest();
         history.requireMoment(content, Promise.CHECKPOINTED, "what the next guest sees");
+        history.requireMoment(content, level.committed, "what the next guest sees");
     }
 
     private byte[] seenByGuest() {
@@ -308,7 +350,7 @@ final class PowerLossTest {
         guest.awaitMore(50);
         final WriteHistory history = remember(guest.stop());
         try (Control control = serving.connect()) {
-            control.checkpoint();
+            control.execute("x-lockstep-checkpoint", "{'durable': true}");
         }
         content = serving.disk();
         history.requireMoment(content, Promise.WRITTEN, "the primary's disk");

@@ -26,6 +26,8 @@ final class WriteHistory {
 
     /** What somebody was told of. */
     enum Promise {
+        /** Nothing: what was there before is all that is sure. */
+        NOTHING,
         /** That it is done. */
         WRITTEN,
         /** That it is on stable storage. */
@@ -92,6 +94,7 @@ final class WriteHistory {
 
     private boolean isPromised(final Version version, final Promise promise) {
         return switch (promise) {
+            case NOTHING -> false;
             case WRITTEN -> version.answered != NEVER;
             case FLUSHED ->
                     version.answered < flushed || version.isForced && version.answered != NEVER;

@@ -98,8 +98,11 @@ final class PowerLossTest {
         serving = new PoweredHost(rig, "n", "s", "primary", LENGTH, random.nextBoolean(), more);
         other = new PoweredHost(rig, "s", "n", "secondary", LENGTH, random.nextBoolean(), more);
         startBoth();
-        for (final Life life : Life.values()) {
-            level = Level.values()[Math.floorMod(seed + life.ordinal(), Level.values().length)];
+        final List<Life> lives = List.of(Life.values());
+        final List<Level> levels = List.of(Level.values());
+        for (int i = 0; i < lives.size(); i++) {
+            final Life life = lives.get(i);
+            level = levels.get(Math.floorMod(seed + i, levels.size()));
             story += " " + life + " at " + level.word;
             try {
                 play(life);

@@ -102,6 +102,10 @@ final class LockstepProcess implements Rig.Ending {
         return program.err();
     }
 
+    long pid() {
+        return program.pid();
+    }
+
     boolean isRunning() {
         return program.isRunning();
     }

@@ -1,6 +1,7 @@
 package io.lockstep.simulator;
 
 import io.lockstep.engine.disk.SwitchDisk;
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
@@ -59,10 +60,11 @@ final class LivesPrimary extends LivesProcess {
                         self(),
                         node().tracking(),
                         new PrimaryOptions(
-                                arguments.isSmall() ? SMALL_LOG_LENGTH : LOG_LENGTH,
-                                arguments.log(),
-                                arguments.word(),
-                                PrimaryOptions.LAG_LEARNED),
+                                        arguments.isSmall() ? SMALL_LOG_LENGTH : LOG_LENGTH,
+                                        arguments.log(),
+                                        arguments.word(),
+                                        PrimaryOptions.LAG_LEARNED)
+                                .withAck(node().promises().begin(this)),
                         (event, disk, epoch, sentence) -> {
                             if (!hasEnded()) {
                                 onEvent(event, sentence);
@@ -143,7 +145,9 @@ final class LivesPrimary extends LivesProcess {
         }
         isBegun = true;
         LivesJudge.onPrimaryServes(this);
-        serve(switches.isEmpty() ? group.guestDisks() : List.copyOf(switches));
+        serve(
+                node().promises()
+                        .serve(switches.isEmpty() ? group.guestDisks() : List.copyOf(switches)));
     }
 
     /** Its peer has recorded that it takes over, as this one has asked; it may not know that. */
@@ -275,7 +279,11 @@ final class LivesPrimary extends LivesProcess {
             LivesJudge.onHandedOver(this);
             node().disks().forEach(LivesDisk::leave);
         }
-        if (asked == 0 && openEpoch > 0 && !isSynchronising() && !node().switchesRoles()) {
+        if (asked == 0
+                && openEpoch > 0
+                && !isSynchronising()
+                && !node().switchesRoles()
+                && !node().promises().areMade()) {
             return;
         }
         final GroupStatus status = group.status();
@@ -301,6 +309,12 @@ final class LivesPrimary extends LivesProcess {
             isNumbered = true;
             openEpoch = group.status().openEpoch();
         }
+    }
+
+    /** Has it answer its guest at another level; on its loop. */
+    void acknowledgeAt(final AckLevel level) {
+        node().promises().level(level);
+        ask(group.acknowledgeAt(level));
     }
 
     /** Ends replication; on its loop. */

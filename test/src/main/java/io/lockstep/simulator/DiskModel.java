@@ -57,6 +57,20 @@ public final class DiskModel implements DiskOracle {
             durable = other.durable;
         }
 
+        /** Whether it has come to pass, and everybody may rely on that. */
+        private boolean isSettledForGood() {
+            return certain && durable && bytes != null;
+        }
+
+        /** Whether nothing is left of another one, also after a crash. */
+        private boolean replacesAllOf(final Change other) {
+            return certain
+                    && durable
+                    && offset <= other.offset
+                    && other.end <= end
+                    && other.answered < asked;
+        }
+
         /** How many of some bytes that were read, the first at an offset, it may have left. */
         private int match(final byte[] read, final int from, final int count, final long at) {
             if (bytes == null) {
@@ -224,6 +238,56 @@ public final class DiskModel implements DiskOracle {
     /** Judges some content of the whole disk while nobody asks for anything. */
     public void checkContent(final byte[] content) {
         check("reads", 0, content, now(), false);
+    }
+
+    /**
+     * Judges what is there of what was promised to be durable: as {@link #checkDurable}, but of
+     * whichever disk somebody said that of.
+     */
+    public void checkPromised(final byte[] content) {
+        check("has not what was promised, but", 0, content, NEVER, true);
+    }
+
+    /**
+     * What is durable, and replaces all that was before it, becomes what the disk began with: the
+     * model judges as before, in less time.
+     */
+    public void compact() {
+        changes.removeIf(change -> changes.stream().anyMatch(later -> later.replacesAllOf(change)));
+        int at = 1;
+        while (at < changes.size()) {
+            if (isFirstOfItsRange(at)) {
+                final Change first = changes.remove(at);
+                System.arraycopy(
+                        first.bytes,
+                        0,
+                        changes.getFirst().bytes,
+                        (int) (first.offset - changes.getFirst().offset),
+                        first.bytes.length);
+            } else {
+                at++;
+            }
+        }
+    }
+
+    /** Whether a change comes before all others of its range but the first content, durably. */
+    @SuppressWarnings("ReferenceEquality") // a change equals itself alone
+    private boolean isFirstOfItsRange(final int at) {
+        final Change change = changes.get(at);
+        final Change base = changes.getFirst();
+        return change.isSettledForGood()
+                && base.isSettledForGood()
+                && base.offset <= change.offset
+                && change.end <= base.end
+                && base.answered < change.asked
+                && changes.stream()
+                        .skip(1)
+                        .allMatch(
+                                other ->
+                                        other == change
+                                                || other.end <= change.offset
+                                                || change.end <= other.offset
+                                                || change.answered < other.asked);
     }
 
     /** Judges what a crash left. */

@@ -20,6 +20,8 @@ import java.util.function.LongConsumer;
  * the first content with which an epoch ended is its content.
  */
 public final class StreamTap {
+    private static final byte[] NOTHING = {};
+
     private final byte[] content;
     private final Map<Long, byte[]> sealed = new HashMap<>();
     private final LongConsumer onSeal;
@@ -80,6 +82,14 @@ public final class StreamTap {
     /** What no process had sealed before its end is not sent again, and its number may be. */
     public void forgetSealsFrom(final long epoch) {
         sealed.keySet().removeIf(other -> other >= epoch);
+    }
+
+    /**
+     * Nobody asks for what older epochs ended with: that they have ended is remembered, the memory
+     * is given back.
+     */
+    public void forgetContentsBefore(final long epoch) {
+        sealed.replaceAll((older, bytes) -> older < epoch ? NOTHING : bytes);
     }
 
     /** The content at the end of an epoch; null where the stream has not ended it. */

@@ -17,6 +17,9 @@ final class LivesDisk {
     /** To what a failover has to return; null where it can't be known. */
     private DiskModel checkpoint;
 
+    /** The same, byte by byte; null where that can't be known. */
+    private byte[] checkpointContent;
+
     LivesDisk(final SimulatedMedium medium) {
         this.medium = medium;
         tap = new StreamTap(content(), epoch -> {});
@@ -78,12 +81,25 @@ final class LivesDisk {
         return checkpoint;
     }
 
-    void checkpoint(final DiskModel now) {
+    byte[] checkpointContent() {
+        return checkpointContent;
+    }
+
+    /** Nobody knows any more where there is one. */
+    void forgetCheckpoint() {
+        checkpoint = null;
+        checkpointContent = null;
+    }
+
+    /** It is what the stream held, which is one of those that the primary may have held. */
+    void checkpoint(final DiskModel now, final byte[] content) {
         checkpoint = now;
+        checkpointContent = content;
     }
 
     /** What the disk holds is the checkpoint. */
     void checkpointHere() {
-        checkpoint = new DiskModel(name(), content(), 0);
+        checkpointContent = content();
+        checkpoint = new DiskModel(name(), checkpointContent, 0);
     }
 }

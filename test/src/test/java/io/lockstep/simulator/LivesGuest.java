@@ -72,6 +72,26 @@ final class LivesGuest {
         }
     }
 
+    /** All that is free is used to ask for the same at once. */
+    private void flushTogether() {
+        for (int slot = 0; slot < SLOTS && requestsLeft > 0; slot++) {
+            if (!busy[slot]) {
+                requestsLeft--;
+                busy[slot] = true;
+                inFlight++;
+                flush(slot, slot % disks.size());
+            }
+        }
+    }
+
+    private void flush(final int slot, final int index) {
+        final DiskModel view = disks.get(index).view();
+        final long asked = view.now();
+        served.get(index)
+                .flush((token, errno) -> answered(slot, errno, () -> view.flushed(asked)), slot);
+        served.get(index).poll();
+    }
+
     private void ask(final int slot) {
         final int index = dice.between(0, disks.size() - 1);
         final LivesDisk disk = disks.get(index);
@@ -94,7 +114,10 @@ final class LivesGuest {
             final DiskModel.Change change = view.zero(offset, length);
             target.zero(offset, length, 0, changed(slot, view, change), slot);
         } else if (choice < 80) {
-            target.flush((token, errno) -> answered(slot, errno, () -> view.flushed(asked)), slot);
+            flush(slot, index);
+            if (choice < 70 && node.promises().areMade()) {
+                flushTogether();
+            }
         } else {
             target.read(
                     offset,

@@ -127,6 +127,8 @@ final class LivesJudge {
                             + node
                             + " are undone by a meeting");
         }
+        node.promises().forget();
+        node.peer().promises().onPeerFollows();
         final boolean isSame = node.isLinkedBefore(primary);
         if (primary.isSynchronising()) {
             beginsToBeEqual(secondary, wasFresh, isSame);
@@ -164,7 +166,7 @@ final class LivesJudge {
             disk.tap().restart(disk.content()); // also where it is the same: it may have crashed
             disk.tap().forgetSealsFrom(secondary.group().status().openEpoch());
             if (!isSame && secondary.record().standing() == Standing.INCONSISTENT) {
-                disk.checkpoint(null);
+                disk.forgetCheckpoint();
             }
         }
     }
@@ -180,8 +182,9 @@ final class LivesJudge {
                 throw broken("I10", node + " commits epoch " + epoch + ", which nobody has sealed");
             }
             judge("I10, commit of epoch " + epoch, () -> seal.checkContent(content));
-            disk.checkpoint(seal);
+            disk.checkpoint(seal, content);
         }
+        judge("acknowledged", node.peer().promises()::onPeersCheckpoint);
     }
 
     /** Nothing is under way, and both are linked. */
@@ -271,6 +274,7 @@ final class LivesJudge {
             }
             disk.view(content);
         }
+        tookOver(node);
         node.peer().primary().ifPresent(LivesPrimary::roleIsTaken);
         node.peer().hasHandedOver();
     }
@@ -306,6 +310,13 @@ final class LivesJudge {
         secondary.node().mergeIsSettled();
         secondary.node().keepsItsWay();
         lookWhetherAll(secondary.node(), contents);
+        final boolean mayReturn =
+                before.standing() == Standing.FOLLOWING || before.standing() == Standing.OUTDATED;
+        secondary
+                .node()
+                .peer()
+                .promises()
+                .onPeerTookOver(contents, mayReturn && hasCheckpoint(secondary.node()), isForced);
         for (int i = 0; i < disks.size(); i++) {
             final LivesDisk disk = disks.get(i);
             final byte[] content = contents.get(i);
@@ -326,6 +337,12 @@ final class LivesJudge {
         node.keepsItsWay();
         lookWhetherAll(node, contents);
         final boolean isCheckpoint = !node.isStopAsked() && !secondary.record().isForced();
+        node.peer()
+                .promises()
+                .onPeerTookOver(
+                        contents,
+                        isCheckpoint && hasCheckpoint(node),
+                        secondary.record().isForced());
         for (int i = 0; i < contents.size(); i++) {
             final LivesDisk disk = node.disks().get(i);
             final byte[] content = contents.get(i);
@@ -336,11 +353,23 @@ final class LivesJudge {
         }
     }
 
+    private static boolean hasCheckpoint(final LivesNode node) {
+        return node.disks().stream().allMatch(disk -> disk.checkpoint() != null);
+    }
+
+    private static void tookOver(final LivesNode node) {
+        node.peer()
+                .promises()
+                .onPeerTookOver(
+                        node.disks().stream().map(LivesDisk::content).toList(), true, false);
+    }
+
     /** Replication was stopped on the secondary: its disks hold what the primary wrote last. */
     static void onStopped(final LivesSecondary secondary) {
         secondary.node().mergeIsSettled();
         for (final LivesDisk disk : secondary.node().disks()) {
             disk.view(disk.content());
         }
+        tookOver(secondary.node());
     }
 }

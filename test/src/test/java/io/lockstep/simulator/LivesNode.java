@@ -86,6 +86,7 @@ final class LivesNode {
     private final Reigns reigns;
     private final List<LivesDisk> disks;
     private final List<LivesProcess> gone = new ArrayList<>();
+    private final LivesPromises promises;
     private LivesNode peer;
     private Path buffers;
     private Path spill;
@@ -136,6 +137,7 @@ final class LivesNode {
                         simulation,
                         disks.stream().map(disk -> disk.medium().length()).toList(),
                         NOTES);
+        promises = new LivesPromises(this);
         buffers = directories.fresh();
         spill = directories.fresh();
     }
@@ -194,6 +196,10 @@ final class LivesNode {
 
     SimulatedTracking notes() {
         return notes;
+    }
+
+    LivesPromises promises() {
+        return promises;
     }
 
     List<LivesDisk> disks() {
@@ -289,7 +295,8 @@ final class LivesNode {
     void startsAnew() {
         acknowledged = 0;
         isRestored = false;
-        disks.forEach(disk -> disk.checkpoint(null));
+        promises.forget();
+        disks.forEach(LivesDisk::forgetCheckpoint);
     }
 
     /** Whether an old copy of it, or of another one, was put in its place. */
@@ -456,6 +463,7 @@ final class LivesNode {
         state.kill();
         notes.kill();
         disks.stream().filter(disk -> disk.view() != null).forEach(disk -> disk.view().settle());
+        promises.onEnded();
     }
 
     /** The power fails. */
@@ -476,6 +484,8 @@ final class LivesNode {
         if (Files.exists(spill)) {
             spill = directories.afterCrash(spill, dice, Set.of("spill"));
         }
+        promises.onEnded();
+        peer.promises().onPeerLostPower();
         isMergeLost |= wasMerging;
         for (final LivesDisk disk : disks) {
             if (disk.view() != null && !isMergeLost) {
@@ -497,7 +507,7 @@ final class LivesNode {
             if (isLeft && disk.view() == null) {
                 disk.checkpointHere(); // it has everything, whatever became of the buffers
             } else {
-                disk.checkpoint(null);
+                disk.forgetCheckpoint();
             }
         }
     }
@@ -549,10 +559,12 @@ final class LivesNode {
         for (int i = 0; i < disks.size(); i++) {
             disks.get(i).medium().takeFrom(others.get(i));
             disks.get(i).leave();
-            disks.get(i).checkpoint(null);
+            disks.get(i).forgetCheckpoint();
         }
         acknowledged = 0;
         givenUpFor = Id.NONE;
+        promises.forget();
+        peer.promises().forget();
         isMergeLost = false;
         wasMerging = false;
         isRestored = false;

@@ -1,6 +1,7 @@
 package io.lockstep.simulator;
 
 import io.lockstep.engine.disk.SwitchDisk;
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
@@ -73,7 +74,8 @@ final class LivesPrimary extends LivesProcess {
                                 .withLostLink(
                                         node().suspends()
                                                 ? LostLinkPolicy.SUSPEND
-                                                : LostLinkPolicy.CONTINUE),
+                                                : LostLinkPolicy.CONTINUE)
+                                .withAck(node().promises().begin(this)),
                         (event, disk, epoch, sentence) -> {
                             if (!hasEnded()) {
                                 onEvent(event, sentence);
@@ -157,7 +159,9 @@ final class LivesPrimary extends LivesProcess {
         }
         isBegun = true;
         LivesJudge.onPrimaryServes(this);
-        serve(switches.isEmpty() ? group.guestDisks() : List.copyOf(switches));
+        serve(
+                node().promises()
+                        .serve(switches.isEmpty() ? group.guestDisks() : List.copyOf(switches)));
     }
 
     /** Its peer has recorded that it takes over, as this one has asked; it may not know that. */
@@ -334,7 +338,11 @@ final class LivesPrimary extends LivesProcess {
             }
             node().disks().forEach(LivesDisk::leave);
         }
-        if (asked == 0 && openEpoch > 0 && !isSynchronising() && !node().switchesRoles()) {
+        if (asked == 0
+                && openEpoch > 0
+                && !isSynchronising()
+                && !node().switchesRoles()
+                && !node().promises().areMade()) {
             return;
         }
         final GroupStatus status = group.status();
@@ -360,6 +368,12 @@ final class LivesPrimary extends LivesProcess {
             isNumbered = true;
             openEpoch = group.status().openEpoch();
         }
+    }
+
+    /** Has it answer its guest at another level; on its loop. */
+    void acknowledgeAt(final AckLevel level) {
+        node().promises().level(level);
+        ask(group.acknowledgeAt(level));
     }
 
     /** Ends replication; on its loop. */

@@ -9,6 +9,7 @@ import java.util.Set;
 final class LivesReached {
     private final Map<LivesLine, Integer> counts = new EnumMap<>(LivesLine.class);
     private final Set<LivesLine> present = EnumSet.noneOf(LivesLine.class);
+    private final PromiseCounts promises = new PromiseCounts();
     private int stories;
 
     /** A story is over. */
@@ -21,6 +22,11 @@ final class LivesReached {
     /** How many stories there were: of few nobody asks what they came to. */
     int stories() {
         return stories;
+    }
+
+    /** What guests were promised, and how often that was looked at. */
+    PromiseCounts promises() {
+        return promises;
     }
 
     void note(final LivesLine line) {

@@ -58,6 +58,9 @@ final class LivesScenario implements AutoCloseable {
 
     private Copy copy;
 
+    /** At which levels primaries answer; null where that is never said. */
+    private LivesLevels levels;
+
     /** What the disks hold when the story begins. */
     private enum Beginning {
         BOTH_EMPTY(true),
@@ -145,6 +148,12 @@ final class LivesScenario implements AutoCloseable {
         simulation.observe(() -> nodes.forEach(LivesScenario::observe));
     }
 
+    /** Has its primaries answer at levels that are chosen, and change. */
+    void chooseLevels() {
+        levels = new LivesLevels(simulation.dice().split());
+        nodes.forEach(node -> node.promises().choose(levels));
+    }
+
     private static void observe(final LivesNode node) {
         node.primary().ifPresent(LivesPrimary::observe);
         node.secondary().ifPresent(LivesSecondary::observe);
@@ -159,6 +168,9 @@ final class LivesScenario implements AutoCloseable {
     void play() {
         begin();
         for (int i = dice.between(3, 9); i > 0; i--) {
+            if (levels != null) {
+                levels.change(simulation, nodes);
+            }
             if (resolves && dice.chance(0.6)) {
                 goDifferentWays();
             } else if (switchesRoles && dice.chance(0.5)) {
@@ -671,7 +683,7 @@ final class LivesScenario implements AutoCloseable {
         simulation.runFor(dice.between(0, 10 * Simulation.MILLISECOND));
         nodes.forEach(LivesNode::kill);
         lead.peer().removeBuffers();
-        lead.peer().disks().forEach(disk -> disk.checkpoint(null));
+        lead.peer().disks().forEach(LivesDisk::forgetCheckpoint);
         start(lead.peer(), LivesNode.Arguments.SECONDARY);
         simulation.runFor(Simulation.SECOND);
         failOver(lead.peer(), true);
@@ -929,49 +941,7 @@ final class LivesScenario implements AutoCloseable {
 
     /** Nothing is under way: two that are linked hold the same. Answers whether they are. */
     private boolean compare() {
-        final LivesNode secondary = lead.peer();
-        if (isParted
-                || lead.primary()
-                        .filter(primary -> primary.isLinked() && primary.isRunning())
-                        .isEmpty()
-                || secondary
-                        .secondary()
-                        .filter(other -> other.isLinked() && !other.isAsked())
-                        .isEmpty()
-                || !lead.isSound()
-                || !isServing(lead)) {
-            return false;
-        }
-        final LivesPrimary primary = lead.primary().get();
-        final LivesGuest guest = primary.guest().get();
-        guest.rest();
-        simulation.runUntil(
-                "the guest rests",
-                LATER,
-                () ->
-                        guest.isIdle()
-                                || primary.isHandedOver()
-                                || primary.knowsNewer()
-                                || primary.isHolding());
-        if (primary.isHandedOver() || primary.knowsNewer() || primary.isHolding()) {
-            return false; // somebody had ordered it before
-        }
-        final boolean[] isDrained = new boolean[1];
-        primary.loop().execute(() -> primary.group().drain(() -> isDrained[0] = true));
-        simulation.runUntil("the stream has drained", LATER, () -> isDrained[0]);
-        simulation.runUntil(
-                "the pair is equal",
-                LATER,
-                () ->
-                        !primary.isSynchronising()
-                                || !primary.isLinked()
-                                || !primary.isRunning()
-                                || !secondary.process().isLinked());
-        if (!primary.isLinked() || !primary.isRunning() || primary.isSynchronising()) {
-            return false;
-        }
-        LivesJudge.checkEqual(lead, secondary);
-        return true;
+        return !isParted && isServing(lead) && LivesComparison.compare(lead);
     }
 
     // ---- The end.

@@ -82,7 +82,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
             }
             case LINK_DOWN -> unlinkedCount++;
             case CHECKPOINT -> judged(() -> LivesJudge.onCommitted(this, epoch));
-            case CHECKPOINT_GIVEN_UP -> node().disks().forEach(disk -> disk.checkpoint(null));
+            case CHECKPOINT_GIVEN_UP -> node().disks().forEach(LivesDisk::forgetCheckpoint);
             default -> {}
         }
     }

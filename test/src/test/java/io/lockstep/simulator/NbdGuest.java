@@ -12,6 +12,8 @@ import io.lockstep.nbd.ReplyStyle;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.Objects;
 
 /**
  * One connection of a guest: makes random requests, many at a time, until it has made its number;
@@ -21,6 +23,7 @@ import java.lang.foreign.ValueLayout;
 final class NbdGuest implements NbdClient.Listener, Disk.Completion {
     private static final long RECONNECT_NANOS_MAX = 200 * Simulation.MILLISECOND;
     private static final long PATIENCE_NANOS = 20 * Simulation.SECOND;
+    private static final long AGAIN_NANOS = Simulation.MILLISECOND;
 
     /**
      * How a guest uses its disk.
@@ -206,6 +209,18 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
         if (requestsLeft == 0 && !leaving) {
             leaving = true;
             ready.disconnect();
+        } else if (requestsLeft > 0 && isIdle()) {
+            loop.schedule(AGAIN_NANOS, this::workAgain); // all that it chose was in use
+        }
+    }
+
+    private boolean isIdle() {
+        return Arrays.stream(slots).allMatch(Objects::isNull);
+    }
+
+    private void workAgain() {
+        if (client != null && client.isReady() && isIdle()) {
+            work(client);
         }
     }
 

@@ -6,11 +6,13 @@ import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
+import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
 import io.lockstep.engine.tracking.Tracking;
 
@@ -42,6 +44,9 @@ final class PrimarySide implements ServerEvents {
     private IoLoop.Listener listener;
     private long openEpoch;
 
+    /** Where its guests are promised something. */
+    private Optional<PairPromises> promises = Optional.empty();
+
     /**
      * A host on which nothing runs.
      *
@@ -62,6 +67,11 @@ final class PrimarySide implements ServerEvents {
         this.isCalm = isCalm;
         host = new SimulatedHost(network, name);
         node = new SimulatedNode(2 * simulation.seed() + name.hashCode());
+    }
+
+    /** Its guests are promised what its level says. */
+    void promise(final PairPromises made) {
+        promises = Optional.of(made);
     }
 
     SimulatedHost host() {
@@ -122,8 +132,7 @@ final class PrimarySide implements ServerEvents {
                                 }
                             });
             final NbdServer server =
-                    new NbdServer(
-                            own, group.guestExports(), new ConnectionLimit(CONNECTIONS_MAX), this);
+                    new NbdServer(own, exports(own), new ConnectionLimit(CONNECTIONS_MAX), this);
             host.onStop(server::abort);
             listener =
                     own.listen(
@@ -131,6 +140,43 @@ final class PrimarySide implements ServerEvents {
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private List<ServedExport> exports(final SimulatedLoop own) {
+        final List<ServedExport> exports = group.guestExports();
+        final PrimaryGroup present = group;
+        return promises.map(
+                        made ->
+                                made.serve(
+                                        new Promises.Giver() {
+                                            @Override
+                                            public GroupStatus.Acknowledging acknowledging() {
+                                                return present.status().acknowledging();
+                                            }
+
+                                            @Override
+                                            public boolean isRecordedAlone() {
+                                                return node.standing() == Standing.ALONE;
+                                            }
+
+                                            @Override
+                                            public boolean hasEnded() {
+                                                return !isLoop(own);
+                                            }
+
+                                            @Override
+                                            public void judged(final Runnable judgement) {
+                                                judgement.run();
+                                            }
+                                        },
+                                        options.ack(),
+                                        exports))
+                .orElse(exports);
+    }
+
+    @SuppressWarnings("ReferenceEquality") // a loop equals itself alone
+    private boolean isLoop(final SimulatedLoop own) {
+        return loop == own;
     }
 
     /** Has something done on the group's loop, if it runs. */
@@ -146,6 +192,7 @@ final class PrimarySide implements ServerEvents {
         end();
         host.kill();
         disks.forEach(disk -> disk.primary().onRest());
+        promises.ifPresent(PairPromises::onEnded);
     }
 
     /** The power fails. */
@@ -153,6 +200,7 @@ final class PrimarySide implements ServerEvents {
         end();
         host.crash();
         disks.forEach(disk -> disk.primary().onCrash());
+        promises.ifPresent(PairPromises::onEnded);
     }
 
     private void end() {

@@ -12,6 +12,9 @@ final class ReplicatedDisk {
     private final SecondaryGuestDisk secondary;
     private final StreamTap tap;
 
+    /** To what a failover returns. */
+    private byte[] checkpoint;
+
     /** What the primary may have held when it sealed an epoch. */
     private final Map<Long, DiskModel> seals = new HashMap<>();
 
@@ -25,6 +28,7 @@ final class ReplicatedDisk {
         this.secondaryMedium = secondaryMedium;
         final byte[] content = contentOf(primary.medium());
         secondaryMedium.fill(0, content);
+        checkpoint = content;
         secondary =
                 new SecondaryGuestDisk(
                         secondaryMedium,
@@ -47,6 +51,10 @@ final class ReplicatedDisk {
 
     StreamTap tap() {
         return tap;
+    }
+
+    byte[] checkpoint() {
+        return checkpoint;
     }
 
     /** The primary has just sealed an epoch. */
@@ -74,6 +82,9 @@ final class ReplicatedDisk {
         if (content == null) {
             throw new AssertionError("commit of epoch " + epoch + ", which nobody has sealed");
         }
+        checkpoint = content;
+        tap.forgetContentsBefore(epoch);
+        seals.keySet().removeIf(older -> older < epoch);
         secondary.model().commit(content);
     }
 

@@ -16,7 +16,7 @@ final class ReplicationInSimulationTest {
     private static final String TEST = "ReplicationInSimulationTest";
 
     static LongStream seeds() {
-        return Seeds.usually(2000);
+        return Seeds.usually(1500);
     }
 
     static LongStream someSeeds() {

@@ -1,5 +1,6 @@
 package io.lockstep.simulator;
 
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.memory.Errno;
@@ -10,6 +11,7 @@ import io.lockstep.engine.primary.PrimaryOptions;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.LongConsumer;
 
@@ -55,6 +57,9 @@ final class ReplicationScenario implements AutoCloseable {
     private boolean checksEveryEvent;
     private boolean isParted;
 
+    /** Where the primary answers at levels that are chosen, and change. */
+    private final Optional<PairPromises> promises;
+
     private enum PrimaryEnd {
         ALIVE,
         KILLED,
@@ -62,7 +67,20 @@ final class ReplicationScenario implements AutoCloseable {
         PARTED
     }
 
+    /** A story in which the primary answers by itself. */
     ReplicationScenario(final Simulation simulation, final ReplicationTrouble trouble) {
+        this(simulation, trouble, Optional.empty());
+    }
+
+    /**
+     * The same.
+     *
+     * @param counts of what is promised, where it answers at levels that are chosen, and change
+     */
+    ReplicationScenario(
+            final Simulation simulation,
+            final ReplicationTrouble trouble,
+            final Optional<PromiseCounts> counts) {
         this.simulation = simulation;
         this.trouble = trouble;
         dice = simulation.dice().split();
@@ -76,7 +94,9 @@ final class ReplicationScenario implements AutoCloseable {
         for (int i = dice.between(1, 3); i > 0; i--) {
             disks.add(makeDisk("disk" + i));
         }
+        promises = counts.map(all -> new PairPromises(disks, all));
         primary = makePrimary("primary");
+        promises.ifPresent(primary::promise);
         secondary =
                 new SecondarySide(
                         network,
@@ -122,10 +142,11 @@ final class ReplicationScenario implements AutoCloseable {
                 name,
                 disks,
                 new PrimaryOptions(
-                        trouble.smallLog() ? SMALL_LOG_LENGTH : LOG_LENGTH,
-                        trouble.detaches() ? FullLogPolicy.DETACH : FullLogPolicy.BLOCK,
-                        Word.AT_FIRST,
-                        PrimaryOptions.LAG_LEARNED),
+                                trouble.smallLog() ? SMALL_LOG_LENGTH : LOG_LENGTH,
+                                trouble.detaches() ? FullLogPolicy.DETACH : FullLogPolicy.BLOCK,
+                                Word.AT_FIRST,
+                                PrimaryOptions.LAG_LEARNED)
+                        .withAck(promises.isPresent() ? Promises.choose(dice) : AckLevel.LOCAL),
                 dice.chance(0.7),
                 !trouble.primaryDiskFails() && !(trouble.smallLog() && trouble.detaches()));
     }
@@ -335,6 +356,11 @@ final class ReplicationScenario implements AutoCloseable {
         if (status.state() != GroupStatus.State.RUNNING) {
             return;
         }
+        if (promises.isPresent() && dice.chance(0.1)) {
+            final AckLevel level = Promises.chooseAny(dice);
+            promises.get().level(level);
+            group.acknowledgeAt(level);
+        }
         switch (dice.between(0, 5)) {
             case 0, 1 -> watch(group.checkpoint());
             case 2, 3 -> group.seal();
@@ -476,6 +502,7 @@ final class ReplicationScenario implements AutoCloseable {
     private void observe() {
         primary.observe();
         secondary.observe();
+        promises.ifPresent(made -> made.observe(secondary.committed()));
         if (checksEveryEvent && !isOver) {
             secondary.checkWhatIfKilledNow();
         }

@@ -5,6 +5,7 @@ import io.lockstep.engine.node.Node;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Self;
+import io.lockstep.engine.node.Standing;
 
 import java.util.List;
 import java.util.Optional;
@@ -37,6 +38,11 @@ final class SimulatedNode {
                         }),
                 reigns,
                 false);
+    }
+
+    /** As what it is recorded. */
+    Standing standing() {
+        return stored.standing();
     }
 
     /** Another one, which remembers what this one does. */

@@ -33,9 +33,9 @@ import java.util.concurrent.Callable;
             "  and on the one that gives way:",
             "    lockstep resolve --control /run/vda.qmp --discard",
             "",
-            "  The connections of its guest end, and it is the secondary of the other one from",
-            "  then on ('lockstep primary' ends, and says how to start it as one). Until it is",
-            "  equal 'lockstep failover --force' there goes back to what it had.",
+            "The connections of its guest end, and it is the secondary of the other one",
+            "from then on ('lockstep primary' ends, and says how to start it as one). Until",
+            "it is equal 'lockstep failover --force' there goes back to what it had.",
             "",
             "Exit codes: 0 done; 1 refused, nothing was given up, or no answer; 2 wrong usage."
         })

@@ -155,9 +155,12 @@ final class EpochServiceTest {
                 event = client.event();
             }
             assertEquals(10_000, committed);
-            assertEquals(5_000, durable);
             assertTrue(count < 2_000, "they are combined");
-            assertEquals("DURABLE 10000", client.event());
+            // What came behind may be told before already; what came before is never told behind.
+            if (durable != 10_000) {
+                assertEquals(5_000, durable);
+                assertEquals("DURABLE 10000", client.event());
+            }
         }
     }
 

@@ -71,6 +71,9 @@ final class Acknowledgements {
 
     private boolean isGateAsked;
 
+    /** The newest epoch in which something lies that was answered here alone; 0 for none. */
+    private long alone;
+
     /** Of a primary that has not met its peer yet. */
     Acknowledgements(
             final IoLoop loop,
@@ -154,7 +157,19 @@ final class Acknowledgements {
                 && operation.epoch <= (level.isDurable() ? epochs.durable() : epochs.committed())) {
             return true;
         }
-        return !reign.isGated() && !pair.isEqual() && meetings == 0;
+        final boolean isAlone = !reign.isGated() && !pair.isEqual() && meetings == 0;
+        if (isAlone) {
+            alone = epochs.open();
+        }
+        return isAlone;
+    }
+
+    /**
+     * Whether something that was answered here alone is in no checkpoint yet. A failover would undo
+     * it, and that is found out as long as this node is recorded to be alone.
+     */
+    boolean isAlone() {
+        return alone > epochs.committed();
     }
 
     // ---- What is asked for.
@@ -173,10 +188,11 @@ final class Acknowledgements {
 
     /** Something that answers wait for may have changed. */
     void look() {
-        if (!level.isAboutSecondary() && held.isEmpty()) {
+        final boolean isAboutSecondary = level.isAboutSecondary() || alone > 0;
+        if (!isAboutSecondary && held.isEmpty()) {
             return;
         }
-        if (level.isAboutSecondary() && isInForce()) {
+        if (isAboutSecondary && isInForce()) {
             numberThoseOfBefore();
             ask();
         } else if (!held.isEmpty()) {
@@ -194,6 +210,12 @@ final class Acknowledgements {
     }
 
     private void ask() {
+        if (isAlone()) {
+            wanted = Math.max(wanted, alone);
+        } else if (alone > 0) {
+            alone = 0;
+            reign.onCaughtUp(epochs.committed());
+        }
         if (wanted > epochs.committed()) {
             if (wanted >= epochs.open() && epochs.maySeal()) {
                 pair.sealNow();
@@ -273,6 +295,9 @@ final class Acknowledgements {
         wanted = 0;
         commitAsked = 0;
         durableAsked = 0;
+        if (alone > 0) {
+            alone = epochs.open();
+        }
         wake();
     }
 

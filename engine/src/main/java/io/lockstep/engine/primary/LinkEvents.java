@@ -80,7 +80,7 @@ final class LinkEvents implements LinkOwner {
         acknowledgements.onMeeting(true);
         reign.meet(
                 committed,
-                !synchroniser.isUnderWay(),
+                !synchroniser.isUnderWay() && !acknowledgements.isAlone(),
                 isMet -> {
                     acknowledgements.onMeeting(false);
                     if (up != linkCount || !group.isRunning()) {

@@ -509,6 +509,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         checkpoints.sealCaughtUp();
     }
 
+    /** Whether something that the guest was answered by this node alone is in no checkpoint yet. */
+    boolean hasAnsweredAlone() {
+        return acknowledgements.isAlone();
+    }
+
     /** What the link is to do. */
     LinkOrders orders() {
         return orders;

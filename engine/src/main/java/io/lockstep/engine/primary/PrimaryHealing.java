@@ -246,7 +246,9 @@ final class PrimaryHealing
 
     @Override
     public void onCaughtUp() {
-        reign.onCaughtUp(epochs.committed());
+        if (!group.hasAnsweredAlone()) {
+            reign.onCaughtUp(epochs.committed());
+        }
         peerTracking.onCaughtUp(reign.peer(), epochs.committed());
         events.synchronised();
     }

@@ -76,19 +76,7 @@ final class LivesPrimary extends LivesProcess {
                                                 ? LostLinkPolicy.SUSPEND
                                                 : LostLinkPolicy.CONTINUE)
                                 .withAck(node().promises().begin(this)),
-                        (event, disk, epoch, sentence) -> {
-                            if (!hasEnded()) {
-                                onEvent(event, sentence);
-                                if (event == GroupEvents.Event.DETACHED) {
-                                    isLeftBehind = true;
-                                } else if (event == GroupEvents.Event.LINK_UP) {
-                                    isWordGiven = false;
-                                    goOnBehind();
-                                } else if (event == GroupEvents.Event.SYNCHRONISING) {
-                                    openEpoch = group.status().openEpoch();
-                                }
-                            }
-                        });
+                        new Ear());
         if (node().switchesRoles()) {
             allowHandOver();
         }
@@ -347,10 +335,41 @@ final class LivesPrimary extends LivesProcess {
         }
         final GroupStatus status = group.status();
         while (openEpoch < status.openEpoch()) {
-            final long epoch = openEpoch++;
-            node().simulation().trace(node().toString(), "has sealed", epoch, 0);
-            for (final LivesDisk disk : node().disks()) {
-                disk.seals().put(epoch, sealOf(disk));
+            seal(openEpoch++);
+        }
+    }
+
+    private void seal(final long epoch) {
+        node().simulation().trace(node().toString(), "has sealed", epoch, 0);
+        for (final LivesDisk disk : node().disks()) {
+            disk.seals().put(epoch, sealOf(disk));
+        }
+    }
+
+    /** What the group tells. */
+    private final class Ear implements GroupEvents {
+        @Override
+        public void onEvent(
+                final Event event, final String disk, final long epoch, final String sentence) {
+            if (hasEnded()) {
+                return;
+            }
+            LivesPrimary.this.onEvent(event, sentence);
+            if (event == Event.DETACHED) {
+                isLeftBehind = true;
+            } else if (event == Event.LINK_UP) {
+                isWordGiven = false;
+                goOnBehind();
+            } else if (event == Event.SYNCHRONISING) {
+                openEpoch = group.status().openEpoch();
+            }
+        }
+
+        /** What is answered later in this very event is not of the epoch before. */
+        @Override
+        public void onOpened(final long epoch) {
+            if (!hasEnded() && isNumbered && epoch == openEpoch + 1) {
+                seal(openEpoch++);
             }
         }
     }

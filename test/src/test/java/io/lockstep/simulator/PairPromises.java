@@ -12,6 +12,7 @@ final class PairPromises implements Promises.Keeper {
     private final List<ReplicatedDisk> disks;
     private final Promises promises;
     private long committed;
+    private boolean isOver;
 
     PairPromises(final List<ReplicatedDisk> disks, final PromiseCounts counts) {
         this.disks = disks;
@@ -58,8 +59,15 @@ final class PairPromises implements Promises.Keeper {
         promises.end(contents());
     }
 
-    /** Looks whether the secondary has made a checkpoint; after every event. */
-    void observe(final long nowCommitted) {
+    /**
+     * Looks whether the secondary has made a checkpoint, or has taken over, with writes of its own
+     * from then on; after every event.
+     */
+    void observe(final long nowCommitted, final boolean hasTakenOver) {
+        if (hasTakenOver && !isOver) {
+            isOver = true;
+            checkpoint().ifPresent(contents -> promises.onTakenOver(contents, true, true));
+        }
         if (committed < nowCommitted) {
             committed = nowCommitted;
             checkpoint().ifPresent(promises::onCheckpoint);

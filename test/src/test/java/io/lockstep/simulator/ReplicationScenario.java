@@ -502,7 +502,7 @@ final class ReplicationScenario implements AutoCloseable {
     private void observe() {
         primary.observe();
         secondary.observe();
-        promises.ifPresent(made -> made.observe(secondary.committed()));
+        promises.ifPresent(made -> made.observe(secondary.committed(), secondary.hasFailedOver()));
         if (checksEveryEvent && !isOver) {
             secondary.checkWhatIfKilledNow();
         }

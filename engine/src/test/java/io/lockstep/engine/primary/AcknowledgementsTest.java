@@ -216,6 +216,23 @@ final class AcknowledgementsTest extends HealedPair {
         assertFailsOverToAll();
     }
 
+    /** A failover before that would lose it, which is found out of a node that is alone. */
+    @Test
+    void whoHasAnsweredAloneStaysSoOnRecordUntilACheckpointHasThat() throws Exception {
+        startEqualPair();
+        acknowledgeAt("flush");
+        killSecondary();
+        write(0, 777, 30_000);
+        flush();
+        final long before = call(primaryLife, () -> primary.status().committedEpoch());
+        startSecondary();
+        while (primarySelf.node().standing() == Standing.ALONE) {
+            Thread.onSpinWait();
+        }
+        assertTrue(call(primaryLife, () -> primary.status().committedEpoch()) > before);
+        assertFailsOverToAll();
+    }
+
     @Test
     void aFlushUnderWayWhenTheSecondaryIsKilledIsACheckpointOfTheNextProcess() throws Exception {
         startEqualPair();

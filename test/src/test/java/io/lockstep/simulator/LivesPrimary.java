@@ -54,6 +54,9 @@ final class LivesPrimary extends LivesProcess {
     void openGroup(final LivesNode.Arguments arguments) throws IOException {
         PrimaryStart.requireMerged(record());
         word = arguments.word();
+        if (record().standing() == Standing.FRESH) {
+            node().peer().promises().forget(); // another history begins with its disks
+        }
         final SimulatedLoop linkLoop =
                 node().dice().chance(0.5) ? node().host().loop("link") : loop();
         group =

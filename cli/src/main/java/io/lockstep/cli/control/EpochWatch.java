@@ -1,6 +1,5 @@
 package io.lockstep.cli.control;
 
-import io.lockstep.cli.run.Quantity;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.MappedFile;
 import io.lockstep.engine.memory.Posix;
@@ -110,8 +109,7 @@ public final class EpochWatch implements AutoCloseable {
             final String end = end(role, state);
             final long left = nanos - (System.nanoTime() - start);
             if (!end.isEmpty() || left <= 0) {
-                final String why =
-                        end.isEmpty() ? "it did not come within " + Quantity.nanos(nanos) : end;
+                final String why = end.isEmpty() ? "it did not come in time" : end;
                 return new Outcome(false, reached, sentence(wanted, isDurable, reached, why));
             }
             sleep(changes, Math.min(left, lookNanos));

@@ -218,8 +218,10 @@ final class LivesJudge {
         if (isForced) {
             return;
         }
-        if (before.standing() != Standing.FOLLOWING
-                || node.disks().stream().anyMatch(disk -> disk.checkpoint() == null)) {
+        final boolean hasNone = // what was put back from a copy nobody here has seen
+                !node.isRestored()
+                        && node.disks().stream().anyMatch(disk -> disk.checkpoint() == null);
+        if (before.standing() != Standing.FOLLOWING || hasNone) {
             throw broken("I11", node + " takes over, and has no checkpoint");
         }
         if (isBesideLiving) {

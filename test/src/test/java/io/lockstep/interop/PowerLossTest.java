@@ -35,7 +35,7 @@ import java.util.stream.LongStream;
  */
 @Timeout(value = 4, unit = TimeUnit.HOURS)
 final class PowerLossTest {
-    private static final int STORIES = Integer.getInteger("lockstep.power.stories", 2);
+    private static final int STORIES = Integer.getInteger("lockstep.power.stories", 1);
     private static final int LENGTH = 2 << 20;
 
     @AutoClose private final Rig rig = new Rig();

@@ -68,6 +68,12 @@ final class EpochFile {
     /** Of the group's loop. */
     private boolean isUnmapped;
 
+    /**
+     * The first epoch that was open here, where numbers go on behind those of another count: what
+     * was open before belongs to it, and is not committed with a number below.
+     */
+    private long first;
+
     private EpochFile(final MappedFile file, final int lock) {
         this.file = file;
         this.lock = lock;
@@ -123,6 +129,8 @@ final class EpochFile {
         if (isUnmapped) {
             return;
         }
+        final long before = get(AT_OPEN);
+        first = before != 0 && epoch > before + 1 ? epoch : Math.min(first, epoch);
         if (epoch <= get(AT_COMMITTED)) {
             LONG.setRelease(segment, AT_DURABLE, 0L);
             LONG.setRelease(segment, AT_COMMITTED, 0L);
@@ -133,7 +141,7 @@ final class EpochFile {
 
     /** An epoch is committed. */
     void committed(final long epoch) {
-        if (!isUnmapped && epoch != get(AT_COMMITTED)) {
+        if (!isUnmapped && epoch >= first && epoch != get(AT_COMMITTED)) {
             LONG.setRelease(segment, AT_COMMITTED, epoch);
             changed();
         }
@@ -141,7 +149,7 @@ final class EpochFile {
 
     /** An epoch is durable, and so it is committed. */
     void durable(final long epoch) {
-        if (!isUnmapped && epoch != get(AT_DURABLE)) {
+        if (!isUnmapped && epoch >= first && epoch != get(AT_DURABLE)) {
             if (epoch > get(AT_COMMITTED)) {
                 LONG.setRelease(segment, AT_COMMITTED, epoch);
             }
@@ -160,9 +168,14 @@ final class EpochFile {
             return;
         }
         final int state = stateOf(status);
-        final long committed = areEpochsCheckpoints ? status.committedEpoch() : get(AT_COMMITTED);
+        final boolean areKnown = areEpochsCheckpoints && status.committedEpoch() >= first;
+        final long committed = areKnown ? status.committedEpoch() : get(AT_COMMITTED);
         final long durable =
-                Math.min(committed, areEpochsCheckpoints ? status.durableEpoch() : get(AT_DURABLE));
+                Math.min(
+                        committed,
+                        areKnown && status.durableEpoch() >= first
+                                ? status.durableEpoch()
+                                : get(AT_DURABLE));
         LONG.setRelease(segment, AT_OPEN, state == PRIMARY ? status.openEpoch() : 0L);
         if (state == (int) INT.get(segment, AT_STATE)
                 && committed == get(AT_COMMITTED)

@@ -176,6 +176,23 @@ final class EpochFileTest {
         assertTrue(look(11, false).isReached());
     }
 
+    /** As of a primary that went on alone, and whose secondary has counted further before. */
+    @Test
+    void whereNumbersGoOnBehindOthersWhatWasOpenIsNotCommittedWithThose() throws IOException {
+        file.opened(6);
+        file.opened(901);
+        file.committed(900);
+        file.durable(900);
+        assertFalse(look(6, false).isReached(), "it is in epoch 901");
+        assertFalse(look(6, true).isReached(), "it is in epoch 901");
+        file.opened(902);
+        file.committed(901);
+        assertTrue(look(6, false).isReached());
+        assertFalse(look(6, true).isReached());
+        file.durable(901);
+        assertTrue(look(6, true).isReached());
+    }
+
     @Test
     void aSecondaryHasTheNext() throws Exception {
         file.refresh(status(Role.SECONDARY), true);

@@ -116,8 +116,7 @@ final class Acknowledgements {
 
     /** A request of the guest has its place in the log, if it needs one. */
     void enter(final PrimaryOperation operation) {
-        final boolean isFlush = operation.kind == ForwardLog.Kind.FLUSH;
-        if (isFlush ? !level.isAboutSecondary() : level.level() != AckLevel.Level.WRITE) {
+        if (!isAboutSecondary(operation)) {
             operation.epoch = NONE;
             return;
         }
@@ -126,6 +125,13 @@ final class Acknowledgements {
             number(operation, pair.isOpenEpochEmpty() ? epochs.open() - 1 : epochs.open());
             wake();
         }
+    }
+
+    /** Whether its answer waits for the secondary at the level that there is now. */
+    private boolean isAboutSecondary(final PrimaryOperation operation) {
+        return operation.kind == ForwardLog.Kind.FLUSH
+                ? level.isAboutSecondary()
+                : level.level() == AckLevel.Level.WRITE;
     }
 
     private void number(final PrimaryOperation operation, final long epoch) {
@@ -150,7 +156,7 @@ final class Acknowledgements {
     }
 
     private boolean mayAnswer(final PrimaryOperation operation) {
-        if (operation.epoch == NONE || !level.isAboutSecondary()) {
+        if (operation.epoch == NONE || !isAboutSecondary(operation)) {
             return !operation.isChangeOfGuest() || !reign.isGated();
         }
         if (isNumbered(operation)

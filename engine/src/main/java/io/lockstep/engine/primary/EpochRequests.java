@@ -41,8 +41,17 @@ final class EpochRequests {
         this.endLink = endLink;
     }
 
-    /** The link is up, with nothing asked on it yet. */
-    void onUp() {
+    /**
+     * The link is up, with nothing asked on it yet.
+     *
+     * @param sealed the last epoch that the secondary has sealed: one behind it that was to be
+     *     committed was lost with its buffers, and is sent otherwise
+     */
+    void onUp(final long sealed) {
+        if (!connections.isForeign()) {
+            commitAsked = Math.min(commitAsked, sealed);
+            commitDone = Math.min(commitDone, commitAsked);
+        }
         commitSent = commitDone;
         durableAsked = 0; // whoever still waits for one asks again
         durableSent = 0;

@@ -208,7 +208,7 @@ final class Link {
             comparison.reset();
             window.reset();
             Arrays.fill(answered, false);
-            requests.onUp();
+            requests.onUp(sealedEpoch);
             owner.onUp(connections.isForeign(), sealedEpoch, committedEpoch);
             handOver.onUp();
             work();

@@ -108,6 +108,11 @@ final class LostLink {
         isFenced = false;
     }
 
+    /** Whether the peer gets nothing. */
+    boolean isLost() {
+        return isLost;
+    }
+
     /** It was cut off. */
     void onLost() {
         isLost = true;

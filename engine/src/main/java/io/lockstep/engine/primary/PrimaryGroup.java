@@ -377,6 +377,9 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> acknowledgeAt(final AckLevel level) {
+        if (level.isAboutSecondary() && presence.isForeign()) {
+            return fail(events.knowsNoEpochs(level).sentence());
+        }
         acknowledgements.level(level);
         return CompletableFuture.completedFuture(null);
     }
@@ -562,7 +565,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      */
     public void sever(final String reason) {
         orders.sever(reason);
-        epochs.fail(epoch -> reason);
+        epochs.failForNow(epoch -> reason);
     }
 
     /**

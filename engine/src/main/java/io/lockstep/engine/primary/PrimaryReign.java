@@ -432,8 +432,17 @@ final class PrimaryReign {
                         onNotRecorded.accept(thrown.getMessage());
                     }
                     whenMet.accept(thrown == null && isCurrent());
+                    gateWhereCutMeanwhile();
                     lostLink.onMeeting(false);
                 });
+    }
+
+    /** It is on record now that the node is not alone, and the peer gets nothing all the same. */
+    private void gateWhereCutMeanwhile() {
+        if (lostLink.isLost() && record().standing() == Standing.REIGNING) {
+            isGated = true;
+            onGated.run();
+        }
     }
 
     /** The secondary has been made equal, as of an epoch. */

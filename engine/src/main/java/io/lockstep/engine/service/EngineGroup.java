@@ -432,10 +432,10 @@ final class EngineGroup extends LayeredGroup {
     /** Also of a primary that begins later, for as long as this process lives. */
     @Override
     public CompletableFuture<Void> acknowledgeAt(final AckLevel level) {
-        ack = level;
-        return primary == null
-                ? CompletableFuture.completedFuture(null)
-                : primary.acknowledgeAt(level);
+        return (primary == null
+                        ? CompletableFuture.<Void>completedFuture(null)
+                        : primary.acknowledgeAt(level))
+                .thenRun(() -> ack = level);
     }
 
     @Override

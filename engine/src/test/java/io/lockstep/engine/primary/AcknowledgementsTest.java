@@ -282,6 +282,43 @@ final class AcknowledgementsTest extends HealedPair {
         acknowledgeAt("write,durable");
     }
 
+    /** A manager's commit under another count: the secondary has lost its buffers meanwhile. */
+    @Test
+    void aCommitThatTheSecondaryCannotDoAnyMoreDoesNotEndReplication() throws Exception {
+        startEqualPair();
+        write(0, 777, 30_000);
+        final long epoch = onLoop(primaryLife, () -> primary.seal());
+        killSecondary();
+        while (events.poll(PATIENCE_SECONDS, TimeUnit.SECONDS) != GroupEvents.Event.LINK_DOWN) {}
+        primaryLife.loop().execute(() -> primary.commit(epoch)); // the link may come back
+        removeBuffers();
+        startSecondary();
+        awaitEqual();
+        checkpointsWork();
+    }
+
+    @Test
+    void aWriteThatWaitsForNothingAtTheNewLevelIsAnswered() throws Exception {
+        startEqualPair();
+        acknowledgeAt("write");
+        final CountDownLatch goesOn = stopSecondary();
+        final CompletableFuture<Integer> zeroed = new CompletableFuture<>();
+        primaryLife
+                .loop()
+                .execute(
+                        () -> {
+                            final Disk guest = primary.guestDisks().getFirst();
+                            guest.zero(0, 4096, 0, (token, errno) -> zeroed.complete(errno), 0);
+                            guest.poll();
+                        });
+        try {
+            acknowledgeAt("flush");
+            assertEquals(0, zeroed.get(5, TimeUnit.SECONDS));
+        } finally {
+            goesOn.countDown();
+        }
+    }
+
     @Test
     void whatIsNoLevelIsNone() {
         for (final String text : List.of("", "local,durable", "flush,", "FLUSH", "durable")) {

@@ -310,12 +310,17 @@ abstract class HealedPair {
     }
 
     void startPrimary() throws Exception {
+        beginPrimary().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    }
+
+    /** Opens it; answers when it has met its peer. */
+    CompletableFuture<Void> beginPrimary() throws Exception {
         final Life life = begin("guest", "link");
         primaryLife = life;
         final List<Disk> disks = open("primary", life);
         primarySelf = again(primarySelf);
         final List<Peer> peers = NAMES.stream().map(name -> new Peer(endpoint(), name)).toList();
-        onLoop(
+        return call(
                 life,
                 () -> {
                     primary =

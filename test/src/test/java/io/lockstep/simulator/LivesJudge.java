@@ -222,7 +222,12 @@ final class LivesJudge {
                 !node.isRestored()
                         && node.disks().stream().anyMatch(disk -> disk.checkpoint() == null);
         if (before.standing() != Standing.FOLLOWING || hasNone) {
-            throw broken("I11", node + " takes over, and has no checkpoint");
+            throw broken(
+                    "I11",
+                    node
+                            + " takes over as one that is "
+                            + before.standing()
+                            + (hasNone ? ", and has no checkpoint" : ""));
         }
         if (isBesideLiving) {
             throw broken("I11", node + " takes over beside a primary that is linked and alive");
@@ -325,7 +330,7 @@ final class LivesJudge {
             final boolean isCheckpoint =
                     before.standing() == Standing.FOLLOWING
                             || before.standing() == Standing.OUTDATED && disk.checkpoint() != null;
-            if (isCheckpoint && (disk.checkpoint() != null || !isForced)) {
+            if (isCheckpoint && disk.checkpoint() != null) {
                 judge("I11, failover", () -> disk.checkpoint().checkContent(content));
             }
             disk.view(content);

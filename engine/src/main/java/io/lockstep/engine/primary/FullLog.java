@@ -58,7 +58,7 @@ final class FullLog {
         if (!room.isLogging()) {
             return;
         }
-        if (!reign.goesOnWithout()) {
+        if (!reign.lostLink().goesOnWithout()) {
             holdWhereLost();
             return;
         }

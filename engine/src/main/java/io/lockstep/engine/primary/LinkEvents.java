@@ -213,7 +213,7 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onDurable(final long epoch) {
         tracking.onDurable(epoch);
-        reign.onDurable(epoch);
+        reign.lostLink().onDurable(epoch);
         onStored(epoch);
     }
 

@@ -340,7 +340,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      * peer's, or it is not known what becomes of the peer.
      */
     public boolean leavesUnanswered() {
-        return handOver.isDone() || reign.isHoldingForLink();
+        return handOver.isDone() || reign.lostLink().isHolding();
     }
 
     /** The link says which disks are empty: all must have been looked at. */

@@ -573,18 +573,9 @@ final class PrimaryReign {
         all.forEach(acknowledgement -> acknowledgement.accept(errno));
     }
 
-    /** What is acknowledged waits for the peer, or for somebody's word, as the link is lost. */
-    boolean isHoldingForLink() {
-        return lostLink.isHolding();
-    }
-
-    /** Whether the guest need not wait for a secondary that is slow, or away. */
-    boolean goesOnWithout() {
-        return lostLink.goesOnWithout();
-    }
-
-    void onDurable(final long epoch) {
-        lostLink.onDurable(epoch);
+    /** Whether it may go on alone where its link is lost. */
+    LostLink lostLink() {
+        return lostLink;
     }
 
     // ---- The end.

@@ -27,7 +27,9 @@ final class CutMeetingTest extends HealedPair {
 
     @Override
     Self again(final Self before) {
-        return isOfPrimary ? Selves.over(before.node().record(), this::store) : Selves.again(before);
+        return isOfPrimary
+                ? Selves.over(before.node().record(), this::store)
+                : Selves.again(before);
     }
 
     /** One that says that the peer has been met takes its time. */

@@ -271,6 +271,11 @@ final class EpochsTest {
             assertEquals("flush,durable", levelOf(control.status()));
         }
         south.write(3); // is answered, at that level
+        rig.lockstep("switchover", "--control", north.socket("c").toString()).requireSuccess();
+        try (Control control = north.control()) {
+            control.awaitHealed();
+            assertEquals("write", levelOf(control.status()), "it was a secondary meanwhile");
+        }
     }
 
     private static String levelOf(final JsonObject status) {

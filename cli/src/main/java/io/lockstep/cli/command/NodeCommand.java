@@ -26,6 +26,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 
 /**
@@ -134,10 +135,12 @@ public final class NodeCommand implements Callable<Integer> {
                                     + " name its directory with --state");
             return 1;
         }
+        // What is said while the process runs holds in all roles that it comes to.
+        final AtomicReference<PrimaryOptions> now = new AtomicReference<>(options);
         final Supplier<SecondaryRole> secondary =
                 () ->
                         new SecondaryRole(checked, buffers, bufferLimit, listenAt)
-                                .replicateBack(peerAt, options, replication);
+                                .replicateBack(peerAt, now.get(), replication);
         final Supplier<PrimaryRole> primary =
                 () ->
                         new PrimaryRole(checked, replication, options, peerAt)
@@ -145,7 +148,7 @@ public final class NodeCommand implements Callable<Integer> {
                                 .switchRoles();
         int code = 1;
         try {
-            code = run(role.get(), primary, secondary);
+            code = run(role.get(), primary, secondary, now);
         } finally {
             ServerRun.over(code);
         }
@@ -155,17 +158,28 @@ public final class NodeCommand implements Callable<Integer> {
     private static int run(
             final NodeRole first,
             final Supplier<PrimaryRole> primary,
-            final Supplier<SecondaryRole> secondary)
+            final Supplier<SecondaryRole> secondary,
+            final AtomicReference<PrimaryOptions> options)
             throws InterruptedException {
         int code;
         if (first == NodeRole.PRIMARY) {
-            code = primary.get().run();
+            final PrimaryRole role = primary.get();
+            code = role.run();
+            options.updateAndGet(now -> now.withAck(role.ack()));
         } else {
-            code = secondary.get().run();
+            code = run(secondary.get(), options);
         }
         while (code == ServerRun.GOES_ON) {
-            code = secondary.get().ofFormerPrimary().run(); // its peer replicates back
+            code = run(secondary.get().ofFormerPrimary(), options); // its peer replicates back
         }
+        return code;
+    }
+
+    private static int run(
+            final SecondaryRole role, final AtomicReference<PrimaryOptions> options)
+            throws InterruptedException {
+        final int code = role.run();
+        options.updateAndGet(now -> now.withAck(role.ack()));
         return code;
     }
 

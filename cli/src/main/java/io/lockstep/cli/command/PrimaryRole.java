@@ -7,6 +7,7 @@ import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.PeerCheck;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.AddressFamilies;
@@ -181,6 +182,11 @@ final class PrimaryRole {
 
     private Optional<NodeStatus> node() throws IOException {
         return LoopCall.call(run.engine().loop(), () -> run.engine().group().node());
+    }
+
+    /** How the guest of a primary was answered at the end, which was perhaps said meanwhile. */
+    AckLevel ack() {
+        return run == null ? options.ack() : run.engine().ack();
     }
 
     /** Answers whether the disks could be flushed. */

@@ -7,6 +7,7 @@ import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.Quantity;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationGroup;
@@ -180,6 +181,11 @@ final class SecondaryRole {
         } else {
             run.startSecondary();
         }
+    }
+
+    /** How the guest of a primary was answered at the end, which was perhaps said meanwhile. */
+    AckLevel ack() {
+        return run == null ? options.ack() : run.engine().ack();
     }
 
     /** Answers whether the disks could be flushed. */

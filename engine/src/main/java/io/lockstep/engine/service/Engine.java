@@ -2,6 +2,7 @@ package io.lockstep.engine.service;
 
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
@@ -444,6 +445,11 @@ public final class Engine implements AutoCloseable {
     /** Asks another server about an export. Fails with a sentence; completes on a loop. */
     public CompletableFuture<ClientNegotiated> probe(final Peer peer) {
         return ExportProbe.ask(linkLoop, peer);
+    }
+
+    /** When the guest of a primary is answered, as was said last; also when this has ended. */
+    public AckLevel ack() {
+        return group.ack();
     }
 
     // ---- The end.

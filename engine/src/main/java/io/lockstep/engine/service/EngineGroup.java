@@ -50,8 +50,8 @@ final class EngineGroup extends LayeredGroup {
     /** Whether the process becomes what the pair makes of its node. */
     private boolean switchesRoles;
 
-    /** When the guest of a primary is answered. */
-    private AckLevel ack;
+    /** When the guest of a primary is answered; also read by another thread. */
+    private volatile AckLevel ack;
 
     /** What it says for the case of a split brain. */
     private final OwnStance stance = new OwnStance();
@@ -436,6 +436,11 @@ final class EngineGroup extends LayeredGroup {
                         ? CompletableFuture.<Void>completedFuture(null)
                         : primary.acknowledgeAt(level))
                 .thenRun(() -> ack = level);
+    }
+
+    /** When the guest of a primary is answered, now or later. */
+    AckLevel ack() {
+        return ack;
     }
 
     @Override

@@ -175,8 +175,7 @@ public final class NodeCommand implements Callable<Integer> {
         return code;
     }
 
-    private static int run(
-            final SecondaryRole role, final AtomicReference<PrimaryOptions> options)
+    private static int run(final SecondaryRole role, final AtomicReference<PrimaryOptions> options)
             throws InterruptedException {
         final int code = role.run();
         options.updateAndGet(now -> now.withAck(role.ack()));

@@ -151,7 +151,8 @@ public final class StatusCommand implements Callable<Integer> {
             if (!string(report, "waiting").isEmpty()) {
                 line(text, "waiting: " + string(report, "waiting"));
             }
-            if (report.has("on-lost-link")) {
+            if (report.has("on-lost-link")
+                    && !string(report, "on-lost-link").equals("continue")) { // the usual
                 line(text, "on a lost link: " + string(report, "on-lost-link"));
             }
             if (report.get("verdict") instanceof final JsonObject verdict) {

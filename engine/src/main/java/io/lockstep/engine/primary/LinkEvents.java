@@ -213,7 +213,6 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onDurable(final long epoch) {
         tracking.onDurable(epoch);
-        reign.lostLink().onDurable(epoch);
         onStored(epoch);
     }
 
@@ -221,6 +220,7 @@ final class LinkEvents implements LinkOwner {
     public void onStored(final long epoch) {
         if (epochs.onDurable(epoch)) {
             events.durable(epoch);
+            reign.lostLink().onDurable(epoch);
             acknowledgements.look();
         }
     }

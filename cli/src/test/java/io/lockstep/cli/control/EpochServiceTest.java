@@ -256,22 +256,22 @@ final class EpochServiceTest {
     @Test
     void whoWaitsBesideTheSocketHearsOfEpochsAndOfTheEnd() throws Exception {
         try (EpochWatch watch = EpochWatch.open(socket, TimeUnit.HOURS.toNanos(1))) {
-            groupLoop.execute(() -> service.onOpened(5));
-            groupLoop.execute(() -> service.onEpoch(Event.CHECKPOINT, 4));
-            assertTrue(watch.await(OptionalLong.of(4), false, Long.MAX_VALUE).isReached());
-            groupLoop.execute(() -> service.onEpoch(Event.DURABLE, 5));
-            assertTrue(watch.await(OptionalLong.of(5), true, Long.MAX_VALUE).isReached());
+            groupLoop.execute(() -> service.onOpened(2));
+            groupLoop.execute(() -> service.onEpoch(Event.CHECKPOINT, 1));
+            assertTrue(watch.await(OptionalLong.of(1), false, PATIENCE.toNanos()).isReached());
+            groupLoop.execute(() -> service.onEpoch(Event.DURABLE, 2));
+            assertTrue(watch.await(OptionalLong.of(2), true, PATIENCE.toNanos()).isReached());
             final CompletableFuture<EpochWatch.Outcome> vain =
                     CompletableFuture.supplyAsync(
-                            () -> watch.await(OptionalLong.of(9), false, Long.MAX_VALUE),
+                            () -> watch.await(OptionalLong.of(9), false, PATIENCE.toNanos()),
                             action -> Thread.ofPlatform().start(action));
             TimeUnit.MILLISECONDS.sleep(20);
             service.close();
             assertFalse(vain.get().isReached());
             assertTrue(vain.get().reason().contains("has ended"), vain.get()::reason);
             final CompletableFuture<Void> after = new CompletableFuture<>();
-            groupLoop.execute(() -> service.onEpoch(Event.CHECKPOINT, 6)); // the file is gone
-            groupLoop.execute(() -> service.onOpened(7));
+            groupLoop.execute(() -> service.onEpoch(Event.CHECKPOINT, 3)); // the file is gone
+            groupLoop.execute(() -> service.onOpened(4));
             groupLoop.execute(() -> after.complete(null));
             after.get();
         }
@@ -284,7 +284,7 @@ final class EpochServiceTest {
                 QmpClient client = QmpClient.connect(socket, PATIENCE)) {
             final CompletableFuture<EpochWatch.Outcome> vain =
                     CompletableFuture.supplyAsync(
-                            () -> watch.await(OptionalLong.of(9), false, Long.MAX_VALUE),
+                            () -> watch.await(OptionalLong.of(9), false, PATIENCE.toNanos()),
                             action -> Thread.ofPlatform().start(action));
             client.execute("x-lockstep-stop", PATIENCE);
             assertTrue(vain.get().reason().contains("replication has ended"), vain.get()::reason);

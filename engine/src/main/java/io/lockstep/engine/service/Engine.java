@@ -204,8 +204,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The process becomes the other half of the pair where the two switch their roles: it is told
-     * of that by an event, and stopped. Before it has a role.
+     * An event tells when the two have switched their roles, and it is stopped. Before it has one.
      *
      * @throws IOException where the loop has ended
      */
@@ -232,8 +231,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Has a node that has taken over, and is done with the merge, replicate to its former primary,
-     * as soon as that is there. On the loop.
+     * Has a node that took over, and has merged, replicate to its former primary. On the loop.
      *
      * @param peer where the former primary's replication exports are, which have the disks' names
      * @return done when it is linked

@@ -92,24 +92,14 @@ final class EpochRequests {
             owner.onCommitted(epoch);
             return;
         }
-        final int ofGeneration = connections.generation();
-        final NbdClient client = connections.client(0);
         final boolean isTaken =
-                write(
-                        client,
+                ask(
                         ControlRecord.COMMIT,
                         epoch,
-                        errno -> {
-                            if (ofGeneration != connections.generation()) {
-                                return;
-                            }
-                            if (errno == 0) {
-                                commitDone = Math.max(commitDone, epoch);
-                                connections.onAnswer(0);
-                                owner.onCommitted(epoch);
-                            } else {
-                                refuse(client, "the commit of epoch " + epoch, errno);
-                            }
+                        "the commit of epoch " + epoch,
+                        () -> {
+                            commitDone = Math.max(commitDone, epoch);
+                            owner.onCommitted(epoch);
                         });
         if (isTaken) {
             commitSent = epoch;
@@ -117,28 +107,18 @@ final class EpochRequests {
     }
 
     private void sendDurable(final long epoch) {
-        final int ofGeneration = connections.generation();
-        final NbdClient client = connections.client(0);
         final boolean isTaken =
-                write(
-                        client,
+                ask(
                         ControlRecord.DURABLE,
                         epoch,
-                        errno -> {
-                            if (ofGeneration != connections.generation()) {
-                                return;
-                            }
+                        "to make epoch " + epoch + " durable",
+                        () -> {
                             durableInFlight--;
-                            if (errno == 0) {
-                                connections.onAnswer(0);
-                                // The seal's answer may wait for those of frames before it.
-                                owner.onCommitted(epoch);
-                                owner.onStored(epoch);
-                                send();
-                                connections.send();
-                            } else {
-                                refuse(client, "to make epoch " + epoch + " durable", errno);
-                            }
+                            // The seal's answer may wait for those of frames before it.
+                            owner.onCommitted(epoch);
+                            owner.onStored(epoch);
+                            send();
+                            connections.send();
                         });
         if (isTaken) {
             durableSent = epoch;
@@ -146,11 +126,29 @@ final class EpochRequests {
         }
     }
 
-    private boolean write(
-            final NbdClient client, final int kind, final long epoch, final Answer answer) {
+    /**
+     * Answers whether the connection takes it; a refusal ends the link, and with it what is asked.
+     */
+    private boolean ask(
+            final int kind, final long epoch, final String what, final Runnable whenDone) {
+        final int ofGeneration = connections.generation();
+        final NbdClient client = connections.client(0);
         ControlRecord.write(record, 0, kind, epoch, 0, connections.session(), 0);
         return client.writeControl(
-                record, ControlRecord.LENGTH, (token, errno) -> answer.onAnswer(errno), 0);
+                record,
+                ControlRecord.LENGTH,
+                (token, errno) -> {
+                    if (ofGeneration != connections.generation()) {
+                        return;
+                    }
+                    if (errno == 0) {
+                        connections.onAnswer(0);
+                        whenDone.run();
+                    } else {
+                        refuse(client, what, errno);
+                    }
+                },
+                0);
     }
 
     private void refuse(final NbdClient client, final String what, final int errno) {
@@ -159,9 +157,5 @@ final class EpochRequests {
             endLink.run();
             owner.onRefused(what, "", -1, errno, reason);
         }
-    }
-
-    private interface Answer {
-        void onAnswer(int errno);
     }
 }

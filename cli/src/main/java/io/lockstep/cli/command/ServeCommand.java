@@ -4,6 +4,7 @@ import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.WallClock;
@@ -130,7 +131,7 @@ public final class ServeCommand implements Callable<Integer> {
     }
 
     private List<DiskFile> openDisks(final DiskArguments arguments) throws IOException {
-        final List<DiskFile> files = arguments.open(readOnly);
+        final List<DiskFile> files = arguments.open(DiskAccess.PLAIN.readOnly(readOnly));
         boolean prepared = readOnly;
         try {
             if (!readOnly) {

@@ -1,5 +1,7 @@
 package io.lockstep.engine.group;
 
+import java.util.function.LongConsumer;
+
 /**
  * Keeps operations that overlap in the order in which they came: one may begin when no earlier one
  * that overlaps it is under way or waits. Operations that don't overlap are free of each other.
@@ -88,6 +90,15 @@ public final class RangeOrder {
     public void forEach(final Ranges ranges) {
         for (int i = 0; i < size; i++) {
             ranges.onRange(starts[i], ends[i]);
+        }
+    }
+
+    /** Tells of all that are under way, by their tokens. */
+    public void forEachRunning(final LongConsumer each) {
+        for (int i = 0; i < size; i++) {
+            if (running[i]) {
+                each.accept(tokens[i]);
+            }
         }
     }
 

@@ -31,7 +31,10 @@ public final class Posix {
     public static final int O_CLOEXEC = 0x80000;
     public static final int O_PATH = 0x200000;
 
-    /** The one constant here that AArch64 has another number for. */
+    /** This one and the next have another number on AArch64. */
+    public static final int O_DIRECT =
+            "aarch64".equals(System.getProperty("os.arch")) ? 0x10000 : 0x4000;
+
     public static final int O_NOFOLLOW =
             System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
 
@@ -146,6 +149,7 @@ public final class Posix {
 
     private static final MemorySegment OPEN = function("open");
     private static final MemorySegment CLOSE = function("close");
+    private static final MemorySegment DUP3 = function("dup3");
     private static final MemorySegment FCHMOD = function("fchmod");
     private static final MemorySegment UMASK = function("umask");
     private static final MemorySegment GETEUID = function("geteuid");
@@ -206,6 +210,11 @@ public final class Posix {
         try (Arena arena = Arena.ofConfined()) {
             return callInt(MEMFD_CREATE, arena.allocateFrom(name).address(), MFD_CLOEXEC, 0, 0);
         }
+    }
+
+    /** Has a descriptor stand for what another one does, in place of what it stood for. */
+    public static int replace(final int descriptor, final int by) {
+        return callInt(DUP3, by, descriptor, O_CLOEXEC, 0);
     }
 
     /** Closes a descriptor. */
@@ -459,7 +468,7 @@ public final class Posix {
      * Reserves anonymous memory that costs nothing before it is used, unmapped when the arena
      * closes.
      */
-    static MemorySegment reserve(final long length, final Arena arena) {
+    public static MemorySegment reserve(final long length, final Arena arena) {
         final int flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
         final long address = callLong(MMAP, 0, length, PROT_READ_WRITE, flags, -1, 0);
         if (address < 0) {

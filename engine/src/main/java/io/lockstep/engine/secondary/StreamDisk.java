@@ -132,6 +132,18 @@ final class StreamDisk extends LayeredDisk {
 
     // ---- The disk.
 
+    /** A range is saved at most so long at a time, in bytes. */
+    static long saveLengthMax() {
+        return PIECE_LENGTH;
+    }
+
+    /** Has what a range holds saved, unless this epoch has it: somebody else will overwrite it. */
+    void save(final long offset, final long length, final Completion completion, final long token) {
+        final StreamOperation operation = take(offset, length, completion, token);
+        operation.isDropped = true; // it ends when its blocks are saved
+        submit(operation);
+    }
+
     /**
      * Hashes when all changes that came before are done, and before those that come later.
      *

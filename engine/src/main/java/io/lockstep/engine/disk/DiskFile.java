@@ -31,6 +31,9 @@ public final class DiskFile implements AutoCloseable {
     private static final int MODE_BLOCK_DEVICE = 0x6000;
     private static final int MODE_DIRECTORY = 0x4000;
 
+    /** No sector is longer, in bytes. */
+    private static final int UNIT_MAX = 4096;
+
     /** File systems have no smaller holes, in bytes, but for some that have no holes. */
     private static final int HOLE_UNIT = 4096;
 
@@ -42,6 +45,7 @@ public final class DiskFile implements AutoCloseable {
     private final int place;
     private final boolean blockDevice;
     private final int sectorLength;
+    private final int unitLength;
     private final boolean memoryBacked;
     private final boolean rotational;
     private final String backing;
@@ -69,6 +73,7 @@ public final class DiskFile implements AutoCloseable {
         place = builder.place;
         blockDevice = builder.blockDevice;
         sectorLength = builder.sectorLength;
+        unitLength = builder.unitLength;
         memoryBacked = builder.memoryBacked;
         rotational = builder.rotational;
         wholeLength = new AtomicLong(length);
@@ -261,6 +266,14 @@ public final class DiskFile implements AutoCloseable {
         return sectorLength;
     }
 
+    /**
+     * What offsets and lengths of reads and writes must be multiples of, in bytes; 1 where they go
+     * through the page cache.
+     */
+    int unitLength() {
+        return unitLength;
+    }
+
     /** Whether it lies in memory, so that no call waits for a device. */
     public boolean isMemoryBacked() {
         return memoryBacked;
@@ -343,6 +356,7 @@ public final class DiskFile implements AutoCloseable {
         private long length;
         private boolean blockDevice;
         private int sectorLength = 1;
+        private int unitLength = 1;
         private boolean memoryBacked;
         private boolean rotational;
         private String backing = "";
@@ -401,6 +415,11 @@ public final class DiskFile implements AutoCloseable {
         }
 
         private DiskException openFailure(final int errno) {
+            if (errno == Errno.EINVAL && access.isDirect()) {
+                return failure(
+                        "it can't be used past the page cache (O_DIRECT), its file system doesn't"
+                                + " do that");
+            }
             final String hint =
                     switch (errno) {
                         case Errno.EACCES, Errno.EPERM, Errno.EROFS ->
@@ -449,9 +468,30 @@ public final class DiskFile implements AutoCloseable {
                                 || type == Posix.RAMFS_MAGIC
                                 || type == Posix.HUGETLBFS_MAGIC;
             }
+            if (access.isDirect()) {
+                unitLength = unit();
+            }
             final Path device = sysfs((long) attributes.get(blockDevice ? "rdev" : "dev"));
             rotational = isOne(device, "queue/rotational") || isOne(device, "../queue/rotational");
             backing = blockDevice ? Backing.ofDevice(device) : Backing.ofFile(fd);
+        }
+
+        /** Where nobody tells, a device's sector does, and for a file the largest that there is. */
+        private int unit() throws DiskException {
+            final int told = Posix.directAlignment(fd);
+            final int unit = told > 0 ? told : blockDevice ? sectorLength : UNIT_MAX;
+            if (told == 0) {
+                throw failure("it can't be used past the page cache (O_DIRECT)");
+            }
+            if (length % unit != 0) {
+                throw failure(
+                        "it has "
+                                + length
+                                + " bytes, and what is used past the page cache (O_DIRECT) must"
+                                + " have a multiple of "
+                                + unit);
+            }
+            return unit;
         }
 
         /** A read-only device can be opened for writing: it refuses the writes. */

@@ -109,6 +109,7 @@ public final class Posix {
     private static final int STATX_INO = 0x100;
     private static final int STATX_BLOCKS = 0x400;
     private static final int STATX_BTIME = 0x800;
+    private static final int STATX_DIOALIGN = 0x2000;
 
     /** {@code struct statx}, which is the same on all machines. */
     private static final long STATX_LENGTH = 256;
@@ -118,6 +119,7 @@ public final class Posix {
     private static final long STATX_AT_INO = 32;
     private static final long STATX_AT_BLOCKS = 48;
     private static final long STATX_AT_BTIME = 80;
+    private static final long STATX_AT_DIO_OFFSET_ALIGN = 156;
 
     private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO =
@@ -368,6 +370,21 @@ public final class Posix {
             return result < 0
                     ? result
                     : Integer.toUnsignedLong(statx.get(ValueLayout.JAVA_INT, STATX_AT_NLINK));
+        }
+    }
+
+    /**
+     * What offsets and lengths of direct I/O must be multiples of, in bytes; 0 where it can't be
+     * had, -1 where that isn't told.
+     */
+    public static int directAlignment(final int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
+            final boolean isTold =
+                    statx(fd, 0, STATX_DIOALIGN, arena, statx) >= 0
+                            && (statx.get(ValueLayout.JAVA_INT, STATX_AT_MASK) & STATX_DIOALIGN)
+                                    != 0;
+            return isTold ? statx.get(ValueLayout.JAVA_INT, STATX_AT_DIO_OFFSET_ALIGN) : -1;
         }
     }
 

@@ -3,7 +3,7 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
-import io.lockstep.engine.group.RangeOrder;
+import io.lockstep.engine.disk.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 
 import java.lang.foreign.MemorySegment;

@@ -3,11 +3,11 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
+import io.lockstep.engine.disk.RangeOrder;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.group.DiskHash;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.PieceHash;
-import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.tracking.Tracking;
 

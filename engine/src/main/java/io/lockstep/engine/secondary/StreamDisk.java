@@ -6,11 +6,11 @@ import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
+import io.lockstep.engine.disk.RangeOrder;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.group.DiskHash;
 import io.lockstep.engine.group.PieceHash;
-import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.memory.Errno;
 

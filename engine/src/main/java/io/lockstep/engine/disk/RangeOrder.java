@@ -1,4 +1,4 @@
-package io.lockstep.engine.group;
+package io.lockstep.engine.disk;
 
 import java.util.function.LongConsumer;
 

@@ -106,7 +106,8 @@ final class Announcements implements Forwarding {
         owner.onDecided();
     }
 
-    boolean isAlone() {
+    @Override
+    public boolean isAlone() {
         return isAlone;
     }
 

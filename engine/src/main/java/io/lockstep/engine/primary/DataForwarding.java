@@ -52,6 +52,12 @@ final class DataForwarding implements Forwarding {
         return 0;
     }
 
+    /** What is not in the log is noted. */
+    @Override
+    public boolean isAlone() {
+        return false;
+    }
+
     /** Everything before it has its place. */
     @Override
     public void seal(final int disk, final long frame) {

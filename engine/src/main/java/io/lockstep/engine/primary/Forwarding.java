@@ -17,6 +17,9 @@ interface Forwarding extends AutoCloseable {
     /** Flags with which the primary attaches. */
     int attachFlags();
 
+    /** Whether what the guest has changed came neither into the log nor to the secondary. */
+    boolean isAlone();
+
     /** An epoch ends for a disk with that frame of the log, which is to be decided. */
     void seal(int disk, long frame);
 

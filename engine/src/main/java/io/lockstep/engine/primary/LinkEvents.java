@@ -89,7 +89,7 @@ final class LinkEvents implements LinkOwner {
                     if (up != linkCount || !group.isRunning()) {
                         return; // it was cut meanwhile
                     }
-                    if (isMet) {
+                    if (isMet && !forwarding.isAlone()) {
                         presence.onUp(false); // before what waits is acknowledged
                         reign.onMet();
                         linked(false, sealed, committed);

@@ -53,16 +53,16 @@ final class ImageLock {
 
     /**
      * Takes one of the two places of a pair whose nodes share the image; everybody else is refused,
-     * and so is a third.
+     * and so is a third. As QEMU sees it both bear nobody, and use nothing.
      *
      * @param isWriter which of the two is tried first
      * @return the place, or a negative error number; that of {@link Errno#EBUSY} where others have
      *     the image
      */
     static int takeShared(final int fd, final boolean isWriter) {
-        int result = lockBits(fd, USED_BASE, CONSISTENT_READ | WRITE);
+        int result = lockBits(fd, UNSHARED_BASE, CONSISTENT_READ | WRITE);
         if (result == 0) {
-            result = requireUnlocked(fd, UNSHARED_BASE, CONSISTENT_READ | WRITE);
+            result = requireUnlocked(fd, USED_BASE, CONSISTENT_READ | WRITE);
         }
         if (result != 0) {
             return -result;
@@ -89,7 +89,7 @@ final class ImageLock {
      * @return 0, or an error number
      */
     static int keepPlace(final int fd, final int place) {
-        final int result = lockBits(fd, USED_BASE, CONSISTENT_READ | WRITE);
+        final int result = lockBits(fd, UNSHARED_BASE, CONSISTENT_READ | WRITE);
         return result == 0 ? lockBits(fd, SHARED_BASE, 1 << place) : result;
     }
 

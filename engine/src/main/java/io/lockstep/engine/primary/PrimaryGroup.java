@@ -17,7 +17,6 @@ import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -435,10 +434,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return guestLoop.nanoTime();
     }
 
-    boolean isDetached() {
-        return room.isOver();
-    }
-
     private void onFullLog() {
         fullLog.onFull();
     }
@@ -598,10 +593,5 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         healing.close();
         forwarding.close();
         log.close();
-    }
-
-    @Override
-    public String toString() {
-        return "primary of " + Arrays.toString(disks.stream().map(PrimaryDisk::name).toArray());
     }
 }

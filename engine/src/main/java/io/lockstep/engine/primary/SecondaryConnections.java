@@ -29,8 +29,7 @@ import java.util.function.Predicate;
  * foreign server nobody knows when it does what it was asked for; so its connections are not cut
  * but drained: they are made again when those before can do nothing any more.
  *
- * <p>All on the link's loop. See docs/protocol.md, "Connections", "ATTACH" and "A foreign
- * secondary".
+ * <p>All on the link's loop. See docs/protocol.md, "Connections", "ATTACH", "A foreign secondary".
  */
 final class SecondaryConnections {
     private static final int IN_FLIGHT_MAX = 1024;
@@ -334,8 +333,8 @@ final class SecondaryConnections {
             refuse(disk, "the secondary is of another version of lockstep; use the same on both");
             return;
         }
-        final String otherKind =
-                FitExport.otherKind(attachFlags, ControlRecord.flags(states[disk], 0));
+        final int flags = ControlRecord.flags(states[disk], 0);
+        final String otherKind = FitExport.otherKind(attachFlags, flags);
         if (otherKind != null) {
             refuse(disk, otherKind);
             return;
@@ -348,7 +347,7 @@ final class SecondaryConnections {
         owner.onFound(
                 disk,
                 secondary.get(),
-                (ControlRecord.flags(states[disk], 0) & ControlRecord.PRIMARY) != 0,
+                (flags & ControlRecord.PRIMARY) != 0,
                 ruling -> {
                     if (ofGeneration != generation) {
                         return;

@@ -106,8 +106,9 @@ public final class Nbd {
     public static final int CMD_FLAG_PAYLOAD_LEN = 1 << 5;
 
     /**
-     * Private: a read or write of the export's control space, see {@link #CONTEXT_CONTROL}; any
-     * other server rejects it as unknown.
+     * Private: a read or write of the export's control space, see {@link #CONTEXT_CONTROL}; and of
+     * {@link #CMD_CACHE} that a range of the disk will be overwritten, by somebody else. Any other
+     * server rejects it as unknown.
      */
     public static final int CMD_FLAG_CONTROL = 1 << 15;
 

@@ -334,6 +334,10 @@ public final class ServerTransmission {
 
     private void checkControl() {
         allowFlags(Nbd.CMD_FLAG_CONTROL | (extended ? Nbd.CMD_FLAG_PAYLOAD_LEN : 0));
+        if (request.command == Nbd.CMD_CACHE) {
+            checkRange(Nbd.EINVAL); // an announcement is of the disk's own range
+            return;
+        }
         if (request.command != Nbd.CMD_READ && request.command != Nbd.CMD_WRITE) {
             reject(Nbd.EINVAL, "the control space is only read and written");
         }

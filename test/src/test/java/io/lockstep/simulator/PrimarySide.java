@@ -74,6 +74,10 @@ final class PrimarySide implements ServerEvents {
         promises = Optional.of(made);
     }
 
+    SimulatedNode node() {
+        return node;
+    }
+
     SimulatedHost host() {
         return host;
     }
@@ -126,9 +130,21 @@ final class PrimarySide implements ServerEvents {
                             node.self(),
                             Tracking.inMemory(media.stream().map(Disk::length).toList()),
                             options,
-                            (event, disk, epoch, sentence) -> {
-                                if (loop == own) {
-                                    onEvent(event, disk, epoch, sentence);
+                            new GroupEvents() {
+                                @Override
+                                public void onEvent(
+                                        final Event event,
+                                        final String disk,
+                                        final long epoch,
+                                        final String sentence) {
+                                    if (isLoop(own)) {
+                                        PrimarySide.this.onEvent(event, disk, epoch, sentence);
+                                    }
+                                }
+
+                                @Override
+                                public void onOpened(final long epoch) {
+                                    disks.forEach(disk -> disk.onOpened(epoch));
                                 }
                             });
             final NbdServer server =

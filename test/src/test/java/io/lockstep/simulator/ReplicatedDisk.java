@@ -1,11 +1,14 @@
 package io.lockstep.simulator;
 
+import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.server.ServedExport;
+
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 
 /** One disk on either side, and all that is known of what it may hold. */
-final class ReplicatedDisk {
+class ReplicatedDisk {
     private final Simulation simulation;
     private final GuestDisk primary;
     private final SimulatedMedium secondaryMedium;
@@ -53,9 +56,22 @@ final class ReplicatedDisk {
         return tap;
     }
 
+    /** What the secondary's process opens, as the engine has it. */
+    Disk openedBySecondary(final Disk opened) {
+        return opened;
+    }
+
+    /** What the primary writes to, which is listened to. */
+    ServedExport streamExport(final ServedExport export) {
+        return TappedControl.export(export, tap);
+    }
+
     byte[] checkpoint() {
         return checkpoint;
     }
+
+    /** An epoch begins at the primary, which numbers them anew now and then. */
+    void onOpened(final long epoch) {}
 
     /** The primary has just sealed an epoch. */
     void onSeal(final long epoch) {
@@ -74,6 +90,11 @@ final class ReplicatedDisk {
             simulation.fail(
                     new AssertionError("at the seal of epoch " + epoch + ": " + wrong, wrong));
         }
+    }
+
+    /** What the primary may have held when it sealed an epoch; null where it has not. */
+    DiskModel sealed(final long epoch) {
+        return seals.get(epoch);
     }
 
     /** The secondary has committed an epoch. */
@@ -114,7 +135,7 @@ final class ReplicatedDisk {
         }
     }
 
-    private static byte[] contentOf(final SimulatedMedium medium) {
+    static byte[] contentOf(final SimulatedMedium medium) {
         return medium.current().read(0, (int) medium.length());
     }
 }

@@ -20,11 +20,13 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 
 /**
  * The secondary host's processes, one after the other: a group, the stream's server, the guest's.
  */
-final class SecondarySide implements ServerEvents {
+class SecondarySide implements ServerEvents {
     static final Endpoint STREAM = new Endpoint.Tcp("secondary", 10810);
     static final Endpoint GUEST = new Endpoint.Tcp("secondary", 10811);
     private static final int CONNECTIONS_MAX = 100;
@@ -103,14 +105,16 @@ final class SecondarySide implements ServerEvents {
     private void open() {
         final SimulatedLoop own = loop;
         final List<Disk> media =
-                disks.stream().map(disk -> host.open(disk.secondaryMedium(), own)).toList();
+                disks.stream()
+                        .map(disk -> disk.openedBySecondary(host.open(disk.secondaryMedium(), own)))
+                        .toList();
         try {
             group =
                     SecondaryGroup.open(
                             own,
                             media,
                             node.self(),
-                            SecondaryOptions.in(buffers, media.size(), bufferLimit),
+                            options(buffers),
                             (event, disk, epoch, sentence) -> {
                                 if (loop == own) {
                                     onEvent(event, disk, epoch, sentence);
@@ -121,12 +125,26 @@ final class SecondarySide implements ServerEvents {
             }
             final List<ServedExport> stream = new ArrayList<>();
             for (int i = 0; i < disks.size(); i++) {
-                stream.add(TappedControl.export(group.streamExports().get(i), disks.get(i).tap()));
+                stream.add(disks.get(i).streamExport(group.streamExports().get(i)));
             }
             listeners = List.of(serveOneByOne(stream), serve(GUEST, group.guestExports()));
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** What a group is made of that has its buffers there. */
+    SecondaryOptions options(final Path directory) {
+        return SecondaryOptions.in(directory, disks.size(), bufferLimit);
+    }
+
+    /** The same for a copy in a world of its own. */
+    SecondaryOptions optionsOfCopy(final Path directory) {
+        return options(directory);
+    }
+
+    SimulatedNode node() {
+        return node;
     }
 
     private IoLoop.Listener serve(final Endpoint endpoint, final List<ServedExport> exports)
@@ -173,10 +191,20 @@ final class SecondarySide implements ServerEvents {
                     () -> {
                         final GroupStatus.State state = present.status().state();
                         if (state != GroupStatus.State.IDLE) {
-                            present.failOver(true).exceptionally(this::failed);
+                            takeOver(present).exceptionally(this::failed);
                         }
                     });
         }
+    }
+
+    /** As its manager does: whatever its verdict, the primary may live on. */
+    CompletableFuture<Void> takeOver(final SecondaryGroup present) {
+        return present.failOver(true);
+    }
+
+    /** The same of a copy in a world of its own. */
+    void takeOverCopy(final SecondaryGroup copy) {
+        copy.failOver(true);
     }
 
     private Void failed(final Throwable why) {
@@ -189,6 +217,14 @@ final class SecondarySide implements ServerEvents {
         if (isUp()) {
             final SecondaryGroup present = group;
             loop.execute(present::checkpoint);
+        }
+    }
+
+    /** Has something done on the group's loop, if it runs. */
+    void execute(final Consumer<SecondaryGroup> action) {
+        if (isUp()) {
+            final SecondaryGroup present = group;
+            loop.execute(() -> action.accept(present));
         }
     }
 
@@ -229,8 +265,13 @@ final class SecondarySide implements ServerEvents {
             // Not one by one: a primary that was killed may have taken a number with it.
             committed = now;
             simulation.trace("secondary", "has committed", now, now);
-            disks.forEach(disk -> disk.onCommit(now));
+            onCommitted(now);
         }
+    }
+
+    /** This is the last committed epoch now. */
+    void onCommitted(final long epoch) {
+        disks.forEach(disk -> disk.onCommit(epoch));
     }
 
     /** The same, unless nothing has changed since it was called last. */
@@ -260,6 +301,14 @@ final class SecondarySide implements ServerEvents {
         if (state == GroupStatus.State.IDLE || state == GroupStatus.State.ALONE) {
             return;
         }
+        final List<SimulatedMedium> media = whatIfKilled();
+        for (int i = 0; i < media.size(); i++) {
+            disks.get(i).checkFailedOver(media.get(i));
+        }
+    }
+
+    /** What the disks would hold then. */
+    List<SimulatedMedium> whatIfKilled() {
         simulation.trace("secondary", "might be killed", committed, 0);
         final Simulation world = new Simulation(simulation.seed());
         final SimulatedHost other =
@@ -279,16 +328,13 @@ final class SecondarySide implements ServerEvents {
                                         its,
                                         opened,
                                         node.copy().self(),
-                                        SecondaryOptions.in(
-                                                directories.copy(buffers),
-                                                opened.size(),
-                                                bufferLimit),
+                                        optionsOfCopy(directories.copy(buffers)),
                                         (event, disk, epoch, sentence) -> {});
                     } catch (final IOException e) {
                         throw new UncheckedIOException(e);
                     }
                     if (copy[0].status().state() != GroupStatus.State.MERGING) {
-                        copy[0].failOver(true);
+                        takeOverCopy(copy[0]);
                     }
                 });
         world.runUntil(
@@ -296,9 +342,7 @@ final class SecondarySide implements ServerEvents {
                 60 * Simulation.SECOND,
                 () -> copy[0].status().state() == GroupStatus.State.ALONE);
         copy[0].close();
-        for (int i = 0; i < media.size(); i++) {
-            disks.get(i).checkFailedOver(media.get(i));
-        }
+        return media;
     }
 
     /** Gives back what the processes hold, when the story is over. */

@@ -1,5 +1,6 @@
 package io.lockstep.cli.argument;
 
+import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.disk.DiskException;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.nbd.Nbd;
@@ -119,12 +120,12 @@ public final class DiskArguments {
      *
      * @throws DiskException where one can't be had; none is left open then
      */
-    public List<DiskFile> open(final boolean readOnly) throws DiskException {
+    public List<DiskFile> open(final DiskAccess access) throws DiskException {
         final List<DiskFile> opened = new ArrayList<>();
         boolean complete = false;
         try {
             for (final Map.Entry<String, Path> disk : files.entrySet()) {
-                opened.add(DiskFile.open(disk.getKey(), disk.getValue(), readOnly));
+                opened.add(DiskFile.open(disk.getKey(), disk.getValue(), access));
             }
             complete = true;
             return opened;

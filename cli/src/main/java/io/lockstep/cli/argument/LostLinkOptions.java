@@ -28,8 +28,8 @@ public final class LostLinkOptions {
                             + " that the secondary is dead; fence: hold it until the shell's"
                             + " command CMD says that the secondary is fenced, too: exit code 0 it"
                             + " is, 3 it has taken over, others: it is tried again every 10 s"
-                            + " (default: continue).")
-    private Choice choice = new Choice(LostLinkPolicy.Kind.CONTINUE, "");
+                            + " (default: continue; with --shared suspend).")
+    private Choice choice;
 
     @Option(
             names = "--fence-timeout",
@@ -91,14 +91,21 @@ public final class LostLinkOptions {
         }
     }
 
+    /** Where nobody says otherwise, nobody goes on. */
+    public void suspendUnlessSaid() {
+        if (choice == null) {
+            choice = new Choice(LostLinkPolicy.Kind.SUSPEND, "");
+        }
+    }
+
     /** Which of the three. */
     public LostLinkPolicy.Kind kind() {
-        return choice.kind();
+        return choice == null ? LostLinkPolicy.Kind.CONTINUE : choice.kind();
     }
 
     /** What is given to {@code /bin/sh -c}; empty unless the secondary is to be fenced. */
     public String fenceCommand() {
-        return choice.command();
+        return choice == null ? "" : choice.command();
     }
 
     /**

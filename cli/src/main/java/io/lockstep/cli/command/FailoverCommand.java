@@ -61,6 +61,13 @@ public final class FailoverCommand implements Callable<Integer> {
     private boolean force;
 
     @Option(
+            names = "--fenced",
+            description =
+                    "The primary's host is fenced, or its process gone, for good: of disks that the"
+                            + " two share no failover is accepted before somebody knows that.")
+    private boolean fenced;
+
+    @Option(
             names = "--explain",
             description =
                     "Do nothing, and print as JSON whether a failover would be accepted, why not,"
@@ -70,11 +77,11 @@ public final class FailoverCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        if (explain && (force || noWait)) {
+        if (explain && (force || noWait || fenced)) {
             throw new ParameterException(
                     spec.commandLine(),
                     "--explain does nothing but tell, and "
-                            + (force ? "--force" : "--no-wait")
+                            + (force ? "--force" : fenced ? "--fenced" : "--no-wait")
                             + " is for what is done: leave out one of the two");
         }
         final PrintWriter out = spec.commandLine().getOut();
@@ -88,6 +95,7 @@ public final class FailoverCommand implements Callable<Integer> {
             final long start = System.nanoTime();
             final JsonObject arguments = new JsonObject();
             arguments.addProperty("force", force);
+            arguments.addProperty("fenced", fenced);
             final JsonObject done =
                     client.execute("x-lockstep-failover", arguments, options.timeout())
                             .getAsJsonObject();

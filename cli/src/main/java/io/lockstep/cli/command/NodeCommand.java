@@ -3,6 +3,7 @@ package io.lockstep.cli.command;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.OwnEndpoint;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.NodeRecord;
@@ -208,7 +209,9 @@ public final class NodeCommand implements Callable<Integer> {
         if (checked.state().directory() != null) {
             return checked.state().directory();
         }
-        final List<DiskFile> files = checked.disks().open(true);
+        final List<DiskFile> files =
+                checked.disks()
+                        .open(checked.access().access(DiskAccess.Sharing.READER).readOnly(true));
         try {
             return StatePlace.of(files.getFirst());
         } finally {

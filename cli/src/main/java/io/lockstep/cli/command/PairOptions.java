@@ -1,5 +1,6 @@
 package io.lockstep.cli.command;
 
+import io.lockstep.cli.argument.AccessOptions;
 import io.lockstep.cli.argument.AfterSplitBrainConverter;
 import io.lockstep.cli.argument.ControlPathConverter;
 import io.lockstep.cli.argument.DiskArguments;
@@ -57,6 +58,7 @@ final class PairOptions {
 
     @Mixin private PeerOptions peerOptions;
     @Mixin private StateOptions state;
+    @Mixin private AccessOptions access;
 
     @Option(
             names = "--after-split-brain",
@@ -94,6 +96,7 @@ final class PairOptions {
             List<Endpoint> guests,
             Path control,
             StateOptions state,
+            AccessOptions access,
             PeerTimeout peerTimeout,
             int connectionsMax,
             AfterSplitBrain afterSplitBrain,
@@ -108,12 +111,14 @@ final class PairOptions {
         final List<Endpoint> guests = EndpointArguments.parse(spec, "--guest", guest);
         final DiskArguments arguments = DiskArguments.parse(spec, disks);
         arguments.requireFilesOfTheirOwn(spec);
+        access.require(spec, arguments, state);
         requireAtLeastOne(spec, "--max-connections", connectionsMax);
         return new Pair(
                 arguments,
                 guests,
                 control,
                 state,
+                access,
                 peerOptions.timeout(spec),
                 connectionsMax,
                 afterSplitBrain,

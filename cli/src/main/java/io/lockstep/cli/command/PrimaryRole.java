@@ -7,6 +7,7 @@ import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.PeerCheck;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationGroup;
@@ -93,7 +94,8 @@ final class PrimaryRole {
                             0,
                             null,
                             pair.state(),
-                            false);
+                            false,
+                            pair.access().access(DiskAccess.Sharing.WRITER));
             run.afterSplitBrain(pair.afterSplitBrain());
             if (isOfNode) {
                 run.switchRoles();

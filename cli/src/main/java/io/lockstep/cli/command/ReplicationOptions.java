@@ -58,10 +58,20 @@ final class ReplicationOptions {
      * @throws ParameterException where they make no sense
      */
     PrimaryOptions toGroupOptions(final CommandSpec spec, final PairOptions.Pair pair) {
-        return toGroupOptions(spec)
-                .withLostLink(
-                        FenceCommand.policy(
-                                spec, lostLink, pair.control().toString(), pair.console()));
+        if (pair.access().isShared()) {
+            if (assumeIdentical) {
+                throw new ParameterException(
+                        spec.commandLine(),
+                        "--assume-identical is for two disks, and with --shared there is one");
+            }
+            lostLink.suspendUnlessSaid();
+        }
+        final PrimaryOptions options =
+                toGroupOptions(spec)
+                        .withLostLink(
+                                FenceCommand.policy(
+                                        spec, lostLink, pair.control().toString(), pair.console()));
+        return pair.access().isShared() ? options.sharing() : options;
     }
 
     /** Has a primary make checkpoints by itself, where that was asked for; on the engine's loop. */

@@ -7,6 +7,7 @@ import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.Quantity;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
@@ -52,6 +53,7 @@ final class SecondaryRole {
         this.bufferLimit = bufferLimit;
         this.streams = streams;
         console = pair.console();
+        options = pair.access().isShared() ? options.sharing() : options;
     }
 
     /**
@@ -164,7 +166,8 @@ final class SecondaryRole {
                         bufferLimit,
                         directory,
                         pair.state(),
-                        false);
+                        false,
+                        pair.access().access(DiskAccess.Sharing.READER));
         run.afterSplitBrain(pair.afterSplitBrain());
         int number = 0;
         for (final Map.Entry<String, Path> disk : pair.disks().files().entrySet()) {

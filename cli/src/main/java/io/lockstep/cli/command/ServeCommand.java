@@ -4,6 +4,7 @@ import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.WallClock;
@@ -78,6 +79,12 @@ public final class ServeCommand implements Callable<Integer> {
     private boolean readOnly;
 
     @Option(
+            names = "--direct",
+            description =
+                    "Read and write past the page cache (O_DIRECT; QEMU calls it cache=none).")
+    private boolean direct;
+
+    @Option(
             names = "--new-generation",
             description =
                     "Write also a disk that is in a pair, as the state beside its file says: that"
@@ -130,7 +137,8 @@ public final class ServeCommand implements Callable<Integer> {
     }
 
     private List<DiskFile> openDisks(final DiskArguments arguments) throws IOException {
-        final List<DiskFile> files = arguments.open(readOnly);
+        final List<DiskFile> files =
+                arguments.open(new DiskAccess(readOnly, direct, DiskAccess.Sharing.NONE));
         boolean prepared = readOnly;
         try {
             if (!readOnly) {
@@ -152,7 +160,9 @@ public final class ServeCommand implements Callable<Integer> {
     private DiskService start(
             final List<Endpoint> endpoints, final List<DiskFile> files, final Console console)
             throws IOException {
-        final int loopCount = Math.min(LOOPS_MAX, Runtime.getRuntime().availableProcessors());
+        // Of a unit of a disk past the page cache one loop knows who else writes a part.
+        final int loopCount =
+                direct ? 1 : Math.min(LOOPS_MAX, Runtime.getRuntime().availableProcessors());
         return DiskService.start(
                 new DiskService.Configuration(
                         files,

@@ -233,17 +233,22 @@ final class GroupCommands {
 
     private CompletableFuture<JsonElement> failOver(final QmpArguments arguments) {
         final boolean isForced = arguments.optionalBoolean("force").orElse(false);
+        final boolean isFenced = arguments.optionalBoolean("fenced").orElse(false);
         arguments.end();
-        return onGroup(() -> failOver(isForced));
+        return onGroup(() -> failOver(isForced, isFenced));
     }
 
-    private CompletableFuture<JsonElement> failOver(final boolean isForced) {
+    private CompletableFuture<JsonElement> failOver(
+            final boolean isForced, final boolean isFenced) {
         final boolean isDoneBefore = group.hasFailedOver();
         if (group.role() != Role.SECONDARY) {
             return isDoneBefore ? done(failedOver(true)) : refuse(refusalOfPrimary());
         }
         if (!isDoneBefore && !group.ending().isEmpty()) {
             return refuse("there is no checkpoint to fail over to: " + group.ending());
+        }
+        if (isFenced) {
+            group.fenced();
         }
         return group.failOver(isForced).thenApply(ignored -> failedOver(isDoneBefore));
     }

@@ -151,7 +151,7 @@ final class QmpDeclarations {
                 .command("x-lockstep-set-ack", "level: str", QmpSchema.NOTHING)
                 .command("x-lockstep-status", "any")
                 .command("x-lockstep-histograms", "LockstepHistograms")
-                .command("x-lockstep-failover", "force?: bool", "LockstepFailover")
+                .command("x-lockstep-failover", "force?: bool, fenced?: bool", "LockstepFailover")
                 .command("x-lockstep-verdict", "any")
                 .command("x-lockstep-state", "any")
                 .command("x-lockstep-switchover", "LockstepEpoch")

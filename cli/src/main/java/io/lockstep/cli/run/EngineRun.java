@@ -8,6 +8,7 @@ import io.lockstep.cli.control.MonitoredGroup;
 import io.lockstep.cli.control.PeerMonitor;
 import io.lockstep.cli.graph.BlockExports;
 import io.lockstep.cli.graph.BlockGraph;
+import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.Job;
@@ -76,6 +77,30 @@ public final class EngineRun {
             final StateOptions state,
             final boolean newGeneration)
             throws IOException {
+        return start(
+                console,
+                connectionsMax,
+                primary,
+                attachNanos,
+                bufferLimit,
+                ownBuffers,
+                state,
+                newGeneration,
+                DiskAccess.PLAIN);
+    }
+
+    /** The same with files of disks that are used in another way. */
+    public static EngineRun start(
+            final Console console,
+            final int connectionsMax,
+            final PrimaryOptions primary,
+            final long attachNanos,
+            final long bufferLimit,
+            final Path ownBuffers,
+            final StateOptions state,
+            final boolean newGeneration,
+            final DiskAccess access)
+            throws IOException {
         return new EngineRun(
                 console,
                 Engine.start(
@@ -89,6 +114,7 @@ public final class EngineRun {
                                 state.directory(),
                                 state.mayVanish(),
                                 newGeneration,
+                                access,
                                 console,
                                 console,
                                 console)));

@@ -239,6 +239,16 @@ public final class NbdClient {
         return true;
     }
 
+    /** Announces that a range of the disk will be overwritten: done when its content is kept. */
+    public boolean announce(
+            final long offset,
+            final long length,
+            final Disk.Completion completion,
+            final long token) {
+        return start(Nbd.CMD_CACHE, Nbd.CMD_FLAG_CONTROL, offset, length, 0, completion, token)
+                != null;
+    }
+
     /** Puts on stable storage all writes that completed before this call. */
     public boolean flush(final Disk.Completion completion, final long token) {
         requireOffered(Nbd.FLAG_SEND_FLUSH, "flush");

@@ -31,6 +31,9 @@ public final class DiskFile implements AutoCloseable {
     private static final int MODE_BLOCK_DEVICE = 0x6000;
     private static final int MODE_DIRECTORY = 0x4000;
 
+    /** No sector is longer, in bytes. */
+    private static final int UNIT_MAX = 4096;
+
     /** File systems have no smaller holes, in bytes, but for some that have no holes. */
     private static final int HOLE_UNIT = 4096;
 
@@ -38,9 +41,11 @@ public final class DiskFile implements AutoCloseable {
     private final Path path;
     private final int fd;
     private volatile long length;
-    private final boolean readOnly;
+    private final DiskAccess access;
+    private final int place;
     private final boolean blockDevice;
     private final int sectorLength;
+    private final int unitLength;
     private final boolean memoryBacked;
     private final boolean rotational;
     private final String backing;
@@ -64,9 +69,11 @@ public final class DiskFile implements AutoCloseable {
         path = builder.path;
         fd = builder.fd;
         length = builder.length;
-        readOnly = builder.readOnly;
+        access = builder.access;
+        place = builder.place;
         blockDevice = builder.blockDevice;
         sectorLength = builder.sectorLength;
+        unitLength = builder.unitLength;
         memoryBacked = builder.memoryBacked;
         rotational = builder.rotational;
         wholeLength = new AtomicLong(length);
@@ -84,7 +91,17 @@ public final class DiskFile implements AutoCloseable {
      */
     public static DiskFile open(final String name, final Path path, final boolean readOnly)
             throws DiskException {
-        return new Builder(name, path, readOnly).open();
+        return open(name, path, DiskAccess.PLAIN.readOnly(readOnly));
+    }
+
+    /**
+     * The same in another way.
+     *
+     * @throws DiskException as above, and where the file can't be used in this way
+     */
+    public static DiskFile open(final String name, final Path path, final DiskAccess access)
+            throws DiskException {
+        return new Builder(name, path, access).open();
     }
 
     /** The disk's name. */
@@ -207,7 +224,36 @@ public final class DiskFile implements AutoCloseable {
 
     /** Whether all changes are refused. */
     public boolean isReadOnly() {
-        return readOnly;
+        return access.isReadOnly();
+    }
+
+    /**
+     * A file that the other node of the pair wrote is this one's from now on; harmless where it is.
+     * The same descriptor can write then.
+     *
+     * @throws DiskException where it can't be opened for that
+     */
+    public void takeOver() throws DiskException {
+        if (access.sharing() != DiskAccess.Sharing.READER) {
+            return;
+        }
+        final int flags = Posix.O_RDWR | Posix.O_CLOEXEC | (access.isDirect() ? Posix.O_DIRECT : 0);
+        final int writable = Posix.open("/proc/self/fd/" + fd, flags); // whatever has its name now
+        if (writable < 0) {
+            throw takeOverFailure(Errno.meaning(-writable));
+        }
+        final int errno = ImageLock.keepPlace(writable, place);
+        if (errno == 0) {
+            Posix.replace(fd, writable);
+        }
+        Posix.close(writable);
+        if (errno != 0) {
+            throw takeOverFailure("it cannot be locked: " + Errno.meaning(errno));
+        }
+    }
+
+    private DiskException takeOverFailure(final String reason) {
+        return new DiskException("disk " + name + ": cannot open " + path + " to write", reason);
     }
 
     /** Whether it is a device, and no file. */
@@ -220,9 +266,27 @@ public final class DiskFile implements AutoCloseable {
         return sectorLength;
     }
 
+    /**
+     * What offsets and lengths of reads and writes must be multiples of, in bytes; 1 where they go
+     * through the page cache.
+     */
+    int unitLength() {
+        return unitLength;
+    }
+
     /** Whether it lies in memory, so that no call waits for a device. */
     public boolean isMemoryBacked() {
         return memoryBacked;
+    }
+
+    /** Whether what lies in memory may be mapped: nobody else punches holes into it. */
+    boolean isMappable() {
+        return memoryBacked && !access.isDirect() && access.sharing() == DiskAccess.Sharing.NONE;
+    }
+
+    /** How it is used. */
+    public DiskAccess access() {
+        return access;
     }
 
     boolean isRotational() {
@@ -286,19 +350,21 @@ public final class DiskFile implements AutoCloseable {
     private static final class Builder {
         private final String name;
         private final Path path;
-        private final boolean readOnly;
+        private final DiskAccess access;
+        private int place;
         private int fd;
         private long length;
         private boolean blockDevice;
         private int sectorLength = 1;
+        private int unitLength = 1;
         private boolean memoryBacked;
         private boolean rotational;
         private String backing = "";
 
-        Builder(final String name, final Path path, final boolean readOnly) {
+        Builder(final String name, final Path path, final DiskAccess access) {
             this.name = name;
             this.path = path;
-            this.readOnly = readOnly;
+            this.access = access;
         }
 
         DiskFile open() throws DiskException {
@@ -311,7 +377,10 @@ public final class DiskFile implements AutoCloseable {
                 throw failure("it is neither a regular file nor a block device");
             }
             blockDevice = type == MODE_BLOCK_DEVICE;
-            final int flags = (readOnly ? Posix.O_RDONLY : Posix.O_RDWR) | Posix.O_CLOEXEC;
+            final int flags =
+                    (access.opensToRead() ? Posix.O_RDONLY : Posix.O_RDWR)
+                            | (access.isDirect() ? Posix.O_DIRECT : 0)
+                            | Posix.O_CLOEXEC;
             // To keep when it was read last is a write, for which a read that must not wait does.
             fd = Posix.open(path.toString(), flags | Posix.O_NOATIME);
             if (fd == -Errno.EPERM) { // it is another user's
@@ -346,10 +415,15 @@ public final class DiskFile implements AutoCloseable {
         }
 
         private DiskException openFailure(final int errno) {
+            if (errno == Errno.EINVAL && access.isDirect()) {
+                return failure(
+                        "it can't be used past the page cache (O_DIRECT), its file system doesn't"
+                                + " do that");
+            }
             final String hint =
                     switch (errno) {
                         case Errno.EACCES, Errno.EPERM, Errno.EROFS ->
-                                readOnly
+                                access.opensToRead()
                                         ? ""
                                         : "; make it writable for this user, or open it read-only";
                         case Errno.EMFILE -> "; raise the limit on open files (ulimit -n)";
@@ -360,13 +434,21 @@ public final class DiskFile implements AutoCloseable {
         }
 
         private void lock() throws DiskException {
-            final int errno = ImageLock.take(fd, readOnly);
+            final int errno = takeLock();
             if (errno == Errno.EBUSY) {
                 throw failure("it is in use by another lockstep or QEMU; stop that one first");
             }
             if (errno != 0) {
                 throw failure("it cannot be locked: " + Errno.meaning(errno));
             }
+        }
+
+        private int takeLock() {
+            if (access.sharing() == DiskAccess.Sharing.NONE) {
+                return ImageLock.take(fd, access.isReadOnly());
+            }
+            place = ImageLock.takeShared(fd, access.sharing() == DiskAccess.Sharing.WRITER);
+            return Math.max(0, -place);
         }
 
         private void measure(final Map<String, Object> attributes) throws DiskException {
@@ -386,15 +468,36 @@ public final class DiskFile implements AutoCloseable {
                                 || type == Posix.RAMFS_MAGIC
                                 || type == Posix.HUGETLBFS_MAGIC;
             }
+            if (access.isDirect()) {
+                unitLength = unit();
+            }
             final Path device = sysfs((long) attributes.get(blockDevice ? "rdev" : "dev"));
             rotational = isOne(device, "queue/rotational") || isOne(device, "../queue/rotational");
             backing = blockDevice ? Backing.ofDevice(device) : Backing.ofFile(fd);
         }
 
+        /** Where nobody tells, a device's sector does, and for a file the largest that there is. */
+        private int unit() throws DiskException {
+            final int told = Posix.directAlignment(fd);
+            final int unit = told > 0 ? told : blockDevice ? sectorLength : UNIT_MAX;
+            if (told == 0) {
+                throw failure("it can't be used past the page cache (O_DIRECT)");
+            }
+            if (length % unit != 0) {
+                throw failure(
+                        "it has "
+                                + length
+                                + " bytes, and what is used past the page cache (O_DIRECT) must"
+                                + " have a multiple of "
+                                + unit);
+            }
+            return unit;
+        }
+
         /** A read-only device can be opened for writing: it refuses the writes. */
         private void requireWritableDevice() throws DiskException {
             final int isReadOnly = (int) deviceNumber(Posix.BLKROGET, "whether it is read-only");
-            if (isReadOnly != 0 && !readOnly) {
+            if (isReadOnly != 0 && !access.opensToRead()) {
                 throw failure("the device is read-only; open it read-only");
             }
         }

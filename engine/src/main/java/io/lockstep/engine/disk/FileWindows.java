@@ -62,7 +62,7 @@ final class FileWindows implements AutoCloseable {
     FileWindows(final DiskFile file) {
         this.file = file;
         // Of another's file that one may not write mincore tells nothing.
-        final boolean possible = file.isMemoryBacked() && !file.isReadOnly();
+        final boolean possible = file.isMappable() && !file.isReadOnly();
         channel = possible ? openAgain(file.fd()) : null;
         windows = new IoBuffer[channel != null ? count(file.length()) : 0];
         pages = Arena.ofAuto().allocate((RANGE_LENGTH_MAX >> PAGE_BITS) + 1, Long.BYTES);

@@ -17,6 +17,9 @@ final class ImageLock {
     private static final int USED_BASE = 100;
     private static final int UNSHARED_BASE = 200;
 
+    /** Of the two places of a pair that shares the image; QEMU knows nothing of them. */
+    private static final int SHARED_BASE = 300;
+
     // The bits of QEMU's block permissions.
     private static final int CONSISTENT_READ = 1;
     private static final int WRITE = 1 << 1;
@@ -46,6 +49,48 @@ final class ImageLock {
             result = requireUnlocked(fd, USED_BASE, unshared);
         }
         return result;
+    }
+
+    /**
+     * Takes one of the two places of a pair whose nodes share the image; everybody else is refused,
+     * and so is a third. As QEMU sees it both bear nobody, and use nothing.
+     *
+     * @param isWriter which of the two is tried first
+     * @return the place, or a negative error number; that of {@link Errno#EBUSY} where others have
+     *     the image
+     */
+    static int takeShared(final int fd, final boolean isWriter) {
+        int result = lockBits(fd, UNSHARED_BASE, CONSISTENT_READ | WRITE);
+        if (result == 0) {
+            result = requireUnlocked(fd, USED_BASE, CONSISTENT_READ | WRITE);
+        }
+        if (result != 0) {
+            return -result;
+        }
+        final int first = isWriter ? 0 : 1;
+        final int place = takePlace(fd, first);
+        return place == -Errno.EBUSY ? takePlace(fd, 1 - first) : place;
+    }
+
+    private static int takePlace(final int fd, final int place) {
+        int result = lockBits(fd, SHARED_BASE, 1 << place);
+        if (result == 0) {
+            result = requireUnlocked(fd, SHARED_BASE, 1 << place);
+        }
+        if (result != 0) {
+            Posix.lockRange(fd, Posix.F_UNLCK, SHARED_BASE + place, 1);
+        }
+        return result == 0 ? place : -result;
+    }
+
+    /**
+     * Has another descriptor of an image hold what one with that place holds, before that goes.
+     *
+     * @return 0, or an error number
+     */
+    static int keepPlace(final int fd, final int place) {
+        final int result = lockBits(fd, UNSHARED_BASE, CONSISTENT_READ | WRITE);
+        return result == 0 ? lockBits(fd, SHARED_BASE, 1 << place) : result;
     }
 
     private static int lockBits(final int fd, final int base, final int bits) {

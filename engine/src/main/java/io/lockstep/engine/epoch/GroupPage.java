@@ -73,6 +73,9 @@ public final class GroupPage implements AutoCloseable {
     /** On a cache line of its own: written with each record, and the seals with each checkpoint. */
     private static final long AT_RECORD = 2240;
 
+    /** Of shared disks: what the primary does when its link is lost, flags of its own. */
+    private static final long AT_GOES_ON = 2304;
+
     /** Boot and session of who closed it in good order, and a sum; in a sector of their own. */
     private static final long AT_MARK = 2560;
 
@@ -363,6 +366,16 @@ public final class GroupPage implements AutoCloseable {
     public void node(final Id node) {
         session(Id.NONE);
         put(AT_NODE, node);
+    }
+
+    /** What a primary that shares its disks does when its link is lost, as it said last. */
+    public int goesOn() {
+        return (int) page.get(LONG, AT_GOES_ON);
+    }
+
+    /** It has said so. */
+    public void goesOn(final int flags) {
+        WORD.setRelease(page, AT_GOES_ON, (long) flags);
     }
 
     /** Whether somebody who is no lockstep has written, as the primary that QEMU is. */

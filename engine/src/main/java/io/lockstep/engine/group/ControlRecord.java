@@ -21,14 +21,14 @@ import java.util.Optional;
  *
  * <pre>
  *  0  4  magic "LSTP"
- *  4  2  version, 5
+ *  4  2  version, 6
  *  6  2  kind: ATTACH, SEAL, COMMIT, LEAVE, ALONE, PULSE, HAND_OVER, DURABLE; STATE in what is
  *       read
  *  8  8  epoch: to seal, to commit, to make durable; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
- * 40  4  flags: AT_FIRST, NOW, AND_COMMIT, CAUGHT_UP; in what is read: STARTED, FAILED_OVER, BROKEN,
- *       TAKES_ROLE, WANTS_ROLE, PRIMARY, HOLE_BEHIND
+ * 40  4  flags: AT_FIRST, NOW, SHARED, GOES_ON, GOES_ON_FENCED, AND_COMMIT, CAUGHT_UP; in what is
+ *       read: STARTED, FAILED_OVER, BROKEN, TAKES_ROLE, WANTS_ROLE, PRIMARY, HOLE_BEHIND, SHARED
  * 44  4  zero
  * 48  8  ATTACH: the disk's length; in what is read: the last epoch that is on stable storage
  * 56  8  ATTACH: bytes that a synchronisation has to bring to the disk, at most, or 0; in what is
@@ -43,7 +43,7 @@ public final class ControlRecord {
     public static final int LENGTH_WITH_SUMMARY = LENGTH + Summary.LENGTH;
 
     /** The version of this layout. */
-    public static final int VERSION = 5;
+    public static final int VERSION = 6;
 
     /** A primary presents itself, with its summary; the first command of its connections. */
     public static final int ATTACH = 1;
@@ -113,6 +113,18 @@ public final class ControlRecord {
 
     /** Of STATE: behind the end of the disk its file has nothing but a hole, if it has anything. */
     public static final int HOLE_BEHIND = 1 << 10;
+
+    /** Of ATTACH and STATE: the disks are shared, both nodes see the same ones. */
+    public static final int SHARED = 1 << 11;
+
+    /**
+     * Of ATTACH, with SHARED: where the link is lost the primary may overwrite what it has not
+     * announced, and nobody here hears of it.
+     */
+    public static final int GOES_ON = 1 << 12;
+
+    /** The same, once this node is fenced. */
+    public static final int GOES_ON_FENCED = 1 << 13;
 
     private static final int MAGIC = 0x4c535450;
 

@@ -64,6 +64,11 @@ public abstract class LayeredGroup implements ReplicationGroup {
     }
 
     @Override
+    public void fenced() {
+        target().fenced();
+    }
+
+    @Override
     public CompletableFuture<Void> promote() {
         return target().promote();
     }

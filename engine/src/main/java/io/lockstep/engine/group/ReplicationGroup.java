@@ -99,6 +99,12 @@ public interface ReplicationGroup {
     }
 
     /**
+     * Somebody knows that the primary that was linked last writes its disks no more, which a
+     * failover of a secondary that shares them asks for. It holds until a primary is linked.
+     */
+    default void fenced() {}
+
+    /**
      * Has a primary serve its guest that waits for its peer: whoever says so knows that the peer
      * has not taken over.
      */

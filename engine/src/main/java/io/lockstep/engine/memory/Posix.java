@@ -31,7 +31,10 @@ public final class Posix {
     public static final int O_CLOEXEC = 0x80000;
     public static final int O_PATH = 0x200000;
 
-    /** The one constant here that AArch64 has another number for. */
+    /** This one and the next have another number on AArch64. */
+    public static final int O_DIRECT =
+            "aarch64".equals(System.getProperty("os.arch")) ? 0x10000 : 0x4000;
+
     public static final int O_NOFOLLOW =
             System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
 
@@ -106,6 +109,7 @@ public final class Posix {
     private static final int STATX_INO = 0x100;
     private static final int STATX_BLOCKS = 0x400;
     private static final int STATX_BTIME = 0x800;
+    private static final int STATX_DIOALIGN = 0x2000;
 
     /** {@code struct statx}, which is the same on all machines. */
     private static final long STATX_LENGTH = 256;
@@ -115,6 +119,7 @@ public final class Posix {
     private static final long STATX_AT_INO = 32;
     private static final long STATX_AT_BLOCKS = 48;
     private static final long STATX_AT_BTIME = 80;
+    private static final long STATX_AT_DIO_OFFSET_ALIGN = 156;
 
     private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO =
@@ -146,6 +151,7 @@ public final class Posix {
 
     private static final MemorySegment OPEN = function("open");
     private static final MemorySegment CLOSE = function("close");
+    private static final MemorySegment DUP3 = function("dup3");
     private static final MemorySegment FCHMOD = function("fchmod");
     private static final MemorySegment UMASK = function("umask");
     private static final MemorySegment GETEUID = function("geteuid");
@@ -206,6 +212,11 @@ public final class Posix {
         try (Arena arena = Arena.ofConfined()) {
             return callInt(MEMFD_CREATE, arena.allocateFrom(name).address(), MFD_CLOEXEC, 0, 0);
         }
+    }
+
+    /** Has a descriptor stand for what another one does, in place of what it stood for. */
+    public static int replace(final int descriptor, final int by) {
+        return callInt(DUP3, by, descriptor, O_CLOEXEC, 0);
     }
 
     /** Closes a descriptor. */
@@ -362,6 +373,21 @@ public final class Posix {
         }
     }
 
+    /**
+     * What offsets and lengths of direct I/O must be multiples of, in bytes; 0 where it can't be
+     * had, -1 where that isn't told.
+     */
+    public static int directAlignment(final int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
+            final boolean isTold =
+                    statx(fd, 0, STATX_DIOALIGN, arena, statx) >= 0
+                            && (statx.get(ValueLayout.JAVA_INT, STATX_AT_MASK) & STATX_DIOALIGN)
+                                    != 0;
+            return isTold ? statx.get(ValueLayout.JAVA_INT, STATX_AT_DIO_OFFSET_ALIGN) : -1;
+        }
+    }
+
     private static long statx(
             final int fd,
             final int flags,
@@ -459,7 +485,7 @@ public final class Posix {
      * Reserves anonymous memory that costs nothing before it is used, unmapped when the arena
      * closes.
      */
-    static MemorySegment reserve(final long length, final Arena arena) {
+    public static MemorySegment reserve(final long length, final Arena arena) {
         final int flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
         final long address = callLong(MMAP, 0, length, PROT_READ_WRITE, flags, -1, 0);
         if (address < 0) {

@@ -63,6 +63,29 @@ public record Verdict(boolean isAllowed, String reason, String warning) {
                     + " brain again");
     }
 
+    /**
+     * Of a node whose disks the primary writes as well, as long as nobody says that it does not.
+     */
+    public static Verdict ofUnfenced() {
+        return refused(
+                "the disks are shared, and nobody has said that the primary writes them no more:"
+                        + " fence its host, and say so ('lockstep failover --fenced')");
+    }
+
+    /**
+     * Of a node whose disks the primary may have overwritten without announcing it.
+     *
+     * @param policy why it may have
+     */
+    public static Verdict ofUnannounced(final String policy) {
+        return refused(
+                "the disks are shared, and the primary may have gone on without this node since"
+                        + " the link was lost ("
+                        + policy
+                        + "): what this node has is perhaps no checkpoint any more; start the"
+                        + " primary again, which makes one");
+    }
+
     private static Verdict refused(final String reason) {
         return new Verdict(false, reason, "");
     }

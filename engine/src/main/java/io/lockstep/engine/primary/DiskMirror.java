@@ -117,7 +117,16 @@ public final class DiskMirror implements AutoCloseable {
         room = new RoomQueue(guestLoop, log, 0, timeout.nanos(), this::onFullLog);
         final Tracking tracking = Tracking.inMemory(List.of(source.length()));
         final GuestWatch watch = new GuestWatch(guestLoop, rate);
-        disk = new PrimaryDisk(source, new Source(), 0, log, room, tracking, watch);
+        disk =
+                new PrimaryDisk(
+                        tracking.guard(0, source),
+                        new OutOfSync(source.length()),
+                        new Source(),
+                        0,
+                        log,
+                        room,
+                        tracking,
+                        watch);
         synchroniser =
                 new Synchroniser(
                         guestLoop,
@@ -135,6 +144,7 @@ public final class DiskMirror implements AutoCloseable {
                         log,
                         timeout,
                         SecondaryKind.FOREIGN,
+                        0,
                         limits.target(),
                         new LinkReport(guestLoop, new MirrorLink(new Target())));
     }

@@ -15,14 +15,26 @@ final class EmptyDisks {
     private int unknownCount;
 
     EmptyDisks(final List<Disk> disks) {
+        this(disks, new boolean[disks.size()]);
+    }
+
+    /** Of none it is known. */
+    static EmptyDisks unknown(final int count) {
+        return new EmptyDisks(List.of(), new boolean[count]);
+    }
+
+    private EmptyDisks(final List<Disk> disks, final boolean[] flags) {
         this.disks = List.copyOf(disks);
-        flags = new boolean[disks.size()];
+        this.flags = flags;
         unknownCount = disks.size();
     }
 
     /** Looks at all; before the first write. */
     void look(final Runnable whenKnown) {
-        for (int i = 0; i < flags.length; i++) {
+        if (disks.isEmpty()) {
+            whenKnown.run();
+        }
+        for (int i = 0; i < disks.size(); i++) {
             final int number = i;
             Emptiness.look(
                     disks.get(i),

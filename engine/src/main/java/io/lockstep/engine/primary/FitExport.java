@@ -1,5 +1,6 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.nbd.ClientNegotiated;
 import io.lockstep.nbd.ClientOptions;
 import io.lockstep.nbd.Nbd;
@@ -50,6 +51,23 @@ final class FitExport {
                     + "; use one that takes as much";
         }
         return null;
+    }
+
+    /**
+     * Why the two can't be a pair where only one of them shares its disks; null where they can.
+     *
+     * @param attachFlags of the primary
+     * @param stateFlags of the secondary
+     */
+    static String otherKind(final int attachFlags, final int stateFlags) {
+        if (((attachFlags ^ stateFlags) & ControlRecord.SHARED) == 0) {
+            return null;
+        }
+        return (stateFlags & ControlRecord.SHARED) == 0
+                ? "this primary shares its disks (--shared), and the secondary has some of its own:"
+                        + " start it with --shared, too, or this one without"
+                : "the secondary shares its primary's disks (--shared), and this primary does not:"
+                        + " start it with --shared, too, or that one without";
     }
 
     /** Says that the secondary's disk is not as long as the primary's, in bytes. */

@@ -31,6 +31,8 @@ final class ForwardLog implements AutoCloseable {
         FLUSH,
         /** What a range holds, to be compared: its payload are the hashes of its pieces. */
         HASH,
+        /** That a range of a shared disk will be overwritten. */
+        ANNOUNCE,
         /** The end of an epoch. */
         SEAL
     }
@@ -359,7 +361,7 @@ final class ForwardLog implements AutoCloseable {
     long unansweredLength() {
         long length = 0;
         for (long frame = released(); frame < appended; frame++) {
-            length += kind(frame) == Kind.SEAL || kind(frame) == Kind.HASH ? 0 : length(frame);
+            length += kind(frame) == Kind.WRITE || kind(frame) == Kind.ZERO ? length(frame) : 0;
         }
         return length;
     }

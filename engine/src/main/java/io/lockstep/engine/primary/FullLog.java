@@ -103,6 +103,21 @@ final class FullLog {
         room.watch(this::isLogAnswered);
     }
 
+    /**
+     * Nothing is announced any more of disks that the secondary sees as well: what it has is no
+     * checkpoint any more, until the two have met again and the first one is made.
+     */
+    void goAlone() {
+        if (group.isRunning()) {
+            room.goAhead();
+            synchroniser.suspend();
+            reign.onGivenUp();
+            events.unannounced();
+            epochs.fail(epoch -> events.behind());
+            room.watch(this::isLogAnswered);
+        }
+    }
+
     /** A synchronisation that was cancelled begins again as soon as it can. */
     void catchUp() {
         synchroniser.suspend();

@@ -1,6 +1,10 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.tracking.Tracking;
+
+import java.util.List;
 
 /** What a group does about what its disks ask and tell, on the guest's loop. */
 final class GroupDisks implements PrimaryDiskOwner {
@@ -18,6 +22,32 @@ final class GroupDisks implements PrimaryDiskOwner {
         this.loop = loop;
         this.acknowledgements = acknowledgements;
         this.events = events;
+    }
+
+    /** How the secondary comes to what these disks' guest changes. */
+    Forwarding forwarding(
+            final PrimaryOptions options,
+            final List<Disk> locals,
+            final ForwardLog log,
+            final RoomQueue room,
+            final PrimaryReign reign,
+            final PeerPresence presence,
+            final Tracking tracking,
+            final GuestWatch watch) {
+        return options.isShared()
+                ? new Announcements(
+                        loop,
+                        locals.size(),
+                        this,
+                        log,
+                        room,
+                        reign,
+                        presence,
+                        tracking,
+                        watch,
+                        options.lostLink(),
+                        group::goAlone)
+                : new DataForwarding(locals, this, log, room, tracking, watch);
     }
 
     @Override

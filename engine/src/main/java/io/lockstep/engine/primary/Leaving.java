@@ -75,7 +75,7 @@ final class Leaving {
     }
 
     private void tellWhatIsLacking() {
-        final long length = group.isDetached() ? 0 : log.unansweredLength();
+        final long length = room.isOver() ? 0 : log.unansweredLength();
         if (length > 0 && room.isHopeless() && !reign.isSupplanted()) {
             events.lacking(length);
         }

@@ -76,6 +76,7 @@ final class Link {
      * One that {@link #start} makes.
      *
      * @param wanted how a secondary is treated, whatever it is; UNKNOWN for as what it is
+     * @param attachFlags of the forwarding, with which the primary presents itself
      * @param limits of what is sent
      */
     Link(
@@ -85,6 +86,7 @@ final class Link {
             final ForwardLog log,
             final PeerTimeout timeout,
             final SecondaryKind wanted,
+            final int attachFlags,
             final Throttle limits,
             final LinkOwner owner) {
         this.loop = loop;
@@ -99,6 +101,7 @@ final class Link {
                         log.payloadLengthMax(),
                         timeout,
                         wanted,
+                        attachFlags,
                         new ConnectionEvents());
         requests = new EpochRequests(connections, owner, this::end);
         farewell = new Farewell(loop, connections);
@@ -360,6 +363,8 @@ final class Link {
                                     token(frame));
                     case FLUSH -> client.flush(onAnswer, token(frame));
                     case HASH -> compare(client, frame);
+                    case ANNOUNCE ->
+                            client.announce(log.offset(frame), length, onAnswer, token(frame));
                     case SEAL -> sendSeal(client, frame);
                 };
         if (isTaken) {
@@ -513,9 +518,13 @@ final class Link {
                     case ZERO -> "zeroes" + range;
                     case FLUSH -> "a flush";
                     case HASH -> "a comparison" + range;
+                    case ANNOUNCE -> "the announcement" + range;
                     case SEAL -> "the seal of epoch " + log.offset(frame);
                 };
-        final boolean hasOffset = kind == ForwardLog.Kind.WRITE || kind == ForwardLog.Kind.ZERO;
+        final boolean hasOffset =
+                kind == ForwardLog.Kind.WRITE
+                        || kind == ForwardLog.Kind.ZERO
+                        || kind == ForwardLog.Kind.ANNOUNCE;
         final long offset = hasOffset ? log.offset(frame) : -1;
         end();
         owner.onRefused(what, disks[disk].name(), offset, errno, reason);

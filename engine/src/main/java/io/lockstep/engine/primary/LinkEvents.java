@@ -20,6 +20,7 @@ final class LinkEvents implements LinkOwner {
     private final Synchroniser synchroniser;
     private final PeerTracking tracking;
     private final PrimaryMeeting meeting;
+    private final Forwarding forwarding;
     private final List<PrimaryDisk> disks;
 
     /** Of the link's ups and downs. */
@@ -36,6 +37,7 @@ final class LinkEvents implements LinkOwner {
             final PrimaryEvents events,
             final PrimaryHealing healing,
             final PrimaryMeeting meeting,
+            final Forwarding forwarding,
             final List<PrimaryDisk> disks) {
         this.group = group;
         this.reign = reign;
@@ -49,6 +51,7 @@ final class LinkEvents implements LinkOwner {
         synchroniser = healing.synchroniser();
         tracking = healing.peerTracking();
         this.meeting = meeting;
+        this.forwarding = forwarding;
         this.disks = disks;
     }
 
@@ -86,7 +89,7 @@ final class LinkEvents implements LinkOwner {
                     if (up != linkCount || !group.isRunning()) {
                         return; // it was cut meanwhile
                     }
-                    if (isMet) {
+                    if (isMet && !forwarding.isAlone()) {
                         presence.onUp(false); // before what waits is acknowledged
                         reign.onMet();
                         linked(false, sealed, committed);
@@ -137,6 +140,7 @@ final class LinkEvents implements LinkOwner {
         presence.onDown(reason);
         room.peerIsThere(false);
         events.linkDown(reason);
+        forwarding.onCut();
         group.handOver().onCut(reason);
     }
 
@@ -233,5 +237,6 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onReleased() {
         room.onReleased();
+        forwarding.onReleased();
     }
 }

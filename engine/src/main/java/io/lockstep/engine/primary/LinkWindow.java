@@ -10,7 +10,10 @@ final class LinkWindow {
 
     private static final long WRITES_MAX = 16L << 20;
 
-    /** Of zeroes: the secondary works on all of them at once, and must answer the first soon. */
+    /**
+     * Of zeroes, and of what is announced: the secondary works on all of them at once, and must
+     * answer the first soon.
+     */
     private static final long ZEROES_MAX = 64L << 20;
 
     private long writes;
@@ -29,7 +32,7 @@ final class LinkWindow {
     boolean takes(final ForwardLog.Kind kind, final long length) {
         return switch (kind) {
             case WRITE -> writes == 0 || writes + length <= WRITES_MAX;
-            case ZERO -> zeroes == 0 || zeroes + length <= ZEROES_MAX;
+            case ZERO, ANNOUNCE -> zeroes == 0 || zeroes + length <= ZEROES_MAX;
             case FLUSH, HASH, SEAL -> true;
         };
     }
@@ -42,7 +45,7 @@ final class LinkWindow {
     private void count(final ForwardLog.Kind kind, final long length) {
         if (kind == ForwardLog.Kind.WRITE) {
             writes += length;
-        } else if (kind == ForwardLog.Kind.ZERO) {
+        } else if (kind == ForwardLog.Kind.ZERO || kind == ForwardLog.Kind.ANNOUNCE) {
             zeroes += length;
         }
     }
@@ -53,7 +56,7 @@ final class LinkWindow {
         switch (kind) {
             case WRITE, ZERO -> unflushed += length;
             case FLUSH -> unflushed = 0;
-            case HASH, SEAL -> {}
+            case HASH, ANNOUNCE, SEAL -> {}
         }
     }
 

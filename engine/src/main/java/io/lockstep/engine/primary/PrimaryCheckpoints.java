@@ -136,7 +136,9 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
         }
         onSeal.accept(epoch);
         for (int i = 0; i < diskCount; i++) {
-            log.decide(log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, group.nanoTime()), true);
+            final long frame =
+                    log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, group.nanoTime());
+            group.forwarding().seal(i, frame);
         }
         sealedEnd = log.appended();
         group.onDecided();

@@ -3,11 +3,11 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
+import io.lockstep.engine.disk.RangeOrder;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.group.DiskHash;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.PieceHash;
-import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.tracking.Tracking;
 
@@ -27,7 +27,7 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>On the guest's loop; in steady state nothing is allocated.
  */
-final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
+class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     /**
      * A zero is forwarded in pieces of this length, in bytes: each is answered by itself, so that a
      * secondary that takes long for all of it is not silent meanwhile.
@@ -55,20 +55,21 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
 
     PrimaryDisk(
             final Disk local,
+            final OutOfSync outOfSync,
             final PrimaryDiskOwner owner,
             final int number,
             final ForwardLog log,
             final RoomQueue room,
             final Tracking tracking,
             final GuestWatch watch) {
-        super(tracking.guard(number, local));
+        super(local);
+        this.outOfSync = outOfSync;
         this.owner = owner;
         this.number = number;
         this.log = log;
         this.room = room;
         this.tracking = tracking;
         this.watch = watch;
-        outOfSync = new OutOfSync(local.length());
     }
 
     Disk local() {
@@ -339,7 +340,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         finish(operation, Errno.ESHUTDOWN);
     }
 
-    private boolean claim(final PrimaryOperation operation) {
+    boolean claim(final PrimaryOperation operation) {
         final boolean isClaimed = claimPlace(operation);
         if (isClaimed && !operation.isOfSynchroniser && !operation.isReadBack()) {
             owner.onEntered(operation);
@@ -459,7 +460,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             case ZERO ->
                     local.zero(operation.cursor, length, operation.flags, operation.onDone, index);
             case FLUSH -> local.flush(operation.onDone, index);
-            case HASH, SEAL -> throw new IllegalStateException("no change of the disk");
+            case HASH, ANNOUNCE, SEAL -> throw new IllegalStateException("no change of the disk");
         }
     }
 
@@ -556,13 +557,7 @@ final class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     private void forwardWhatIsThere(final long offset, final long end) {
         final int step = log.payloadLengthMax();
         for (long at = offset; at < end; at += step) {
-            enter(
-                    take(
-                            ForwardLog.Kind.WRITE,
-                            at,
-                            Math.min(step, end - at),
-                            (token, errno) -> {},
-                            at));
+            enter(take(ForwardLog.Kind.WRITE, at, Math.min(step, end - at), NOBODY, at));
         }
         local.poll();
     }

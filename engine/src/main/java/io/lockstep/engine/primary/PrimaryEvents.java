@@ -114,6 +114,17 @@ final class PrimaryEvents {
                         + committedEpoch.getAsLong());
     }
 
+    /** The guest overwrites what both nodes see, and the secondary is not asked. */
+    void unannounced() {
+        tell(
+                Event.SYNCHRONISING,
+                "",
+                "the guest goes on without the secondary at "
+                        + peer
+                        + ", which sees what is overwritten, and has no checkpoint to go back to"
+                        + " any more: until it is linked again a failover there is refused");
+    }
+
     /** Why nothing is sealed or committed. */
     String behind() {
         return "the secondary at "

@@ -17,7 +17,6 @@ import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -37,7 +36,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final PrimaryEvents events;
     private final ForwardLog log;
     private final List<PrimaryDisk> disks = new ArrayList<>();
-    private final EmptyDisks emptyDisks;
+    private final Forwarding forwarding;
     private final Link link;
 
     private final PrimaryReign reign;
@@ -80,7 +79,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         log = new ForwardLog(options.logLength());
         room = new RoomQueue(guestLoop, log, options, this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
-        emptyDisks = new EmptyDisks(locals);
         reign =
                 new PrimaryReign(
                         guestLoop,
@@ -102,10 +100,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         this, epochs, presence, log, room, locals.size(), tracking::seal, orders);
         acknowledgements =
                 new Acknowledgements(guestLoop, options.ack(), reign, epochs, checkpoints);
-        final PrimaryDiskOwner owner =
-                new GroupDisks(this, guestLoop, acknowledgements, this.events);
+        forwarding =
+                new GroupDisks(this, guestLoop, acknowledgements, this.events)
+                        .forwarding(options, locals, log, room, reign, presence, tracking, watch);
         for (final Disk local : locals) {
-            disks.add(new PrimaryDisk(local, owner, disks.size(), log, room, tracking, watch));
+            disks.add(forwarding.disk(local, disks.size()));
         }
         healing =
                 new PrimaryHealing(
@@ -126,7 +125,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         guestLoop,
                         linkLoop,
                         reign,
-                        emptyDisks,
+                        forwarding.emptyDisks(),
                         tracking,
                         synchroniser,
                         this::skipLog,
@@ -154,6 +153,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         log,
                         options.peerTimeout(),
                         SecondaryKind.UNKNOWN,
+                        forwarding.attachFlags(),
                         Throttle.NONE,
                         new LinkReport(
                                 guestLoop,
@@ -168,6 +168,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                         this.events,
                                         healing,
                                         meeting,
+                                        forwarding,
                                         disks)));
         orders.to(link);
         leaving =
@@ -251,7 +252,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final PrimaryGroup group =
                 new PrimaryGroup(
                         guestLoop, linkLoop, disks, peers, self, tracking, options, events);
-        group.emptyDisks.look(group::startLink);
+        group.forwarding.emptyDisks().look(group::startLink);
         return group;
     }
 
@@ -345,7 +346,9 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     /** The link says which disks are empty: all must have been looked at. */
     private void startLink() {
-        if (end.isRunning() && emptyDisks.isKnown() && reign.record().standing().isPrimary()) {
+        if (end.isRunning()
+                && forwarding.emptyDisks().isKnown()
+                && reign.record().standing().isPrimary()) {
             orders.start();
         }
     }
@@ -431,12 +434,18 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return guestLoop.nanoTime();
     }
 
-    boolean isDetached() {
-        return room.isOver();
-    }
-
     private void onFullLog() {
         fullLog.onFull();
+    }
+
+    /** Nothing is announced any more of disks that the secondary sees as well. */
+    void goAlone() {
+        fullLog.goAlone();
+    }
+
+    /** How the secondary comes to what the guest changes. */
+    Forwarding forwarding() {
+        return forwarding;
     }
 
     void onDecided() {
@@ -484,6 +493,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         if (started != null && !started.isDone()) {
             started.completeExceptionally(new GroupException(reason));
         }
+        forwarding.onCut();
     }
 
     /** Whether the linked secondary gets what is written, and lacks nothing else. */
@@ -500,6 +510,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final long end = log.appended();
         room.logAgain();
         orders.skip(end);
+        forwarding.onSkipped(end);
         epochs.fail(PrimaryEvents::epochGivenUp);
     }
 
@@ -580,11 +591,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     @Override
     public void close() {
         healing.close();
+        forwarding.close();
         log.close();
-    }
-
-    @Override
-    public String toString() {
-        return "primary of " + Arrays.toString(disks.stream().map(PrimaryDisk::name).toArray());
     }
 }

@@ -20,6 +20,7 @@ import java.util.concurrent.TimeUnit;
  * @param syncRate how fast a synchronisation or a verification is
  * @param ack what has to hold before the guest is answered
  * @param lostLink what to do when the link is lost
+ * @param isShared whether the secondary sees the same disks: nothing is sent, but announced
  */
 public record PrimaryOptions(
         int logLength,
@@ -30,7 +31,8 @@ public record PrimaryOptions(
         PeerTimeout peerTimeout,
         SyncRate syncRate,
         AckLevel ack,
-        LostLinkPolicy lostLink) {
+        LostLinkPolicy lostLink,
+        boolean isShared) {
     /** A lag: as {@link BacklogLimit} has it. */
     public static final long LAG_LEARNED = -1;
 
@@ -52,7 +54,8 @@ public record PrimaryOptions(
                 PeerTimeout.DEFAULT,
                 SyncRate.DEFAULT,
                 AckLevel.LOCAL,
-                LostLinkPolicy.CONTINUE);
+                LostLinkPolicy.CONTINUE,
+                false);
     }
 
     /** With the usual patience: two seconds, in which a secondary is started again. */
@@ -80,7 +83,8 @@ public record PrimaryOptions(
                 timeout,
                 syncRate,
                 ack,
-                lostLink);
+                lostLink,
+                isShared);
     }
 
     /** The same with another rate. */
@@ -94,7 +98,8 @@ public record PrimaryOptions(
                 peerTimeout,
                 rate,
                 ack,
-                lostLink);
+                lostLink,
+                isShared);
     }
 
     /** The same with another level. */
@@ -108,7 +113,8 @@ public record PrimaryOptions(
                 peerTimeout,
                 syncRate,
                 level,
-                lostLink);
+                lostLink,
+                isShared);
     }
 
     /** The same with another policy where the link is lost. */
@@ -122,6 +128,25 @@ public record PrimaryOptions(
                 peerTimeout,
                 syncRate,
                 ack,
-                policy);
+                policy,
+                isShared);
+    }
+
+    /**
+     * The same of disks that the secondary sees as well. A full log never has the guest go on
+     * without it; and no word is needed that they are equal.
+     */
+    public PrimaryOptions sharing() {
+        return new PrimaryOptions(
+                logLength,
+                FullLogPolicy.BLOCK,
+                Word.NONE,
+                lagNanosMax,
+                patienceNanos,
+                peerTimeout,
+                syncRate,
+                ack,
+                lostLink,
+                true);
     }
 }

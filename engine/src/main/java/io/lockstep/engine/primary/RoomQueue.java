@@ -218,6 +218,11 @@ final class RoomQueue {
         return !isOver && isHopeless.getAsBoolean();
     }
 
+    /** Whether anybody waits for room. */
+    boolean isAnyWaiting() {
+        return !waiting.isEmpty();
+    }
+
     /** Whether there is use in waiting may have changed. */
     void look() {
         tell();

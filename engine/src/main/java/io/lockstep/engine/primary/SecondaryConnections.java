@@ -29,8 +29,7 @@ import java.util.function.Predicate;
  * foreign server nobody knows when it does what it was asked for; so its connections are not cut
  * but drained: they are made again when those before can do nothing any more.
  *
- * <p>All on the link's loop. See docs/protocol.md, "Connections", "ATTACH" and "A foreign
- * secondary".
+ * <p>All on the link's loop. See docs/protocol.md, "Connections", "ATTACH", "A foreign secondary".
  */
 final class SecondaryConnections {
     private static final int IN_FLIGHT_MAX = 1024;
@@ -64,6 +63,7 @@ final class SecondaryConnections {
     private final int payloadLengthMax;
     private final PeerTimeout timeout;
     private final SecondaryKind wanted;
+    private final int attachFlags;
     private final ConnectionsOwner owner;
     private final NbdClient[] clients;
     private final MemorySegment record =
@@ -94,6 +94,7 @@ final class SecondaryConnections {
      *
      * @param payloadLengthMax of a write, in bytes
      * @param wanted UNKNOWN for what is there
+     * @param attachFlags with which the primary presents itself, beside its user's word
      */
     SecondaryConnections(
             final IoLoop loop,
@@ -102,6 +103,7 @@ final class SecondaryConnections {
             final int payloadLengthMax,
             final PeerTimeout timeout,
             final SecondaryKind wanted,
+            final int attachFlags,
             final ConnectionsOwner owner) {
         this.loop = loop;
         this.peers = peers;
@@ -109,6 +111,7 @@ final class SecondaryConnections {
         this.payloadLengthMax = payloadLengthMax;
         this.timeout = timeout;
         this.wanted = wanted;
+        this.attachFlags = attachFlags;
         this.owner = owner;
         clients = new NbdClient[disks.length];
         isClosed = new boolean[disks.length];
@@ -281,6 +284,8 @@ final class SecondaryConnections {
             } else {
                 refuse(disk, reason);
             }
+        } else if (found == SecondaryKind.FOREIGN && attachFlags != 0) {
+            refuse(disk, "a disk is shared with a lockstep alone, which this server is not");
         } else if (found == SecondaryKind.FOREIGN) {
             onAttached();
         } else {
@@ -328,6 +333,12 @@ final class SecondaryConnections {
             refuse(disk, "the secondary is of another version of lockstep; use the same on both");
             return;
         }
+        final int flags = ControlRecord.flags(states[disk], 0);
+        final String otherKind = FitExport.otherKind(attachFlags, flags);
+        if (otherKind != null) {
+            refuse(disk, otherKind);
+            return;
+        }
         final long there = client.negotiated().export().size();
         if (secondary.get().standing() == Standing.FRESH && there != disks[disk].length()) {
             refuse(disk, FitExport.otherLength(there, disks[disk].length()));
@@ -336,7 +347,7 @@ final class SecondaryConnections {
         owner.onFound(
                 disk,
                 secondary.get(),
-                (ControlRecord.flags(states[disk], 0) & ControlRecord.PRIMARY) != 0,
+                (flags & ControlRecord.PRIMARY) != 0,
                 ruling -> {
                     if (ofGeneration != generation) {
                         return;
@@ -354,7 +365,7 @@ final class SecondaryConnections {
     private void attach(final int disk, final NbdClient client, final LinkOwner.Ruling ruling) {
         final int ofGeneration = generation;
         session = ruling.own().session();
-        final int flags = ControlRecord.flagsOf(ruling.word());
+        final int flags = ControlRecord.flagsOf(ruling.word()) | attachFlags;
         ControlRecord.write(record, 0, ControlRecord.ATTACH, 0, 0, session, flags);
         ControlRecord.toCome(record, 0, ruling.toCome());
         ControlRecord.diskLength(record, 0, disks[disk].length());

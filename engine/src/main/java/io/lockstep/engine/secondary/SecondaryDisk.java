@@ -56,7 +56,10 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
         this.group = group;
         this.index = index;
         this.local = local;
-        guarded = group.tracking().guardBelow(index, local);
+        guarded =
+                group.succession().sharing().isShared()
+                        ? local
+                        : group.tracking().guardBelow(index, local);
         this.loop = loop;
         this.page = page;
         buffers =

@@ -121,6 +121,11 @@ final class SecondaryEnd {
                             + group.committedEpoch()
                             + " with 'lockstep failover'");
         }
+        if (succession.sharing().isShared()) {
+            return fail(
+                    "the disks are shared with the primary, which writes them: end this process, or"
+                            + " fail over");
+        }
         if (group.session().isAttaching()) {
             // What was never in a pair ends without a record, and now it may be in one.
             return fail("a primary is being attached just now; say it again");

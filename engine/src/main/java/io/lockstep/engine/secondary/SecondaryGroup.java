@@ -409,6 +409,11 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return kept;
     }
 
+    @Override
+    public void fenced() {
+        succession.sharing().fenced();
+    }
+
     void onLink() {
         if (session.link(disks.all(SecondaryDisk::isLinked))) {
             events.linked(session.isLinked());

@@ -20,6 +20,7 @@ import java.util.stream.IntStream;
  * @param peerTimeout how long the primary may say nothing
  * @param ofFormerPrimary whether it may be one whose record says that it is a primary: its peer has
  *     taken over, and will make it equal
+ * @param shared the disks, where its primary writes the same ones; empty where it has its own
  */
 public record SecondaryOptions(
         Path page,
@@ -27,7 +28,26 @@ public record SecondaryOptions(
         boolean ownDirectory,
         long bufferLimit,
         PeerTimeout peerTimeout,
-        boolean ofFormerPrimary) {
+        boolean ofFormerPrimary,
+        Optional<SharedStorage> shared) {
+    /** With disks of its own. */
+    public SecondaryOptions(
+            final Path page,
+            final List<BufferFiles> buffers,
+            final boolean ownDirectory,
+            final long bufferLimit,
+            final PeerTimeout peerTimeout,
+            final boolean ofFormerPrimary) {
+        this(
+                page,
+                buffers,
+                ownDirectory,
+                bufferLimit,
+                peerTimeout,
+                ofFormerPrimary,
+                Optional.empty());
+    }
+
     /** Copies the list. */
     public SecondaryOptions {
         buffers = List.copyOf(buffers);
@@ -35,7 +55,8 @@ public record SecondaryOptions(
 
     /** The same, of a node that was a primary until its peer took over. */
     public SecondaryOptions formerPrimary() {
-        return new SecondaryOptions(page, buffers, ownDirectory, bufferLimit, peerTimeout, true);
+        return new SecondaryOptions(
+                page, buffers, ownDirectory, bufferLimit, peerTimeout, true, shared);
     }
 
     /**
@@ -68,7 +89,20 @@ public record SecondaryOptions(
                 ownDirectory,
                 bufferLimit,
                 peerTimeout,
-                ofFormerPrimary);
+                ofFormerPrimary,
+                shared);
+    }
+
+    /** The same of disks that the primary writes. */
+    public SecondaryOptions sharing(final SharedStorage storage) {
+        return new SecondaryOptions(
+                page,
+                buffers,
+                ownDirectory,
+                bufferLimit,
+                peerTimeout,
+                ofFormerPrimary,
+                Optional.of(storage));
     }
 
     /** Of a group that has all of it in a directory of its own. */

@@ -1,6 +1,7 @@
 package io.lockstep.engine.secondary;
 
 import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.PeerTimeout;
 import io.lockstep.engine.group.Silence;
 import io.lockstep.engine.loop.IoLoop;
@@ -34,6 +35,7 @@ final class SecondarySession {
     private record Candidate(
             ControlSpace.Client client,
             Summary primary,
+            int flags,
             boolean isSynchronised,
             long toCome,
             Consumer<String> whenJudged,
@@ -129,6 +131,7 @@ final class SecondarySession {
     /**
      * A primary presents itself for a disk, and may attach.
      *
+     * @param flags with which it does
      * @param isEmpty whether the disk has no data at all
      * @param toCome bytes that it has to bring to make the disk equal, at most
      * @param whenJudged is told null when it is attached, or why it is not
@@ -138,7 +141,7 @@ final class SecondarySession {
             final int disk,
             final ControlSpace.Client client,
             final Summary primary,
-            final Word word,
+            final int flags,
             final boolean isEmpty,
             final long toCome,
             final Consumer<String> whenJudged,
@@ -150,9 +153,11 @@ final class SecondarySession {
                 other.whenOusted.run();
             }
         }
-        final boolean isSynchronised = Meeting.of(primary, summary(isEmpty), word).isSynchronised();
+        final boolean isSynchronised =
+                Meeting.of(primary, summary(isEmpty), ControlRecord.word(flags)).isSynchronised();
         candidates[disk] =
-                new Candidate(client, primary, isSynchronised, toCome, whenJudged, whenOusted);
+                new Candidate(
+                        client, primary, flags, isSynchronised, toCome, whenJudged, whenOusted);
         for (final Candidate candidate : candidates) {
             if (candidate == null) {
                 return;
@@ -176,6 +181,7 @@ final class SecondarySession {
         leaving.clear();
         caughtUp.clear();
         attached = primary;
+        group.succession().sharing().onAttached(admitted[0].flags);
         isLeftBehind = false;
         attachingCount++;
         loop.after(
@@ -199,6 +205,10 @@ final class SecondarySession {
             final Candidate[] admitted, final Summary primary) {
         final boolean isBegun = Arrays.stream(admitted).anyMatch(one -> one.isSynchronised);
         final boolean goesOn = primary.session().equals(id());
+        if (isBegun && group.succession().sharing().isShared() && node.standing().isConsistent()) {
+            // Perhaps it has overwritten what it has not announced: there is nothing to go back to.
+            return node.tear().thenCompose(done -> recordAttached(admitted, primary));
+        }
         if (isBegun) {
             group.beginCatchUp(primary.committedEpoch());
             page.catchingUp(primary.session());

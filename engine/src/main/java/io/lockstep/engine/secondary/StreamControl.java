@@ -105,7 +105,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 stream.openEpoch() - 1,
                 group.committedEpoch(),
                 group.session().id(),
-                group.stateFlags());
+                group.stateFlags() | group.succession().sharing().stateFlags());
         ControlRecord.durableEpoch(record, 0, group.durability().recordedEpoch());
     }
 
@@ -122,6 +122,10 @@ final class StreamControl implements ControlSpace, AutoCloseable {
     private void lookWhetherEmpty(final Emptiness.Answer answer) {
         if (!group.isFresh()) {
             answer.onLooked(false);
+            return;
+        }
+        if (group.succession().sharing().isShared()) {
+            answer.onLooked(true); // it has nothing of its own
             return;
         }
         final long seen = stream.writeCount();
@@ -198,6 +202,24 @@ final class StreamControl implements ControlSpace, AutoCloseable {
         completion.onComplete(token, errno);
     }
 
+    @Override
+    public void announce(
+            final Client client,
+            final long offset,
+            final long length,
+            final Disk.Completion completion,
+            final long token) {
+        if (!group.succession().sharing().isShared() || length > StreamDisk.saveLengthMax()) {
+            completion.onComplete(
+                    token, refuse(Errno.EINVAL, "this is no announcement of a shared disk"));
+        } else if (isAttached(client)) {
+            stream.save(offset, length, completion, token);
+        } else {
+            completion.onComplete(
+                    token, refuse(Errno.EPERM, "no primary is attached on this connection"));
+        }
+    }
+
     /** The primary is there, on whichever connection it says so. */
     private int pulse(final Id session) {
         if (!session.equals(group.session().id())) {
@@ -257,7 +279,8 @@ final class StreamControl implements ControlSpace, AutoCloseable {
             completion.onComplete(token, refuse(Errno.EINVAL, "this is no summary of a node"));
             return;
         }
-        final Word word = ControlRecord.word(ControlRecord.flags(from, position));
+        final int flags = ControlRecord.flags(from, position);
+        final Word word = ControlRecord.word(flags);
         final boolean isAlone = ControlRecord.kind(from, position) == ControlRecord.ALONE;
         final long toCome = ControlRecord.toCome(from, position);
         final long length = ControlRecord.diskLength(from, position);
@@ -273,7 +296,12 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                         return;
                     }
                     final SecondarySession session = group.session();
-                    final String refusal = session.refuse(primary.get(), word, isEmpty);
+                    final String otherKind =
+                            isAlone ? null : group.succession().sharing().refuse(flags);
+                    final String refusal =
+                            otherKind == null
+                                    ? session.refuse(primary.get(), word, isEmpty)
+                                    : otherKind;
                     if (refusal != null) {
                         answer(completion, token, refusal);
                         return;
@@ -299,7 +327,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                             index,
                             client,
                             primary.get(),
-                            word,
+                            flags,
                             isEmpty,
                             toCome,
                             why -> answer(completion, token, why),

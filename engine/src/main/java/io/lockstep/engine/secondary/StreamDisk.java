@@ -6,11 +6,11 @@ import static io.lockstep.engine.epoch.EpochBuffer.ZERO;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.disk.OperationPool;
+import io.lockstep.engine.disk.RangeOrder;
 import io.lockstep.engine.disk.WriteWindow;
 import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.group.DiskHash;
 import io.lockstep.engine.group.PieceHash;
-import io.lockstep.engine.group.RangeOrder;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.memory.Errno;
 
@@ -131,6 +131,18 @@ final class StreamDisk extends LayeredDisk {
     }
 
     // ---- The disk.
+
+    /** A range is saved at most so long at a time, in bytes. */
+    static long saveLengthMax() {
+        return PIECE_LENGTH;
+    }
+
+    /** Has what a range holds saved, unless this epoch has it: somebody else will overwrite it. */
+    void save(final long offset, final long length, final Completion completion, final long token) {
+        final StreamOperation operation = take(offset, length, completion, token);
+        operation.isDropped = true; // it ends when its blocks are saved
+        submit(operation);
+    }
 
     /**
      * Hashes when all changes that came before are done, and before those that come later.

@@ -38,6 +38,7 @@ final class Succession {
     private final GroupPage page;
     private final Self self;
     private final SecondaryOptions options;
+    private final Sharing sharing;
 
     /** Whether the record does not say yet that the node has nothing to go back to. */
     private boolean isTearing;
@@ -58,6 +59,12 @@ final class Succession {
         this.page = page;
         this.self = self;
         this.options = options;
+        sharing = new Sharing(options.shared(), page);
+    }
+
+    /** Whether its disks are its primary's, too, and what follows from that. */
+    Sharing sharing() {
+        return sharing;
     }
 
     private Node node() {
@@ -149,8 +156,16 @@ final class Succession {
      * Brings page and record together: one of them may be older, or its storage lost.
      *
      * @param isPutBack whether the record is the older one
+     * @throws IOException where disks that it has taken over can't be written
      */
-    void resume(final boolean isPutBack) {
+    void resume(final boolean isPutBack) throws IOException {
+        bringTogether(isPutBack);
+        if (page.state() == GroupPage.FAILED_OVER || page.state() == GroupPage.ALONE) {
+            sharing.goOn();
+        }
+    }
+
+    private void bringTogether(final boolean isPutBack) {
         final NodeRecord record = node().record();
         final boolean isDistrusted =
                 isPutBack
@@ -342,7 +357,7 @@ final class Succession {
                 Verdict.of(
                         standing, group.session().heardNanosAgo(), options.peerTimeout().nanos());
         final RoomStatus room = group.kept().room();
-        return room.isShort() ? verdict.warning(room.warning()) : verdict;
+        return sharing.judge(room.isShort() ? verdict.warning(room.warning()) : verdict);
     }
 
     /**
@@ -352,6 +367,11 @@ final class Succession {
      *     way
      */
     CompletableFuture<Void> takeOver(final boolean isForced) {
+        try {
+            sharing.takeOver();
+        } catch (final GroupException e) {
+            return CompletableFuture.failedFuture(e);
+        }
         final Reign begun = self.reigns().begin(group.committedEpoch());
         final Reign reign = isTearing ? begun.torn() : begun;
         return node().standing() == Standing.FOLLOWING && !isForced

@@ -1,6 +1,7 @@
 package io.lockstep.engine.server;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.memory.Errno;
 
 import java.lang.foreign.MemorySegment;
 
@@ -37,7 +38,20 @@ public interface ControlSpace {
             Disk.Completion completion,
             long token);
 
-    /** Why the write failed that is just being completed. */
+    /**
+     * A client announces that a range of the disk will be overwritten: done when what it holds now
+     * is kept. Completes as a {@link Disk}'s operation does, with its poll.
+     */
+    default void announce(
+            final Client client,
+            final long offset,
+            final long length,
+            final Disk.Completion completion,
+            final long token) {
+        completion.onComplete(token, Errno.EINVAL);
+    }
+
+    /** Why the write or announcement failed that is just being completed. */
     String reason();
 
     /** Whether a client may change the export now. */

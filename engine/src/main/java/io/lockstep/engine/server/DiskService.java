@@ -1,5 +1,6 @@
 package io.lockstep.engine.server;
 
+import io.lockstep.engine.disk.AlignedDisk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
@@ -48,7 +49,8 @@ public final class DiskService implements AutoCloseable {
         /**
          * @param files the open disks, which the service closes when it ends, however it ends
          * @param endpoints where to listen
-         * @param loopCount how many loops share the connections; as many as cores have one each
+         * @param loopCount how many loops share the connections; as many as cores have one each.
+         *     One where a file is used past the page cache
          * @param connectionsMax clients served at a time
          * @param spinNanos how long a loop looks for work before it sleeps
          * @param events hears of problems
@@ -107,7 +109,10 @@ public final class DiskService implements AutoCloseable {
                 final DiskFile file = files.get(number);
                 final FileDisk disk = new FileDisk(file, loop, helpers.get(number));
                 disks.add(disk);
-                exports.add(ServedExport.of(disk, file.path().getFileName().toString()));
+                exports.add(
+                        ServedExport.of(
+                                AlignedDisk.over(disk, file),
+                                file.path().getFileName().toString()));
             }
             loops.add(loop);
             servers.add(new NbdServer(loop, exports, limit, configuration.events()));

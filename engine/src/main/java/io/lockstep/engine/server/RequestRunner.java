@@ -270,6 +270,10 @@ final class RequestRunner
         final long offset = request.offset();
         final int length = (int) request.length();
         lastMessageLength = encoder.style().requestHeaderLength();
+        if (request.command() == Nbd.CMD_CACHE) {
+            control.announce(this, offset, request.length(), this, index);
+            return;
+        }
         if (request.command() == Nbd.CMD_WRITE) {
             received.pin();
             final long payload = request.payloadPosition();

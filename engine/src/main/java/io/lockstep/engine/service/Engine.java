@@ -110,7 +110,7 @@ public final class Engine implements AutoCloseable {
     public EngineDisk open(final String name, final Path path, final boolean isReadOnly)
             throws IOException {
         ServedExport.require("disk's name", name);
-        final DiskFile file = DiskFile.open(name, path, isReadOnly);
+        final DiskFile file = DiskFile.open(name, path, options.access().readOnly(isReadOnly));
         file.onChange(options.serverEvents()::onDiskError);
         final EngineDisk disk = new EngineDisk(file, loop);
         disks.add(disk);

@@ -1,5 +1,6 @@
 package io.lockstep.engine.service;
 
+import io.lockstep.engine.disk.AlignedDisk;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
@@ -54,7 +55,7 @@ public final class EngineDisk {
         this.file = file;
         this.loop = loop;
         whole = new FileDisk(file, loop, helpers);
-        local = whole;
+        local = AlignedDisk.over(whole, file);
         guest = new SwitchDisk(file.name(), local, loop);
     }
 

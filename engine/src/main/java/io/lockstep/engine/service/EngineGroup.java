@@ -359,7 +359,7 @@ final class EngineGroup extends LayeredGroup {
     private CompletableFuture<Void> openPrimary(final List<EngineDisk> members) {
         try {
             openState(members);
-            if (secondary == null) {
+            if (secondary == null || options.primary().isShared()) {
                 PrimaryStart.requireMerged(state.self().node().record());
             }
             primary =

@@ -1,5 +1,6 @@
 package io.lockstep.engine.service;
 
+import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.primary.PrimaryOptions;
 import io.lockstep.engine.server.ServerEvents;
@@ -24,6 +25,7 @@ import java.nio.file.Path;
  * @param stateMayVanish whether that may lie in memory where the disks outlive it
  * @param newGeneration whether a disk that a primary writes may be used without it: that begins a
  *     generation
+ * @param access how the files of disks are used
  * @param groupEvents hears of replication, on the engine's loop
  * @param serverEvents hears of problems of disks and clients
  * @param errorHandler hears of what should not happen
@@ -38,6 +40,37 @@ public record EngineOptions(
         Path state,
         boolean stateMayVanish,
         boolean newGeneration,
+        DiskAccess access,
         GroupEvents groupEvents,
         ServerEvents serverEvents,
-        ErrorHandler errorHandler) {}
+        ErrorHandler errorHandler) {
+    /** With disks that are used by nobody else, and through the page cache. */
+    public EngineOptions(
+            final int connectionsMax,
+            final long spinNanos,
+            final PrimaryOptions primary,
+            final long attachNanos,
+            final long bufferLimit,
+            final Path ownBuffers,
+            final Path state,
+            final boolean stateMayVanish,
+            final boolean newGeneration,
+            final GroupEvents groupEvents,
+            final ServerEvents serverEvents,
+            final ErrorHandler errorHandler) {
+        this(
+                connectionsMax,
+                spinNanos,
+                primary,
+                attachNanos,
+                bufferLimit,
+                ownBuffers,
+                state,
+                stateMayVanish,
+                newGeneration,
+                DiskAccess.PLAIN,
+                groupEvents,
+                serverEvents,
+                errorHandler);
+    }
+}

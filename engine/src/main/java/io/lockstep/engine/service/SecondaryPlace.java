@@ -27,13 +27,21 @@ final class SecondaryPlace {
             throws IOException {
         final List<BufferFiles> files = disks.stream().map(EngineDisk::buffers).toList();
         final Path hidden = files.getFirst().hidden().toAbsolutePath();
-        return new SecondaryOptions(
-                hidden.resolveSibling(hidden.getFileName() + PAGE_SUFFIX),
-                files,
-                options.ownBuffers() != null,
-                options.bufferLimit() > 0 ? options.bufferLimit() : limitFor(disks, hidden),
-                options.primary().peerTimeout(),
-                ofFormerPrimary);
+        final SecondaryOptions places =
+                new SecondaryOptions(
+                        hidden.resolveSibling(hidden.getFileName() + PAGE_SUFFIX),
+                        files,
+                        options.ownBuffers() != null,
+                        options.bufferLimit() > 0 ? options.bufferLimit() : limitFor(disks, hidden),
+                        options.primary().peerTimeout(),
+                        ofFormerPrimary);
+        return options.primary().isShared() ? places.sharing(() -> takeOver(disks)) : places;
+    }
+
+    private static void takeOver(final List<EngineDisk> disks) throws IOException {
+        for (final EngineDisk disk : disks) {
+            disk.file().takeOver();
+        }
     }
 
     /** As much as the longest disk, and all together at most half of the file system. */

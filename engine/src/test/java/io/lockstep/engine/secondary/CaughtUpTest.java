@@ -7,6 +7,7 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.PieceHash;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
@@ -102,7 +103,7 @@ final class CaughtUpTest {
                                     -1,
                                     false,
                                     false),
-                            Word.NONE,
+                            ControlRecord.flagsOf(Word.NONE),
                             true,
                             LENGTH,
                             why -> answers.add("" + why),

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.node.DiskIdentity;
 import io.lockstep.engine.node.Id;
@@ -133,7 +134,7 @@ final class FoundBuffersTest {
                         0,
                         () -> {},
                         Selves.primary(true),
-                        Word.NONE,
+                        ControlRecord.flagsOf(Word.NONE),
                         true,
                         0,
                         answer -> answers.add(Optional.ofNullable(answer)),

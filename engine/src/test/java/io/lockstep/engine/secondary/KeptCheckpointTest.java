@@ -12,6 +12,7 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupEvents.Event;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
@@ -344,7 +345,7 @@ final class KeptCheckpointTest {
                         0,
                         () -> {},
                         primary,
-                        Word.NONE,
+                        ControlRecord.flagsOf(Word.NONE),
                         isEmpty,
                         toCome,
                         why -> answers.add("" + why),

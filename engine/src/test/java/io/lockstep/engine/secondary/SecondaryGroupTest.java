@@ -14,6 +14,7 @@ import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.ExtentList;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.memory.Errno;
@@ -640,7 +641,7 @@ final class SecondaryGroupTest {
                         0,
                         () -> {},
                         Selves.primary(true),
-                        Word.NONE,
+                        ControlRecord.flagsOf(Word.NONE),
                         true,
                         0,
                         refusal -> {},

@@ -1,4 +1,6 @@
-package io.lockstep.engine.group;
+package io.lockstep.engine.disk;
+
+import java.util.function.LongConsumer;
 
 /**
  * Keeps operations that overlap in the order in which they came: one may begin when no earlier one
@@ -88,6 +90,15 @@ public final class RangeOrder {
     public void forEach(final Ranges ranges) {
         for (int i = 0; i < size; i++) {
             ranges.onRange(starts[i], ends[i]);
+        }
+    }
+
+    /** Tells of all that are under way, by their tokens. */
+    public void forEachRunning(final LongConsumer each) {
+        for (int i = 0; i < size; i++) {
+            if (running[i]) {
+                each.accept(tokens[i]);
+            }
         }
     }
 

@@ -1,0 +1,38 @@
+package io.lockstep.engine.primary;
+
+import io.lockstep.engine.disk.Disk;
+
+/**
+ * How the secondary comes to what the guest changes: it is sent ({@link DataForwarding}), or the
+ * secondary sees the same disks, and is told before ({@link Announcements}). Chosen once, when the
+ * group is made. On the guest's loop unless said otherwise.
+ */
+interface Forwarding extends AutoCloseable {
+    /** What the guest uses of a disk; called for each, in their order. */
+    PrimaryDisk disk(Disk local, int number);
+
+    /** Which disks are looked at, whether they are empty, before the first meeting. */
+    EmptyDisks emptyDisks();
+
+    /** Flags with which the primary attaches. */
+    int attachFlags();
+
+    /** Whether what the guest has changed came neither into the log nor to the secondary. */
+    boolean isAlone();
+
+    /** An epoch ends for a disk with that frame of the log, which is to be decided. */
+    void seal(int disk, long frame);
+
+    /** Nothing before that frame is sent any more: the log goes on from there. */
+    void onSkipped(long frame);
+
+    /** The link is cut, or has ended for good. */
+    void onCut();
+
+    /** Frames were released; on the link's loop. */
+    void onReleased();
+
+    /** Gives memory back. The guests have gone. */
+    @Override
+    void close();
+}

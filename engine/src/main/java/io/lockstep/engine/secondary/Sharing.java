@@ -1,0 +1,95 @@
+package io.lockstep.engine.secondary;
+
+import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.node.Verdict;
+
+import java.io.IOException;
+import java.util.Optional;
+
+/**
+ * What it means for a secondary that its disks are its primary's, too: nobody may take over while
+ * that could still write, and nobody where it may have written what it has not announced. On the
+ * group's loop. See docs/shared-disk.md, "Who may write".
+ */
+final class Sharing {
+    private final Optional<SharedStorage> storage;
+    private final GroupPage page;
+
+    /** Whether somebody knows that the primary that was attached last writes no more. */
+    private boolean isFenced;
+
+    /** Whether a primary was attached in this process. */
+    private boolean wasAttached;
+
+    Sharing(final Optional<SharedStorage> storage, final GroupPage page) {
+        this.storage = storage;
+        this.page = page;
+    }
+
+    /** Whether they are. */
+    boolean isShared() {
+        return storage.isPresent();
+    }
+
+    /** What STATE says of it. */
+    int stateFlags() {
+        return isShared() ? ControlRecord.SHARED : 0;
+    }
+
+    /** Why a primary with these flags is not taken; null where it is. */
+    String refuse(final int attachFlags) {
+        if (((attachFlags ^ stateFlags()) & ControlRecord.SHARED) == 0) {
+            return null;
+        }
+        return isShared()
+                ? "this node shares its primary's disks (--shared), and the primary does not"
+                : "the primary shares its disks (--shared), and this node has some of its own";
+    }
+
+    /** A primary is attached. */
+    void onAttached(final int attachFlags) {
+        isFenced = false;
+        wasAttached = true;
+        if (isShared()) {
+            page.goesOn(attachFlags & (ControlRecord.GOES_ON | ControlRecord.GOES_ON_FENCED));
+        }
+    }
+
+    /** Somebody knows that the primary writes no more. */
+    void fenced() {
+        isFenced = true;
+    }
+
+    /** Whether this node may take over, of which all else is known. */
+    Verdict judge(final Verdict verdict) {
+        if (!isShared() || !verdict.isAllowed()) {
+            return verdict;
+        }
+        if ((page.goesOn() & ControlRecord.GOES_ON) != 0) {
+            return Verdict.ofUnannounced("--on-lost-link continue");
+        }
+        if ((page.goesOn() & ControlRecord.GOES_ON_FENCED) != 0 && !wasAttached) {
+            return Verdict.ofUnannounced("--on-lost-link fence, and this process began later");
+        }
+        return isFenced ? verdict : Verdict.ofUnfenced();
+    }
+
+    /** It has taken over in the process before this one. */
+    void goOn() throws IOException {
+        if (isShared()) {
+            storage.get().takeOver();
+        }
+    }
+
+    /** Makes the disks this node's own. */
+    void takeOver() throws GroupException {
+        try {
+            goOn();
+        } catch (final IOException e) {
+            throw new GroupException(
+                    "the disks can't be taken over, and nothing has changed: " + e.getMessage());
+        }
+    }
+}

@@ -1,0 +1,232 @@
+package io.lockstep.interop;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Two processes on one disk: a file through the page cache, a file and loop devices past it. More
+ * rounds of those that kill than the few that there is always time for: {@code
+ * -Dlockstep.kill.rounds=100}.
+ */
+@Timeout(value = 1, unit = TimeUnit.HOURS)
+final class SharedDiskTest {
+    private static final int ROUNDS =
+            Math.max(1, Integer.getInteger("lockstep.kill.rounds", 8) / 4);
+    private static final int LENGTH = 4 << 20;
+    private static final int DELAY_MICROS_MAX = 60_000;
+
+    @AutoClose private final Rig rig = new Rig();
+
+    private final long seed = System.nanoTime();
+    private final Random moments = new Random(seed);
+
+    /** Where the disk lies, and how it is used. */
+    private enum Medium {
+        CACHED_FILE("--shared-on-one-host", 0),
+        FILE("--shared", 0),
+        DEVICE_512("--shared", 512),
+        DEVICE_4096("--shared", 4096);
+
+        private final String option;
+        private final int sectorLength;
+
+        Medium(final String option, final int sectorLength) {
+            this.option = option;
+            this.sectorLength = sectorLength;
+        }
+    }
+
+    private Path disk(final Medium medium, final String name) {
+        return switch (medium) {
+            case CACHED_FILE -> rig.hole(name, LENGTH);
+            case FILE -> onDisk(name);
+            case DEVICE_512, DEVICE_4096 -> device(rig.hole(name, LENGTH), medium.sectorLength);
+        };
+    }
+
+    /** Where there is a disk under it, and direct I/O for real. */
+    private Path onDisk(final String name) {
+        try {
+            final Path file = Files.createTempFile(Path.of("target"), name, "");
+            rig.keep(() -> assertTrue(file.toFile().delete()));
+            try (RandomAccessFile sized = new RandomAccessFile(file.toFile(), "rw")) {
+                sized.setLength(LENGTH);
+            }
+            return file.toAbsolutePath();
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private Path device(final Path file, final int sectorLength) {
+        assumeTrue(
+                Files.isWritable(Path.of("/dev/loop-control")),
+                "only root makes loop devices, where the kernel has them: /dev/loop-control");
+        final Tool.Output attached =
+                rig.end(
+                        Tool.LOSETUP,
+                        "--sector-size",
+                        Integer.toString(sectorLength),
+                        "--find",
+                        "--show",
+                        file.toString());
+        assumeTrue(attached.exitCode() == 0, attached::toString);
+        final String device = attached.out().strip();
+        rig.keep(() -> rig.end(Tool.LOSETUP, "--detach", device));
+        return Path.of(device);
+    }
+
+    private SharedPair pair(final Medium medium, final String name, final int diskCount) {
+        final Path[] disks = new Path[diskCount];
+        for (int i = 0; i < diskCount; i++) {
+            disks[i] = disk(medium, name + i + ".img");
+        }
+        return new SharedPair(rig, name, medium.option, List.of(disks));
+    }
+
+    private void sleepUpTo(final int micros) {
+        LockSupport.parkNanos(TimeUnit.MICROSECONDS.toNanos(moments.nextInt(micros)));
+    }
+
+    private void verify(
+            final SharedPair pair, final SerialWrites guest, final SerialWrites.End end) {
+        try {
+            guest.verify(pair.contents(), end.checkpointed(), end.submitted());
+        } catch (final AssertionError e) {
+            throw new AssertionError(
+                    e.getMessage() + "; " + end + "; seed " + seed + "\n" + pair, e);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Medium.class)
+    void aPrimaryThatIsKilledLeavesTheLastCheckpointOnAllDisks(final Medium medium) {
+        for (int round = 0; round < ROUNDS; round++) {
+            final SharedPair pair = pair(medium, "p" + round, 2).start();
+            final SerialWrites guest = pair.write(LENGTH, 0.05 * moments.nextDouble());
+            guest.await(100 + moments.nextInt(3000));
+            sleepUpTo(DELAY_MICROS_MAX);
+            pair.primary().kill();
+            pair.failOver();
+            verify(pair, guest, guest.end());
+            pair.stop();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Medium.class)
+    void aSecondaryThatIsKilledGoesOnWhereItWas(final Medium medium) {
+        for (int round = 0; round < ROUNDS; round++) {
+            final SharedPair pair = pair(medium, "s" + round, 2).start();
+            final SerialWrites guest = pair.write(LENGTH, 0.01);
+            for (int kill = 0; kill < 3; kill++) {
+                guest.await(guest.count() + 100 + moments.nextInt(1000));
+                sleepUpTo(DELAY_MICROS_MAX);
+                pair.secondary().kill();
+                sleepUpTo(DELAY_MICROS_MAX);
+                pair.startSecondary();
+            }
+            guest.await(guest.count() + 200);
+            sleepUpTo(DELAY_MICROS_MAX);
+            pair.primary().kill();
+            pair.failOver();
+            verify(pair, guest, guest.end());
+            pair.stop();
+        }
+    }
+
+    /** Whoever is killed in the merge goes on with it, on a disk that is its own by then. */
+    @Test
+    void aMergeThatIsKilledIsBroughtToItsEnd() {
+        final SharedPair pair = pair(Medium.FILE, "m", 1).start();
+        final SerialWrites guest = pair.write(LENGTH, 0.1);
+        guest.await(2000);
+        pair.primary().kill();
+        final SerialWrites.End end = guest.end();
+        try (Control control = pair.secondaryControl()) {
+            control.execute("x-lockstep-failover", "{'fenced': true}");
+        }
+        pair.secondary().kill();
+        pair.startSecondary();
+        try (Control control = pair.secondaryControl()) {
+            control.awaitMerged();
+        }
+        verify(pair, guest, end);
+    }
+
+    @Test
+    void nobodyTakesOverBeforeThePrimaryIsKnownToBeFenced() {
+        final SharedPair pair = pair(Medium.FILE, "f", 1).start();
+        pair.primary().kill();
+        try (Control control = pair.secondaryControl()) {
+            final String refusal = control.refuse("x-lockstep-failover", "{}").toString();
+            assertTrue(refusal.contains("fence its host"), refusal);
+        }
+        pair.failOver();
+    }
+
+    /** It has overwritten what it has not announced: there is no checkpoint before the next one. */
+    @Test
+    void aSecondaryWhosePrimaryMayHaveGoneOnDoesNotTakeOver() {
+        final SharedPair pair =
+                pair(Medium.FILE, "c", 1).withPrimary("--on-lost-link", "continue").start();
+        final SerialWrites guest = pair.write(LENGTH, -1);
+        guest.await(200);
+        pair.secondary().kill();
+        guest.await(guest.count() + 2000);
+        pair.startSecondary();
+        pair.awaitCheckpoint();
+        guest.await(guest.count() + 200);
+        pair.primary().kill();
+        guest.end();
+        try (Control control = pair.secondaryControl()) {
+            final String refusal =
+                    control.refuse("x-lockstep-failover", "{'fenced': true}").toString();
+            assertTrue(refusal.contains("may have gone on"), refusal);
+        }
+    }
+
+    @Test
+    void bothSidesShareOrNone() {
+        final Path disk = disk(Medium.CACHED_FILE, "both.img");
+        final SharedPair pair = new SharedPair(rig, "b", Medium.CACHED_FILE.option, List.of(disk));
+        pair.startSecondary();
+        final List<String> alone = new ArrayList<>(pair.primaryCommand());
+        alone.remove(Medium.CACHED_FILE.option);
+        alone.set(alone.indexOf("a=" + disk), "a=" + rig.hole("own.img", LENGTH));
+        final LockstepProcess primary = LockstepProcess.start(rig.directory(), alone);
+        assertEquals(1, primary.awaitExit());
+        assertTrue(primary.err().contains("shares its primary's disks"), primary::err);
+    }
+
+    @Test
+    void aThirdOneIsRefused() {
+        final Path disk = disk(Medium.FILE, "third");
+        final SharedPair pair = new SharedPair(rig, "t", "--shared", List.of(disk)).start();
+        final SharedPair third = new SharedPair(rig, "u", "--shared", List.of(disk));
+        final String refusal = rig.serverInVain(third.secondaryCommand());
+        assertTrue(refusal.contains("in use by another lockstep"), refusal);
+        final Tool.Output qemu =
+                rig.end(Tool.QEMU_IO, "-f", "raw", "-c", "read 0 1", disk.toString());
+        assertTrue(qemu.exitCode() != 0, qemu::toString);
+        pair.stop();
+    }
+}

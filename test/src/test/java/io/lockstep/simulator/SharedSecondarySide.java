@@ -1,0 +1,88 @@
+package io.lockstep.simulator;
+
+import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.secondary.SecondaryGroup;
+import io.lockstep.engine.secondary.SecondaryOptions;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
+
+/** The secondary host of a pair that shares its disks. */
+final class SharedSecondarySide extends SecondarySide {
+    private final List<SharedReplicatedDisk> disks;
+
+    /** Whether the primary has not overwritten what it has not announced. */
+    private final BooleanSupplier isAnnounced;
+
+    /** The epoch to which a failover returns, as it was found; 0 where it returns to none. */
+    private long checkpoint;
+
+    SharedSecondarySide(
+            final SimulatedNetwork network,
+            final List<SharedReplicatedDisk> disks,
+            final BufferDirectories directories,
+            final long bufferLimit,
+            final boolean isCalm,
+            final BooleanSupplier isAnnounced) {
+        super(network, List.copyOf(disks), directories, bufferLimit, isCalm);
+        this.disks = List.copyOf(disks);
+        this.isAnnounced = isAnnounced;
+    }
+
+    /** The epoch to which a failover returns; 0 where there is none. */
+    long checkpoint() {
+        return checkpoint;
+    }
+
+    @Override
+    SecondaryOptions options(final Path directory) {
+        return super.options(directory).sharing(() -> disks.forEach(SharedReplicatedDisk::take));
+    }
+
+    @Override
+    SecondaryOptions optionsOfCopy(final Path directory) {
+        return super.options(directory).sharing(() -> {});
+    }
+
+    /** Its manager has fenced the primary, and does not force anything. */
+    @Override
+    CompletableFuture<Void> takeOver(final SecondaryGroup present) {
+        present.fenced();
+        return present.failOver(false);
+    }
+
+    @Override
+    void onCommitted(final long epoch) {
+        // What it is is seen where the node stands at a checkpoint.
+    }
+
+    @Override
+    void observe() {
+        super.observe();
+        if (!isUp() || hasFailedOver()) {
+            return;
+        }
+        if (!isAtCheckpoint()) {
+            checkpoint = 0;
+        } else if (checkpoint != committed() && committed() > 0) {
+            checkpoint = committed();
+            final List<SimulatedMedium> media = whatIfKilled();
+            for (int i = 0; i < media.size(); i++) {
+                disks.get(i).onCheckpoint(checkpoint, ReplicatedDisk.contentOf(media.get(i)));
+            }
+        }
+    }
+
+    private boolean isAtCheckpoint() {
+        return node().standing() == Standing.FOLLOWING && isAnnounced.getAsBoolean();
+    }
+
+    @Override
+    void checkWhatIfKilled() {
+        if (isUp() && isAtCheckpoint() && checkpoint > 0) {
+            super.checkWhatIfKilled();
+        }
+    }
+}

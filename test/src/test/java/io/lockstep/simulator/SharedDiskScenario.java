@@ -1,6 +1,5 @@
 package io.lockstep.simulator;
 
-import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Standing;
@@ -32,7 +31,10 @@ final class SharedDiskScenario implements AutoCloseable {
     private static final int LENGTH_MAX = 64 << 10;
 
     /** How likely it is, whenever somebody submits an operation, that it is looked at a kill. */
-    private static final double CHECK_AT_SUBMIT = 0.004;
+    private static final double CHECK_AT_SUBMIT = 0.003;
+
+    /** How likely it is that a checkpoint is looked at when it is made. */
+    private static final double JUDGED_AT_ONCE = 0.2;
 
     private final Simulation simulation;
     private final Dice dice;
@@ -51,6 +53,7 @@ final class SharedDiskScenario implements AutoCloseable {
     private final boolean secondaryFails;
     private final boolean hasSmallBuffers;
     private final boolean primaryFails;
+    private boolean hasSecondaryGuests;
     private boolean isManaged = true;
     private boolean isParted;
     private boolean isOver;
@@ -94,7 +97,8 @@ final class SharedDiskScenario implements AutoCloseable {
                         directories,
                         hasSmallBuffers ? SMALL_BUFFER_LIMIT : BUFFER_LIMIT,
                         !secondaryFails && !hasSmallBuffers,
-                        () -> primary.node().standing() != Standing.ALONE);
+                        () -> primary.node().standing() != Standing.ALONE,
+                        () -> hasSecondaryGuests || dice.chance(JUDGED_AT_ONCE));
         simulation.observe(this::observe);
         disks.forEach(disk -> disk.secondaryMedium().onSubmit(this::onSubmit));
     }
@@ -174,7 +178,10 @@ final class SharedDiskScenario implements AutoCloseable {
 
     private void startSecondaryGuests() {
         final boolean mayOverlap = dice.chance(0.4);
-        for (int i = dice.between(0, 2); i > 0; i--) {
+        final int count = dice.chance(0.6) ? 0 : dice.between(1, 2);
+        hasSecondaryGuests = count > 0;
+        secondary.judge();
+        for (int i = count; i > 0; i--) {
             final NbdGuest guest =
                     new NbdGuest(
                             guestHost.loop("other" + i),
@@ -211,6 +218,7 @@ final class SharedDiskScenario implements AutoCloseable {
                 "the last checkpoint is done",
                 WHILE_NANOS,
                 () -> epoch[0] > 0 && secondary.checkpoint() >= epoch[0]);
+        secondary.judge();
         if (secondaryGuests.isEmpty()) {
             disks.forEach(disk -> disk.checkFailedOver(disk.secondaryMedium()));
         }
@@ -267,6 +275,7 @@ final class SharedDiskScenario implements AutoCloseable {
             isOver = true;
             return;
         }
+        secondary.judge();
         disks.forEach(disk -> disk.failReads(0));
         disks.forEach(disk -> disk.secondaryMedium().failWhen((kind, offset, length) -> 0));
         secondary.failOver();
@@ -432,13 +441,6 @@ final class SharedDiskScenario implements AutoCloseable {
         if (!isOver && dice.chance(CHECK_AT_SUBMIT)) {
             secondary.checkWhatIfKilled();
         }
-    }
-
-    /** Whether what went wrong ended replication, which a guest that must not go on waits for. */
-    boolean hasGivenUp() {
-        return primary.isUp()
-                && (primary.hasHeard(GroupEvents.Event.REPLICATION_ERROR)
-                        || primary.status().state() == GroupStatus.State.BROKEN);
     }
 
     /** Gives back memory and files, however the story ended. */

@@ -16,6 +16,11 @@ final class SharedSecondarySide extends SecondarySide {
     /** Whether the primary has not overwritten what it has not announced. */
     private final BooleanSupplier isAnnounced;
 
+    /** Whether a checkpoint is looked at when it is made, and not when it is needed. */
+    private final BooleanSupplier judgesAtOnce;
+
+    private boolean isJudged;
+
     /** The epoch to which a failover returns, as it was found; 0 where it returns to none. */
     private long checkpoint;
 
@@ -25,10 +30,12 @@ final class SharedSecondarySide extends SecondarySide {
             final BufferDirectories directories,
             final long bufferLimit,
             final boolean isCalm,
-            final BooleanSupplier isAnnounced) {
+            final BooleanSupplier isAnnounced,
+            final BooleanSupplier judgesAtOnce) {
         super(network, List.copyOf(disks), directories, bufferLimit, isCalm);
         this.disks = List.copyOf(disks);
         this.isAnnounced = isAnnounced;
+        this.judgesAtOnce = judgesAtOnce;
     }
 
     /** The epoch to which a failover returns; 0 where there is none. */
@@ -68,6 +75,17 @@ final class SharedSecondarySide extends SecondarySide {
             checkpoint = 0;
         } else if (checkpoint != committed() && committed() > 0) {
             checkpoint = committed();
+            isJudged = false;
+            if (judgesAtOnce.getAsBoolean()) {
+                judge();
+            }
+        }
+    }
+
+    /** What the last checkpoint is, by what a failover would leave now. */
+    void judge() {
+        if (isUp() && checkpoint > 0 && !isJudged) {
+            isJudged = true;
             final List<SimulatedMedium> media = whatIfKilled();
             for (int i = 0; i < media.size(); i++) {
                 disks.get(i).onCheckpoint(checkpoint, ReplicatedDisk.contentOf(media.get(i)));
@@ -82,6 +100,7 @@ final class SharedSecondarySide extends SecondarySide {
     @Override
     void checkWhatIfKilled() {
         if (isUp() && isAtCheckpoint() && checkpoint > 0) {
+            judge();
             super.checkWhatIfKilled();
         }
     }

@@ -68,6 +68,14 @@ public final class FailoverCommand implements Callable<Integer> {
     private boolean fenced;
 
     @Option(
+            names = "--fence",
+            paramLabel = "CMD",
+            description =
+                    "Run the shell's command first, which fences the primary's host: with exit code"
+                            + " 0 it has, as --fenced says; otherwise nothing is done.")
+    private String fence;
+
+    @Option(
             names = "--explain",
             description =
                     "Do nothing, and print as JSON whether a failover would be accepted, why not,"
@@ -77,11 +85,13 @@ public final class FailoverCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        if (explain && (force || noWait || fenced)) {
+        if (explain && (force || noWait || fenced || fence != null)) {
             throw new ParameterException(
                     spec.commandLine(),
                     "--explain does nothing but tell, and "
-                            + (force ? "--force" : fenced ? "--fenced" : "--no-wait")
+                            + (force
+                                    ? "--force"
+                                    : fenced ? "--fenced" : fence != null ? "--fence" : "--no-wait")
                             + " is for what is done: leave out one of the two");
         }
         final PrintWriter out = spec.commandLine().getOut();
@@ -91,11 +101,14 @@ public final class FailoverCommand implements Callable<Integer> {
                 out.println(verdict);
                 return verdict.get("allowed").getAsBoolean() ? 0 : 1;
             }
+            if (fence != null && !isFenced()) {
+                return 1;
+            }
             final Optional<JsonObject> before = force ? verdict(client) : Optional.empty();
             final long start = System.nanoTime();
             final JsonObject arguments = new JsonObject();
             arguments.addProperty("force", force);
-            arguments.addProperty("fenced", fenced);
+            arguments.addProperty("fenced", fenced || fence != null);
             final JsonObject done =
                     client.execute("x-lockstep-failover", arguments, options.timeout())
                             .getAsJsonObject();
@@ -122,6 +135,20 @@ public final class FailoverCommand implements Callable<Integer> {
             spec.commandLine().getErr().println("lockstep failover: " + e.getMessage());
             return 1;
         }
+    }
+
+    private boolean isFenced() throws IOException, InterruptedException {
+        final int code = new ProcessBuilder("/bin/sh", "-c", fence).inheritIO().start().waitFor();
+        if (code != 0) {
+            spec.commandLine()
+                    .getErr()
+                    .println(
+                            "lockstep failover: the command ended with "
+                                    + code
+                                    + ", so that the primary is not known to be fenced, and nothing"
+                                    + " is done");
+        }
+        return code == 0;
     }
 
     /** How it stands before; empty where it can't be told, as the failover itself will say. */

@@ -13,6 +13,7 @@ import org.HdrHistogram.Histogram;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
@@ -63,6 +64,13 @@ public final class DemoCommand implements Callable<Integer> {
 
     @Spec private CommandSpec spec;
 
+    @Option(
+            names = "--shared",
+            description =
+                    "Both nodes see the same two disks: nothing is sent, and what a block held is"
+                            + " saved before it is overwritten.")
+    private boolean isShared;
+
     private final List<AutoCloseable> open = new ArrayList<>();
     private final long start = System.nanoTime();
     private Path directory;
@@ -99,14 +107,17 @@ public final class DemoCommand implements Callable<Integer> {
     private void run() throws IOException, InterruptedException {
         for (final String disk : DISKS) {
             PrivateFiles.makeHole(file("primary", disk), DISK_LENGTH);
-            PrivateFiles.makeHole(file("secondary", disk), DISK_LENGTH);
+            if (!isShared) {
+                PrivateFiles.makeHole(file("secondary", disk), DISK_LENGTH);
+            }
         }
         final DemoEngine secondary = start("secondary", "primary");
         secondary.awaitReady();
         final DemoEngine primary = start("primary", "secondary");
         primary.awaitReady();
         say(
-                "secondary (process %d) and primary (process %d) are up, with disks %s of %s",
+                "secondary (process %d) and primary (process %d) are up, with disks %s of %s"
+                        + (isShared ? ", which both see" : ""),
                 secondary.processId(),
                 primary.processId(),
                 String.join(" and ", DISKS),
@@ -142,28 +153,32 @@ public final class DemoCommand implements Callable<Integer> {
      * @param name what it is at first
      */
     private DemoEngine start(final String name, final String peer) throws IOException {
-        return keep(
-                DemoEngine.start(
-                        directory,
-                        name,
-                        "--first",
-                        name,
-                        "--disk",
-                        DISKS.get(0) + "=" + file(name, DISKS.get(0)),
-                        "--disk",
-                        DISKS.get(1) + "=" + file(name, DISKS.get(1)),
-                        "--listen",
-                        uri(name + ".link"),
-                        "--peer",
-                        uri(peer + ".link"),
-                        "--guest",
-                        uri(name + ".guest"),
-                        "--max-lag",
-                        "2ms",
-                        "--control",
-                        path(name + ".qmp").toString(),
-                        "--buffers",
-                        path(name + ".buffers").toString()));
+        final List<String> arguments =
+                new ArrayList<>(
+                        List.of(
+                                "--first",
+                                name,
+                                "--disk",
+                                DISKS.get(0) + "=" + file(name, DISKS.get(0)),
+                                "--disk",
+                                DISKS.get(1) + "=" + file(name, DISKS.get(1)),
+                                "--listen",
+                                uri(name + ".link"),
+                                "--peer",
+                                uri(peer + ".link"),
+                                "--guest",
+                                uri(name + ".guest"),
+                                "--max-lag",
+                                "2ms",
+                                "--control",
+                                path(name + ".qmp").toString(),
+                                "--buffers",
+                                path(name + ".buffers").toString()));
+        if (isShared) {
+            arguments.addAll(
+                    List.of("--shared-on-one-host", "--state", path(name + ".state").toString()));
+        }
+        return keep(DemoEngine.start(directory, name, arguments));
     }
 
     // ---- The guest's life before the crash.
@@ -242,10 +257,14 @@ public final class DemoCommand implements Callable<Integer> {
             secondaryBlocks +=
                     DemoImage.differingBlocks(file("secondary", disk), file("checkpoint", disk));
         }
-        say(
-                "since epoch %d: %d blocks differ on the primary's disks, %d on the secondary's"
-                        + " disks, speculatively",
-                epoch, primaryBlocks, secondaryBlocks);
+        if (isShared) {
+            say("since epoch %d: %d blocks of the disks differ", epoch, secondaryBlocks);
+        } else {
+            say(
+                    "since epoch %d: %d blocks differ on the primary's disks, %d on the"
+                            + " secondary's disks, speculatively",
+                    epoch, primaryBlocks, secondaryBlocks);
+        }
         say("the secondary's disks as they are now: %s", shown(sums("secondary")));
         check("something is there to be rolled back", secondaryBlocks > 0);
     }
@@ -255,7 +274,10 @@ public final class DemoCommand implements Callable<Integer> {
         try (QmpClient control = DemoEngine.control(path("secondary.qmp"))) {
             final long began = System.nanoTime();
             final long reached =
-                    control.execute("x-lockstep-failover", PATIENCE).get("epoch").getAsLong();
+                    control.execute("x-lockstep-failover", failover(), PATIENCE)
+                            .getAsJsonObject()
+                            .get("epoch")
+                            .getAsLong();
             final long served = System.nanoTime() - began;
             check("failover went to epoch " + epoch, reached == epoch);
             final List<String> seen = new ArrayList<>();
@@ -283,6 +305,15 @@ public final class DemoCommand implements Callable<Integer> {
         check("the buffers are gone", !Files.exists(path("secondary.buffers")));
     }
 
+    /** Who shares its disks asks whether the primary writes no more; it is dead. */
+    private JsonObject failover() {
+        final JsonObject arguments = new JsonObject();
+        if (isShared) {
+            arguments.addProperty("fenced", true);
+        }
+        return arguments;
+    }
+
     // ---- The return of the side that died.
 
     /** The guest has gone on at the other one meanwhile. */
@@ -296,7 +327,10 @@ public final class DemoCommand implements Callable<Integer> {
                 writes = guest.endLoad();
             }
             final long differing = differingBlocks();
-            say("the guest goes on: %d more writes; %d blocks differ now", writes, differing);
+            say(
+                    "the guest goes on: %d more writes"
+                            + (isShared ? "" : "; " + differing + " blocks differ now"),
+                    writes);
             final long began = System.nanoTime();
             returned = start("primary", "secondary");
             returned.awaitReady();
@@ -307,7 +341,7 @@ public final class DemoCommand implements Callable<Integer> {
                     "the old primary, started again with its same command, is the secondary, and"
                             + " equal after %s: %s were sent of %s",
                     Quantity.nanos(System.nanoTime() - began),
-                    Quantity.bytes(receivedBytes()),
+                    Quantity.bytes(isShared ? 0 : receivedBytes()),
                     Quantity.bytes(DISKS.size() * DISK_LENGTH));
             check("checkpoints go on: epoch " + reached, reached > epoch);
         }
@@ -369,7 +403,8 @@ public final class DemoCommand implements Callable<Integer> {
     }
 
     private Path file(final String side, final String disk) {
-        return directory.resolve(side + "-" + disk + ".img");
+        final boolean isOfBoth = isShared && !side.equals("checkpoint");
+        return directory.resolve((isOfBoth ? "shared" : side) + "-" + disk + ".img");
     }
 
     private String uri(final String socket) {

@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -43,7 +42,7 @@ final class DemoEngine implements AutoCloseable {
      *
      * @param directory for what it prints
      */
-    static DemoEngine start(final Path directory, final String name, final String... arguments)
+    static DemoEngine start(final Path directory, final String name, final List<String> arguments)
             throws IOException {
         final List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -51,7 +50,7 @@ final class DemoEngine implements AutoCloseable {
                 .filter(argument -> NOT_HANDED_ON.stream().noneMatch(argument::startsWith))
                 .forEach(command::add);
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN_CLASS, "node"));
-        command.addAll(Arrays.asList(arguments));
+        command.addAll(arguments);
         final Path out = directory.resolve(name + ".out");
         final Path err = directory.resolve(name + ".err");
         final Process process =

@@ -1,6 +1,6 @@
 package io.lockstep.engine.disk;
 
-import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.memory.FileStatus;
 import io.lockstep.engine.node.DiskIdentity;
 
 import java.io.IOException;
@@ -25,7 +25,7 @@ final class Backing {
 
     /** Of a file: its inode, and when it was made where that is kept; empty where nothing is. */
     static String ofFile(final int fd) {
-        return Posix.fileIdentity(fd)
+        return FileStatus.fileIdentity(fd)
                 .map(
                         file ->
                                 "inode "

@@ -1,6 +1,7 @@
 package io.lockstep.engine.disk;
 
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.FileStatus;
 import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.node.DiskIdentity;
 
@@ -77,7 +78,7 @@ public final class DiskFile implements AutoCloseable {
         memoryBacked = builder.memoryBacked;
         rotational = builder.rotational;
         wholeLength = new AtomicLong(length);
-        hasName = Posix.linkCount(fd) > 0;
+        hasName = FileStatus.linkCount(fd) > 0;
         backing = builder.backing;
     }
 
@@ -211,7 +212,7 @@ public final class DiskFile implements AutoCloseable {
 
     /** Looks whether the file still has a name. */
     void lookForName() {
-        if (hasName && Posix.linkCount(fd) == 0 && isNameLost.compareAndSet(false, true)) {
+        if (hasName && FileStatus.linkCount(fd) == 0 && isNameLost.compareAndSet(false, true)) {
             onChange.accept(
                     "disk "
                             + name
@@ -478,7 +479,7 @@ public final class DiskFile implements AutoCloseable {
 
         /** Where nobody tells, a device's sector does, and for a file the largest that there is. */
         private int unit() throws DiskException {
-            final int told = Posix.directAlignment(fd);
+            final int told = FileStatus.directAlignment(fd);
             final int unit = told > 0 ? told : blockDevice ? sectorLength : UNIT_MAX;
             if (told == 0) {
                 throw failure("it can't be used past the page cache (O_DIRECT)");

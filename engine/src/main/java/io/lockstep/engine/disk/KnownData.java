@@ -1,6 +1,7 @@
 package io.lockstep.engine.disk;
 
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.FileStatus;
 import io.lockstep.engine.memory.Posix;
 
 /**
@@ -39,7 +40,7 @@ final class KnownData {
     boolean learnWhole() {
         final int present = file.holeGeneration().get();
         final boolean isWhole =
-                Posix.allocatedLength(file.fd()) >= file.length()
+                FileStatus.allocatedLength(file.fd()) >= file.length()
                         && Posix.lseek(file.fd(), 0, Posix.SEEK_END) == file.length();
         if (!isWhole) {
             return false;

@@ -10,8 +10,6 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
-import java.time.Instant;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -103,24 +101,6 @@ public final class Posix {
     private static final int FUTEX_WAIT = 0;
     private static final int FUTEX_WAKE = 1;
 
-    private static final int AT_EMPTY_PATH = 0x1000;
-    private static final int AT_STATX_DONT_SYNC = 0x4000;
-    private static final int STATX_NLINK = 0x4;
-    private static final int STATX_INO = 0x100;
-    private static final int STATX_BLOCKS = 0x400;
-    private static final int STATX_BTIME = 0x800;
-    private static final int STATX_DIOALIGN = 0x2000;
-
-    /** {@code struct statx}, which is the same on all machines. */
-    private static final long STATX_LENGTH = 256;
-
-    private static final long STATX_AT_NLINK = 16;
-    private static final long STATX_AT_MASK = 0;
-    private static final long STATX_AT_INO = 32;
-    private static final long STATX_AT_BLOCKS = 48;
-    private static final long STATX_AT_BTIME = 80;
-    private static final long STATX_AT_DIO_OFFSET_ALIGN = 156;
-
     private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO =
             CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
@@ -172,7 +152,6 @@ public final class Posix {
     private static final MemorySegment MADVISE = function("madvise");
     private static final MemorySegment MINCORE = function("mincore");
     private static final MemorySegment MEMFD_CREATE = function("memfd_create");
-    private static final MemorySegment STATX = function("statx");
     private static final MemorySegment SCHED_GETAFFINITY = function("sched_getaffinity");
     private static final MemorySegment SCHED_SETAFFINITY = function("sched_setaffinity");
 
@@ -353,80 +332,6 @@ public final class Posix {
         }
     }
 
-    /** Bytes of space that an open file has, whatever its length. */
-    public static long allocatedLength(final int fd) {
-        try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
-            final long result = statx(fd, 0, STATX_BLOCKS, arena, statx);
-            return result < 0 ? result : 512 * statx.get(LONG, STATX_AT_BLOCKS);
-        }
-    }
-
-    /** How many names an open file has, as far as is known without asking a server for it. */
-    public static long linkCount(final int fd) {
-        try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
-            final long result = statx(fd, AT_STATX_DONT_SYNC, STATX_NLINK, arena, statx);
-            return result < 0
-                    ? result
-                    : Integer.toUnsignedLong(statx.get(ValueLayout.JAVA_INT, STATX_AT_NLINK));
-        }
-    }
-
-    /**
-     * What offsets and lengths of direct I/O must be multiples of, in bytes; 0 where it can't be
-     * had, -1 where that isn't told.
-     */
-    public static int directAlignment(final int fd) {
-        try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
-            final boolean isTold =
-                    statx(fd, 0, STATX_DIOALIGN, arena, statx) >= 0
-                            && (statx.get(ValueLayout.JAVA_INT, STATX_AT_MASK) & STATX_DIOALIGN)
-                                    != 0;
-            return isTold ? statx.get(ValueLayout.JAVA_INT, STATX_AT_DIO_OFFSET_ALIGN) : -1;
-        }
-    }
-
-    private static long statx(
-            final int fd,
-            final int flags,
-            final int mask,
-            final Arena arena,
-            final MemorySegment into) {
-        final long path = arena.allocateFrom("").address();
-        return callLong(STATX, fd, path, AT_EMPTY_PATH | flags, mask, into.address(), 0);
-    }
-
-    /**
-     * Which file an open one is, as far as its file system tells.
-     *
-     * @param inode its number, which a file has that is made when this one is gone
-     * @param born when it was made, to the nanosecond; empty where that is not kept
-     */
-    public record FileIdentity(long inode, Optional<Instant> born) {}
-
-    /** Which file an open one is; empty where that can't be asked. */
-    public static Optional<FileIdentity> fileIdentity(final int fd) {
-        try (Arena arena = Arena.ofConfined()) {
-            final MemorySegment statx = arena.allocate(STATX_LENGTH, Long.BYTES);
-            if (statx(fd, 0, STATX_INO | STATX_BTIME, arena, statx) < 0) {
-                return Optional.empty();
-            }
-            final int told = statx.get(ValueLayout.JAVA_INT, STATX_AT_MASK);
-            final Optional<Instant> born =
-                    (told & STATX_BTIME) == 0
-                            ? Optional.empty()
-                            : Optional.of(
-                                    Instant.ofEpochSecond(
-                                            statx.get(LONG, STATX_AT_BTIME),
-                                            statx.get(
-                                                    ValueLayout.JAVA_INT,
-                                                    STATX_AT_BTIME + Long.BYTES)));
-            return Optional.of(new FileIdentity(statx.get(LONG, STATX_AT_INO), born));
-        }
-    }
-
     /**
      * Tells which pages of a mapping are in memory.
      *
@@ -535,7 +440,7 @@ public final class Posix {
         return result != -1 ? result : callLong(function, first, second, third, fourth, fifth, 0);
     }
 
-    private static long callLong(
+    static long callLong(
             final MemorySegment function,
             final long first,
             final long second,
@@ -598,7 +503,7 @@ public final class Posix {
         return (int) ERRNO.get(CAPTURED.get(), 0L);
     }
 
-    private static MemorySegment function(final String name) {
+    static MemorySegment function(final String name) {
         return Linker.nativeLinker().defaultLookup().findOrThrow(name);
     }
 }

@@ -7,6 +7,7 @@ import io.lockstep.engine.tracking.Tracking;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /**
  * The disks of a primary whose secondary sees the same ones: it announces what it will overwrite,
@@ -18,6 +19,9 @@ import java.util.List;
  * somebody waits for them. See docs/shared-disk.md.
  */
 final class Announcements implements Forwarding {
+    /** So long it is tried to tell a secondary that it is left behind. */
+    private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(6);
+
     private final IoLoop loop;
     private final ForwardLog log;
     private final RoomQueue room;
@@ -30,11 +34,18 @@ final class Announcements implements Forwarding {
     private final EmptyDisks emptyDisks;
     private final Runnable whenAlone;
     private final List<AnnouncingDisk> disks = new ArrayList<>();
+    private final List<PrimaryDisk> guestDisks = new ArrayList<>();
     private final WakeUp wakeUp = new WakeUp();
     private final Runnable lookTask = this::lookSoon;
 
     /** Nothing is announced: the secondary is recorded to be out, or this node to be alone. */
     private boolean isAlone;
+
+    /** Whether the secondary is being told that it is left behind. */
+    private boolean isLeaving;
+
+    /** Those who wait for the seals to go out, and for a flush behind them. */
+    private final List<Runnable> awaitingFlush = new ArrayList<>();
 
     /** Whether what waits has asked whether this node may go on alone. */
     private boolean isHeld;
@@ -77,7 +88,9 @@ final class Announcements implements Forwarding {
     public PrimaryDisk disk(final Disk local, final int number) {
         final AnnouncingDisk disk = new AnnouncingDisk(local, number, this, log);
         disks.add(disk);
-        return new SharedDisk(disk, owner, number, log, room, tracking, watch);
+        final PrimaryDisk guest = new SharedDisk(disk, owner, number, log, room, tracking, watch);
+        guestDisks.add(guest);
+        return guest;
     }
 
     /** What they hold is no matter: nothing is sent, and a first checkpoint always made. */
@@ -171,6 +184,31 @@ final class Announcements implements Forwarding {
 
     // ---- Epochs.
 
+    /** A disk's changes of the sealed epochs have ended. */
+    void onSealed() {
+        if (!awaitingFlush.isEmpty() && disks.stream().allMatch(AnnouncingDisk::isDrained)) {
+            final List<Runnable> all = List.copyOf(awaitingFlush);
+            awaitingFlush.clear();
+            all.forEach(this::flush);
+        }
+    }
+
+    /** Of a cluster's file system each host has a part in memory that only its own flush writes. */
+    @Override
+    public void whenDurableHere(final Runnable action) {
+        awaitingFlush.add(action);
+        onSealed();
+    }
+
+    private void flush(final Runnable action) {
+        LocalFlush.flushAll(guestDisks, action, () -> {});
+    }
+
+    @Override
+    public String refusalToCompare() {
+        return "nothing was compared: both nodes see the same disks";
+    }
+
     @Override
     public void seal(final int disk, final long frame) {
         disks.get(disk).seal(frame);
@@ -193,9 +231,28 @@ final class Announcements implements Forwarding {
         }
     }
 
+    /** What it is not told the guest does not overwrite, as long as it can be told. */
+    @Override
+    public void onLeaving() {
+        isLeaving = true;
+        loop.schedule(LEAVE_NANOS, this::left);
+    }
+
+    @Override
+    public void onPeerOut() {
+        left();
+    }
+
+    private void left() {
+        if (isLeaving) {
+            isLeaving = false;
+            onCut();
+        }
+    }
+
     /** Where the link is lost: until the two have met again, or this node may go on alone. */
     private void hold() {
-        if (isHeld || isAlone || !reign.isGated()) {
+        if (isHeld || isAlone || isLeaving || !reign.isGated()) {
             return;
         }
         isHeld = true;

@@ -81,7 +81,13 @@ final class AnnouncingDisk extends LayeredDisk {
             seals.forEach(frame -> log.decide(frame, true));
             seals.clear();
             group.onDecided();
+            group.onSealed();
         }
+    }
+
+    /** Whether all changes of the sealed epochs have ended. */
+    boolean isDrained() {
+        return sealedCount == 0;
     }
 
     /** Nothing before that frame is sent: who waits for an answer announces anew. */

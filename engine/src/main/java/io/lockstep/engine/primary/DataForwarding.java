@@ -71,6 +71,23 @@ final class DataForwarding implements Forwarding {
     public void onCut() {}
 
     @Override
+    public void onLeaving() {}
+
+    @Override
+    public void onPeerOut() {}
+
+    /** The secondary has all of it on storage of its own. */
+    @Override
+    public void whenDurableHere(final Runnable action) {
+        action.run();
+    }
+
+    @Override
+    public String refusalToCompare() {
+        return null;
+    }
+
+    @Override
     public void onReleased() {}
 
     @Override

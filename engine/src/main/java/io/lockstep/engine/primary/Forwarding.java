@@ -29,6 +29,21 @@ interface Forwarding extends AutoCloseable {
     /** The link is cut, or has ended for good. */
     void onCut();
 
+    /** Replication is ended by somebody, and the secondary is being told that it is left behind. */
+    void onLeaving();
+
+    /** The secondary has recorded that it is left behind. */
+    void onPeerOut();
+
+    /**
+     * Runs an action when what the epochs that are sealed have written is on stable storage here,
+     * as far as the secondary's own flush does not see to that. Where it can't be it doesn't.
+     */
+    void whenDurableHere(Runnable action);
+
+    /** Why nothing can be compared with what the secondary has; null where it can be. */
+    String refusalToCompare();
+
     /** Frames were released; on the link's loop. */
     void onReleased();
 

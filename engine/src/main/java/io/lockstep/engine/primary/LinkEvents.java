@@ -125,6 +125,7 @@ final class LinkEvents implements LinkOwner {
     public void onPeerOut() {
         reign.onPeerOut();
         events.leftBehind();
+        forwarding.onPeerOut();
     }
 
     @Override

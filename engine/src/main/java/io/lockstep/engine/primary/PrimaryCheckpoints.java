@@ -91,7 +91,7 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
 
     @Override
     public void askDurable(final long epoch) {
-        orders.askDurable(epoch);
+        group.forwarding().whenDurableHere(() -> orders.askDurable(epoch));
     }
 
     @Override
@@ -111,7 +111,7 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
     void onLinked() {
         final long awaited = epochs.durableAwaited();
         if (awaited > epochs.durable()) {
-            orders.askDurable(awaited);
+            askDurable(awaited);
         }
     }
 
@@ -219,7 +219,7 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
                             + presence.peer()
                             + " does not say what is on its stable storage");
         }
-        orders.askDurable(epoch);
+        askDurable(epoch);
         return epochs.whenDurable(epoch);
     }
 

@@ -113,6 +113,7 @@ final class PrimaryEnd {
             state = GroupStatus.State.ALONE;
             sentence = PrimaryEvents.endedByStop(isFailover);
             reign.onStopped();
+            group.forwarding().onLeaving();
             goAlone("replication was stopped", this::leaveBehind);
             reign.goAlone();
         }

@@ -95,10 +95,12 @@ final class PrimaryEvents {
                 "",
                 "the secondary at "
                         + peer
-                        + " is made equal: "
-                        + status.left()
-                        + " bytes are sent, or compared; there are no checkpoints until that is"
-                        + " done");
+                        + (status.left() == 0
+                                ? " lacks nothing: a first checkpoint is made"
+                                : " is made equal: "
+                                        + status.left()
+                                        + " bytes are sent, or compared; there are no checkpoints"
+                                        + " until that is done"));
     }
 
     /** The guest waits for the secondary no more. */

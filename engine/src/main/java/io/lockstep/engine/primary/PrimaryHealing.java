@@ -164,6 +164,9 @@ final class PrimaryHealing
         if (verification != null && !verification.isOver()) {
             return events.verifying(verification.status());
         }
+        if (group.forwarding().refusalToCompare() != null) {
+            return group.forwarding().refusalToCompare();
+        }
         if (presence.isForeign()) {
             return "nothing was compared: the secondary at "
                     + presence.peer()

@@ -39,7 +39,7 @@ final class SharedDiskTest {
     private final Random moments = new Random(seed);
 
     /** Where the disk lies, and how it is used. */
-    private enum Medium {
+    enum Medium {
         CACHED_FILE("--shared-on-one-host", 0),
         FILE("--shared", 0),
         DEVICE_512("--shared", 512),
@@ -202,6 +202,97 @@ final class SharedDiskTest {
                     control.refuse("x-lockstep-failover", "{'fenced': true}").toString();
             assertTrue(refusal.contains("may have gone on"), refusal);
         }
+    }
+
+    // ---- Two nodes, whose roles change.
+
+    private List<String> node(final Path disk, final String side, final String other) {
+        final List<String> arguments =
+                new ArrayList<>(List.of("node", "--shared", "--disk", "vda=" + disk));
+        arguments.addAll(List.of("--first", side.equals("n") ? "primary" : "secondary"));
+        arguments.addAll(List.of("--listen", "nbd+unix:///?socket=" + rig.path(side + "l")));
+        arguments.addAll(List.of("--peer", "nbd+unix:///?socket=" + rig.path(other + "l")));
+        arguments.addAll(List.of("--guest", "nbd+unix:///?socket=" + rig.path(side + "g")));
+        arguments.addAll(List.of("--control", rig.path(side + "c").toString()));
+        arguments.addAll(List.of("--buffers", rig.path(side + "b").toString()));
+        arguments.addAll(List.of("--state", rig.path(side + "s").toString()));
+        arguments.add("--state-may-vanish");
+        return arguments;
+    }
+
+    private void write(final String side, final int value) {
+        rig.python(
+                "h = connect(sys.argv[1]); h.pwrite(bytes([int(sys.argv[2])]) * 100000, 5000);"
+                        + " h.flush()",
+                "nbd+unix:///vda?socket=" + rig.path(side + "g"),
+                Integer.toString(value));
+    }
+
+    private void awaitHealed(final String side) {
+        try (Control control = Control.connect(rig.path(side + "c"))) {
+            control.awaitHealed();
+        }
+    }
+
+    private long writtenTo(final String side) {
+        try (Control control = Control.connect(rig.path(side + "c"))) {
+            return control.status()
+                    .getAsJsonArray("disks")
+                    .get(0)
+                    .getAsJsonObject()
+                    .get("written-bytes")
+                    .getAsLong();
+        }
+    }
+
+    @Test
+    void rolesAreSwitchedWithoutMovingData() {
+        final Path disk = disk(Medium.FILE, "switch");
+        rig.server(node(disk, "s", "n"));
+        rig.server(node(disk, "n", "s"));
+        awaitHealed("n");
+        write("n", 1);
+        try (Control control = Control.connect(rig.path("nc"))) {
+            control.execute("x-lockstep-switchover");
+        }
+        awaitHealed("s");
+        assertEquals(0, writtenTo("n"), "something was announced, or sent, to the new secondary");
+        write("s", 2);
+        assertEquals(2, Rig.read(disk)[5000]);
+        try (Control control = Control.connect(rig.path("sc"))) {
+            control.execute("x-lockstep-checkpoint");
+        }
+    }
+
+    @Test
+    void whoWasFencedComesBackAsTheSecondary() {
+        final Path disk = disk(Medium.FILE, "back");
+        rig.server(node(disk, "s", "n"));
+        final LockstepProcess first = rig.server(node(disk, "n", "s"));
+        awaitHealed("n");
+        write("n", 1);
+        try (Control control = Control.connect(rig.path("nc"))) {
+            control.execute("x-lockstep-checkpoint");
+        }
+        write("n", 2);
+        first.kill();
+        try (Control control = Control.connect(rig.path("sc"))) {
+            control.execute("x-lockstep-failover", "{'fenced': true}");
+            control.await(
+                    "merged",
+                    status ->
+                            status.get("role").getAsString().equals("primary")
+                                    && !status.get("state").getAsString().equals("merging"));
+        }
+        assertEquals(1, Rig.read(disk)[5000]);
+        write("s", 3);
+        rig.server(node(disk, "n", "s"));
+        awaitHealed("s");
+        write("s", 4);
+        try (Control control = Control.connect(rig.path("sc"))) {
+            control.execute("x-lockstep-checkpoint");
+        }
+        assertEquals(4, Rig.read(disk)[5000]);
     }
 
     @Test

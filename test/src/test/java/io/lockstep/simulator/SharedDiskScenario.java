@@ -31,10 +31,10 @@ final class SharedDiskScenario implements AutoCloseable {
     private static final int LENGTH_MAX = 64 << 10;
 
     /** How likely it is, whenever somebody submits an operation, that it is looked at a kill. */
-    private static final double CHECK_AT_SUBMIT = 0.003;
+    private static final double CHECK_AT_SUBMIT = 0.002;
 
     /** How likely it is that a checkpoint is looked at when it is made. */
-    private static final double JUDGED_AT_ONCE = 0.2;
+    private static final double JUDGED_AT_ONCE = 0.1;
 
     private final Simulation simulation;
     private final Dice dice;

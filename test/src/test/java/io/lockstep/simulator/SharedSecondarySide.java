@@ -99,6 +99,7 @@ final class SharedSecondarySide extends SecondarySide {
 
     @Override
     void checkWhatIfKilled() {
+        observe();
         if (isUp() && isAtCheckpoint() && checkpoint > 0) {
             judge();
             super.checkWhatIfKilled();

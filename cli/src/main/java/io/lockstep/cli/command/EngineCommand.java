@@ -1,5 +1,6 @@
 package io.lockstep.cli.command;
 
+import io.lockstep.cli.argument.AccessOptions;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.argument.ForeignPeerOptions;
 import io.lockstep.cli.argument.ForwardOptions;
@@ -15,8 +16,10 @@ import io.lockstep.cli.run.Console;
 import io.lockstep.cli.run.EngineRun;
 import io.lockstep.cli.run.FenceCommand;
 import io.lockstep.cli.run.ServerRun;
+import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.node.Word;
+import io.lockstep.engine.primary.PrimaryOptions;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IParameterConsumer;
@@ -144,6 +147,7 @@ public final class EngineCommand implements Callable<Integer> {
     @Mixin private PeerOptions peerOptions;
     @Mixin private ForeignPeerOptions foreignPeer;
     @Mixin private StateOptions state;
+    @Mixin private AccessOptions access;
 
     @Option(
             names = "--new-generation",
@@ -231,16 +235,13 @@ public final class EngineCommand implements Callable<Integer> {
                     EngineRun.start(
                             console,
                             connectionsMax,
-                            forward.toGroupOptions(spec, Word.NOW)
-                                    .withPeerTimeout(peerOptions.timeout(spec))
-                                    .withLostLink(
-                                            FenceCommand.policy(
-                                                    spec, lostLink, socket(control), console)),
+                            primaryOptions(control, console),
                             TimeUnit.SECONDS.toNanos(ATTACH_SECONDS),
                             bufferLimit == null ? 0 : bufferLimit,
                             null,
                             state,
-                            newGeneration);
+                            newGeneration,
+                            access.access(DiskAccess.Sharing.WRITER));
             run.name(name);
             objects.forEach(this::addObject);
             inOrder.forEach(this::add);
@@ -266,6 +267,24 @@ public final class EngineCommand implements Callable<Integer> {
                         + "; control socket "
                         + control(),
                 this::stop);
+    }
+
+    private PrimaryOptions primaryOptions(
+            final List<ControlAddress> control, final Console console) {
+        if (access.isShared()) {
+            lostLink.suspendUnlessSaid();
+            if (state.directory() == null) {
+                throw new ParameterException(
+                        spec.commandLine(),
+                        "--shared needs --state DIR, a directory of this host's own");
+            }
+        }
+        final PrimaryOptions options =
+                forward.toGroupOptions(spec, Word.NOW)
+                        .withPeerTimeout(peerOptions.timeout(spec))
+                        .withLostLink(
+                                FenceCommand.policy(spec, lostLink, socket(control), console));
+        return access.isShared() ? options.sharing() : options;
     }
 
     /** Where whoever fences finds this process. */

@@ -38,7 +38,7 @@ public final class BlockExports {
         if (server.isRunning()) {
             throw new GraphException("NBD server already running");
         }
-        server.start(connectionsMax == 0 ? engine.connectionsMax() : connectionsMax);
+        server.start(connectionsMax == 0 ? engine.options().connectionsMax() : connectionsMax);
         listen(endpoints);
     }
 

@@ -209,7 +209,7 @@ public final class BlockGraph {
                                 "",
                                 "",
                                 new BlockNode.PrimaryReplication(
-                                        inline(new BlockNode.NbdClient(server, name)))),
+                                        shared(), inline(new BlockNode.NbdClient(server, name)))),
                         Map.of(peer, quorum.length()));
         try {
             addChild(name, replication.nodeName());
@@ -228,8 +228,13 @@ public final class BlockGraph {
                 new BlockNode.Extents(
                         inline(new BlockNode.BufferFile(buffers.active())), inline(hidden));
         add(
-                new Definition("", "", new BlockNode.SecondaryReplication("", inline(active))),
+                new Definition(
+                        "", "", new BlockNode.SecondaryReplication("", shared(), inline(active))),
                 Map.of());
+    }
+
+    private BlockNode.SharedDisk shared() {
+        return new BlockNode.SharedDisk(engine.options().primary().isShared(), "");
     }
 
     private static BlockNode raw(final Path file) {

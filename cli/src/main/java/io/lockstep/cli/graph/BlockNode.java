@@ -28,8 +28,8 @@ sealed interface BlockNode {
                 }
                 places.put("file", file);
             }
-            case PrimaryReplication(Child file) -> places.put("file", file);
-            case SecondaryReplication(String topId, Child file) -> places.put("file", file);
+            case PrimaryReplication replication -> places.put("file", replication.file());
+            case SecondaryReplication replication -> places.put("file", replication.file());
             case Quorum(List<Child> all) -> {
                 for (int i = 0; i < all.size(); i++) {
                     places.put("children." + i, all.get(i));
@@ -129,8 +129,23 @@ sealed interface BlockNode {
         }
     }
 
-    /** Forwards to what an NBD client reaches. */
-    record PrimaryReplication(Child file) implements BlockNode {
+    /**
+     * Whether both sides of a replication see one disk.
+     *
+     * @param id names it; empty where it is not said
+     */
+    record SharedDisk(boolean isOn, String id) {
+        /** They have one each. */
+        static final SharedDisk NONE = new SharedDisk(false, "");
+    }
+
+    /** Forwards to what an NBD client reaches, or announces to it. */
+    record PrimaryReplication(SharedDisk shared, Child file) implements BlockNode {
+        /** Of disks that are two. */
+        PrimaryReplication(final Child file) {
+            this(SharedDisk.NONE, file);
+        }
+
         @Override
         public String driver() {
             return "replication";
@@ -142,7 +157,12 @@ sealed interface BlockNode {
      *
      * @param topId the guest's device; empty where it is not said
      */
-    record SecondaryReplication(String topId, Child file) implements BlockNode {
+    record SecondaryReplication(String topId, SharedDisk shared, Child file) implements BlockNode {
+        /** Of disks that are two. */
+        SecondaryReplication(final String topId, final Child file) {
+            this(topId, SharedDisk.NONE, file);
+        }
+
         @Override
         public String driver() {
             return "replication";

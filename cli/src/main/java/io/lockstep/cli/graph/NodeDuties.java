@@ -62,6 +62,7 @@ final class NodeDuties {
             case BlockNode.Throttle throttle -> throttles.begin(node, throttle);
             case BlockNode.NbdClient client -> node.peer(client.peer(), lengths.get(client.peer()));
             case BlockNode.PrimaryReplication primary -> {
+                requireShared(node, primary.shared());
                 if (!(node.child("file").node() instanceof BlockNode.NbdClient)) {
                     throw unsupported(
                             node,
@@ -70,7 +71,10 @@ final class NodeDuties {
                                     + " stand over the quorum, or over its disk");
                 }
             }
-            case BlockNode.SecondaryReplication secondary -> beginSecondary(node, others);
+            case BlockNode.SecondaryReplication secondary -> {
+                requireShared(node, secondary.shared());
+                beginSecondary(node, secondary.shared(), others);
+            }
             case BlockNode.Quorum quorum -> beginQuorum(node);
         }
     }
@@ -162,7 +166,41 @@ final class NodeDuties {
         }
     }
 
-    private void beginSecondary(final PlacedNode node, final List<PlacedNode> others)
+    /** All disks of a process are shared, or none: it opens them so. */
+    private void requireShared(final PlacedNode node, final BlockNode.SharedDisk shared) {
+        if (shared.isOn() != engine.options().primary().isShared()) {
+            throw unsupported(
+                    node,
+                    shared.isOn()
+                            ? "shared-disk=on is for an engine that opens its disks so: start it"
+                                    + " with --shared"
+                            : "this engine shares its disks (--shared): say shared-disk=on");
+        }
+        if (!shared.isOn() && !shared.id().isEmpty()) {
+            throw unsupported(node, "shared-disk-id goes with shared-disk=on");
+        }
+    }
+
+    private static void requireId(
+            final PlacedNode node, final BlockNode.SharedDisk shared, final PlacedNode... disks) {
+        for (final PlacedNode disk : disks) {
+            if (shared.id().isEmpty()
+                    || shared.id().equals(disk.id())
+                    || shared.id().equals(disk.nodeName())) {
+                return;
+            }
+        }
+        throw unsupported(
+                node,
+                "shared-disk-id is '"
+                        + shared.id()
+                        + "', and the disk is '"
+                        + disks[0].name()
+                        + "'");
+    }
+
+    private void beginSecondary(
+            final PlacedNode node, final BlockNode.SharedDisk shared, final List<PlacedNode> others)
             throws IOException {
         final PlacedNode active = node.child("file");
         final PlacedNode hidden =
@@ -200,6 +238,7 @@ final class NodeDuties {
                             + "'");
         }
         requireUnused(active, hidden, others);
+        requireId(node, shared, raw);
         engine.makeSecondary(raw.disk(), new BufferFiles(bufferPath(active), bufferPath(hidden)));
     }
 
@@ -249,6 +288,9 @@ final class NodeDuties {
                     "Block node is read-only: '" + quorum.name() + "'; it has nothing to forward");
         }
         final Peer peer = peerOf(quorum, remote);
+        if (remote.node() instanceof final BlockNode.PrimaryReplication primary) {
+            requireId(remote, primary.shared(), quorum, quorum.child(LOCAL_CHILD));
+        }
         if (remote.ground() == PlacedNode.Ground.PEER) {
             copies.begin(quorum, remote);
         } else {

@@ -292,8 +292,11 @@ final class NodeReader {
         }
         final String mode = options.string("mode");
         final String topId = options.string("top-id", "");
+        final BlockNode.SharedDisk shared =
+                new BlockNode.SharedDisk(
+                        options.bool("shared-disk", false), options.string("shared-disk-id", ""));
         final Child file = child(options, "file");
-        options.end("driver 'replication'", "mode, top-id and file");
+        options.end("driver 'replication'", "mode, top-id, shared-disk, shared-disk-id and file");
         return switch (mode) {
             case "primary" -> {
                 if (!topId.isEmpty()) {
@@ -301,9 +304,9 @@ final class NodeReader {
                             describe(options, name)
                                     + ": The primary side does not support option top-id");
                 }
-                yield new BlockNode.PrimaryReplication(file);
+                yield new BlockNode.PrimaryReplication(shared, file);
             }
-            case "secondary" -> new BlockNode.SecondaryReplication(topId, file);
+            case "secondary" -> new BlockNode.SecondaryReplication(topId, shared, file);
             default ->
                     throw new GraphException(
                             notation == Notation.DRIVE

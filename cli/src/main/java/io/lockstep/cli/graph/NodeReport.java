@@ -148,7 +148,7 @@ final class NodeReport {
                 options.addProperty("export", client.export());
             }
             case BlockNode.PrimaryReplication primary -> options.addProperty("mode", "primary");
-            case BlockNode.SecondaryReplication(String topId, var file) -> {
+            case BlockNode.SecondaryReplication(String topId, var shared, var file) -> {
                 options.addProperty("mode", "secondary");
                 if (!topId.isEmpty()) {
                     options.addProperty("top-id", topId);

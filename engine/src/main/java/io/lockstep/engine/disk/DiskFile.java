@@ -44,6 +44,10 @@ public final class DiskFile implements AutoCloseable {
     private volatile long length;
     private final DiskAccess access;
     private final int place;
+
+    /** Whether the other node of the pair writes it, and this one's descriptor can't. */
+    private boolean isOnlyRead;
+
     private final boolean blockDevice;
     private final int sectorLength;
     private final int unitLength;
@@ -72,6 +76,7 @@ public final class DiskFile implements AutoCloseable {
         length = builder.length;
         access = builder.access;
         place = builder.place;
+        isOnlyRead = access.sharing() == DiskAccess.Sharing.READER;
         blockDevice = builder.blockDevice;
         sectorLength = builder.sectorLength;
         unitLength = builder.unitLength;
@@ -235,26 +240,44 @@ public final class DiskFile implements AutoCloseable {
      * @throws DiskException where it can't be opened for that
      */
     public void takeOver() throws DiskException {
-        if (access.sharing() != DiskAccess.Sharing.READER) {
-            return;
+        if (isOnlyRead) {
+            openAgain(Posix.O_RDWR);
+            isOnlyRead = false;
         }
-        final int flags = Posix.O_RDWR | Posix.O_CLOEXEC | (access.isDirect() ? Posix.O_DIRECT : 0);
-        final int writable = Posix.open("/proc/self/fd/" + fd, flags); // whatever has its name now
-        if (writable < 0) {
-            throw takeOverFailure(Errno.meaning(-writable));
+    }
+
+    /**
+     * A file that the two nodes of a pair share is the other one's to write, until it is taken
+     * over; harmless where that is known.
+     *
+     * @throws DiskException where it can't be opened for that
+     */
+    public void onlyRead() throws DiskException {
+        if (!isOnlyRead) {
+            openAgain(Posix.O_RDONLY);
+            isOnlyRead = true;
         }
-        final int errno = ImageLock.keepPlace(writable, place);
+    }
+
+    /** What the descriptor stands for is opened in another way, whatever has its name now. */
+    private void openAgain(final int mode) throws DiskException {
+        final int flags = mode | Posix.O_CLOEXEC | (access.isDirect() ? Posix.O_DIRECT : 0);
+        final int opened = Posix.open("/proc/self/fd/" + fd, flags);
+        if (opened < 0) {
+            throw takeOverFailure(Errno.meaning(-opened));
+        }
+        final int errno = ImageLock.keepPlace(opened, place);
         if (errno == 0) {
-            Posix.replace(fd, writable);
+            Posix.replace(fd, opened);
         }
-        Posix.close(writable);
+        Posix.close(opened);
         if (errno != 0) {
             throw takeOverFailure("it cannot be locked: " + Errno.meaning(errno));
         }
     }
 
     private DiskException takeOverFailure(final String reason) {
-        return new DiskException("disk " + name + ": cannot open " + path + " to write", reason);
+        return new DiskException("disk " + name + ": cannot open " + path + " anew", reason);
     }
 
     /** Whether it is a device, and no file. */

@@ -94,9 +94,9 @@ public final class Engine implements AutoCloseable {
         return nbdServer;
     }
 
-    /** Clients that a server takes at a time where nobody says otherwise. */
-    public int connectionsMax() {
-        return options.connectionsMax();
+    /** What it is made of. */
+    public EngineOptions options() {
+        return options;
     }
 
     // ---- Disks.

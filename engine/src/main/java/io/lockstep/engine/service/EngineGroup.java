@@ -145,6 +145,9 @@ final class EngineGroup extends LayeredGroup {
                     "the disks of the secondary are in use already; name all of them on the command"
                             + " line, or add them before the first is exported or started");
         }
+        if (options.primary().isShared()) {
+            disk.file().onlyRead();
+        }
         disk.buffers(files);
         disk.guest().switchTo(null, () -> {});
     }

@@ -19,7 +19,8 @@ final class LivesComparison {
                         .secondary()
                         .filter(other -> other.isLinked() && !other.isAsked())
                         .isEmpty()
-                || !lead.isSound()) {
+                || !lead.isSound()
+                || !secondary.isSound()) { // it is not made equal before it can record that
             return false;
         }
         final LivesPrimary primary = lead.primary().get();

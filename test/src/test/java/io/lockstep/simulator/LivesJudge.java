@@ -1,5 +1,6 @@
 package io.lockstep.simulator;
 
+import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 
@@ -66,6 +67,13 @@ final class LivesJudge {
         }
     }
 
+    /**
+     * Whether what it answers by itself is promised: in a checkpoint, as {@link Promises} judges.
+     */
+    private static boolean isInCheckpoint(final LivesPrimary primary) {
+        return primary.group().status().acknowledging().level().level() == AckLevel.Level.WRITE;
+    }
+
     /** A primary has told its guest that a write is done. */
     static void onAcknowledged(final LivesPrimary primary) {
         if (primary.knowsNewer()) {
@@ -79,14 +87,15 @@ final class LivesJudge {
                             + " acknowledges a write, and its peer has taken over from it, as it"
                             + " asked");
         }
-        final boolean isLinked =
-                primary.isLinked()
+        final boolean isThere =
+                isInCheckpoint(primary)
+                        || primary.isLinked()
                         || primary.node()
                                 .peer()
                                 .secondary()
                                 .filter(LivesSecondary::isLinked)
                                 .isPresent(); // told before status says so
-        if (!isLinked && !primary.mayGoOnAlone()) {
+        if (!isThere && !primary.mayGoOnAlone()) {
             throw broken(
                     "I10",
                     primary.node()
@@ -94,7 +103,7 @@ final class LivesJudge {
                             + " that it goes on alone");
         }
         final boolean isKnown =
-                isLinked
+                isThere
                         || primary.node()
                                 .state()
                                 .durableRecord()

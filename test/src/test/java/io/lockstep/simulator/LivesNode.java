@@ -539,6 +539,7 @@ final class LivesNode {
                     .forget(reigns.name())
                     .join();
             notes.clear();
+            peer.promises().forget(); // that it kept them is what was forgotten
             return Optional.empty();
         } catch (final CompletionException e) {
             reached.note(e.getCause().getMessage());

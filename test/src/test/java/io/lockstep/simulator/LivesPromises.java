@@ -153,6 +153,6 @@ final class LivesPromises implements Promises.Keeper {
 
     /** The peer follows. */
     void onPeerFollows() {
-        promises.onFollowedAgain();
+        promises.onFollowed();
     }
 }

@@ -439,13 +439,15 @@ final class LivesScenario implements AutoCloseable {
             }
             simulation.runFor(3 * Simulation.SECOND);
         }
-        final boolean isBesideLiving = isBesideLiving(node);
         final boolean mustBeTaken = !isForced && mayTakeOver(node);
         final List<Boolean> answer = new ArrayList<>();
         secondary
                 .loop()
-                .execute(
-                        () -> secondary.failOver(isForced, isBesideLiving).thenAccept(answer::add));
+                .execute( // before the order is heard a link that was cut may be lost
+                        () ->
+                                secondary
+                                        .failOver(isForced, isBesideLiving(node))
+                                        .thenAccept(answer::add));
         if (mustBeTaken) {
             simulation.runUntil("a failover is answered", SOON, () -> !answer.isEmpty());
             if (!answer.getFirst()) {

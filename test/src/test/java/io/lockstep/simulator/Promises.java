@@ -92,6 +92,13 @@ final class Promises {
     private final List<AckLevel> levels = new ArrayList<>();
 
     private Giver giver;
+
+    /**
+     * Whether whoever kept them has other disks by now, and nobody follows yet: what is answered to
+     * a guest before the primary hears of that nobody keeps.
+     */
+    private boolean isKeeperAnother;
+
     private boolean isAnyAtPeer;
     private boolean isAnyStored;
     private boolean isAnyAlone;
@@ -206,7 +213,8 @@ final class Promises {
         final boolean isAbout =
                 isChange ? level.level() == AckLevel.Level.WRITE : level.isAboutSecondary();
         final boolean isInForce = giver.acknowledging().isInForce();
-        final boolean isPromise = isAbout && (isInForce || !giver.isRecordedAlone());
+        final boolean isPromise =
+                isAbout && !isKeeperAnother && (isInForce || !giver.isRecordedAlone());
         note(request, 0, isPromise);
         note(request, 1, isPromise && level.isDurable());
         note(request, 2, isAbout);
@@ -215,7 +223,7 @@ final class Promises {
             isAnyStored |= level.isDurable();
             counts.promised(level, isChange, isInForce);
             giver.judged(() -> judge(level, isInForce));
-        } else if (isAbout) {
+        } else if (isAbout && !isKeeperAnother) {
             isAnyAlone = true;
             counts.alone();
         }
@@ -322,16 +330,18 @@ final class Promises {
 
     /** The disks of the two are others, or have another history: nothing holds of before. */
     void forget() {
+        isKeeperAnother = true;
         isAnyAtPeer = false;
         isAnyStored = false;
         isAnyAlone = false;
         fallenTo = null;
     }
 
-    /** Whoever has taken over follows again. */
-    void onFollowedAgain() {
+    /** Somebody follows: whoever has taken over, or another one. */
+    void onFollowed() {
         if (fallenTo != null) {
             forget();
         }
+        isKeeperAnother = false;
     }
 }

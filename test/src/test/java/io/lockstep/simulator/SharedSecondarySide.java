@@ -61,7 +61,7 @@ final class SharedSecondarySide extends SecondarySide {
     }
 
     @Override
-    void onCommitted(final long epoch, final long last) {
+    void onCommitted(final long epoch) {
         // What it is is seen where the node stands at a checkpoint.
     }
 

@@ -15,6 +15,8 @@ import java.util.stream.Stream;
 
 /** What a primary does when its link is lost, on the command line. */
 public final class LostLinkOptions {
+    private static final Duration FENCE_TIMEOUT = Duration.ofMinutes(1);
+
     @Option(
             names = "--on-lost-link",
             paramLabel = "continue|suspend|fence CMD",
@@ -32,11 +34,10 @@ public final class LostLinkOptions {
     @Option(
             names = "--fence-timeout",
             paramLabel = "TIME",
-            defaultValue = "60s",
             converter = DurationConverter.class,
             description =
                     "A command of 'fence' that takes longer is killed, with its children, and has"
-                            + " fenced nobody (default: ${DEFAULT-VALUE}).")
+                            + " fenced nobody (default: 60s).")
     private Duration fenceTimeout;
 
     /**
@@ -63,13 +64,18 @@ public final class LostLinkOptions {
                             .findFirst()
                             .orElseThrow(() -> unknown(command, word));
             final boolean isFence = kind == LostLinkPolicy.Kind.FENCE;
-            if (isFence && (arguments.isEmpty() || arguments.peek().isBlank())) {
+            if (isFence && (arguments.isEmpty() || isNoCommand(arguments.peek(), command))) {
                 throw new ParameterException(
                         command.commandLine(),
                         "--on-lost-link fence needs the command that fences the secondary:"
                                 + " --on-lost-link fence CMD");
             }
             argument.setValue(new Choice(kind, isFence ? arguments.pop() : ""));
+        }
+
+        /** Nothing at all; or the next option, before which the command was forgotten. */
+        private static boolean isNoCommand(final String word, final CommandSpec command) {
+            return word.isBlank() || command.findOption(word.split("=", 2)[0]) != null;
         }
 
         private static ParameterException unknown(final CommandSpec command, final String word) {
@@ -105,9 +111,16 @@ public final class LostLinkOptions {
     /**
      * How long that may take.
      *
-     * @throws ParameterException where that is no time at all
+     * @throws ParameterException where that is no time at all, or nobody is to be fenced
      */
     public Duration fenceTimeout(final CommandSpec spec) {
+        if (fenceTimeout == null) {
+            return FENCE_TIMEOUT;
+        }
+        if (choice.kind() != LostLinkPolicy.Kind.FENCE) {
+            throw new ParameterException(
+                    spec.commandLine(), "--fence-timeout goes with --on-lost-link fence CMD");
+        }
         if (fenceTimeout.isZero()) {
             throw new ParameterException(spec.commandLine(), "--fence-timeout must be more than 0");
         }

@@ -8,6 +8,7 @@ import io.lockstep.engine.primary.LostLinkPolicy;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -81,6 +82,19 @@ final class LostLinkOptionsTest {
                 refusal("--on-lost-link", "fence"));
         assertEquals(
                 "--fence-timeout must be more than 0",
-                refusal("--on-lost-link", "suspend", "--fence-timeout", "0s"));
+                refusal("--on-lost-link", "fence", "x", "--fence-timeout", "0s"));
+        assertEquals(
+                "--fence-timeout goes with --on-lost-link fence CMD",
+                refusal("--on-lost-link", "suspend", "--fence-timeout", "5s"));
+    }
+
+    /** It would be run when the link is lost, and fence nobody. */
+    @ParameterizedTest
+    @ValueSource(strings = {"--more", "--more=true", "--fence-timeout", "", " "})
+    void theNextOptionIsNoCommand(final String word) {
+        assertEquals(
+                "--on-lost-link fence needs the command that fences the secondary: --on-lost-link"
+                        + " fence CMD",
+                refusal("--on-lost-link", "fence", word, "5s"));
     }
 }

@@ -33,6 +33,9 @@ final class PrimaryMeeting {
     /** What is prepared is the rest of one before, or of what the guest did ahead. */
     private boolean isRest;
 
+    /** Whether it could not be recorded that a synchronisation has begun: it begins once more. */
+    private boolean isBegunInVain;
+
     /** Disks that were found equal since the link was up last, under the session that there is. */
     private int equalCount;
 
@@ -104,7 +107,7 @@ final class PrimaryMeeting {
         } else if (!answer.isSynchronised()) {
             equalCount++;
             accept(disk, judgement, own);
-        } else if (synchroniser.isPrepared()) {
+        } else if (synchroniser.isPrepared() && !isBegunInVain) {
             synchronise(disk, own, secondary, answer, judgement);
         } else {
             begin(disk, secondary, judgement, attachAgain);
@@ -154,6 +157,7 @@ final class PrimaryMeeting {
         guestLoop.after(
                 begun,
                 (done, thrown) -> {
+                    isBegunInVain = thrown != null;
                     if (isMixed || thrown != null || !synchroniser.isPrepared()) {
                         linkLoop.execute(attachAgain);
                     } else {

@@ -413,7 +413,8 @@ final class PrimaryReign {
     }
 
     /**
-     * The secondary is attached; that is recorded before it counts.
+     * The secondary is attached; that is recorded before it counts, and before that, where it is
+     * not equal, that this node is alone.
      *
      * @param isEqual whether it follows; otherwise it is made equal first
      * @param whenMet is told whether it is attached to this reign; otherwise it has to attach once
@@ -431,7 +432,8 @@ final class PrimaryReign {
                     if (thrown != null) {
                         onNotRecorded.accept(thrown.getMessage());
                     }
-                    whenMet.accept(thrown == null && isCurrent());
+                    final boolean isKnown = isEqual || record().standing() != Standing.REIGNING;
+                    whenMet.accept(thrown == null && isCurrent() && isKnown);
                     gateWhereCutMeanwhile();
                     lostLink.onMeeting(false);
                 });

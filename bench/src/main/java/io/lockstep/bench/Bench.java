@@ -3,6 +3,7 @@ package io.lockstep.bench;
 import io.lockstep.bench.compare.FlushComparison;
 import io.lockstep.bench.compare.ReplicationComparison;
 import io.lockstep.bench.compare.ServeComparison;
+import io.lockstep.bench.compare.SharedComparison;
 import io.lockstep.bench.growth.Growth;
 import io.lockstep.bench.healing.HealingComparison;
 import io.lockstep.bench.limits.Limits;
@@ -22,6 +23,7 @@ import picocli.CommandLine.HelpCommand;
             ReplicationComparison.class,
             FlushComparison.class,
             HealingComparison.class,
+            SharedComparison.class,
             Growth.class,
             Limits.class,
             RegressionCheck.class,

@@ -128,6 +128,13 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
         return new EagerGuest(work, area, Long.MAX_VALUE, (long) (seconds * 1e9), seed);
     }
 
+    /** One that makes so many requests. */
+    public static EagerGuest forCount(
+            final Work work, final long area, final long count, final long seed)
+            throws IOException {
+        return new EagerGuest(work, area, count, Long.MAX_VALUE, seed);
+    }
+
     /** Has it count what ends, step by step; before {@link #run}. */
     public EagerGuest countInto(final RateSteps into) {
         steps = into;

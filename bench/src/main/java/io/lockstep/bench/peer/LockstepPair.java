@@ -128,17 +128,27 @@ public final class LockstepPair implements ReplicationPair {
     /** Sets it up in folders of its own. */
     public static LockstepPair start(final PairFolders folders, final Shape shape)
             throws IOException, InterruptedException {
-        return start(folders.disks(), folders.secondaryDisks(), folders.buffers(), shape);
+        return start(folders.disks(), folders.secondaryDisks(), folders.buffers(), shape, false);
+    }
+
+    /** The same where both have one disk, through the page cache that they have in common. */
+    public static LockstepPair startShared(final PairFolders folders, final Shape shape)
+            throws IOException, InterruptedException {
+        return start(folders.disks(), folders.disks(), folders.buffers(), shape, true);
     }
 
     /** Sets it up in a folder, with the pre-images somewhere else. */
     static LockstepPair start(final Path folder, final Path buffers, final Shape shape)
             throws IOException, InterruptedException {
-        return start(folder, folder, buffers, shape);
+        return start(folder, folder, buffers, shape, false);
     }
 
     private static LockstepPair start(
-            final Path folder, final Path secondaryFolder, final Path buffers, final Shape shape)
+            final Path folder,
+            final Path secondaryFolder,
+            final Path buffers,
+            final Shape shape,
+            final boolean isShared)
             throws IOException, InterruptedException {
         final String link =
                 shape.isUnix()
@@ -150,7 +160,16 @@ public final class LockstepPair implements ReplicationPair {
         try {
             ChildProcess.prepareLockstep();
             final List<String> secondaryDisks = makeDisks(secondaryFolder, "secondary", shape);
-            final List<String> primaryDisks = makeDisks(folder, "primary", shape);
+            final List<String> primaryDisks =
+                    isShared
+                            ? new ArrayList<>(secondaryDisks)
+                            : makeDisks(folder, "primary", shape);
+            if (isShared) {
+                secondaryDisks.addAll(share(folder, "secondary"));
+                primaryDisks.addAll(share(folder, "primary"));
+            } else {
+                primaryDisks.add("--assume-identical");
+            }
             final long start = System.nanoTime();
             final ChildProcess secondary =
                     startSecondary(folder, buffers, link, secondaryDisks, shape);
@@ -187,6 +206,10 @@ public final class LockstepPair implements ReplicationPair {
                 }
             }
         }
+    }
+
+    private static List<String> share(final Path folder, final String side) {
+        return List.of("--shared-on-one-host", "--state", folder.resolve(side + ".state") + "");
     }
 
     /** Makes the disks of one side; answers them as arguments. */
@@ -235,7 +258,7 @@ public final class LockstepPair implements ReplicationPair {
             final List<String> disks,
             final Shape shape)
             throws IOException {
-        final List<String> arguments = new ArrayList<>(List.of("primary", "--assume-identical"));
+        final List<String> arguments = new ArrayList<>(List.of("primary"));
         arguments.addAll(disks);
         arguments.addAll(
                 List.of(
@@ -256,11 +279,13 @@ public final class LockstepPair implements ReplicationPair {
     private static void awaitLink(final ChildProcess primary, final ControlSocket control)
             throws IOException, InterruptedException {
         final long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
-        while (!status(control).get("linked").getAsBoolean()) {
+        JsonObject status = status(control);
+        while (!status.get("linked").getAsBoolean() || status.has("synchronisation")) {
             if (System.nanoTime() > deadline || !primary.isRunning()) {
                 throw primary.failure("is not linked with its secondary");
             }
             Thread.sleep(20);
+            status = status(control);
         }
     }
 

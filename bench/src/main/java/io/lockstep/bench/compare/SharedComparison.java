@@ -70,10 +70,17 @@ public final class SharedComparison implements Callable<Integer> {
     private Load[] loads() {
         final long count = isShort ? 2000 : 20_000;
         final long length = diskLength();
-        final long half = (long) (count / HALF) * BLOCK_LENGTH;
+        final long blocks = (long) (count / HALF);
         return new Load[] {
             new Load("4 KiB, all first", true, BLOCK_LENGTH, DEPTH, length, count, false),
-            new Load("4 KiB, half first", true, BLOCK_LENGTH, DEPTH, half, count, false),
+            new Load(
+                    "4 KiB, half first",
+                    true,
+                    BLOCK_LENGTH,
+                    DEPTH,
+                    blocks * BLOCK_LENGTH,
+                    count,
+                    false),
             new Load("4 KiB, none first", true, BLOCK_LENGTH, DEPTH, 16 << 20, count, true),
             new Load(
                     "4 KiB, all first, one at a time",

@@ -2,6 +2,7 @@ package io.lockstep.simulator;
 
 import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.loop.ConnectionHandler;
+import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.IoBuffer;
 
 import java.io.IOException;
@@ -119,6 +120,18 @@ final class SimulatedConnection implements Connection {
         wantsReadable = readable;
         wantsWritable = writable;
         arm();
+    }
+
+    @Override
+    public void moveTo(
+            final IoLoop newLoop,
+            final Function<Connection, ConnectionHandler> newHandler,
+            final Runnable whenFailed) {
+        simulation.requireLoop(loop, "moveTo");
+        wantsReadable = false;
+        wantsWritable = false;
+        final SimulatedLoop owner = (SimulatedLoop) newLoop;
+        newLoop.execute(() -> start(owner, newHandler));
     }
 
     @Override

@@ -166,6 +166,9 @@ final class SecondaryRole {
                         pair.state(),
                         false);
         run.afterSplitBrain(pair.afterSplitBrain());
+        if (buffers.loops().isPresent()) {
+            run.engine().loopsAtMost(buffers.loops().get());
+        }
         int number = 0;
         for (final Map.Entry<String, Path> disk : pair.disks().files().entrySet()) {
             run.graph()

@@ -1,6 +1,7 @@
 package io.lockstep.engine.server;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.loop.IoLoop;
 
 import java.lang.foreign.MemorySegment;
 
@@ -36,6 +37,11 @@ public interface ControlSpace {
             long position,
             Disk.Completion completion,
             long token);
+
+    /** The loop on which the export's clients are served; null for that which took them. */
+    default IoLoop loop() {
+        return null;
+    }
 
     /** Why the write failed that is just being completed. */
     String reason();

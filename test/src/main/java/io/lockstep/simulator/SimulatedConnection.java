@@ -225,12 +225,17 @@ final class SimulatedConnection implements Connection {
     void arm() {
         if (!eventDue && handler != null && !closed && (isReadableWanted() || isWritableWanted())) {
             eventDue = true;
-            loop.soon(this::event);
+            final SimulatedLoop owner = loop;
+            owner.soon(() -> event(owner));
         }
     }
 
-    private void event() {
+    private void event(final SimulatedLoop of) {
         eventDue = false;
+        if (of != loop) {
+            arm(); // it has gone to another one meanwhile
+            return;
+        }
         try {
             final boolean readableFirst = network.dice().chance(0.5);
             if (readableFirst) {

@@ -38,7 +38,7 @@ import java.util.function.ToDoubleFunction;
         name = "loops",
         description =
                 "Measures a group of several disks, with a loop a disk on the secondary and with"
-                    + " one for all.",
+                        + " one for all.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
         footerHeading = "%nExamples:%n",
@@ -48,7 +48,7 @@ import java.util.function.ToDoubleFunction;
             "  lockstep profile loops --short     one round of 0.3 s",
             "",
             "The load is fio's (package fio), one a disk, at random offsets. Disks are a quarter"
-                + " as",
+                    + " as",
             "long as --disk-length, since there are two pairs."
         })
 public final class LoopsProfile implements Callable<Integer> {

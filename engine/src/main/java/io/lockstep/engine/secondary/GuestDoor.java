@@ -13,9 +13,9 @@ import java.util.List;
 /**
  * A secondary's disk as its guest uses it, where the stream has the disk on a loop of its own: each
  * operation goes there and comes back. When the stream has ended the disk comes to the guest's
- * loop, once what is under way there has ended; from then on this is that disk, without a detour.
- * In a turn of the group what was sent before has begun there: a flush that comes there when the
- * stream has ended would wait for the merge, which waits for it.
+ * loop, once what is under way there has ended; from then on this is that disk, without a detour. A
+ * flush that came there behind the end of the stream would wait for the merge, which waits for it:
+ * so flushes wait here from then on. What was sent before a turn has begun there.
  *
  * <p>All on the guest's loop; in steady state nothing is allocated.
  */
@@ -38,6 +38,9 @@ final class GuestDoor implements Disk {
 
     /** Operations that are on the other loop, or on the way. */
     private int away;
+
+    /** Whether the stream is being ended. */
+    private boolean isEnding;
 
     /** Runs when none is, in place of all that comes meanwhile; null while it stays there. */
     private Runnable onBack;
@@ -123,6 +126,11 @@ final class GuestDoor implements Disk {
     }
 
     // ---- It comes.
+
+    /** The stream is being ended, in this turn of the group. */
+    void onEnding() {
+        isEnding = true;
+    }
 
     /** Runs an action when nothing is away any more, at once where nothing is; what comes waits. */
     void whenBack(final Runnable action) {
@@ -280,7 +288,7 @@ final class GuestDoor implements Disk {
     public void flush(final Completion completion, final long token) {
         if (isHere) {
             guest.flush(completion, token);
-        } else if (isHeld()) {
+        } else if (isHeld() || isEnding) {
             held.add(() -> flush(completion, token));
         } else {
             send(take(Kind.FLUSH, 0, 0, completion, token));

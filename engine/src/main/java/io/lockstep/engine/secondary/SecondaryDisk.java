@@ -197,6 +197,9 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
      */
     void endStream(final Runnable whenEnded) {
         control.evict();
+        if (door != null) {
+            door.onEnding();
+        }
         final Runnable whenQuiet = () -> come(whenEnded);
         if (stream.isQuiet()) {
             whenQuiet.run();

@@ -141,6 +141,7 @@ public final class EngineDisk {
      * Where its stream is taken, if that is another loop than the engine's. Of a disk that is a
      * part of its file, or limited in its use, it is not.
      */
+    @SuppressWarnings("ReferenceEquality") // a loop equals itself alone
     StreamPlace streamOn(final IoLoop other) {
         if (other == loop || !covered.isEmpty()) {
             return new StreamPlace(loop, local, loop);

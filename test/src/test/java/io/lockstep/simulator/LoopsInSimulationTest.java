@@ -17,10 +17,6 @@ final class LoopsInSimulationTest {
         return Seeds.usually(2000);
     }
 
-    static LongStream someSeeds() {
-        return Seeds.usually(2);
-    }
-
     @ParameterizedTest
     @MethodSource("seeds")
     void everyDiskReturnsToTheLastCheckpoint(final long seed) {
@@ -31,22 +27,6 @@ final class LoopsInSimulationTest {
                     try (ReplicationScenario scenario =
                             ReplicationScenario.onLoops(
                                     simulation, ReplicationTrouble.choose(simulation.dice()))) {
-                        scenario.play();
-                    }
-                });
-    }
-
-    /** The same with a look at what a kill would leave after every single event. */
-    @ParameterizedTest
-    @MethodSource("someSeeds")
-    void itDoesWheneverItIsKilled(final long seed) {
-        Simulation.run(
-                seed,
-                TEST,
-                simulation -> {
-                    try (ReplicationScenario scenario =
-                            ReplicationScenario.onLoops(simulation, ReplicationTrouble.NONE)) {
-                        scenario.checkAfterEveryEvent();
                         scenario.play();
                     }
                 });

@@ -32,7 +32,7 @@ final class DiskLoops {
         countMax = count;
     }
 
-    /** What the engine's own does, and the turn of all. */
+    /** The engine's own. */
     IoLoop lead() {
         return lead;
     }

@@ -60,7 +60,7 @@ final class BufferOptions {
             description =
                     "How many loops, each with a thread, take the streams of a secondary's disks at"
                             + " most: one a disk while there are enough, then they share (default:"
-                            + " as many as cores).")
+                            + " half as many as cores).")
     private Integer loops;
 
     /**

@@ -90,8 +90,10 @@ final class StreamControl implements ControlSpace, AutoCloseable {
             final long token) {
         if (offset >= Nbd.CONTROL_HASHES && offset < Nbd.CONTROL_CHANGES) {
             hashes.read(group.session().id(), offset, length, into, position, completion, token);
+        } else if (loop.isHad()) {
+            tell(offset, length, into, position, completion, token);
         } else {
-            loop.within(() -> tell(offset, length, into, position, completion, token));
+            loop.execute(() -> tell(offset, length, into, position, completion, token));
         }
     }
 
@@ -174,9 +176,22 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                         && length == ControlRecord.LENGTH
                         && ControlRecord.isValid(from, position)
                         && ControlRecord.kind(from, position) == ControlRecord.SEAL;
-        if (!isSeal) {
-            loop.within(() -> take(client, offset, length, from, position, completion, token));
-        } else if (isAttached(client)) {
+        if (isSeal) {
+            seal(client, from, position, completion, token);
+        } else if (loop.isHad()) {
+            take(client, offset, length, from, position, completion, token);
+        } else {
+            loop.execute(() -> take(client, offset, length, from, position, completion, token));
+        }
+    }
+
+    private void seal(
+            final Client client,
+            final MemorySegment from,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        if (isAttached(client)) {
             seals.take(from, position, completion, token);
         } else {
             completion.onComplete(token, refuse(Errno.EPERM, NOT_ATTACHED));

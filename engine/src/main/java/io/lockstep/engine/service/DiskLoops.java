@@ -11,15 +11,15 @@ import java.util.List;
 
 /**
  * The loops that take the streams of a secondary's disks: the engine's own that of the first, and
- * each further disk one of its own, until there are as many as cores; then they share. Made when
- * they are needed. In the group's turn.
+ * each further disk one of its own, until there are half as many as cores; then they share. Made
+ * when they are needed. In the group's turn.
  */
 final class DiskLoops {
     private final NioLoop lead;
     private final GroupTurn turn;
     private final EngineOptions options;
     private final List<NioLoop> others = new ArrayList<>();
-    private int countMax = Cores.count();
+    private int countMax = Math.max(1, Cores.count() / 2);
 
     DiskLoops(final NioLoop lead, final GroupTurn turn, final EngineOptions options) {
         this.lead = lead;
@@ -32,7 +32,7 @@ final class DiskLoops {
         countMax = count;
     }
 
-    /** What the engine's own does, and the turn of all. */
+    /** The engine's own. */
     IoLoop lead() {
         return lead;
     }

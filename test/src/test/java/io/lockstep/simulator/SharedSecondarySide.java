@@ -54,9 +54,10 @@ final class SharedSecondarySide extends SecondarySide {
         return super.options(directory).sharing(() -> disks.forEach(SharedReplicatedDisk::take));
     }
 
+    /** There nobody else has the disks, and what it may go back to is no question. */
     @Override
     SecondaryOptions optionsOfCopy(final Path directory) {
-        return super.options(directory).sharing(() -> {});
+        return super.options(directory);
     }
 
     /** Its manager has fenced the primary, and does not force anything. */

@@ -26,6 +26,7 @@ public final class FileStatus {
     private static final long STATX_AT_INO = 32;
     private static final long STATX_AT_BLOCKS = 48;
     private static final long STATX_AT_BTIME = 80;
+    private static final long STATX_AT_DIO_MEMORY_ALIGN = 152;
     private static final long STATX_AT_DIO_OFFSET_ALIGN = 156;
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
@@ -53,8 +54,8 @@ public final class FileStatus {
     }
 
     /**
-     * What offsets and lengths of direct I/O must be multiples of, in bytes; 0 where it can't be
-     * had, -1 where that isn't told.
+     * What offsets, lengths and addresses of direct I/O must be multiples of, in bytes; 0 where it
+     * can't be had, -1 where that isn't told.
      */
     public static int directAlignment(final int fd) {
         try (Arena arena = Arena.ofConfined()) {
@@ -63,7 +64,12 @@ public final class FileStatus {
                     statx(fd, 0, STATX_DIOALIGN, arena, statx) >= 0
                             && (statx.get(ValueLayout.JAVA_INT, STATX_AT_MASK) & STATX_DIOALIGN)
                                     != 0;
-            return isTold ? statx.get(ValueLayout.JAVA_INT, STATX_AT_DIO_OFFSET_ALIGN) : -1;
+            if (!isTold) {
+                return -1;
+            }
+            final int offsets = statx.get(ValueLayout.JAVA_INT, STATX_AT_DIO_OFFSET_ALIGN);
+            final int memory = statx.get(ValueLayout.JAVA_INT, STATX_AT_DIO_MEMORY_ALIGN);
+            return offsets == 0 ? 0 : Math.max(offsets, memory);
         }
     }
 

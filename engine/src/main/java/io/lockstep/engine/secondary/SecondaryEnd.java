@@ -89,6 +89,9 @@ final class SecondaryEnd {
         if (!verdict.isAllowed() && (!isForced || succession.isFormerPrimary())) {
             return fail(verdict.reason());
         }
+        if (!verdict.isAllowed()) {
+            succession.sharing().dropWhereVoid(succession.standing(), group.openEpoch());
+        }
         final boolean isTorn = succession.standing() == Standing.INCONSISTENT;
         sentence = events.endedByFailover(); // nothing is committed while it is being recorded
         return record(succession.takeOver(isForced), () -> takeOver(isTorn));

@@ -210,7 +210,10 @@ final class SecondarySession {
             return node.tear().thenCompose(done -> recordAttached(admitted, primary));
         }
         if (isBegun) {
-            group.beginCatchUp(primary.committedEpoch());
+            group.beginCatchUp(
+                    group.succession()
+                            .sharing()
+                            .goesOnBehind(primary.committedEpoch(), group.openEpoch()));
             page.catchingUp(primary.session());
         }
         page.session(primary.session());

@@ -3,6 +3,7 @@ package io.lockstep.engine.secondary;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.GroupException;
+import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Verdict;
 
 import java.io.IOException;
@@ -57,6 +58,24 @@ final class Sharing {
         }
     }
 
+    /**
+     * Behind which epoch the first checkpoint of a primary is made: of shared disks no pre-image of
+     * before means anything, also of the epoch that is open.
+     */
+    long goesOnBehind(final long committedThere, final long open) {
+        return isShared() ? Math.max(committedThere, open + 1) : committedThere;
+    }
+
+    /**
+     * A node takes over by force that has no checkpoint, perhaps: then it has the disks as they
+     * are, and what it has saved of them, or written over that, counts for nothing.
+     */
+    void dropWhereVoid(final Standing standing, final long open) {
+        if (isShared() && (standing != Standing.FOLLOWING || unannounced().isPresent())) {
+            page.commit(open + 1);
+        }
+    }
+
     /** Somebody knows that the primary writes no more. */
     void fenced() {
         isFenced = true;
@@ -67,13 +86,23 @@ final class Sharing {
         if (!isShared() || !verdict.isAllowed()) {
             return verdict;
         }
-        if ((page.goesOn() & ControlRecord.GOES_ON) != 0) {
-            return Verdict.ofUnannounced("--on-lost-link continue");
-        }
-        if ((page.goesOn() & ControlRecord.GOES_ON_FENCED) != 0 && !wasAttached) {
-            return Verdict.ofUnannounced("--on-lost-link fence, and this process began later");
+        final Optional<Verdict> refusal = unannounced();
+        if (refusal.isPresent()) {
+            return refusal.get();
         }
         return isFenced ? verdict : Verdict.ofUnfenced();
+    }
+
+    /** That the primary may have gone on without this node; empty where it can't have. */
+    private Optional<Verdict> unannounced() {
+        final int policy = page.goesOn();
+        if ((policy & ControlRecord.GOES_ON) != 0) {
+            return Optional.of(Verdict.ofUnannounced("--on-lost-link continue"));
+        }
+        return (policy & ControlRecord.GOES_ON_FENCED) != 0 && !wasAttached
+                ? Optional.of(
+                        Verdict.ofUnannounced("--on-lost-link fence, and this process began later"))
+                : Optional.empty();
     }
 
     /** It has taken over in the process before this one. */

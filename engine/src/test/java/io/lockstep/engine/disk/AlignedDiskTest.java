@@ -40,8 +40,8 @@ final class AlignedDiskTest {
             assertEquals(0, length % unit, "a length that is not aligned");
         }
 
-        private static void require(final MemorySegment memory, final long position) {
-            assertEquals(0, (memory.address() + position) % 4096, "memory that is not aligned");
+        private void require(final MemorySegment memory, final long position) {
+            assertEquals(0, (memory.address() + position) % unit, "memory that is not aligned");
         }
 
         @Override

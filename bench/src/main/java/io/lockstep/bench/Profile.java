@@ -1,6 +1,7 @@
 package io.lockstep.bench;
 
 import io.lockstep.bench.profile.CheckpointProfile;
+import io.lockstep.bench.profile.LoopsProfile;
 import io.lockstep.bench.profile.ThroughputProfile;
 import io.lockstep.bench.profile.WarmUpProfile;
 
@@ -15,6 +16,7 @@ import picocli.CommandLine.HelpCommand;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
             CheckpointProfile.class,
+            LoopsProfile.class,
             ThroughputProfile.class,
             WarmUpProfile.class,
             HelpCommand.class

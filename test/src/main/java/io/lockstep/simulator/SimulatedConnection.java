@@ -2,6 +2,7 @@ package io.lockstep.simulator;
 
 import io.lockstep.engine.loop.Connection;
 import io.lockstep.engine.loop.ConnectionHandler;
+import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.IoBuffer;
 
 import java.io.IOException;
@@ -122,6 +123,18 @@ final class SimulatedConnection implements Connection {
     }
 
     @Override
+    public void moveTo(
+            final IoLoop newLoop,
+            final Function<Connection, ConnectionHandler> newHandler,
+            final Runnable whenFailed) {
+        simulation.requireLoop(loop, "moveTo");
+        wantsReadable = false;
+        wantsWritable = false;
+        final SimulatedLoop owner = (SimulatedLoop) newLoop;
+        newLoop.execute(() -> start(owner, newHandler));
+    }
+
+    @Override
     public void shutdownOutput() throws IOException {
         requireOpen("shutdownOutput");
         requireUnbroken();
@@ -212,12 +225,17 @@ final class SimulatedConnection implements Connection {
     void arm() {
         if (!eventDue && handler != null && !closed && (isReadableWanted() || isWritableWanted())) {
             eventDue = true;
-            loop.soon(this::event);
+            final SimulatedLoop owner = loop;
+            owner.soon(() -> event(owner));
         }
     }
 
-    private void event() {
+    private void event(final SimulatedLoop of) {
         eventDue = false;
+        if (of != loop) {
+            arm(); // it has gone to another one meanwhile
+            return;
+        }
         try {
             final boolean readableFirst = network.dice().chance(0.5);
             if (readableFirst) {

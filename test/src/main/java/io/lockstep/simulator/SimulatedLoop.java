@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -68,6 +69,18 @@ public final class SimulatedLoop implements IoLoop {
         if (!tasksDue) {
             tasksDue = true;
             soon(this::runTasks);
+        }
+    }
+
+    /** One thread has all loops: between two events every other one stands. */
+    @Override
+    public void whileStanding(final List<IoLoop> others, final Runnable action) {
+        others.forEach(other -> ((SimulatedLoop) other).runTasks());
+        simulation.current(null); // what belongs to any of them may be used
+        try {
+            action.run();
+        } finally {
+            simulation.current(this);
         }
     }
 

@@ -109,7 +109,9 @@ final class ReplicatedPair {
                         "--control",
                         secondaryControlSocket().toString(),
                         "--buffers",
-                        buffers().toString()));
+                        buffers().toString(),
+                        "--loops",
+                        "2"));
         arguments.addAll(moreForSecondary);
         return arguments;
     }

@@ -48,7 +48,7 @@ final class LinkLifeScenario implements AutoCloseable {
         for (int i = dice.between(1, 2); i > 0; i--) {
             disks.add(makeDisk("disk" + i));
         }
-        secondary = new SecondarySide(network, disks, directories, BUFFER_LIMIT, true);
+        secondary = new SecondarySide(network, disks, directories, BUFFER_LIMIT, true, false);
     }
 
     private ReplicatedDisk makeDisk(final String name) {

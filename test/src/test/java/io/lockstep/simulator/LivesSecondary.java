@@ -8,6 +8,7 @@ import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.secondary.SecondaryOptions;
+import io.lockstep.engine.secondary.StreamPlace;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
@@ -42,6 +43,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                 SecondaryGroup.open(
                         loop(),
                         media(),
+                        StreamPlace.on(loop(), media()),
                         self(),
                         node().tracking(),
                         options(arguments),

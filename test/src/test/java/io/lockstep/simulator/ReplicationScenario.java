@@ -69,7 +69,13 @@ final class ReplicationScenario implements AutoCloseable {
 
     /** A story in which the primary answers by itself. */
     ReplicationScenario(final Simulation simulation, final ReplicationTrouble trouble) {
-        this(simulation, trouble, Optional.empty());
+        this(simulation, trouble, Optional.empty(), false);
+    }
+
+    /** The same with several disks, whose streams the secondary takes on loops of their own. */
+    static ReplicationScenario onLoops(
+            final Simulation simulation, final ReplicationTrouble trouble) {
+        return new ReplicationScenario(simulation, trouble, Optional.empty(), true);
     }
 
     /**
@@ -81,6 +87,14 @@ final class ReplicationScenario implements AutoCloseable {
             final Simulation simulation,
             final ReplicationTrouble trouble,
             final Optional<PromiseCounts> counts) {
+        this(simulation, trouble, counts, false);
+    }
+
+    private ReplicationScenario(
+            final Simulation simulation,
+            final ReplicationTrouble trouble,
+            final Optional<PromiseCounts> counts,
+            final boolean isOnLoops) {
         this.simulation = simulation;
         this.trouble = trouble;
         dice = simulation.dice().split();
@@ -91,7 +105,7 @@ final class ReplicationScenario implements AutoCloseable {
                                 ? NetworkFaults.NONE.buffering(100, 5000)
                                 : NetworkFaults.NONE);
         guestHost = new SimulatedHost(network, "guests");
-        for (int i = dice.between(1, 3); i > 0; i--) {
+        for (int i = isOnLoops ? dice.between(2, 4) : dice.between(1, 3); i > 0; i--) {
             disks.add(makeDisk("disk" + i));
         }
         promises = counts.map(all -> new PairPromises(disks, all));
@@ -103,7 +117,8 @@ final class ReplicationScenario implements AutoCloseable {
                         disks,
                         directories,
                         trouble.smallBuffers() ? SMALL_BUFFER_LIMIT : BUFFER_LIMIT,
-                        trouble.isCalmForReplication());
+                        trouble.isCalmForReplication(),
+                        isOnLoops);
         simulation.observe(this::observe);
         disks.forEach(disk -> disk.secondaryMedium().onSubmit(this::onSubmit));
     }

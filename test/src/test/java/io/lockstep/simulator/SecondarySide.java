@@ -4,13 +4,16 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.GroupTurn;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.secondary.SecondaryOptions;
+import io.lockstep.engine.secondary.StreamPlace;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
 import io.lockstep.engine.server.ServerEvents;
+import io.lockstep.engine.tracking.Tracking;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -38,11 +41,19 @@ class SecondarySide implements ServerEvents {
     private final BufferDirectories directories;
     private final long bufferLimit;
     private final boolean isCalm;
+    private final boolean isOnLoops;
     private final List<SecondaryGroup> killed = new ArrayList<>();
     private final Set<GroupEvents.Event> heard = EnumSet.noneOf(GroupEvents.Event.class);
     private final SimulatedNode node;
     private Path buffers;
     private SimulatedLoop loop;
+
+    /** The group's: the loop itself, or its turn where streams have loops of their own. */
+    private IoLoop turn;
+
+    /** All of the process. */
+    private List<SimulatedLoop> loops = List.of();
+
     private SecondaryGroup group;
     private List<IoLoop.Listener> listeners = List.of();
     private long committed;
@@ -53,19 +64,22 @@ class SecondarySide implements ServerEvents {
      * A host on which nothing runs.
      *
      * @param isCalm whether nothing is expected to go wrong
+     * @param isOnLoops whether its disks' streams have loops of their own
      */
     SecondarySide(
             final SimulatedNetwork network,
             final List<ReplicatedDisk> disks,
             final BufferDirectories directories,
             final long bufferLimit,
-            final boolean isCalm) {
+            final boolean isCalm,
+            final boolean isOnLoops) {
         this.simulation = network.simulation();
         dice = simulation.dice().split();
         this.disks = disks;
         this.directories = directories;
         this.bufferLimit = bufferLimit;
         this.isCalm = isCalm;
+        this.isOnLoops = isOnLoops;
         host = new SimulatedHost(network, "secondary");
         node = new SimulatedNode(2 * simulation.seed());
         buffers = directories.fresh();
@@ -96,24 +110,63 @@ class SecondarySide implements ServerEvents {
     /** Starts a process; it goes on where the one before was killed. */
     void start() {
         loop = host.loop("loop");
-        loop.run(this::open);
+        loops = List.of(loop);
+        turn = loop;
+        if (isOnLoops && disks.size() > 1) {
+            openOnLoops();
+        } else {
+            loop.run(() -> open(List.of()));
+        }
         if (wantsFailover) {
             failOver();
         }
     }
 
-    private void open() {
+    /** The stream of each disk but the first has a loop of its own, or all of those have one. */
+    private void openOnLoops() {
+        final GroupTurn ofAll = new GroupTurn(loop);
+        turn = ofAll;
+        final List<SimulatedLoop> others = new ArrayList<>();
+        for (int i = dice.between(1, disks.size() - 1); i > 0; i--) {
+            others.add(host.loop("disks" + i));
+        }
+        loop.run(
+                () -> {
+                    open(others);
+                    others.forEach(ofAll::join);
+                });
+        loops = new ArrayList<>(others);
+        loops.add(loop);
+    }
+
+    private StreamPlace place(
+            final int number, final Disk medium, final List<SimulatedLoop> others) {
+        if (number == 0 || others.isEmpty()) {
+            return new StreamPlace(loop, medium, loop);
+        }
+        final SimulatedLoop its = others.get((number - 1) % others.size());
+        final ReplicatedDisk disk = disks.get(number);
+        final Disk there = disk.openedBySecondary(host.open(disk.secondaryMedium(), its));
+        return new StreamPlace(its, there, loop);
+    }
+
+    private void open(final List<SimulatedLoop> others) {
         final SimulatedLoop own = loop;
         final List<Disk> media =
                 disks.stream()
                         .map(disk -> disk.openedBySecondary(host.open(disk.secondaryMedium(), own)))
                         .toList();
+        final List<StreamPlace> places = new ArrayList<>();
+        media.forEach(medium -> places.add(place(places.size(), medium, others)));
+        final List<Long> lengths = media.stream().map(Disk::length).toList();
         try {
             group =
                     SecondaryGroup.open(
-                            own,
+                            turn,
                             media,
+                            places,
                             node.self(),
+                            Tracking.inMemory(lengths),
                             options(buffers),
                             (event, disk, epoch, sentence) -> {
                                 if (loop == own) {
@@ -127,7 +180,7 @@ class SecondarySide implements ServerEvents {
             for (int i = 0; i < disks.size(); i++) {
                 stream.add(disks.get(i).streamExport(group.streamExports().get(i)));
             }
-            listeners = List.of(serveOneByOne(stream), serve(GUEST, group.guestExports()));
+            listeners = List.of(serveOneByOne(stream, others), serve(GUEST, group.guestExports()));
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -154,11 +207,21 @@ class SecondarySide implements ServerEvents {
     }
 
     /** As a manager does over QMP: the server is there before its exports are. */
-    private IoLoop.Listener serveOneByOne(final List<ServedExport> exports) throws IOException {
-        final NbdServer server =
-                new NbdServer(loop, List.of(), new ConnectionLimit(CONNECTIONS_MAX), this);
+    private IoLoop.Listener serveOneByOne(
+            final List<ServedExport> exports, final List<SimulatedLoop> others) throws IOException {
+        final ConnectionLimit limit = new ConnectionLimit(CONNECTIONS_MAX);
+        final NbdServer server = new NbdServer(loop, List.of(), limit, this);
+        final List<NbdServer> all = new ArrayList<>();
+        all.add(server);
+        for (final SimulatedLoop other : others) {
+            final NbdServer its = new NbdServer(other, List.of(), limit, this);
+            all.add(its);
+            host.onStop(its::abort);
+        }
         for (final ServedExport export : exports) {
-            loop.schedule(dice.between(0, 2 * Simulation.MILLISECOND), () -> server.add(export));
+            turn.schedule(
+                    dice.between(0, 2 * Simulation.MILLISECOND),
+                    () -> all.forEach(one -> one.add(export)));
         }
         return listen(STREAM, server);
     }
@@ -187,7 +250,7 @@ class SecondarySide implements ServerEvents {
         wantsFailover = true;
         if (isUp()) {
             final SecondaryGroup present = group;
-            loop.execute(
+            turn.execute(
                     () -> {
                         final GroupStatus.State state = present.status().state();
                         if (state != GroupStatus.State.IDLE) {
@@ -216,7 +279,7 @@ class SecondarySide implements ServerEvents {
     void commitWhatIsSealed() {
         if (isUp()) {
             final SecondaryGroup present = group;
-            loop.execute(present::checkpoint);
+            turn.execute(present::checkpoint);
         }
     }
 
@@ -277,7 +340,7 @@ class SecondarySide implements ServerEvents {
     /** The same, unless nothing has changed since it was called last. */
     void checkWhatIfKilledNow() {
         if (isUp()) {
-            long count = loop.turnCount();
+            long count = loops.stream().mapToLong(SimulatedLoop::turnCount).sum();
             for (final ReplicatedDisk disk : disks) {
                 count += disk.secondaryMedium().changeCount();
             }

@@ -32,7 +32,13 @@ final class SharedSecondarySide extends SecondarySide {
             final boolean isCalm,
             final BooleanSupplier isAnnounced,
             final BooleanSupplier judgesAtOnce) {
-        super(network, List.copyOf(disks), directories, bufferLimit, isCalm);
+        super(
+                network,
+                List.copyOf(disks),
+                directories,
+                bufferLimit,
+                isCalm,
+                network.simulation().seed() % 2 == 1);
         this.disks = List.copyOf(disks);
         this.isAnnounced = isAnnounced;
         this.judgesAtOnce = judgesAtOnce;

@@ -2,6 +2,7 @@ package io.lockstep.simulator;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.ControlRecord;
+import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
 
@@ -46,6 +47,11 @@ record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpac
             tap.seal(ControlRecord.epoch(from, position));
         }
         control.write(client, offset, length, from, position, completion, token);
+    }
+
+    @Override
+    public IoLoop loop() {
+        return control.loop();
     }
 
     @Override

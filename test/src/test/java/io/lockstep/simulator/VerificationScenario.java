@@ -47,7 +47,14 @@ final class VerificationScenario implements AutoCloseable {
         disks.add(makeDisk("busy", dice.between(1, 3 * PIECE_LENGTH)));
         disks.add(makeDisk("quiet", dice.between(1, 40 * PIECE_LENGTH)));
         guests = new ScenarioGuests(simulation, network, dice, disks.subList(0, 1));
-        secondary = new SecondarySide(network, disks, directories, BUFFER_LIMIT, true);
+        secondary =
+                new SecondarySide(
+                        network,
+                        disks,
+                        directories,
+                        BUFFER_LIMIT,
+                        true,
+                        simulation.seed() % 2 == 1);
         primary =
                 new PrimarySide(
                         network,

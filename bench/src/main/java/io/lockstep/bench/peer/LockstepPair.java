@@ -23,6 +23,7 @@ public final class LockstepPair implements ReplicationPair {
      * @param connectionsMax clients that each side takes
      * @param isGuestUnix whether the primary's guest comes over a Unix socket, not TCP
      * @param acknowledgement when that guest is answered, as {@code --ack} takes it
+     * @param loops how many take the secondary's streams at most; 0 for as many as it likes
      */
     public record Shape(
             boolean isUnix,
@@ -31,7 +32,8 @@ public final class LockstepPair implements ReplicationPair {
             boolean isSparse,
             int connectionsMax,
             boolean isGuestUnix,
-            String acknowledgement) {
+            String acknowledgement,
+            int loops) {
         static final int CONNECTIONS = 256;
 
         private static final long ROOM = 64L << 20;
@@ -45,7 +47,13 @@ public final class LockstepPair implements ReplicationPair {
                 final long diskLength,
                 final boolean isSparse,
                 final int connectionsMax) {
-            this(isUnix, disks, diskLength, isSparse, connectionsMax, true, LOCAL);
+            this(isUnix, disks, diskLength, isSparse, connectionsMax, true, LOCAL, 0);
+        }
+
+        /** Several disks full of data. */
+        public static Shape ofDisks(
+                final boolean isUnix, final int disks, final long diskLength, final int loops) {
+            return new Shape(isUnix, disks, diskLength, false, CONNECTIONS, true, LOCAL, loops);
         }
 
         /** All of a disk may be overwritten in an epoch, unless it is longer than any memory. */
@@ -70,7 +78,8 @@ public final class LockstepPair implements ReplicationPair {
                 final long diskLength,
                 final boolean isSparse,
                 final String acknowledgement) {
-            return new Shape(isUnix, 1, diskLength, isSparse, CONNECTIONS, isUnix, acknowledgement);
+            return new Shape(
+                    isUnix, 1, diskLength, isSparse, CONNECTIONS, isUnix, acknowledgement, 0);
         }
     }
 
@@ -248,6 +257,9 @@ public final class LockstepPair implements ReplicationPair {
                         "" + folder.resolve("secondary.control"),
                         "--buffers",
                         "" + buffers));
+        if (shape.loops() > 0) {
+            arguments.addAll(List.of("--loops", "" + shape.loops()));
+        }
         return ChildProcess.start("secondary", folder, ChildProcess.lockstep(arguments));
     }
 

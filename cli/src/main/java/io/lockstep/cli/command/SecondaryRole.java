@@ -169,6 +169,9 @@ final class SecondaryRole {
                         false,
                         pair.access().access(DiskAccess.Sharing.READER));
         run.afterSplitBrain(pair.afterSplitBrain());
+        if (buffers.loops().isPresent()) {
+            run.engine().loopsAtMost(buffers.loops().get());
+        }
         int number = 0;
         for (final Map.Entry<String, Path> disk : pair.disks().files().entrySet()) {
             run.graph()

@@ -122,7 +122,7 @@ public final class FileDisk implements Disk, AutoCloseable {
 
     @Override
     public void lengthen(final long newLength) {
-        windows.lengthen(file.length(), newLength);
+        windows.lengthen(newLength);
         file.lengthen(newLength);
     }
 

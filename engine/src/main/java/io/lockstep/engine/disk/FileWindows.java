@@ -73,11 +73,11 @@ final class FileWindows implements AutoCloseable {
     }
 
     /** The file is longer: what was mapped to its end is mapped anew when it is needed. */
-    void lengthen(final long before, final long length) {
+    void lengthen(final long length) {
         if (channel == null) {
             return;
         }
-        final int last = count(before) - 1;
+        final int last = windows.length - 1;
         if (last >= 0 && windows[last] != null) {
             outgrown.add(windows[last]);
             windows[last] = null;

@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
  */
 public abstract class LayeredDisk implements Disk {
     /** The disk below. */
-    protected final Disk local;
+    protected Disk local;
 
     private final CompletionRing completed = new CompletionRing();
     private boolean submitting;
@@ -97,6 +97,13 @@ public abstract class LayeredDisk implements Disk {
             final Completion completion,
             final long token) {
         local.extents(offset, length, into, completion, token);
+    }
+
+    /**
+     * Another one lies below from now on, the same as another loop sees it; nothing is under way.
+     */
+    protected final void below(final Disk other) {
+        local = other;
     }
 
     /** Begins a call that submits; what ends in it is delivered by {@link #poll}. */

@@ -410,13 +410,14 @@ public final class GroupPage implements AutoCloseable {
 
     /** The last epoch of which a pre-image is not in the buffers but in the spill. */
     public long spilledEpoch() {
-        return page.get(LONG, AT_SPILLED);
+        return (long) WORD.getAcquire(page, AT_SPILLED);
     }
 
-    /** One of that epoch is about to be. */
+    /** One of that epoch is about to be; from the loop of any disk. */
     public void spilled(final long epoch) {
-        if (epoch > spilledEpoch()) {
-            WORD.setRelease(page, AT_SPILLED, epoch);
+        long before = spilledEpoch();
+        while (epoch > before && !WORD.compareAndSet(page, AT_SPILLED, before, epoch)) {
+            before = spilledEpoch(); // another disk's is of another epoch
         }
     }
 
@@ -440,14 +441,17 @@ public final class GroupPage implements AutoCloseable {
         WORD.setRelease(page, AT_COMMITTED, epoch);
     }
 
-    /** The last epoch of a disk that is sealed. */
+    /** The last epoch of a disk that is sealed. From the loop of any disk. */
     public long sealedEpoch(final int disk) {
-        return (long) WORD.getAcquire(page, AT_SEALED + (long) disk * Long.BYTES);
+        return (long) WORD.getVolatile(page, AT_SEALED + (long) disk * Long.BYTES);
     }
 
-    /** All of a disk's writes of that epoch, and of those before it, have reached the disk. */
+    /**
+     * All of a disk's writes of that epoch, and of those before it, have reached the disk.
+     * Volatile: of two loops that seal at a time, and then look, one at least sees both.
+     */
     public void seal(final int disk, final long epoch) {
-        WORD.setRelease(page, AT_SEALED + (long) disk * Long.BYTES, epoch);
+        WORD.setVolatile(page, AT_SEALED + (long) disk * Long.BYTES, epoch);
     }
 
     /** Unmaps the page, and keeps the file. */

@@ -3,6 +3,7 @@ package io.lockstep.engine.loop;
 import io.lockstep.engine.memory.IoBuffer;
 
 import java.io.IOException;
+import java.util.function.Function;
 
 /**
  * One connected stream socket that never blocks. Owned by the loop that made it: every method is
@@ -50,6 +51,21 @@ public interface Connection {
      * @param writable to be called when the socket takes bytes again
      */
     void interest(boolean readable, boolean writable);
+
+    /**
+     * Makes it another loop's: no event follows here, and this object must not be used any more.
+     * The last thing that a handler does.
+     *
+     * @param loop of the same kind
+     * @param handler takes the connection as that loop has it, and makes its handler, on that loop
+     * @param whenFailed runs on that loop where it could not be had, and is closed
+     */
+    default void moveTo(
+            final IoLoop loop,
+            final Function<Connection, ConnectionHandler> handler,
+            final Runnable whenFailed) {
+        throw new IllegalStateException("this connection has one loop for good");
+    }
 
     /** Tells the peer that nothing more will be sent. */
     void shutdownOutput() throws IOException;

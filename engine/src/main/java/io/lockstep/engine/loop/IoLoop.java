@@ -1,6 +1,7 @@
 package io.lockstep.engine.loop;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
@@ -123,6 +124,31 @@ public interface IoLoop {
                     }
                     action.run();
                 });
+    }
+
+    /**
+     * Whether who asks may do what only this loop does: always, on a loop's own thread. Of a {@link
+     * GroupTurn} only in the turn.
+     */
+    default boolean isHad() {
+        return true;
+    }
+
+    /** Runs an action at once where this loop is had ({@link #isHad}), and otherwise soon. */
+    default void within(final Runnable action) {
+        if (isHad()) {
+            action.run();
+        } else {
+            execute(action);
+        }
+    }
+
+    /**
+     * Runs an action, at once, while other loops stand between two of their handlers, each behind
+     * the actions that it was given before. What is theirs may be used as if it ran on them.
+     */
+    default void whileStanding(final List<IoLoop> others, final Runnable action) {
+        throw new IllegalStateException("no other loop stands for this one");
     }
 
     /** The loop's clock in nanoseconds; only differences mean something. From any thread. */

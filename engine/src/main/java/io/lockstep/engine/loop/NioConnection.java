@@ -11,6 +11,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
+import java.util.function.Function;
 
 /** A connection over a real socket. On its loop's thread. */
 final class NioConnection implements Connection, NioLoop.ReadyHandler {
@@ -87,6 +88,16 @@ final class NioConnection implements Connection, NioLoop.ReadyHandler {
             interestOps = ops;
             key.interestOps(ops);
         }
+    }
+
+    @Override
+    public void moveTo(
+            final IoLoop loop,
+            final Function<Connection, ConnectionHandler> newHandler,
+            final Runnable whenFailed) {
+        key.cancel(); // a channel may have a key of each selector
+        final NioLoop owner = (NioLoop) loop;
+        owner.execute(() -> owner.take(channel, peer, newHandler, whenFailed));
     }
 
     @Override

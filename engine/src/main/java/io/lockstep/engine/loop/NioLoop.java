@@ -13,6 +13,7 @@ import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayDeque;
 import java.util.Comparator;
+import java.util.List;
 import java.util.PriorityQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -353,6 +354,28 @@ public final class NioLoop implements IoLoop, AutoCloseable {
     }
 
     /**
+     * Takes a connection that was another loop's, on this loop's thread.
+     *
+     * @param whenFailed runs where it could not be had, and is closed
+     */
+    void take(
+            final SocketChannel channel,
+            final String peer,
+            final Function<Connection, ConnectionHandler> handler,
+            final Runnable whenFailed) {
+        final NioConnection connection;
+        try {
+            connection = connected(channel, channel.register(selector, 0), peer);
+        } catch (final IOException | OutOfMemoryError e) {
+            closeQuietly(channel);
+            errorHandler.onError(new IOException("a client could not be taken: " + e, e));
+            whenFailed.run();
+            return;
+        }
+        connection.handle(handler.apply(connection));
+    }
+
+    /**
      * Makes a connection of a channel that is connected, and registered here.
      *
      * @param peer what to call the other end; null for its address
@@ -413,6 +436,26 @@ public final class NioLoop implements IoLoop, AutoCloseable {
     @Override
     public void call(final DeviceCall call) {
         calls.add(call);
+    }
+
+    /** Those must have been started, and end behind this one. */
+    @Override
+    public void whileStanding(final List<IoLoop> others, final Runnable action) {
+        final StandingLoop[] standing = new StandingLoop[others.size()];
+        for (int i = 0; i < standing.length; i++) {
+            standing[i] = new StandingLoop();
+            others.get(i).execute(standing[i]);
+        }
+        for (final StandingLoop loop : standing) {
+            loop.await();
+        }
+        try {
+            action.run();
+        } finally {
+            for (final StandingLoop loop : standing) {
+                loop.release();
+            }
+        }
     }
 
     @Override

@@ -20,7 +20,7 @@ final class ActiveDisk {
         void onStored(GuestOperation operation, int errno);
     }
 
-    private final Disk local;
+    private Disk local;
     private final GroupPage page;
     private final DiskBuffers buffers;
     private final Owner owner;
@@ -34,6 +34,11 @@ final class ActiveDisk {
         this.page = page;
         this.buffers = buffers;
         this.owner = owner;
+    }
+
+    /** Another one lies below from now on; nothing is on its way. */
+    void below(final Disk other) {
+        local = other;
     }
 
     /** Whether nothing is on its way. */

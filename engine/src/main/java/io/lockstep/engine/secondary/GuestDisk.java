@@ -54,7 +54,7 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
     /** A zero longer than this is done piece by piece, other work of the loop between; in bytes. */
     private static final long PIECE_LENGTH = 32L << 20;
 
-    private final IoLoop loop;
+    private IoLoop loop;
     private final GroupPage page;
     private final DiskBuffers buffers;
     private final Owner owner;
@@ -94,6 +94,16 @@ final class GuestDisk extends LayeredDisk implements ActiveDisk.Owner {
         if (mode == Mode.DIRECT && isSettled) {
             flushDisk();
         }
+    }
+
+    /**
+     * Another loop has it from now on, which sees the disk below as another one. Nothing is under
+     * way but flushes that wait for the end of a merge.
+     */
+    void moveTo(final IoLoop itsLoop, final Disk below) {
+        loop = itsLoop;
+        below(below);
+        active.below(below);
     }
 
     /** The merge of all disks is done, and recorded: after a loss of power they are whole. */

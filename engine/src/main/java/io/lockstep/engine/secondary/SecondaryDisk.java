@@ -17,7 +17,9 @@ import java.util.function.Predicate;
 
 /**
  * One disk of a secondary group: its two faces, towards the primary and towards the guest, and what
- * the primary says in the control space. On the group's loop.
+ * the primary says in the control space. Its stream, and all that it writes, is on a loop that may
+ * be the disk's own ({@link StreamPlace}); what the group has to do with it is done in the group's
+ * turn.
  */
 final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Owner, AutoCloseable {
     private final SecondaryGroup group;
@@ -27,12 +29,21 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
     /** The same for those whose changes are noted. */
     private final Disk guarded;
 
+    /** The group's. */
     private final IoLoop loop;
+
+    private final StreamPlace place;
     private final GroupPage page;
     private final DiskBuffers buffers;
     private final StreamDisk stream;
     private final GuestDisk guest;
     private final StreamControl control;
+
+    /** Where the guest goes in while the stream has the disk elsewhere; null where it never has. */
+    private final GuestDoor door;
+
+    /** Who waits for the disk to be on the guest's loop; null once it is. */
+    private List<Runnable> onHere;
 
     /** What waits for the writes of the sealed epoch, and for all writes, to end. */
     private final List<Runnable> onDrained = new ArrayList<>();
@@ -49,7 +60,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
             final SecondaryGroup group,
             final int index,
             final Disk local,
-            final IoLoop loop,
+            final StreamPlace place,
             final GroupPage page,
             final SecondaryOptions options)
             throws IOException {
@@ -60,20 +71,41 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
                 group.succession().sharing().isShared()
                         ? local
                         : group.tracking().guardBelow(index, local);
-        this.loop = loop;
+        this.place = place;
         this.page = page;
+        loop = group.loop();
         buffers =
                 DiskBuffers.open(
                         options.buffers().get(index), local.length(), options.bufferLimit(), page);
-        stream = new StreamDisk(local, buffers, page.sealedEpoch(index) + 1, this);
-        control = new StreamControl(group, this, index, local, stream);
+        stream = new StreamDisk(place.disk(), buffers, page.sealedEpoch(index) + 1, this);
+        control = new StreamControl(group, loop, this, index, local, stream);
         final GuestDisk.Mode mode =
                 page.state() == GroupPage.RUNNING
                         ? GuestDisk.Mode.BUFFERED
                         : page.state() == GroupPage.FAILED_OVER
                                 ? GuestDisk.Mode.MERGING
                                 : GuestDisk.Mode.CLOSED;
-        guest = new GuestDisk(guarded, loop, page, buffers, mode, this);
+        final boolean isElsewhere =
+                isElsewhere()
+                        && (mode == GuestDisk.Mode.BUFFERED || page.state() == GroupPage.IDLE);
+        guest =
+                isElsewhere
+                        ? new GuestDisk(place.disk(), place.loop(), page, buffers, mode, this)
+                        : new GuestDisk(guarded, place.guestLoop(), page, buffers, mode, this);
+        door = isElsewhere ? new GuestDoor(guest, place.guestLoop(), place.loop()) : null;
+        onHere = isElsewhere ? new ArrayList<>() : null;
+    }
+
+    /** Whether the stream sees the disk from another loop than the guests do. */
+    @SuppressWarnings("ReferenceEquality") // one disk, as two loops see it
+    private boolean isElsewhere() {
+        return place.disk() != local;
+    }
+
+    /** Where its stream is served; null for the group's loop. */
+    @SuppressWarnings("ReferenceEquality") // a loop equals itself alone
+    IoLoop streamLoop() {
+        return place.loop() == loop ? null : place.loop();
     }
 
     String name() {
@@ -85,7 +117,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
     }
 
     ServedExport guestExport() {
-        return ServedExport.of(guest, "guest's view");
+        return ServedExport.of(door == null ? guest : door, "guest's view");
     }
 
     // ---- Start, seal, failover.
@@ -109,7 +141,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
     /** Ends the open epoch; the action runs when all of its writes are in the disk. */
     void seal(final Runnable whenSealed) {
         endEpoch();
-        whenDrained(whenSealed);
+        whenDrained(() -> loop.within(whenSealed));
     }
 
     /** Ends the open epoch. */
@@ -137,7 +169,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
         return stream.writtenLength() - committedCounts[1];
     }
 
-    /** Runs an action when the writes of the sealed epochs have ended. */
+    /** Runs an action when the writes of the sealed epochs have ended; on the stream's loop. */
     void whenDrained(final Runnable action) {
         if (stream.isDrained()) {
             action.run();
@@ -162,24 +194,53 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
         }
     }
 
-    /** Cuts the primary's connection; the action runs when none of its writes is under way. */
+    /**
+     * Cuts the primary's connection; the action runs when none of its writes is under way, and the
+     * disk is on the guest's loop.
+     */
     void endStream(final Runnable whenEnded) {
         control.evict();
+        if (door != null) {
+            door.onEnding();
+        }
+        final Runnable whenQuiet = () -> come(whenEnded);
         if (stream.isQuiet()) {
-            whenEnded.run();
+            whenQuiet.run();
         } else {
-            onQuiet.add(whenEnded);
+            onQuiet.add(whenQuiet);
         }
     }
 
     @Override
     public void onQuiet() {
-        runAll(onQuiet);
+        if (!onQuiet.isEmpty()) {
+            loop.within(() -> runAll(onQuiet));
+        }
+    }
+
+    /** Runs an action when the disk is on the guest's loop; nothing of the stream is under way. */
+    void come(final Runnable whenHere) {
+        if (onHere == null) {
+            whenHere.run();
+            return;
+        }
+        onHere.add(whenHere);
+        if (onHere.size() == 1) {
+            door.whenBack(() -> loop.within(this::arrive));
+        }
+    }
+
+    private void arrive() {
+        final List<Runnable> waiting = List.copyOf(onHere);
+        onHere = null;
+        guest.moveTo(place.guestLoop(), guarded);
+        waiting.forEach(Runnable::run);
+        door.come();
     }
 
     void startMerge() {
         guest.mode(GuestDisk.Mode.MERGING);
-        merge = new Merge(loop, guarded, buffers, guest, this);
+        merge = new Merge(place.guestLoop(), guarded, buffers, guest, this);
         merge.start();
     }
 
@@ -219,22 +280,23 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
 
     @Override
     public void onMerged() {
-        group.merge().onMerged();
+        loop.within(() -> group.merge().onMerged());
     }
 
     @Override
     public void onMergeFailed(final String disk, final long offset, final int errno) {
-        group.merge().onFailed(disk, offset, errno);
+        loop.within(() -> group.merge().onFailed(disk, offset, errno));
     }
 
     @Override
     public void onGuestError(
             final String disk, final long offset, final long length, final int errno) {
         final boolean isFull = errno == Errno.ENOSPC && guest.mode() == GuestDisk.Mode.BUFFERED;
-        group.onGuestError(disk, offset, errno, isFull ? buffers.activeRoom(length) : "");
+        final String room = isFull ? buffers.activeRoom(length) : "";
+        loop.within(() -> group.onGuestError(disk, offset, errno, room));
     }
 
-    // ---- What the stream asks.
+    // ---- What the stream asks, on its loop.
 
     @Override
     public boolean isLinked() {
@@ -259,12 +321,25 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
             final long length,
             final int errno) {
         final boolean isFull = kind == ReplicationError.Kind.PRE_IMAGE && errno == Errno.ENOSPC;
-        group.onBroken(kind, disk, offset, errno, isFull ? buffers.hiddenRoom(length) : "");
+        // Where that is done later, it is before a commit for whose sake anybody looks at this
+        // disk later still.
+        final String room = isFull ? buffers.hiddenRoom(length) : "";
+        loop.within(() -> group.onBroken(kind, disk, offset, errno, room));
     }
 
     @Override
     public boolean givesUpCheckpoint(final Runnable whenJudged) {
-        return group.kept().giveUp(local.name(), buffers.hiddenTaken(), whenJudged);
+        final String taken = buffers.hiddenTaken();
+        if (loop.isHad()) {
+            return group.kept().giveUp(local.name(), taken, whenJudged);
+        }
+        loop.execute(
+                () -> {
+                    if (!group.kept().giveUp(local.name(), taken, whenJudged)) {
+                        whenJudged.run(); // which finds that it is not given up
+                    }
+                });
+        return true;
     }
 
     /** Bytes that the hidden disk of the open epoch may still take, wherever they come from. */
@@ -291,7 +366,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
 
     /** Brings what is written to stable storage; one that fails ends replication. */
     void flush(final IntConsumer whenFlushed) {
-        stream.flush((token, errno) -> whenFlushed.accept(errno), 0);
+        stream.flush((token, errno) -> loop.within(() -> whenFlushed.accept(errno)), 0);
         stream.poll();
     }
 
@@ -348,6 +423,13 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
     /** The disk becomes longer: they keep what they have. */
     void lengthenBuffers(final long length) throws IOException {
         buffers.lengthen(length);
+    }
+
+    /** The disk is longer, as the guests' loop knows already. */
+    void lengthenStream(final long length) {
+        if (isElsewhere()) {
+            place.disk().lengthen(length);
+        }
     }
 
     /** Brings the buffers to stable storage. */

@@ -1,5 +1,6 @@
 package io.lockstep.engine.secondary;
 
+import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 
@@ -17,6 +18,16 @@ import java.util.function.ToLongFunction;
 /** The disks of a secondary, as what is done with all of them. On the group's loop. */
 final class SecondaryDisks {
     private final List<SecondaryDisk> disks = new ArrayList<>();
+
+    /** Refuses disks one of which can't be written. */
+    static void requireWritable(final List<Disk> locals) throws IOException {
+        for (final Disk disk : locals) {
+            if (disk.isReadOnly()) {
+                throw new IOException(
+                        "disk " + disk.name() + " is read-only; a secondary writes it");
+            }
+        }
+    }
 
     void add(final SecondaryDisk disk) {
         disks.add(disk);

@@ -190,7 +190,7 @@ final class SecondaryEnd {
     /** Nothing is under way, and the primary hears of it before its connections end. */
     private void takeOverRole() {
         begin(true);
-        group.disks().forEach(this::merge);
+        group.disks().forEach(disk -> disk.come(() -> merge(disk)));
         ended.complete(null);
     }
 

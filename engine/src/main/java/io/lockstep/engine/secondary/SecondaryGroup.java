@@ -77,6 +77,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     private SecondaryGroup(
             final IoLoop loop,
             final List<Disk> locals,
+            final List<StreamPlace> places,
             final Self self,
             final Tracking tracking,
             final SecondaryOptions options,
@@ -108,7 +109,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             succession.resume(found.isPutBack());
             succession.forgetNotes();
             for (int i = 0; i < locals.size(); i++) {
-                disks.add(new SecondaryDisk(this, i, locals.get(i), loop, page, options));
+                disks.add(new SecondaryDisk(this, i, locals.get(i), places.get(i), page, options));
             }
             page.endGrowth();
             kept.look();
@@ -140,18 +141,22 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             final GroupEvents events)
             throws IOException {
         final List<Long> lengths = disks.stream().map(Disk::length).toList();
-        return open(loop, disks, self, Tracking.inMemory(lengths), options, events);
+        final List<StreamPlace> places = StreamPlace.on(loop, disks);
+        return open(loop, disks, places, self, Tracking.inMemory(lengths), options, events);
     }
 
     /**
      * The same, and what has changed once it has taken over is noted for the node's next process.
      *
+     * @param loop a {@link io.lockstep.engine.loop.GroupTurn} where streams have loops of their own
+     * @param places where the stream of each disk is taken
      * @param tracking of these disks, in their order
      * @throws IOException as above
      */
     public static SecondaryGroup open(
             final IoLoop loop,
             final List<Disk> disks,
+            final List<StreamPlace> places,
             final Self self,
             final Tracking tracking,
             final SecondaryOptions options,
@@ -160,15 +165,10 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         if (!options.ofFormerPrimary()) {
             Succession.requireNoPrimary(self.node().record());
         }
-        for (final Disk disk : disks) {
-            if (disk.isReadOnly()) {
-                throw new IOException(
-                        "disk " + disk.name() + " is read-only; a secondary writes it");
-            }
-        }
+        SecondaryDisks.requireWritable(disks);
         PrivateFiles.makeDirectories(options.page().toAbsolutePath().getParent());
         final SecondaryGroup group =
-                new SecondaryGroup(loop, disks, self, tracking, options, events);
+                new SecondaryGroup(loop, disks, places, self, tracking, options, events);
         group.resume();
         return group;
     }
@@ -290,7 +290,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return roleTaking.want();
     }
 
-    /** What becomes of the primary's role when that hands it over. */
     RoleTaking roleTaking() {
         return roleTaking;
     }
@@ -315,7 +314,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return succession.giveWay(tracking, spill);
     }
 
-    /** What this node has changed by itself, and its peer may lack. */
     Tracking tracking() {
         return tracking;
     }
@@ -353,11 +351,14 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
 
     // ---- What the disks ask and tell.
 
+    IoLoop loop() {
+        return loop;
+    }
+
     Succession succession() {
         return succession;
     }
 
-    /** Whose writes are taken. */
     SecondarySession session() {
         return session;
     }
@@ -429,7 +430,6 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         }
     }
 
-    /** Whether the stream is taken. */
     boolean isStarted() {
         return !isClosed && hasBuffers && page.state() == GroupPage.RUNNING;
     }

@@ -84,16 +84,22 @@ final class SecondaryLengths {
         isUnderWay = true;
         final Disk local = locals.get(number);
         local.flush(
-                (token, errno) -> {
-                    if (errno == 0) {
-                        record(number, length, whenTaken);
-                    } else {
-                        isUnderWay = false;
-                        whenTaken.accept("it can't be flushed: " + Errno.meaning(errno));
-                    }
-                },
+                (token, errno) -> loop.within(() -> onFlushed(number, length, errno, whenTaken)),
                 0);
         local.poll();
+    }
+
+    private void onFlushed(
+            final int number,
+            final long length,
+            final int errno,
+            final Consumer<String> whenTaken) {
+        if (errno == 0) {
+            record(number, length, whenTaken);
+        } else {
+            isUnderWay = false;
+            whenTaken.accept("it can't be flushed: " + Errno.meaning(errno));
+        }
     }
 
     /** The file is as long as that on stable storage, so that the record may say so. */
@@ -129,6 +135,7 @@ final class SecondaryLengths {
             return "there is no room for a disk of " + length + " bytes: " + e.getMessage();
         }
         locals.get(number).lengthen(length);
+        group.disks().get(number).lengthenStream(length);
         group.tracking().lengthen(number, length, true);
         page.endGrowth();
         onTaken.run();

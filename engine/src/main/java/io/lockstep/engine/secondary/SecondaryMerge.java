@@ -16,6 +16,9 @@ public final class SecondaryMerge {
     private final SecondaryEvents events;
     private final CompletableFuture<Void> done = new CompletableFuture<>();
 
+    /** All disks have everything: each tells of itself, and may be heard when all have. */
+    private boolean isMerged;
+
     SecondaryMerge(
             final SecondaryGroup group,
             final GroupPage page,
@@ -47,7 +50,8 @@ public final class SecondaryMerge {
 
     /** A disk has everything. */
     void onMerged() {
-        if (group.disks().all(SecondaryDisk::isMerged)) {
+        if (!isMerged && group.disks().all(SecondaryDisk::isMerged)) {
+            isMerged = true;
             // One that went back to its own way differs from its peer in more than is noted now.
             final boolean isKnown = node.record().concession().isNone();
             group.tracking()

@@ -3,6 +3,7 @@ package io.lockstep.engine.secondary;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.Emptiness;
+import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Summary;
@@ -17,17 +18,25 @@ import java.util.function.Predicate;
 
 /**
  * What a primary says and asks in the control space of a disk's replication export, and whose
- * changes that takes. On the group's loop. See docs/protocol.md.
+ * changes that takes. Seals and hashes have their place in the stream, and are taken on its loop as
+ * they come; all else in the group's turn. See docs/protocol.md.
  */
 final class StreamControl implements ControlSpace, AutoCloseable {
     private final SecondaryGroup group;
+
+    /** The group's. */
+    private final IoLoop loop;
+
     private final SecondaryDisk disk;
     private final int index;
     private final Disk local;
     private final StreamDisk stream;
     private final HashSpace hashes;
+    private final StreamSeals seals;
     private final MemorySegment record =
             Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
+
+    private static final String NOT_ATTACHED = "no primary is attached on this connection";
 
     /** The connection of the primary; null for none. */
     private Client attached;
@@ -39,16 +48,24 @@ final class StreamControl implements ControlSpace, AutoCloseable {
 
     StreamControl(
             final SecondaryGroup group,
+            final IoLoop loop,
             final SecondaryDisk disk,
             final int index,
             final Disk local,
             final StreamDisk stream) {
         this.group = group;
+        this.loop = loop;
         this.disk = disk;
         this.index = index;
         this.local = local;
         this.stream = stream;
         hashes = new HashSpace(stream);
+        seals = new StreamSeals(group, loop, disk, stream, this);
+    }
+
+    @Override
+    public IoLoop loop() {
+        return disk.streamLoop();
     }
 
     /** Whether a primary is attached. */
@@ -71,14 +88,26 @@ final class StreamControl implements ControlSpace, AutoCloseable {
             final long position,
             final Disk.Completion completion,
             final long token) {
+        if (offset >= Nbd.CONTROL_HASHES && offset < Nbd.CONTROL_CHANGES) {
+            hashes.read(group.session().id(), offset, length, into, position, completion, token);
+        } else if (loop.isHad()) {
+            tell(offset, length, into, position, completion, token);
+        } else {
+            loop.execute(() -> tell(offset, length, into, position, completion, token));
+        }
+    }
+
+    private void tell(
+            final long offset,
+            final int length,
+            final MemorySegment into,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
         if (offset >= Nbd.CONTROL_CHANGES) {
             final long first = (offset - Nbd.CONTROL_CHANGES) * Byte.SIZE;
             group.tracking().copy(index, first, length / Long.BYTES, into, position);
             completion.onComplete(token, 0);
-            return;
-        }
-        if (offset >= Nbd.CONTROL_HASHES) {
-            hashes.read(group.session().id(), offset, length, into, position, completion, token);
             return;
         }
         if (offset + length <= ControlRecord.LENGTH) {
@@ -129,11 +158,47 @@ final class StreamControl implements ControlSpace, AutoCloseable {
             return;
         }
         final long seen = stream.writeCount();
-        Emptiness.look(local, isEmpty -> answer.onLooked(isEmpty && isUntouched(seen)));
+        Emptiness.look(
+                local, isEmpty -> loop.within(() -> answer.onLooked(isEmpty && isUntouched(seen))));
     }
 
     @Override
     public void write(
+            final Client client,
+            final int offset,
+            final int length,
+            final MemorySegment from,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        final boolean isSeal =
+                offset == 0
+                        && length == ControlRecord.LENGTH
+                        && ControlRecord.isValid(from, position)
+                        && ControlRecord.kind(from, position) == ControlRecord.SEAL;
+        if (isSeal) {
+            seal(client, from, position, completion, token);
+        } else if (loop.isHad()) {
+            take(client, offset, length, from, position, completion, token);
+        } else {
+            loop.execute(() -> take(client, offset, length, from, position, completion, token));
+        }
+    }
+
+    private void seal(
+            final Client client,
+            final MemorySegment from,
+            final long position,
+            final Disk.Completion completion,
+            final long token) {
+        if (isAttached(client)) {
+            seals.take(from, position, completion, token);
+        } else {
+            completion.onComplete(token, refuse(Errno.EPERM, NOT_ATTACHED));
+        }
+    }
+
+    private void take(
             final Client client,
             final int offset,
             final int length,
@@ -156,26 +221,12 @@ final class StreamControl implements ControlSpace, AutoCloseable {
         } else if (ControlRecord.kind(from, position) == ControlRecord.PULSE) {
             errno = pulse(ControlRecord.session(from, position));
         } else if (!isAttached(client)) {
-            errno = refuse(Errno.EPERM, "no primary is attached on this connection");
+            errno = refuse(Errno.EPERM, NOT_ATTACHED);
         } else {
             group.session().heard();
             final long epoch = ControlRecord.epoch(from, position);
-            final int flags = ControlRecord.flags(from, position);
             switch (ControlRecord.kind(from, position)) {
                 case ControlRecord.COMMIT -> errno = commit(epoch);
-                case ControlRecord.SEAL -> {
-                    final boolean isCaughtUp = (flags & ControlRecord.CAUGHT_UP) != 0;
-                    errno = seal(epoch, isCaughtUp ? 1 : 0);
-                    if (errno == 0 && isCaughtUp) {
-                        whenSealed(epoch, () -> catchUp(epoch, completion, token));
-                        return;
-                    }
-                    if (errno == 0) {
-                        whenSealed(
-                                epoch, () -> completion.onComplete(token, onSealed(epoch, flags)));
-                        return;
-                    }
-                }
                 case ControlRecord.DURABLE -> {
                     group.durability()
                             .whenDurable(
@@ -235,7 +286,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 : length == ControlRecord.LENGTH && kind != ControlRecord.ATTACH;
     }
 
-    private int refuse(final int errno, final String sentence) {
+    int refuse(final int errno, final String sentence) {
         reason = "disk " + local.name() + ": " + sentence;
         return errno;
     }
@@ -421,7 +472,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
     }
 
     /** All that makes the disk equal to the primary's is brought to stable storage first. */
-    private void catchUp(final long epoch, final Disk.Completion completion, final long token) {
+    void catchUp(final long epoch, final Disk.Completion completion, final long token) {
         final Id session = group.session().id();
         flush(
                 () ->
@@ -450,52 +501,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
                 });
     }
 
-    /**
-     * Seals an epoch.
-     *
-     * @param more that may be uncommitted: where nothing comes behind it before it is committed
-     */
-    private int seal(final long epoch, final int more) {
-        final long open = stream.openEpoch();
-        if (epoch < open) {
-            return 0;
-        }
-        if (group.isOver()) {
-            return refuse(Errno.ESHUTDOWN, group.refusalOfChanges()); // as what comes before it is
-        }
-        if (epoch > open) {
-            return refuse(
-                    Errno.EINVAL, "epoch " + epoch + " can't be sealed: the open one is " + open);
-        }
-        if (epoch + 1 > group.committedEpoch() + SecondaryCheckpoints.UNCOMMITTED_MAX + more) {
-            return refuse(
-                    Errno.EINVAL,
-                    "epoch "
-                            + epoch
-                            + " can't be sealed before epoch "
-                            + (epoch - 1)
-                            + " is committed");
-        }
-        disk.endEpoch();
-        return 0;
-    }
-
-    private void whenSealed(final long epoch, final Runnable action) {
-        if (epoch == stream.openEpoch() - 1) {
-            disk.whenDrained(action);
-        } else {
-            action.run(); // an older one
-        }
-    }
-
-    /** The group's last disk to seal the epoch commits it, where that was asked for. */
-    private int onSealed(final long epoch, final int flags) {
-        final boolean commitsToo =
-                (flags & ControlRecord.AND_COMMIT) != 0 && epoch <= group.sealedEpoch();
-        return commitsToo ? commit(epoch) : 0;
-    }
-
-    private int commit(final long epoch) {
+    int commit(final long epoch) {
         final String refusal = group.commitUnlessRefused(epoch);
         return refusal == null ? 0 : refuse(Errno.EINVAL, refusal);
     }
@@ -524,12 +530,19 @@ final class StreamControl implements ControlSpace, AutoCloseable {
 
     @Override
     public void onEnding(final Client client) {
-        group.durability().onEnding(client);
-        group.session().onEnding(index, client);
+        loop.within(
+                () -> {
+                    group.durability().onEnding(client);
+                    group.session().onEnding(index, client);
+                });
     }
 
     @Override
     public void onGone(final Client client) {
+        loop.within(() -> forget(client));
+    }
+
+    private void forget(final Client client) {
         if (isAttaching(client)) {
             attaching = null;
         }

@@ -3,6 +3,7 @@ package io.lockstep.engine.server;
 import io.lockstep.engine.loop.IoLoop;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -34,6 +35,11 @@ public final class ConnectionLimit {
 
     void join(final NbdServer server) {
         servers.add(server);
+    }
+
+    /** The server of a loop. */
+    Optional<NbdServer> serverOn(final IoLoop loop) {
+        return servers.stream().filter(server -> server.isOn(loop)).findFirst();
     }
 
     /** One more, where there is room for one. */

@@ -1,6 +1,7 @@
 package io.lockstep.engine.server;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 
 import java.lang.foreign.MemorySegment;
@@ -49,6 +50,11 @@ public interface ControlSpace {
             final Disk.Completion completion,
             final long token) {
         completion.onComplete(token, Errno.EINVAL);
+    }
+
+    /** The loop on which the export's clients are served; null for that which took them. */
+    default IoLoop loop() {
+        return null;
     }
 
     /** Why the write or announcement failed that is just being completed. */

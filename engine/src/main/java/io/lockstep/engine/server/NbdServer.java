@@ -16,7 +16,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * The NBD server of one loop: its exports and the sessions of its clients. Several servers, one a
- * loop, serve the same disks; they share only the count of connections.
+ * loop, serve the same disks; they share only the count of connections. A client whose export has a
+ * loop of its own goes there when it has chosen it ({@link ControlSpace#loop}).
  *
  * <p>Limits (I7): clients in the transmission phase, counted over all loops: one too many is told
  * so when it chooses its export. Handshakes under way: one too many ends the oldest. A handshake's
@@ -110,10 +111,7 @@ public final class NbdServer implements ExportCatalog {
 
     /** Makes a session of a connection that was accepted for this server's loop. */
     public ConnectionHandler connect(final Connection connection) {
-        if (!ticking) {
-            ticking = true;
-            loop.schedule(TICK_NANOS, this::tick);
-        }
+        keepTicking();
         if (handshakes.size() >= HANDSHAKES_MAX) {
             final NbdSession oldest = handshakes.firstEntry().getKey();
             events.onClientProblem(
@@ -128,6 +126,30 @@ public final class NbdServer implements ExportCatalog {
             session.start();
         }
         return session;
+    }
+
+    /** Who serves the clients of an export once they have chosen it. */
+    NbdServer homeOf(final ServedExport served) {
+        final IoLoop home = served.loop();
+        return home == null || isOn(home) ? this : limit.serverOn(home).orElse(this);
+    }
+
+    /** A client has chosen an export that another server serves. */
+    void onLeft(final NbdSession session) {
+        handshakes.remove(session);
+    }
+
+    /** One has come that has chosen an export of this server's. */
+    void onArrived(final NbdSession session) {
+        keepTicking();
+        sessions.add(session);
+    }
+
+    private void keepTicking() {
+        if (!ticking) {
+            ticking = true;
+            loop.schedule(TICK_NANOS, this::tick);
+        }
     }
 
     private void tick() {
@@ -211,8 +233,18 @@ public final class NbdServer implements ExportCatalog {
         return loop;
     }
 
+    /** Whether its clients are served on a loop. */
+    @SuppressWarnings("ReferenceEquality") // a loop equals itself alone
+    public boolean isOn(final IoLoop other) {
+        return loop == other;
+    }
+
     ServedExport served(final String exportName) {
         return exports.get(exportName);
+    }
+
+    boolean isShuttingDown() {
+        return shuttingDown;
     }
 
     ServerEvents events() {

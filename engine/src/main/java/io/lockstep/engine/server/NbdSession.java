@@ -62,8 +62,13 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         DONE
     }
 
-    private final NbdServer server;
-    private final Connection connection;
+    // Another one's once it has gone to where its export is served.
+    private NbdServer server;
+    private Connection connection;
+
+    /** Who serves its export; null while that is this server, or is not known. */
+    private NbdServer home;
+
     private final ServerHandshake handshake;
     private final ReceiveBuffer received;
     private final ReplyRing replies;
@@ -149,7 +154,11 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         } finally {
             busy = false;
         }
-        updateInterest();
+        if (home == null) {
+            updateInterest();
+        } else {
+            goHome();
+        }
     }
 
     private void updateInterest() {
@@ -274,11 +283,19 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         }
     }
 
-    /** Answers false where the export was removed while the handshake's last bytes went out. */
+    /**
+     * Answers false where the export was removed while the handshake's last bytes went out, and
+     * where it is served on another loop.
+     */
     private boolean enterTransmission(final Negotiated negotiated) {
         served = server.served(negotiated.export().name());
         if (served == null) {
             close();
+            return false;
+        }
+        final NbdServer itsServer = server.homeOf(served);
+        if (itsServer != server) {
+            home = itsServer;
             return false;
         }
         runner =
@@ -288,6 +305,25 @@ final class NbdSession implements ConnectionHandler, RequestRunner.Owner, Export
         phase = Phase.TRANSMISSION;
         server.onTransmission(this);
         return true;
+    }
+
+    /** The last thing that is done here; what was received and not taken yet goes with it. */
+    private void goHome() {
+        server.onLeft(this);
+        server = home;
+        connection.moveTo(home.loop(), this::arrive, this::close);
+    }
+
+    private ConnectionHandler arrive(final Connection moved) {
+        connection = moved;
+        home = null;
+        if (server.isShuttingDown()) {
+            close();
+        } else {
+            server.onArrived(this);
+            advance();
+        }
+        return this;
     }
 
     // ---- Transmission.

@@ -1,6 +1,7 @@
 package io.lockstep.engine.server;
 
 import io.lockstep.engine.disk.Disk;
+import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.nbd.Export;
 import io.lockstep.nbd.Nbd;
 import io.lockstep.nbd.WireString;
@@ -86,6 +87,11 @@ public record ServedExport(
                                 policy,
                                 counters)
                         .export;
+    }
+
+    /** The loop on which its clients are served; null for that which took them. */
+    public IoLoop loop() {
+        return control == null ? null : control.loop();
     }
 
     private static int readOnly(final int flags) {

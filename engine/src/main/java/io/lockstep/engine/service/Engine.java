@@ -6,9 +6,9 @@ import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.GroupTurn;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.NioLoop;
-import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.AfterSplitBrain;
 import io.lockstep.engine.primary.MirrorLimits;
 import io.lockstep.engine.primary.Peer;
@@ -29,9 +29,10 @@ import java.util.concurrent.CompletableFuture;
  * A running process that replicates: its loops, its open disks, the server of its guests and the
  * one of its replication exports. Disks, exports and roles come and go while it runs.
  *
- * <p>One loop has the disks, both groups and all exports; another has the link to a secondary. The
- * methods are called by one thread at a time, which is none of these; what is done on a loop they
- * wait for.
+ * <p>One loop has the disks, both groups and all exports; another has the link to a secondary; and
+ * where a secondary has several disks, the streams of all but the first have loops of their own
+ * ({@link DiskLoops}). The methods are called by one thread at a time, which is none of these; what
+ * is done on a loop they wait for.
  */
 public final class Engine implements AutoCloseable {
     private static final long DRAIN_SECONDS = 5;
@@ -49,6 +50,11 @@ public final class Engine implements AutoCloseable {
 
     private final List<EngineDisk> disks = new ArrayList<>();
     private final NioLoop loop;
+
+    /** What the loop does while those of disks stand: all that is not a request. */
+    private final GroupTurn turn;
+
+    private final DiskLoops diskLoops;
     private final NioLoop linkLoop;
     private final EngineGroup group;
     private final Mirrors mirrors;
@@ -59,11 +65,13 @@ public final class Engine implements AutoCloseable {
     private Engine(final EngineOptions options) throws IOException {
         this.options = options;
         loop = new NioLoop("lockstep-engine", options.spinNanos(), options.errorHandler());
+        turn = new GroupTurn(loop);
+        diskLoops = new DiskLoops(loop, turn, options);
         linkLoop = new NioLoop("lockstep-link", options.spinNanos(), options.errorHandler());
         mirrors = new Mirrors(loop, linkLoop, options.primary());
-        group = new EngineGroup(loop, linkLoop, stateHelpers, mirrors, options);
-        guests = new ExportServer(loop, options.serverEvents());
-        nbdServer = new ExportServer(loop, options.serverEvents());
+        group = new EngineGroup(turn, diskLoops, linkLoop, stateHelpers, mirrors, options);
+        guests = new ExportServer(loop, turn, options.serverEvents());
+        nbdServer = new ExportServer(loop, turn, options.serverEvents());
         guests.start(options.connectionsMax());
         loop.start();
         linkLoop.start();
@@ -81,7 +89,7 @@ public final class Engine implements AutoCloseable {
 
     /** The loop of disks, groups and exports. */
     public IoLoop loop() {
-        return loop;
+        return turn;
     }
 
     /** The server of the guests; it is there from the beginning. */
@@ -157,12 +165,13 @@ public final class Engine implements AutoCloseable {
 
     /** Closes a disk that has no role and no export. */
     public void close(final EngineDisk disk) throws IOException {
-        final CompletableFuture<Void> quiet = LoopCall.call(loop, () -> group.remove(disk));
+        final CompletableFuture<Void> quiet = LoopCall.call(turn, () -> group.remove(disk));
         LoopCall.await(quiet, DRAIN_SECONDS);
         disk.awaitCalls();
-        onLoop(disk.whole()::close);
         disks.remove(disk);
-        flushAndClose(disk);
+        onLoop(disk::unmap);
+        disk.flushFile(options.serverEvents());
+        disk.close();
     }
 
     /**
@@ -181,7 +190,7 @@ public final class Engine implements AutoCloseable {
 
     /** Whether the secondary's buffers are open: they are of all its disks together. */
     public boolean isSecondaryOpen() throws IOException {
-        return LoopCall.call(loop, group::isSecondaryOpen);
+        return LoopCall.call(turn, group::isSecondaryOpen);
     }
 
     /**
@@ -213,6 +222,15 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
+     * The streams of a secondary's disks have no more than so many loops. Before it has a role.
+     *
+     * @throws IOException where the loop has ended
+     */
+    public void loopsAtMost(final int count) throws IOException {
+        onLoop(() -> diskLoops.atMost(count));
+    }
+
+    /**
      * What becomes of this node where it finds itself in a split brain. Before it has a role.
      *
      * @throws IOException where the loop has ended
@@ -224,7 +242,7 @@ public final class Engine implements AutoCloseable {
     /** Whether what guests wait for gets no answer: the peer has taken over, or may have. */
     private boolean leavesUnanswered() {
         try {
-            return LoopCall.call(loop, group::leavesUnanswered);
+            return LoopCall.call(turn, group::leavesUnanswered);
         } catch (final IOException e) {
             return false; // the loop does not answer, and holds nobody
         }
@@ -256,7 +274,7 @@ public final class Engine implements AutoCloseable {
      * @return done, on the loop, when its guest is served without
      */
     public CompletableFuture<Void> detach(final EngineDisk disk) throws IOException {
-        return LoopCall.call(loop, () -> group.detach(disk));
+        return LoopCall.call(turn, () -> group.detach(disk));
     }
 
     /**
@@ -271,7 +289,7 @@ public final class Engine implements AutoCloseable {
                     group.sever(peer);
                     mirrors.sever(peer);
                 },
-                loop::execute);
+                turn::execute);
     }
 
     /**
@@ -313,7 +331,7 @@ public final class Engine implements AutoCloseable {
             throws IOException {
         admitPlain(disk);
         return LoopCall.call(
-                loop,
+                turn,
                 () -> {
                     mirrors.require(disk, group);
                     return mirrors.begin(disk, target, limits, isEqual, owner);
@@ -326,7 +344,7 @@ public final class Engine implements AutoCloseable {
 
     private void onLoop(final Step step) throws IOException {
         LoopCall.call(
-                loop,
+                turn,
                 () -> {
                     step.run();
                     return null;
@@ -335,7 +353,7 @@ public final class Engine implements AutoCloseable {
 
     /** Whether there is a secondary that has neither failed over nor been stopped. */
     public boolean isStandby() throws IOException {
-        return LoopCall.call(loop, group::isStandby);
+        return LoopCall.call(turn, group::isStandby);
     }
 
     /**
@@ -347,7 +365,7 @@ public final class Engine implements AutoCloseable {
     public CompletableFuture<Void> pauseGuests() throws IOException {
         final List<EngineDisk> all = List.copyOf(disks);
         return LoopCall.call(
-                loop, () -> pause.begin(all).thenCompose(stopped -> mirrors.settled()));
+                turn, () -> pause.begin(all).thenCompose(stopped -> mirrors.settled()));
     }
 
     /** Has it done again. */
@@ -381,7 +399,7 @@ public final class Engine implements AutoCloseable {
 
     private void admitPlain(final EngineDisk disk) throws IOException {
         final boolean isPlain =
-                !disk.file().isReadOnly() && !LoopCall.call(loop, () -> group.isSecondarys(disk));
+                !disk.file().isReadOnly() && !LoopCall.call(turn, () -> group.isSecondarys(disk));
         if (isPlain) {
             final List<DiskFile> files = disks.stream().map(EngineDisk::file).toList();
             final Optional<Path> state = group.plainUse().admit(disk.file(), files);
@@ -412,7 +430,7 @@ public final class Engine implements AutoCloseable {
         ServedExport.require("export name", request.name());
         ServedExport.require("description", request.description());
         openSecondary();
-        final ServedExport stream = LoopCall.call(loop, disk::stream);
+        final ServedExport stream = LoopCall.call(turn, disk::stream);
         if (stream == null) {
             exportAsItIs(server, request, GuestView.of(disk));
         } else {
@@ -437,7 +455,7 @@ public final class Engine implements AutoCloseable {
     /** What was done for the clients of some exports, at one moment. */
     public List<ExportCounters.Figures> figures(final List<ExportCounters> counters)
             throws IOException {
-        return LoopCall.call(loop, () -> counters.stream().map(ExportCounters::figures).toList());
+        return LoopCall.call(turn, () -> counters.stream().map(ExportCounters::figures).toList());
     }
 
     /** Asks another server about an export. Fails with a sentence; completes on a loop. */
@@ -468,12 +486,12 @@ public final class Engine implements AutoCloseable {
         final boolean isServed = !guests.endpoints().isEmpty();
         final boolean isMerged = finishMerge();
         final List<EngineDisk> all = List.copyOf(disks);
-        loop.execute(() -> pause.end(all));
-        loop.execute(mirrors::endAll);
+        turn.execute(() -> pause.end(all));
+        turn.execute(mirrors::endAll);
         if (leavesUnanswered()) {
             guests.abort();
         }
-        loop.execute(group::prepareToStop);
+        turn.execute(group::prepareToStop);
         nbdServer.shutDown();
         guests.shutDown();
         drain();
@@ -481,9 +499,10 @@ public final class Engine implements AutoCloseable {
         stateHelpers.close();
         linkLoop.close();
         loop.close();
+        diskLoops.close();
         boolean isFlushed = true;
         for (final EngineDisk disk : disks) {
-            isFlushed &= flush(disk);
+            isFlushed &= disk.flushFile(options.serverEvents());
         }
         mirrors.close();
         if (!isServed) {
@@ -491,8 +510,8 @@ public final class Engine implements AutoCloseable {
         }
         closeGroup(isFlushed);
         for (final EngineDisk disk : disks) {
-            disk.whole().close();
-            disk.file().close();
+            disk.unmap();
+            disk.close();
         }
         disks.clear();
         return isMerged && isFlushed;
@@ -521,7 +540,7 @@ public final class Engine implements AutoCloseable {
     /** The guests are served meanwhile; answers whether the buffers have nothing left. */
     private boolean finishMerge() {
         final CompletableFuture<Void> merged = new CompletableFuture<>();
-        loop.execute(
+        turn.execute(
                 () -> {
                     final CompletableFuture<Void> merge =
                             group.secondary()
@@ -533,13 +552,13 @@ public final class Engine implements AutoCloseable {
                                         + MERGE_SECONDS
                                         + " s");
                     }
-                    loop.after(merge, () -> merged.complete(null));
+                    turn.after(merge, () -> merged.complete(null));
                 });
         try {
             LoopCall.await(merged, MERGE_SECONDS);
             return true;
         } catch (final IOException e) {
-            loop.execute(
+            turn.execute(
                     () -> {
                         sayMergeGoesOn(
                                 "this process ends without it, and the disks are not whole; what"
@@ -564,37 +583,12 @@ public final class Engine implements AutoCloseable {
 
     private void drain() {
         final CompletableFuture<Void> drained = new CompletableFuture<>();
-        loop.execute(() -> group.drain(() -> group.leave(() -> drained.complete(null))));
+        turn.execute(() -> group.drain(() -> group.leave(() -> drained.complete(null))));
         try {
             LoopCall.await(drained, DRAIN_SECONDS);
         } catch (final IOException e) {
             return; // the secondary is not there, or the state: the next process sees, as after a
             // kill
         }
-    }
-
-    private boolean flushAndClose(final EngineDisk disk) {
-        final boolean isFlushed = flush(disk);
-        disk.file().close();
-        return isFlushed;
-    }
-
-    private boolean flush(final EngineDisk disk) {
-        final DiskFile file = disk.file();
-        final int errno = file.flush();
-        if (errno != 0) {
-            options.serverEvents()
-                    .onDiskError(
-                            "disk "
-                                    + file.name()
-                                    + ": the last flush of "
-                                    + file.path()
-                                    + " failed: "
-                                    + Errno.meaning(errno)
-                                    + " ("
-                                    + Errno.name(errno)
-                                    + "); what was written since the flush before it may be lost");
-        }
-        return errno == 0;
     }
 }

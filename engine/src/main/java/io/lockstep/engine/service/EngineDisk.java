@@ -8,9 +8,12 @@ import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.disk.PartDisk;
 import io.lockstep.engine.disk.SwitchDisk;
 import io.lockstep.engine.loop.IoLoop;
+import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.secondary.BufferFiles;
+import io.lockstep.engine.secondary.StreamPlace;
 import io.lockstep.engine.server.ServedExport;
+import io.lockstep.engine.server.ServerEvents;
 import io.lockstep.engine.throttle.ThrottleGroup;
 import io.lockstep.engine.throttle.ThrottledDisk;
 
@@ -38,6 +41,9 @@ public final class EngineDisk {
     private final Deque<Disk> covered = new ArrayDeque<>();
 
     private SwitchDisk guest;
+
+    /** The file as the loop sees it that takes the stream; null where that is the engine's. */
+    private FileDisk streamed;
 
     /** Where its buffers lie, if it is a secondary's. */
     private BufferFiles buffers;
@@ -130,6 +136,54 @@ public final class EngineDisk {
 
     DiskFile file() {
         return file;
+    }
+
+    /**
+     * Where its stream is taken, if that is another loop than the engine's. Of a disk that is a
+     * part of its file, or limited in its use, it is not.
+     */
+    @SuppressWarnings("ReferenceEquality") // a loop equals itself alone
+    StreamPlace streamOn(final IoLoop other) {
+        if (other == loop || !covered.isEmpty()) {
+            return new StreamPlace(loop, local, loop);
+        }
+        streamed = new FileDisk(file, other, helpers);
+        return new StreamPlace(other, AlignedDisk.over(streamed, file), loop);
+    }
+
+    /** Gives back what it maps; nothing of it is under way. In the group's turn, or at the end. */
+    void unmap() {
+        whole.close();
+        if (streamed != null) {
+            streamed.close();
+        }
+    }
+
+    /** Closes the file, of which nothing is mapped. */
+    void close() {
+        file.close();
+    }
+
+    /**
+     * Brings what was written to stable storage, blocking; answers whether it is.
+     *
+     * @param events hears why not
+     */
+    boolean flushFile(final ServerEvents events) {
+        final int errno = file.flush();
+        if (errno != 0) {
+            events.onDiskError(
+                    "disk "
+                            + file.name()
+                            + ": the last flush of "
+                            + file.path()
+                            + " failed: "
+                            + Errno.meaning(errno)
+                            + " ("
+                            + Errno.name(errno)
+                            + "); what was written since the flush before it may be lost");
+        }
+        return errno == 0;
     }
 
     /** Waits for calls on its file that are under way, within a bound. */

@@ -20,6 +20,7 @@ import io.lockstep.engine.primary.PrimaryStart;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.secondary.SecondaryOptions;
+import io.lockstep.engine.secondary.StreamPlace;
 import io.lockstep.engine.server.ServedExport;
 
 import java.io.IOException;
@@ -37,7 +38,10 @@ import java.util.concurrent.CompletableFuture;
  * go to the group that has the role. On the engine's loop.
  */
 final class EngineGroup extends LayeredGroup {
+    /** The group's turn. */
     private final IoLoop loop;
+
+    private final DiskLoops diskLoops;
     private final IoLoop linkLoop;
     private final HelperThreads helpers;
     private final EngineOptions options;
@@ -72,12 +76,14 @@ final class EngineGroup extends LayeredGroup {
 
     EngineGroup(
             final IoLoop loop,
+            final DiskLoops diskLoops,
             final IoLoop linkLoop,
             final HelperThreads helpers,
             final Mirrors mirrors,
             final EngineOptions options) {
         this.helpers = helpers;
         this.loop = loop;
+        this.diskLoops = diskLoops;
         this.linkLoop = linkLoop;
         this.options = options;
         ack = options.primary().ack();
@@ -178,12 +184,14 @@ final class EngineGroup extends LayeredGroup {
         }
         openState(members);
         final SecondaryOptions places = SecondaryPlace.optionsOf(members, options, ofFormerPrimary);
+        final List<StreamPlace> streamPlaces = streamPlaces(members);
         lock = BuffersLock.take(places.page(), places.ownDirectory());
         try {
             secondary =
                     SecondaryGroup.open(
                             loop,
                             members.stream().<Disk>map(EngineDisk::local).toList(),
+                            streamPlaces,
                             state.self(),
                             state.tracking(),
                             places,
@@ -204,6 +212,14 @@ final class EngineGroup extends LayeredGroup {
             final Disk guest = recordedGuest(guests.get(i).disk(), ofFormerPrimary);
             members.get(i).guest().switchTo(guest, () -> {});
         }
+    }
+
+    private List<StreamPlace> streamPlaces(final List<EngineDisk> members) throws IOException {
+        final List<StreamPlace> all = new ArrayList<>();
+        for (final EngineDisk member : members) {
+            all.add(member.streamOn(diskLoops.of(all.size())));
+        }
+        return all;
     }
 
     /** One that took over may still reign, and writes what its peer does not get. */
@@ -367,7 +383,7 @@ final class EngineGroup extends LayeredGroup {
             }
             primary =
                     PrimaryGroup.open(
-                            loop,
+                            diskLoops.lead(),
                             linkLoop,
                             members.stream().map(this::below).toList(),
                             members.stream().map(EngineDisk::peer).toList(),

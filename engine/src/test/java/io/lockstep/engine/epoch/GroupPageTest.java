@@ -15,13 +15,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** A commit as another thread sees it, and so a process that comes after a kill (I4). */
 final class GroupPageTest {
     private static final int COMMITS = 5_000_000;
+    private static final int SPILLS = 20_000;
 
     /** Two epochs that differ in both halves of the word. */
     private static final long ONE = 0x0000_0001_0000_0002L;
@@ -35,6 +38,32 @@ final class GroupPageTest {
 
     private GroupPage open(final Id boot) throws IOException {
         return GroupPage.open(folder.resolve("group"), List.of(), new Id(1, 1), boot, 0, 0);
+    }
+
+    /** Of disks on two loops one may be an epoch ahead: who opens the buffers must see that. */
+    @Test
+    void theNewestEpochOfWhichSomethingIsSpilledStays() throws Exception {
+        try (GroupPage page = open(BOOT)) {
+            for (long epoch = 1; epoch < SPILLS; epoch += 2) {
+                final long older = epoch;
+                final CyclicBarrier together = new CyclicBarrier(2);
+                final CompletableFuture<Void> behind =
+                        CompletableFuture.runAsync(() -> spill(page, older, together));
+                spill(page, older + 1, together);
+                behind.get();
+                assertEquals(older + 1, page.spilledEpoch());
+            }
+        }
+    }
+
+    private static void spill(
+            final GroupPage page, final long epoch, final CyclicBarrier together) {
+        try {
+            together.await();
+        } catch (final InterruptedException | BrokenBarrierException e) {
+            throw new IllegalStateException(e);
+        }
+        page.spilled(epoch);
     }
 
     // ---- What a reboot leaves (I13).

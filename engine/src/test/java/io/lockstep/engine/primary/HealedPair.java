@@ -19,6 +19,7 @@ import io.lockstep.engine.node.Selves;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.secondary.SecondaryGroup;
 import io.lockstep.engine.secondary.SecondaryOptions;
+import io.lockstep.engine.secondary.StreamPlace;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServerEvents;
@@ -268,6 +269,7 @@ abstract class HealedPair {
                             SecondaryGroup.open(
                                     life.loop(),
                                     disks,
+                                    StreamPlace.on(life.loop(), disks),
                                     secondarySelf,
                                     trackingThere,
                                     isFormerPrimary ? options.formerPrimary() : options,

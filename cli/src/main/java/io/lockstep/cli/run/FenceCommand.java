@@ -153,8 +153,14 @@ public final class FenceCommand implements Fencing {
         return new Answer(Outcome.NOT_FENCED, sentence + "; it is tried again every 10 s");
     }
 
-    /** Whatever it has started first, as that would be nobody's child behind it. */
+    /**
+     * Whatever it has started first, as that would be nobody's child behind it. One that has ended
+     * is left alone: to destroy it would close what it has printed, and is still to be said.
+     */
     private static void killTree(final Process process) {
+        if (!process.isAlive()) {
+            return;
+        }
         process.descendants().toList().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
     }

@@ -88,6 +88,7 @@ public final class LockstepPair implements ReplicationPair {
     private final ControlSocket secondaryControl;
     private final ControlSocket primaryControl;
     private final Path folder;
+    private final int linkPort;
     private final int guestPort;
     private final Moments moments;
     private final EngineHistograms commits;
@@ -109,6 +110,7 @@ public final class LockstepPair implements ReplicationPair {
             final ControlSocket secondaryControl,
             final ControlSocket primaryControl,
             final Path folder,
+            final int linkPort,
             final int guestPort,
             final String acknowledgement,
             final Moments moments)
@@ -118,6 +120,7 @@ public final class LockstepPair implements ReplicationPair {
         this.secondaryControl = secondaryControl;
         this.primaryControl = primaryControl;
         this.folder = folder;
+        this.linkPort = linkPort;
         this.guestPort = guestPort;
         this.acknowledgement = acknowledgement;
         this.moments = moments;
@@ -159,10 +162,11 @@ public final class LockstepPair implements ReplicationPair {
             final Shape shape,
             final boolean isShared)
             throws IOException, InterruptedException {
+        final int linkPort = shape.isUnix() ? 0 : BenchServer.freePort();
         final String link =
                 shape.isUnix()
                         ? "nbd+unix:///?socket=" + folder.resolve("link")
-                        : "nbd://127.0.0.1:" + BenchServer.freePort();
+                        : "nbd://127.0.0.1:" + linkPort;
         final int guestPort = shape.isGuestUnix() ? 0 : BenchServer.freePort();
         final List<AutoCloseable> made = new ArrayList<>();
         boolean started = false;
@@ -203,6 +207,7 @@ public final class LockstepPair implements ReplicationPair {
                             secondaryControl,
                             primaryControl,
                             folder,
+                            linkPort,
                             guestPort,
                             shape.acknowledgement(),
                             moments);
@@ -337,6 +342,11 @@ public final class LockstepPair implements ReplicationPair {
     @Override
     public String secondaryGuestUri() {
         return "nbd+unix:///" + diskName(0) + "?socket=" + folder.resolve("secondary-guest");
+    }
+
+    /** Where the secondary listens; 0 where that is a Unix socket. */
+    public int linkPort() {
+        return linkPort;
     }
 
     /** From the start of the first process to the moment from which both replicate. */

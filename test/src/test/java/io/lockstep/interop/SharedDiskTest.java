@@ -31,6 +31,30 @@ final class SharedDiskTest {
     private static final int ROUNDS =
             Math.max(1, Integer.getInteger("lockstep.kill.rounds", 8) / 4);
     private static final int LENGTH = 4 << 20;
+    private static final int ROOM_LENGTH = 512 << 20;
+
+    /** Every other block is announced, and then all of them at once, by runs of one. */
+    private static final String FRAGMENTS =
+            """
+            h = connect(sys.argv[1])
+            length = int(sys.argv[3])
+            step = 32 << 20
+            for turn in range(3):
+                if turn:
+                    os.remove(sys.argv[2])
+                for at in range(0, length, 8192):
+                    h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(4096)), at)
+                    while h.aio_in_flight() > 64:
+                        h.poll(-1)
+                while h.aio_in_flight() > 0:
+                    h.poll(-1)
+                for at in range(0, length, step):
+                    h.aio_zero(step, at)
+                open(sys.argv[2], "w").close()
+                while h.aio_in_flight() > 0:
+                    h.poll(-1)
+            """;
+
     private static final int DELAY_MICROS_MAX = 60_000;
 
     @AutoClose private final Rig rig = new Rig();
@@ -181,6 +205,79 @@ final class SharedDiskTest {
             assertTrue(refusal.contains("fence its host"), refusal);
         }
         pair.failOver();
+    }
+
+    /**
+     * A checkpoint comes while changes wait for room in the log, which is full of announcements.
+     */
+    @Test
+    void aCheckpointDoesNotWaitForWhatWaitsForRoom() {
+        final Path file = rig.hole("room.img", ROOM_LENGTH);
+        final SharedPair pair =
+                new SharedPair(rig, "r", "--shared-on-one-host", List.of(file))
+                        .withPrimary("--log-size", "16M")
+                        .start();
+        final Path isBegun = rig.path("begun");
+        final Program guest =
+                rig.startPython(
+                        FRAGMENTS,
+                        pair.guests().getFirst(),
+                        isBegun.toString(),
+                        Integer.toString(ROOM_LENGTH));
+        try (Control control = pair.primaryControl()) {
+            while (guest.isRunning()) {
+                if (Files.exists(isBegun)) {
+                    control.execute("x-lockstep-checkpoint");
+                }
+                sleepUpTo(2000);
+            }
+        }
+        assertEquals(0, guest.awaitExit(), guest::transcript);
+    }
+
+    /** The word was for a failover that was refused: the primary lived, so it was wrong. */
+    @Test
+    void aWordThatWasWrongCountsForNoOtherFailover() {
+        final SharedPair pair = pair(Medium.FILE, "w", 1).start();
+        try (Control control = pair.secondaryControl()) {
+            final String alive =
+                    control.refuse("x-lockstep-failover", "{'fenced': true}").toString();
+            assertTrue(alive.contains("alive"), alive);
+            pair.primary().kill();
+            final String unsaid = control.refuse("x-lockstep-failover", "{}").toString();
+            assertTrue(unsaid.contains("fence its host"), unsaid);
+        }
+        pair.failOver();
+    }
+
+    private void write(final SharedPair pair, final int offset) {
+        rig.python(
+                "h = connect(sys.argv[1]); h.pwrite(bytes(5000), int(sys.argv[2])); h.flush()",
+                pair.guests().getFirst(),
+                Integer.toString(offset));
+    }
+
+    /** What it rewrites needs no announcement; what it writes next has to be let go on as well. */
+    @Test
+    void aGuestGoesOnBehindARewriteWithoutASecondary() {
+        final SharedPair pair =
+                pair(Medium.FILE, "g", 1).withPrimary("--on-lost-link", "continue").start();
+        write(pair, 0);
+        pair.secondary().kill();
+        write(pair, 0);
+        write(pair, 1 << 20);
+    }
+
+    @Test
+    void aPrimaryThatIsPromotedNeedsNoSecondary() {
+        final SharedPair pair = pair(Medium.FILE, "o", 1).start();
+        pair.secondary().kill();
+        pair.primary().kill();
+        pair.startPrimary();
+        try (Control control = pair.primaryControl()) {
+            control.execute("x-lockstep-promote");
+        }
+        write(pair, 1 << 20);
     }
 
     /** It has overwritten what it has not announced: there is no checkpoint before the next one. */

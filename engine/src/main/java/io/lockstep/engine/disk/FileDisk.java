@@ -160,12 +160,15 @@ public final class FileDisk implements Disk, AutoCloseable {
                     errno != FileWindows.NO_WINDOW ? errno : file.read(address, length, offset));
             return;
         }
-        iovec.set(ValueLayout.JAVA_LONG, 0, address);
-        iovec.set(ValueLayout.JAVA_LONG, 8, length);
-        final long count = Posix.preadNoWait(fd, iovec.address(), offset);
-        if (count == length) {
-            completed.add(completion, token, 0);
-            return;
+        // Past the page cache the kernel waits for the device, whatever it is asked not to.
+        if (!file.access().isDirect()) {
+            iovec.set(ValueLayout.JAVA_LONG, 0, address);
+            iovec.set(ValueLayout.JAVA_LONG, 8, length);
+            final long count = Posix.preadNoWait(fd, iovec.address(), offset);
+            if (count == length) {
+                completed.add(completion, token, 0);
+                return;
+            }
         }
         final Operation operation = operation(Kind.READ, offset, length, completion, token);
         operation.address = address;

@@ -29,6 +29,9 @@ final class AnnouncedOperation {
     /** Announcements before this frame have to be answered. */
     long awaited;
 
+    /** Whether it waits for room in the log, and has changed nothing. */
+    boolean waitsForRoom;
+
     /** The first frame of the epoch that it belongs to. */
     long epochStart;
 

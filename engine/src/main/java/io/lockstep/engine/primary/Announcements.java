@@ -252,7 +252,11 @@ final class Announcements implements Forwarding {
 
     /** Where the link is lost: until the two have met again, or this node may go on alone. */
     private void hold() {
-        if (isHeld || isAlone || isLeaving || !reign.isGated()) {
+        if (isHeld || isAlone || isLeaving) {
+            return;
+        }
+        if (!reign.isGated()) {
+            goOnWhereAlone();
             return;
         }
         isHeld = true;
@@ -265,6 +269,22 @@ final class Announcements implements Forwarding {
                         goAlone();
                     }
                 });
+    }
+
+    /** Whoever waits may be the first since this node was recorded to be alone. */
+    private void goOnWhereAlone() {
+        if (!presence.isLinked()) {
+            isHeld = true;
+            loop.execute(
+                    () -> {
+                        isHeld = false;
+                        if (!presence.isLinked() && !reign.isGated()) {
+                            goAlone();
+                        } else {
+                            onCut();
+                        }
+                    });
+        }
     }
 
     /** It is recorded that the secondary does not get what is written: it can't take over. */

@@ -42,6 +42,9 @@ final class AnnouncingDisk extends LayeredDisk {
 
     private int sealedCount;
 
+    /** Of those of the open epoch, the ones that wait for room in the log. */
+    private int roomCount;
+
     /** Seals that wait for what is under way of their epochs. */
     private final List<Long> seals = new ArrayList<>();
 
@@ -62,12 +65,26 @@ final class AnnouncingDisk extends LayeredDisk {
 
     // ---- Epochs.
 
-    /** The open epoch ends with that frame, which is decided when its changes have ended. */
+    /**
+     * The open epoch ends with that frame, which is decided when its changes have ended. What waits
+     * for room has changed nothing, and belongs to the next one: its announcements would lie behind
+     * the frame, which would wait for it.
+     */
     void seal(final long frame) {
-        sealedCount += openCount;
+        sealedCount += openCount - roomCount;
         beginEpoch(frame + 1);
+        openCount = roomCount;
+        if (roomCount > 0) {
+            order.forEachRunning(index -> putOff(operations.get(index), frame + 1));
+        }
         seals.add(frame);
         decideSeals();
+    }
+
+    private static void putOff(final AnnouncedOperation operation, final long start) {
+        if (operation.waitsForRoom) {
+            operation.belongTo(start);
+        }
     }
 
     private void beginEpoch(final long start) {
@@ -173,17 +190,25 @@ final class AnnouncingDisk extends LayeredDisk {
 
     private void announce(final AnnouncedOperation operation) {
         if (!tryToAnnounce(operation)) {
+            operation.waitsForRoom = true;
+            roomCount++;
             group.waitForRoom(operation.announceAgain);
         }
     }
 
     /** There may be room in the log; answers whether it need not wait any more. */
     boolean announceAgain(final AnnouncedOperation operation) {
+        operation.waitsForRoom = false;
+        roomCount--;
         if (group.isHopeless()) {
             finish(operation, Errno.ESHUTDOWN);
             return true;
         }
         final boolean isAnnounced = tryToAnnounce(operation);
+        if (!isAnnounced) {
+            operation.waitsForRoom = true;
+            roomCount++;
+        }
         local.poll();
         return isAnnounced;
     }

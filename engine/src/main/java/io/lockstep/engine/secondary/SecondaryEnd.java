@@ -87,14 +87,21 @@ final class SecondaryEnd {
         }
         final Verdict verdict = succession.verdict();
         if (!verdict.isAllowed() && (!isForced || succession.isFormerPrimary())) {
+            succession.sharing().onRefused();
             return fail(verdict.reason());
         }
-        if (!verdict.isAllowed()) {
-            succession.sharing().dropWhereVoid(succession.standing(), group.openEpoch());
-        }
+        final boolean isVoid =
+                !verdict.isAllowed() && succession.sharing().isVoid(succession.standing());
         final boolean isTorn = succession.standing() == Standing.INCONSISTENT;
         sentence = events.endedByFailover(); // nothing is committed while it is being recorded
-        return record(succession.takeOver(isForced), () -> takeOver(isTorn));
+        return record(
+                succession.takeOver(isForced),
+                () -> {
+                    if (isVoid) {
+                        page.commit(group.openEpoch() + 1);
+                    }
+                    takeOver(isTorn);
+                });
     }
 
     /** The primary has handed its role over, and waits for the answer on its connections. */

@@ -181,13 +181,16 @@ final class SecondarySession {
         leaving.clear();
         caughtUp.clear();
         attached = primary;
-        group.succession().sharing().onAttached(admitted[0].flags);
+        group.succession().sharing().onAttaching(admitted[0].flags);
         isLeftBehind = false;
         attachingCount++;
         loop.after(
                 recordAttached(admitted, primary),
                 (done, thrown) -> {
                     attachingCount--;
+                    if (thrown == null) {
+                        group.succession().sharing().onAttached(admitted[0].flags);
+                    }
                     for (int i = 0; i < admitted.length; i++) {
                         settle(i, admitted[i], thrown);
                     }

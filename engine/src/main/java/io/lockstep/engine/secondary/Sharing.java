@@ -49,13 +49,31 @@ final class Sharing {
                 : "the primary shares its disks (--shared), and this node has some of its own";
     }
 
-    /** A primary is attached. */
-    void onAttached(final int attachFlags) {
+    /**
+     * A primary will be attached, when that is recorded: what holds of the one before does, too.
+     */
+    void onAttaching(final int attachFlags) {
         isFenced = false;
+        if (isShared()) {
+            page.goesOn(page.goesOn() | policy(attachFlags));
+        }
+    }
+
+    /** It is, and what this node had for a checkpoint is recorded to be none. */
+    void onAttached(final int attachFlags) {
         wasAttached = true;
         if (isShared()) {
-            page.goesOn(attachFlags & (ControlRecord.GOES_ON | ControlRecord.GOES_ON_FENCED));
+            page.goesOn(policy(attachFlags));
         }
+    }
+
+    private static int policy(final int attachFlags) {
+        return attachFlags & (ControlRecord.GOES_ON | ControlRecord.GOES_ON_FENCED);
+    }
+
+    /** A failover was refused: what was said for its sake may be wrong, and counts for no other. */
+    void onRefused() {
+        isFenced = false;
     }
 
     /**
@@ -67,13 +85,11 @@ final class Sharing {
     }
 
     /**
-     * A node takes over by force that has no checkpoint, perhaps: then it has the disks as they
-     * are, and what it has saved of them, or written over that, counts for nothing.
+     * Whether a node that takes over by force has no checkpoint, perhaps: then it has the disks as
+     * they are, and what it has saved of them, or written over that, counts for nothing.
      */
-    void dropWhereVoid(final Standing standing, final long open) {
-        if (isShared() && (standing != Standing.FOLLOWING || unannounced().isPresent())) {
-            page.commit(open + 1);
-        }
+    boolean isVoid(final Standing standing) {
+        return isShared() && (standing != Standing.FOLLOWING || unannounced().isPresent());
     }
 
     /** Somebody knows that the primary writes no more. */

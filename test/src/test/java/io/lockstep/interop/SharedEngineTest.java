@@ -1,5 +1,6 @@
 package io.lockstep.interop;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.AutoClose;
@@ -89,6 +90,7 @@ final class SharedEngineTest {
         failOver(secondary);
         ReplicatedPair.assertSame(checkpoint, disk);
         write(secondary, 3, 0);
+        assertEquals(3, Rig.read(disk)[0]);
     }
 
     @Test

@@ -7,6 +7,7 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -137,6 +138,32 @@ final class RealGuestTest {
             control.awaitMerged();
             rig.run(Tool.E2FSCK, "-f", "-n", pair.secondaryDisk("a").toString());
         }
+    }
+
+    /** What it has overwritten since the last checkpoint is as it was, and nothing new is left. */
+    @Test
+    void theFilesOfTheLastCheckpointAreBroughtBackOnADiskThatBothHostsShare() {
+        final Path disk = rig.holeOnDisk("shared", LENGTH);
+        final SharedPair pair = new SharedPair(rig, "d", "--shared", List.of(disk)).start();
+        final RealGuest killed = RealGuest.bootFrom(rig, pair.guests().getFirst(), "write");
+        final CheckpointLoop checkpoints = checkpointsOf(pair::primaryControl, killed);
+        checkpoints.stop();
+        final int firstLost = killed.firstFileAfterNow();
+        killed.awaitComplete(firstLost + 5);
+        killed.changeFiles();
+        pair.primary().kill();
+        killed.kill();
+
+        rig.lockstep("failover", "--fenced", "--control", pair.secondaryControlSocket().toString())
+                .requireSuccess();
+        final RealGuest next =
+                RealGuest.bootFrom(rig, pair.secondaryGuests().getFirst(), "recover");
+        final Map<Integer, String> found = recovered(next);
+        assertHolds(filesOfTheLast(checkpoints), found);
+        assertNoneOf(firstLost, found);
+        next.awaitDone();
+        assertEquals(0, pair.secondary().stop(), pair::toString);
+        rig.run(Tool.E2FSCK, "-f", "-n", disk.toString());
     }
 
     /** Checkpoints that go on, beside a guest that has written a number of files meanwhile. */

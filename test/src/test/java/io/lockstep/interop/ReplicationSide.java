@@ -46,17 +46,29 @@ final class ReplicationSide {
      */
     static ReplicationSide secondary(
             final ReplicationPeer peer, final Rig rig, final String name, final Path disk) {
-        return secondary(
-                peer,
-                rig,
-                name,
-                disk,
-                "top",
+        return secondary(peer, rig, name, disk, "");
+    }
+
+    /**
+     * The same with a replication node of which more is said.
+     *
+     * @param options of the node, each with a comma behind it
+     * @param more arguments of the process
+     */
+    static ReplicationSide secondary(
+            final ReplicationPeer peer,
+            final Rig rig,
+            final String name,
+            final Path disk,
+            final String options,
+            final String... more) {
+        final List<String> arguments = new ArrayList<>(List.of(more));
+        arguments.addAll(
                 List.of(
                         "-drive",
-                        replicationDrive(peer, rig, name, disk, "top-id=top,"),
-                        "-drive",
-                        QUORUM + "top,children.0=child"));
+                        replicationDrive(peer, rig, name, disk, "top-id=top," + options)));
+        arguments.addAll(List.of("-drive", QUORUM + "top,children.0=child"));
+        return secondary(peer, rig, name, disk, "top", arguments);
     }
 
     /**
@@ -102,11 +114,11 @@ final class ReplicationSide {
             final Rig rig,
             final String name,
             final Path disk,
-            final String topId) {
+            final String options) {
         final long length = disk.toFile().length();
         final String buffer = "driver=" + peer.bufferDriver();
         return "if=none,id=child,driver=replication,mode=secondary,"
-                + topId
+                + options
                 + "file."
                 + buffer
                 + ",file.file.filename="
@@ -148,16 +160,30 @@ final class ReplicationSide {
 
     /** Gives its quorum a replication child, named {@code client}. */
     void attach(final Path secondarySocket) {
-        makeClient(secondarySocket);
+        attach(secondarySocket, "");
+    }
+
+    /**
+     * The same with one of which more is said.
+     *
+     * @param options of the node, each with a comma behind it
+     */
+    void attach(final Path secondarySocket, final String options) {
+        makeClient(secondarySocket, options);
         control().execute("x-blockdev-change", "{'parent': '" + guest + "', 'node': 'client'}");
     }
 
     /** Makes the node that is to be the child. */
     void makeClient(final Path secondarySocket) {
+        makeClient(secondarySocket, "");
+    }
+
+    private void makeClient(final Path secondarySocket, final String options) {
         control()
                 .execute(
                         "human-monitor-command",
                         "{'command-line': 'drive_add -n buddy driver=replication,mode=primary,"
+                                + options
                                 + "file.driver=nbd,file.path="
                                 + secondarySocket
                                 + ",file.export="

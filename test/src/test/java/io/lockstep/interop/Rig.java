@@ -1,5 +1,7 @@
 package io.lockstep.interop;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
@@ -117,6 +119,17 @@ final class Rig implements AutoCloseable {
     /** A file that is one hole. */
     Path hole(final String name, final long length) {
         return length(path(name), length);
+    }
+
+    /** The same where there is a disk under it, and direct I/O for real. */
+    Path holeOnDisk(final String name, final long length) {
+        try {
+            final Path file = Files.createTempFile(Path.of("target"), name, "").toAbsolutePath();
+            keep(() -> assertTrue(file.toFile().delete(), file::toString));
+            return length(file, length);
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Makes a file longer or shorter; answers it. */

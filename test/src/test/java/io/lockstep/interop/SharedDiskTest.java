@@ -10,9 +10,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-import java.io.IOException;
-import java.io.RandomAccessFile;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -81,23 +78,9 @@ final class SharedDiskTest {
     private Path disk(final Medium medium, final String name) {
         return switch (medium) {
             case CACHED_FILE -> rig.hole(name, LENGTH);
-            case FILE -> onDisk(name);
+            case FILE -> rig.holeOnDisk(name, LENGTH);
             case DEVICE_512, DEVICE_4096 -> device(rig.hole(name, LENGTH), medium.sectorLength);
         };
-    }
-
-    /** Where there is a disk under it, and direct I/O for real. */
-    private Path onDisk(final String name) {
-        try {
-            final Path file = Files.createTempFile(Path.of("target"), name, "");
-            rig.keep(() -> assertTrue(file.toFile().delete()));
-            try (RandomAccessFile sized = new RandomAccessFile(file.toFile(), "rw")) {
-                sized.setLength(LENGTH);
-            }
-            return file.toAbsolutePath();
-        } catch (final IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     private Path device(final Path file, final int sectorLength) {

@@ -109,6 +109,10 @@ final class SharedPair {
         return control("p");
     }
 
+    Path secondaryControlSocket() {
+        return control("s");
+    }
+
     Control primaryControl() {
         return Control.connect(control("p"));
     }

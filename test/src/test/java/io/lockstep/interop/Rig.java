@@ -219,8 +219,9 @@ final class Rig implements AutoCloseable {
             if (lockstep.awaitReady()) {
                 throw new AssertionError("it should not have come up\n" + lockstep);
             }
+            final int exitCode = lockstep.awaitExit();
             final String message = lockstep.err();
-            if (lockstep.awaitExit() != 1 || message.lines().count() != 1) {
+            if (exitCode != 1 || message.lines().count() != 1) {
                 throw new AssertionError("not the end that was expected\n" + lockstep);
             }
             return message.strip();

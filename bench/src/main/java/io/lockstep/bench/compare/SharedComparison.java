@@ -71,7 +71,7 @@ public final class SharedComparison implements Callable<Integer> {
             String name, EagerGuest.Work work, long area, long count, boolean isTouched) {
         /** How many bytes its requests have. */
         double bytes() {
-            return (double) count * work.blockLength();
+            return (double) (count * work.blockLength());
         }
     }
 

@@ -107,7 +107,7 @@ public final class SharedComparison implements Callable<Integer> {
     private List<Load> loads() {
         final long count = options.isShort() ? SHORT_COUNT : COUNT;
         final long all = diskLength();
-        final long half = (long) (count / HALF) * BLOCK_LENGTH;
+        final long half = ((long) (count / HALF)) * BLOCK_LENGTH;
         return List.of(
                 blocks("4 KiB, all first", DEPTH, all, count, false),
                 blocks("4 KiB, half first", DEPTH, half, count, false),

@@ -117,7 +117,7 @@ public final class LostLinkOptions {
         if (fenceTimeout == null) {
             return FENCE_TIMEOUT;
         }
-        if (choice.kind() != LostLinkPolicy.Kind.FENCE) {
+        if (kind() != LostLinkPolicy.Kind.FENCE) {
             throw new ParameterException(
                     spec.commandLine(), "--fence-timeout goes with --on-lost-link fence CMD");
         }

@@ -86,6 +86,9 @@ final class LostLinkOptionsTest {
         assertEquals(
                 "--fence-timeout goes with --on-lost-link fence CMD",
                 refusal("--on-lost-link", "suspend", "--fence-timeout", "5s"));
+        assertEquals(
+                "--fence-timeout goes with --on-lost-link fence CMD",
+                refusal("--fence-timeout", "5s"));
     }
 
     /** It would be run when the link is lost, and fence nobody. */

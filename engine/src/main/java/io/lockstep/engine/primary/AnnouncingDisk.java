@@ -190,10 +190,14 @@ final class AnnouncingDisk extends LayeredDisk {
 
     private void announce(final AnnouncedOperation operation) {
         if (!tryToAnnounce(operation)) {
-            operation.waitsForRoom = true;
-            roomCount++;
+            noteWaiting(operation);
             group.waitForRoom(operation.announceAgain);
         }
+    }
+
+    private void noteWaiting(final AnnouncedOperation operation) {
+        operation.waitsForRoom = true;
+        roomCount++;
     }
 
     /** There may be room in the log; answers whether it need not wait any more. */
@@ -206,8 +210,7 @@ final class AnnouncingDisk extends LayeredDisk {
         }
         final boolean isAnnounced = tryToAnnounce(operation);
         if (!isAnnounced) {
-            operation.waitsForRoom = true;
-            roomCount++;
+            noteWaiting(operation);
         }
         local.poll();
         return isAnnounced;

@@ -1,8 +1,12 @@
 package io.lockstep.interop;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
 
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
@@ -291,9 +295,14 @@ final class SharedDiskTest {
     // ---- Two nodes, whose roles change.
 
     private List<String> node(final Path disk, final String side, final String other) {
+        return node(disk, side, other, side.equals("n") ? "primary" : "secondary");
+    }
+
+    private List<String> node(
+            final Path disk, final String side, final String other, final String first) {
         final List<String> arguments =
                 new ArrayList<>(List.of("node", "--shared", "--disk", "vda=" + disk));
-        arguments.addAll(List.of("--first", side.equals("n") ? "primary" : "secondary"));
+        arguments.addAll(List.of("--first", first));
         arguments.addAll(List.of("--listen", "nbd+unix:///?socket=" + rig.path(side + "l")));
         arguments.addAll(List.of("--peer", "nbd+unix:///?socket=" + rig.path(other + "l")));
         arguments.addAll(List.of("--guest", "nbd+unix:///?socket=" + rig.path(side + "g")));
@@ -346,6 +355,31 @@ final class SharedDiskTest {
         try (Control control = Control.connect(rig.path("sc"))) {
             control.execute("x-lockstep-checkpoint");
         }
+    }
+
+    /** So does a node that has not finished giving its role away: who is to lead asks again. */
+    @Test
+    void aPrimarySaysThatItsDisksAreShared() {
+        final Path disk = disk(Medium.FILE, "two");
+        rig.server(node(disk, "n", "s", "primary"));
+        rig.server(node(disk, "s", "n", "primary"));
+        try (Control control = Control.connect(rig.path("nc"))) {
+            control.await("met", status -> !reasonUnlinked(status).isEmpty());
+            control.await(
+                    "told",
+                    status -> {
+                        final String reason = reasonUnlinked(status);
+                        assertFalse(reason.contains("--shared"), reason);
+                        return reason.contains("primary");
+                    });
+        }
+    }
+
+    private static String reasonUnlinked(final JsonObject status) {
+        final JsonElement error = status.get("error");
+        return error == null || error.isJsonNull()
+                ? status.get("unlinked-reason").getAsString()
+                : error.toString();
     }
 
     @Test

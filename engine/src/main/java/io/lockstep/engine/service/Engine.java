@@ -448,7 +448,11 @@ public final class Engine implements AutoCloseable {
                     ServedExport.of(
                             disk.guest(),
                             "primary",
-                            new PrimaryDoor(group, group.stance(), disk.name())));
+                            new PrimaryDoor(
+                                    group,
+                                    group.stance(),
+                                    options.primary().isShared(),
+                                    disk.name())));
         }
     }
 

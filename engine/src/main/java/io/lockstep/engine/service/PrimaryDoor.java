@@ -25,14 +25,20 @@ import java.util.Optional;
 final class PrimaryDoor implements ControlSpace {
     private final ReplicationGroup group;
     private final OwnStance stance;
+    private final int flags;
     private final String disk;
     private final MemorySegment record =
             Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
     private String reason = "";
 
-    PrimaryDoor(final ReplicationGroup group, final OwnStance stance, final String disk) {
+    PrimaryDoor(
+            final ReplicationGroup group,
+            final OwnStance stance,
+            final boolean isShared,
+            final String disk) {
         this.group = group;
         this.stance = stance;
+        this.flags = ControlRecord.PRIMARY | (isShared ? ControlRecord.SHARED : 0);
         this.disk = disk;
     }
 
@@ -61,13 +67,7 @@ final class PrimaryDoor implements ControlSpace {
             return;
         }
         ControlRecord.write(
-                record,
-                0,
-                ControlRecord.STATE,
-                0,
-                group.status().committedEpoch(),
-                Id.NONE,
-                ControlRecord.PRIMARY);
+                record, 0, ControlRecord.STATE, 0, group.status().committedEpoch(), Id.NONE, flags);
         ControlRecord.summary(record, 0, summary.get());
         MemorySegment.copy(record, offset, into, position, length);
         completion.onComplete(token, 0);

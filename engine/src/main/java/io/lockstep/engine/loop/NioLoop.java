@@ -261,8 +261,15 @@ public final class NioLoop implements IoLoop, AutoCloseable {
             final long delayMs = TimeUnit.NANOSECONDS.toMillis(next.deadline - now) + 1;
             return selector.select(onSelected, Math.max(1, delayMs));
         } finally {
-            AWAKE.incrementAndGet();
+            awake();
+        }
+    }
+
+    /** It is again, and nobody needs to wake it for a task: it looks for those next. */
+    private void awake() {
+        if (sleeping) {
             sleeping = false;
+            AWAKE.incrementAndGet();
         }
     }
 
@@ -309,6 +316,7 @@ public final class NioLoop implements IoLoop, AutoCloseable {
     }
 
     private void onSelected(final SelectionKey key) {
+        awake();
         if (!key.isValid()) {
             return; // the handler of another key that was ready too has closed it
         }

@@ -384,7 +384,7 @@ final class EngineGroup extends LayeredGroup {
             primary =
                     PrimaryGroup.open(
                             diskLoops.lead(),
-                            linkLoop,
+                            options.primary().isShared() ? diskLoops.lead() : linkLoop,
                             members.stream().map(this::below).toList(),
                             members.stream().map(EngineDisk::peer).toList(),
                             state.self(),

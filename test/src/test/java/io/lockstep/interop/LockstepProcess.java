@@ -4,6 +4,8 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -14,6 +16,11 @@ import java.util.regex.Pattern;
 final class LockstepProcess implements Rig.Ending {
     private static final Pattern TCP_PORT = Pattern.compile("nbd://[^,]*:(\\d+)/");
     private static final String INTERNAL_ERROR = "internal error";
+
+    private static final int REHEARSING = 8;
+    private static final AtomicInteger STARTED = new AtomicInteger();
+
+    private static volatile boolean rehearses;
 
     private final Program program;
     private String ready = "";
@@ -62,8 +69,32 @@ final class LockstepProcess implements Rig.Ending {
         return !ready.isEmpty();
     }
 
-    /** The command that starts it. */
+    /**
+     * The command that starts it. One in eight rehearses its failover, if it is a standby: to do so
+     * takes twice as long as to start it.
+     */
     static List<String> command(final List<String> arguments) {
+        final List<String> command = new ArrayList<>(jvm());
+        if (!rehearses && STARTED.getAndIncrement() % REHEARSING != 0) {
+            command.add("-Dlockstep.rehearsals=0");
+        }
+        command.addAll(ClassArchive.commandEnd());
+        command.addAll(arguments);
+        return command;
+    }
+
+    /** Those that it starts rehearse. */
+    static LockstepProcess rehearsing(final Supplier<LockstepProcess> start) {
+        rehearses = true;
+        try {
+            return start.get();
+        } finally {
+            rehearses = false;
+        }
+    }
+
+    /** The JVM, and how it is to be. */
+    static List<String> jvm() {
         final List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         // What the build gives to every JVM that runs the engine, this one too.
@@ -72,9 +103,6 @@ final class LockstepProcess implements Rig.Ending {
                 .forEach(command::add);
         command.addAll(List.of("-ea:io.lockstep...", "-XX:+UseSerialGC", "-Xmx256m"));
         command.add("-XX:TieredStopAtLevel=1"); // it lives for seconds
-        command.addAll(List.of("-cp", System.getProperty("java.class.path")));
-        command.add("io.lockstep.cli.Lockstep");
-        command.addAll(arguments);
         return command;
     }
 

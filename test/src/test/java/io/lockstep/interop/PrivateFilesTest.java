@@ -88,7 +88,7 @@ final class PrivateFilesTest {
         Files.createSymbolicLink(Path.of(control + ".counters"), target);
         Files.createSymbolicLink(Path.of(control + ".epochs"), target);
         Files.createSymbolicLink(Path.of(control + ".rehearsal"), kept);
-        final LockstepProcess secondary = pair.startSecondary();
+        final LockstepProcess secondary = LockstepProcess.rehearsing(pair::startSecondary);
         assertEquals(0, secondary.stop(), secondary::toString); // waits for the rehearsal
         assertArrayEquals(content, Rig.read(target));
         assertTrue(Files.exists(kept.resolve("file")));

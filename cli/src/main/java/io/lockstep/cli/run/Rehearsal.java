@@ -44,7 +44,9 @@ public final class Rehearsal {
     private static final int CLIENTS_MAX = 4;
     private static final Duration TIMEOUT = Duration.ofSeconds(5);
 
-    private static final int ROUNDS = 4;
+    /** Tests start hundreds of standbys, and let few of them rehearse. */
+    private static final int ROUNDS = Integer.getInteger("lockstep.rehearsals", 4);
+
     private static final long PAUSE_MILLIS = 50;
 
     /** It is looked so often whether there is something to take over with. */

@@ -34,10 +34,11 @@ final class ClassArchive {
 
     private static List<String> arguments() {
         final String all = System.getProperty("java.class.path");
-        // The tests' own classes come first, and lie in a directory.
+        // The tests' own classes lie in a directory.
+        final String own = Path.of("target").toAbsolutePath() + File.separator;
         final List<String> parts =
                 Arrays.stream(all.split(File.pathSeparator, -1))
-                        .filter(part -> !part.endsWith("test-classes"))
+                        .filter(part -> !part.startsWith(own))
                         .toList();
         if (parts.stream().anyMatch(part -> Files.isDirectory(Path.of(part)))) {
             return List.of("-cp", all, MAIN_CLASS);

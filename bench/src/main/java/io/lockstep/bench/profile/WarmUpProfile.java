@@ -1,5 +1,6 @@
 package io.lockstep.bench.profile;
 
+import io.lockstep.bench.load.CheckpointTicker;
 import io.lockstep.bench.load.EagerGuest;
 import io.lockstep.bench.load.RateSteps;
 import io.lockstep.bench.peer.LockstepPair;
@@ -13,6 +14,7 @@ import io.lockstep.bench.report.TimedRoundOptions;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 import java.io.IOException;
@@ -71,6 +73,15 @@ public final class WarmUpProfile implements Callable<Integer> {
 
     @Mixin private final ImageOptions images = new ImageOptions();
 
+    @Option(
+            names = "--checkpoints-per-second",
+            paramLabel = "RATE",
+            defaultValue = "10",
+            description =
+                    "Of a primary and a secondary (default: ${DEFAULT-VALUE}). Without them the"
+                        + " later writes are other work: of blocks whose pre-images are there.")
+    private double checkpointsPerSecond;
+
     /** Whose guest writes. */
     private enum Node {
         PRIMARY("primary"),
@@ -128,14 +139,17 @@ public final class WarmUpProfile implements Callable<Integer> {
                             + " the largest in parentheses. The time of a primary, and of a"
                             + " secondary (whose guest writes to its active disk), begins with its"
                             + " ready line, and the guest writes when both are linked; that of a"
-                            + " promoted node begins with the answer to the failover. The later"
-                            + " rate is the median of the last %.0f s; nine tenths of it are"
-                            + " reached when the first half second begins that has them.",
+                            + " promoted node begins with the answer to the failover. The others"
+                            + " have %.0f checkpoints a second: without them ever fewer writes"
+                            + " would need a pre-image. The later rate is the median of the last"
+                            + " %.0f s; nine tenths of it are reached when the first half second"
+                            + " begins that has them.",
                         images.sentence("fresh pairs", images.disks()),
                         images.disks().pageCache(),
                         DEPTH,
                         options.rounds(),
                         options.seconds(),
+                        checkpointsPerSecond,
                         options.seconds() / PARTS));
         final Map<Node, List<Run>> runs = new EnumMap<>(Node.class);
         // Our own guest's code must not run for the first time when a pair's is timed.
@@ -179,9 +193,12 @@ public final class WarmUpProfile implements Callable<Integer> {
             final double left = seconds - (System.nanoTime() - begin) / 1e9;
             final EagerGuest.Work work =
                     new EagerGuest.Work(true, true, 4 << 10, DEPTH, 1, images.flushEvery());
-            try (EagerGuest guest = EagerGuest.forSeconds(work, diskLength(), left, seed)) {
+            final double rate = node == Node.PROMOTED ? 0 : checkpointsPerSecond;
+            try (EagerGuest guest = EagerGuest.forSeconds(work, diskLength(), left, seed);
+                    CheckpointTicker ticker = CheckpointTicker.start(pair, guest, rate)) {
                 guest.countInto(steps)
                         .run(node == Node.PRIMARY ? pair.guestUri() : pair.secondaryGuestUri());
+                ticker.end();
             }
             return new Run(steps.perSecond());
         }

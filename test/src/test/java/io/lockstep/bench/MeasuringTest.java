@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import picocli.CommandLine;
@@ -20,6 +21,7 @@ final class MeasuringTest {
                 "bench serve",
                 "bench replication",
                 "bench flushes",
+                "bench shared",
                 "bench growth",
                 "bench limits",
                 "profile checkpoint",
@@ -35,5 +37,17 @@ final class MeasuringTest {
         assertTrue(help.contains("--short"), help);
         assertTrue(help.contains("--markdown=FILE"), help);
         assertTrue(help.contains("  lockstep " + command + " --short "), help);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "--on /nowhere, there is no directory /nowhere",
+        "--only nothing, there is no load whose name contains nothing"
+    })
+    void benchSharedRefusesWhatIsNotThere(final String arguments, final String sentence) {
+        final StringWriter error = new StringWriter();
+        final CommandLine line = Measuring.commandLine().setErr(new PrintWriter(error));
+        assertEquals(2, line.execute(("bench shared " + arguments).split(" ")));
+        assertTrue(error.toString().contains(sentence), error.toString());
     }
 }

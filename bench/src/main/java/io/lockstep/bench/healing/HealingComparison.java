@@ -4,8 +4,8 @@ import io.lockstep.bench.load.OwnLoad;
 import io.lockstep.bench.load.PacedGuest;
 import io.lockstep.bench.peer.DiskCopy;
 import io.lockstep.bench.peer.MemoryFolder;
+import io.lockstep.bench.peer.NewDisk;
 import io.lockstep.bench.peer.NodePair;
-import io.lockstep.bench.peer.ReplicationPair;
 import io.lockstep.bench.report.MarkdownTable;
 import io.lockstep.bench.report.Report;
 import io.lockstep.bench.report.RoundOptions;
@@ -147,8 +147,8 @@ public final class HealingComparison implements Callable<Integer> {
                 report,
                 "first",
                 folder -> {
-                    ReplicationPair.makeDisk(disk(folder, "north"), length());
-                    ReplicationPair.makeHole(disk(folder, "south"), length());
+                    NewDisk.dense(disk(folder, "north"), length());
+                    NewDisk.hole(disk(folder, "south"), length());
                     nbdcopy.add(
                             diskMebibytes
                                     / DiskCopy.nbdcopy(
@@ -179,7 +179,7 @@ public final class HealingComparison implements Callable<Integer> {
     /** The secondary's disk becomes a new one. */
     private void empty(final Path folder) throws IOException {
         Files.delete(disk(folder, "south"));
-        ReplicationPair.makeHole(disk(folder, "south"), length());
+        NewDisk.hole(disk(folder, "south"), length());
     }
 
     private static NodePair.Healed firstSynchronisation(final Path folder)
@@ -201,16 +201,16 @@ public final class HealingComparison implements Callable<Integer> {
                 report,
                 "sparse",
                 folder -> {
-                    ReplicationPair.makeDisk(disk(folder, "north"), data);
-                    ReplicationPair.makeHole(disk(folder, "south"), data);
+                    NewDisk.dense(disk(folder, "north"), data);
+                    NewDisk.hole(disk(folder, "south"), data);
                     dense.add(firstSynchronisation(folder).seconds());
                 });
         inRounds(
                 report,
                 "sparse",
                 folder -> {
-                    scatter(ReplicationPair.makeHole(disk(folder, "north"), disk), disk, data);
-                    ReplicationPair.makeHole(disk(folder, "south"), disk);
+                    scatter(NewDisk.hole(disk(folder, "north"), disk), disk, data);
+                    NewDisk.hole(disk(folder, "south"), disk);
                     sparse.add(firstSynchronisation(folder).seconds());
                 });
         report.heading("A sparse disk of 1 TiB with " + data / MEBIBYTE + " MiB of data");
@@ -249,8 +249,8 @@ public final class HealingComparison implements Callable<Integer> {
                 report,
                 "difference",
                 folder -> {
-                    ReplicationPair.makeDisk(disk(folder, "north"), length());
-                    ReplicationPair.makeHole(disk(folder, "south"), length());
+                    NewDisk.dense(disk(folder, "north"), length());
+                    NewDisk.hole(disk(folder, "south"), length());
                     try (NodePair pair = new NodePair(folder, SMALL_LOG)) {
                         pair.startSecondary();
                         pair.startPrimary();
@@ -308,7 +308,7 @@ public final class HealingComparison implements Callable<Integer> {
                 report,
                 "checksum",
                 folder -> {
-                    ReplicationPair.makeDisk(disk(folder, "north"), length());
+                    NewDisk.dense(disk(folder, "north"), length());
                     Files.copy(
                             disk(folder, "north"),
                             disk(folder, "south"),
@@ -361,8 +361,8 @@ public final class HealingComparison implements Callable<Integer> {
                 report,
                 "guest",
                 folder -> {
-                    ReplicationPair.makeDisk(disk(folder, "north"), length());
-                    ReplicationPair.makeHole(disk(folder, "south"), length());
+                    NewDisk.dense(disk(folder, "north"), length());
+                    NewDisk.hole(disk(folder, "south"), length());
                     try (NodePair pair = new NodePair(folder)) {
                         pair.startSecondary();
                         pair.startPrimary();

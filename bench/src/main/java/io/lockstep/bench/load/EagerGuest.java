@@ -35,7 +35,7 @@ import java.util.concurrent.TimeoutException;
  * <p>{@link #run} is for one thread, once; {@link #pause} and {@link #resume} for another.
  */
 public final class EagerGuest implements PausableGuest, NbdClient.Listener, AutoCloseable {
-    private static final long SPIN_NANOS = 20_000;
+    static final long SPIN_NANOS = 20_000;
     private static final long LATENCY_MAX_NANOS = TimeUnit.MINUTES.toNanos(1);
     private static final long DEADLINE_SECONDS = 60;
     private static final long FLUSH = 1;
@@ -101,13 +101,15 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
      * @param countMax requests
      * @param nanosMax time, in nanoseconds
      * @param seed of the places
+     * @param spinNanos how long it looks for answers before it sleeps
      */
     EagerGuest(
             final Work work,
             final long area,
             final long countMax,
             final long nanosMax,
-            final long seed)
+            final long seed,
+            final long spinNanos)
             throws IOException {
         this.work = work;
         this.area = area;
@@ -118,21 +120,31 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
         closed = new CountDownLatch(work.connections());
         buffer = IoBuffer.reserve(work.blockLength() * work.depth() * work.connections());
         buffer.segment().fill((byte) 0x5a);
-        loop = new NioLoop(OwnLoad.THREAD, SPIN_NANOS, this::onError);
+        loop = new NioLoop(OwnLoad.THREAD, spinNanos, this::onError);
     }
 
     /** One that goes on for some time. */
     public static EagerGuest forSeconds(
             final Work work, final long area, final double seconds, final long seed)
             throws IOException {
-        return new EagerGuest(work, area, Long.MAX_VALUE, (long) (seconds * 1e9), seed);
+        return new EagerGuest(work, area, Long.MAX_VALUE, (long) (seconds * 1e9), seed, SPIN_NANOS);
     }
 
     /** One that makes so many requests. */
     public static EagerGuest forCount(
             final Work work, final long area, final long count, final long seed)
             throws IOException {
-        return new EagerGuest(work, area, count, Long.MAX_VALUE, seed);
+        return new EagerGuest(work, area, count, Long.MAX_VALUE, seed, SPIN_NANOS);
+    }
+
+    /**
+     * One that makes so many requests, and sleeps whenever it waits for an answer, as clients by
+     * libnbd do: it leaves its core to those who are to answer.
+     */
+    public static EagerGuest asleepBetween(
+            final Work work, final long area, final long count, final long seed)
+            throws IOException {
+        return new EagerGuest(work, area, count, Long.MAX_VALUE, seed, 0);
     }
 
     /** Has it count what ends, step by step; before {@link #run}. */

@@ -97,7 +97,12 @@ public final class OwnLoad implements Load {
             throws IOException, InterruptedException {
         try (EagerGuest guest =
                 new EagerGuest(
-                        EagerGuest.Work.of(cell, flushEvery), area, countMax, nanosMax, SEED)) {
+                        EagerGuest.Work.of(cell, flushEvery),
+                        area,
+                        countMax,
+                        nanosMax,
+                        SEED,
+                        EagerGuest.SPIN_NANOS)) {
             return guest.run(uri);
         }
     }

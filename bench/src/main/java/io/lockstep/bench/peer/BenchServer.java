@@ -71,7 +71,7 @@ public final class BenchServer implements AutoCloseable {
     public static BenchServer start(
             final Kind kind, final Path folder, final boolean unix, final boolean isSparse)
             throws IOException, InterruptedException {
-        return start(kind, folder, unix, DISK_LENGTH, isSparse);
+        return start(kind, folder, unix, DISK_LENGTH, isSparse, false);
     }
 
     /** Starts lockstep's in new folders, on a disk of any length. */
@@ -81,7 +81,8 @@ public final class BenchServer implements AutoCloseable {
             final long diskLength,
             final boolean isSparse)
             throws IOException, InterruptedException {
-        return start(Kind.LOCKSTEP, folders.disks(), unix, diskLength, isSparse);
+        return start(
+                Kind.LOCKSTEP, folders.disks(), unix, diskLength, isSparse, folders.isDirect());
     }
 
     private static BenchServer start(
@@ -89,13 +90,14 @@ public final class BenchServer implements AutoCloseable {
             final Path folder,
             final boolean unix,
             final long diskLength,
-            final boolean isSparse)
+            final boolean isSparse,
+            final boolean isDirect)
             throws IOException, InterruptedException {
         if (kind == Kind.LOCKSTEP) {
             ChildProcess.prepareLockstep();
         }
         final Path disk = folder.resolve(kind + ".img");
-        ReplicationPair.makeDisk(disk, diskLength, isSparse || kind == Kind.NBDKIT_MEMORY);
+        NewDisk.make(disk, diskLength, isSparse || kind == Kind.NBDKIT_MEMORY, isDirect);
         final Path socket = folder.resolve(kind + (unix ? ".unix" : ".tcp"));
         final int port = unix ? 0 : freePort();
         final String address = unix ? "nbd+unix:///?socket=" + socket : "nbd://127.0.0.1:" + port;
@@ -104,7 +106,7 @@ public final class BenchServer implements AutoCloseable {
         final List<String> command =
                 new ArrayList<>(
                         switch (kind) {
-                            case LOCKSTEP -> lockstep(disk, address);
+                            case LOCKSTEP -> lockstep(disk, address, isDirect);
                             case NBDKIT_FILE -> List.of("nbdkit", "-f", "file", disk.toString());
                             case NBDKIT_MEMORY ->
                                     List.of("nbdkit", "-f", "memory", "" + diskLength);
@@ -132,8 +134,14 @@ public final class BenchServer implements AutoCloseable {
         return server;
     }
 
-    private static List<String> lockstep(final Path disk, final String address) {
-        return ChildProcess.lockstep(List.of("serve", "--disk", "d=" + disk, "--listen", address));
+    private static List<String> lockstep(
+            final Path disk, final String address, final boolean isDirect) {
+        final List<String> arguments =
+                new ArrayList<>(List.of("serve", "--disk", "d=" + disk, "--listen", address));
+        if (isDirect) {
+            arguments.add("--direct");
+        }
+        return ChildProcess.lockstep(arguments);
     }
 
     private static List<String> qemu(final Path disk, final String aio) {

@@ -83,6 +83,24 @@ public final class LockstepPair implements ReplicationPair {
         }
     }
 
+    /**
+     * How its disks are used.
+     *
+     * @param isShared whether both have one disk
+     * @param isDirect whether they go past the page cache
+     */
+    private record Access(boolean isShared, boolean isDirect) {
+        List<String> arguments(final Path folder, final String side) {
+            if (isShared) {
+                return List.of(
+                        isDirect ? "--shared" : "--shared-on-one-host",
+                        "--state",
+                        folder.resolve(side + ".state") + "");
+            }
+            return isDirect ? List.of("--direct") : List.of();
+        }
+    }
+
     private final ChildProcess secondary;
     private final ChildProcess primary;
     private final ControlSocket secondaryControl;
@@ -140,19 +158,32 @@ public final class LockstepPair implements ReplicationPair {
     /** Sets it up in folders of its own. */
     public static LockstepPair start(final PairFolders folders, final Shape shape)
             throws IOException, InterruptedException {
-        return start(folders.disks(), folders.secondaryDisks(), folders.buffers(), shape, false);
+        return start(
+                folders.disks(),
+                folders.secondaryDisks(),
+                folders.buffers(),
+                shape,
+                new Access(false, folders.isDirect()));
     }
 
-    /** The same where both have one disk, through the page cache that they have in common. */
+    /**
+     * The same where both have one disk: past the page cache, or through the one that they have in
+     * common.
+     */
     public static LockstepPair startShared(final PairFolders folders, final Shape shape)
             throws IOException, InterruptedException {
-        return start(folders.disks(), folders.disks(), folders.buffers(), shape, true);
+        return start(
+                folders.disks(),
+                folders.disks(),
+                folders.buffers(),
+                shape,
+                new Access(true, folders.isDirect()));
     }
 
     /** Sets it up in a folder, with the pre-images somewhere else. */
     static LockstepPair start(final Path folder, final Path buffers, final Shape shape)
             throws IOException, InterruptedException {
-        return start(folder, folder, buffers, shape, false);
+        return start(folder, folder, buffers, shape, new Access(false, false));
     }
 
     private static LockstepPair start(
@@ -160,7 +191,7 @@ public final class LockstepPair implements ReplicationPair {
             final Path secondaryFolder,
             final Path buffers,
             final Shape shape,
-            final boolean isShared)
+            final Access access)
             throws IOException, InterruptedException {
         final int linkPort = shape.isUnix() ? 0 : BenchServer.freePort();
         final String link =
@@ -172,15 +203,15 @@ public final class LockstepPair implements ReplicationPair {
         boolean started = false;
         try {
             ChildProcess.prepareLockstep();
-            final List<String> secondaryDisks = makeDisks(secondaryFolder, "secondary", shape);
+            final List<String> secondaryDisks =
+                    makeDisks(secondaryFolder, "secondary", shape, access);
             final List<String> primaryDisks =
-                    isShared
+                    access.isShared()
                             ? new ArrayList<>(secondaryDisks)
-                            : makeDisks(folder, "primary", shape);
-            if (isShared) {
-                secondaryDisks.addAll(share(folder, "secondary"));
-                primaryDisks.addAll(share(folder, "primary"));
-            } else {
+                            : makeDisks(folder, "primary", shape, access);
+            secondaryDisks.addAll(access.arguments(folder, "secondary"));
+            primaryDisks.addAll(access.arguments(folder, "primary"));
+            if (!access.isShared()) {
                 primaryDisks.add("--assume-identical");
             }
             final long start = System.nanoTime();
@@ -222,17 +253,14 @@ public final class LockstepPair implements ReplicationPair {
         }
     }
 
-    private static List<String> share(final Path folder, final String side) {
-        return List.of("--shared-on-one-host", "--state", folder.resolve(side + ".state") + "");
-    }
-
     /** Makes the disks of one side; answers them as arguments. */
-    private static List<String> makeDisks(final Path folder, final String side, final Shape shape)
+    private static List<String> makeDisks(
+            final Path folder, final String side, final Shape shape, final Access access)
             throws IOException {
         final List<String> arguments = new ArrayList<>();
         for (int i = 0; i < shape.disks(); i++) {
             final Path file = folder.resolve(side + "-" + diskName(i) + ".img");
-            ReplicationPair.makeDisk(file, shape.diskLength(), shape.isSparse());
+            NewDisk.make(file, shape.diskLength(), shape.isSparse(), access.isDirect());
             arguments.add("--disk");
             arguments.add(diskName(i) + "=" + file);
         }

@@ -12,17 +12,25 @@ import java.util.List;
  * New folders for one pair, gone when this closes: one for its disks, on the file system that is
  * measured, and one for lockstep's pre-images, which lie in memory whatever the disks lie on; where
  * somebody says, the secondary's disks lie there as well.
+ *
+ * <p>They say how the disks in them are used, too: whoever is started in them goes through the page
+ * cache, or all go past it.
  */
 public final class PairFolders implements AutoCloseable {
     private final MemoryFolder disks;
     private final MemoryFolder buffers;
     private final Path secondaryDisks;
+    private final boolean isDirect;
 
     private PairFolders(
-            final MemoryFolder disks, final MemoryFolder buffers, final Path secondaryDisks) {
+            final MemoryFolder disks,
+            final MemoryFolder buffers,
+            final Path secondaryDisks,
+            final boolean isDirect) {
         this.disks = disks;
         this.buffers = buffers;
         this.secondaryDisks = secondaryDisks;
+        this.isDirect = isDirect;
     }
 
     /**
@@ -31,7 +39,16 @@ public final class PairFolders implements AutoCloseable {
      * @param directory for the disks; null for memory
      */
     public static PairFolders in(final Path directory) throws IOException {
-        return in(directory, false);
+        return make(directory, false, false);
+    }
+
+    /**
+     * Makes them for disks that are used past the page cache ({@code O_DIRECT}).
+     *
+     * @param directory for the disks, of a file system that has that
+     */
+    public static PairFolders direct(final Path directory) throws IOException {
+        return make(directory, false, true);
     }
 
     /**
@@ -42,11 +59,17 @@ public final class PairFolders implements AutoCloseable {
      */
     public static PairFolders in(final Path directory, final boolean isSecondaryInMemory)
             throws IOException {
+        return make(directory, isSecondaryInMemory, false);
+    }
+
+    private static PairFolders make(
+            final Path directory, final boolean isSecondaryInMemory, final boolean isDirect)
+            throws IOException {
         final MemoryFolder disks = MemoryFolder.in(directory);
         try {
             final MemoryFolder buffers = new MemoryFolder();
             final Path secondaryDisks = isSecondaryInMemory ? buffers.path() : disks.path();
-            return new PairFolders(disks, buffers, secondaryDisks);
+            return new PairFolders(disks, buffers, secondaryDisks, isDirect);
         } catch (final IOException e) {
             disks.close();
             throw e;
@@ -72,6 +95,11 @@ public final class PairFolders implements AutoCloseable {
 
     Path secondaryDisks() {
         return secondaryDisks;
+    }
+
+    /** Whether the disks are used past the page cache. */
+    boolean isDirect() {
+        return isDirect;
     }
 
     Path buffers() {

@@ -34,17 +34,33 @@ final class QemuPair implements ReplicationPair {
         this.secondaryGuestUri = secondaryGuestUri;
     }
 
-    /**
-     * Sets it up in folders, of which one has the secondary's disks; its guest comes over a Unix
-     * socket unless that is to be TCP.
-     */
+    /** Sets it up in folders; its guest comes over a Unix socket unless that is to be TCP. */
+    static QemuPair start(
+            final PairFolders folders,
+            final boolean unix,
+            final boolean guestUnix,
+            final long diskLength,
+            final boolean isSparse)
+            throws IOException, InterruptedException {
+        return start(
+                folders.disks(),
+                folders.secondaryDisks(),
+                unix,
+                guestUnix,
+                diskLength,
+                isSparse,
+                folders.isDirect());
+    }
+
+    /** The same, where one has the secondary's disks. */
     static QemuPair start(
             final Path folder,
             final Path secondaryFolder,
             final boolean unix,
             final boolean guestUnix,
             final long diskLength,
-            final boolean isSparse)
+            final boolean isSparse,
+            final boolean isDirect)
             throws IOException, InterruptedException {
         final Path linkSocket = folder.resolve("link");
         final int port = unix ? 0 : BenchServer.freePort();
@@ -54,9 +70,9 @@ final class QemuPair implements ReplicationPair {
         boolean started = false;
         try {
             final ChildProcess secondary =
-                    startSecondary(folder, secondaryFolder, diskLength, isSparse);
+                    startSecondary(folder, secondaryFolder, diskLength, isSparse, isDirect);
             made.add(secondary);
-            final ChildProcess primary = startPrimary(folder, diskLength, isSparse);
+            final ChildProcess primary = startPrimary(folder, diskLength, isSparse, isDirect);
             made.add(primary);
             final ControlSocket secondaryQmp =
                     ControlSocket.connect(folder.resolve("secondary.qmp"), secondary);
@@ -99,16 +115,17 @@ final class QemuPair implements ReplicationPair {
             final Path folder,
             final Path secondaryFolder,
             final long length,
-            final boolean isSparse)
+            final boolean isSparse,
+            final boolean isDirect)
             throws IOException, InterruptedException {
         final Path disk =
-                ReplicationPair.makeDisk(
-                        secondaryFolder.resolve("secondary.img"), length, isSparse);
+                NewDisk.make(secondaryFolder.resolve("secondary.img"), length, isSparse, isDirect);
         final Path active = makeBuffer(secondaryFolder.resolve(ACTIVE_FILE), length);
         final Path hidden = makeBuffer(secondaryFolder.resolve("hidden.qcow2"), length);
         return startQemu(
                 "secondary",
                 folder,
+                isDirect,
                 "if=none,id=parent0,driver=raw,file.filename=" + disk,
                 "if=none,id=childs0,driver=replication,mode=secondary,top-id=top0,"
                         + "file.driver=qcow2,file.file.filename="
@@ -121,11 +138,13 @@ final class QemuPair implements ReplicationPair {
     }
 
     private static ChildProcess startPrimary(
-            final Path folder, final long length, final boolean isSparse) throws IOException {
-        final Path disk = ReplicationPair.makeDisk(folder.resolve("primary.img"), length, isSparse);
+            final Path folder, final long length, final boolean isSparse, final boolean isDirect)
+            throws IOException {
+        final Path disk = NewDisk.make(folder.resolve("primary.img"), length, isSparse, isDirect);
         return startQemu(
                 "primary",
                 folder,
+                isDirect,
                 "if=none,id=colo0,driver=quorum,read-pattern=fifo,vote-threshold=1,"
                         + "children.0.file.filename="
                         + disk
@@ -133,7 +152,8 @@ final class QemuPair implements ReplicationPair {
     }
 
     private static ChildProcess startQemu(
-            final String name, final Path folder, final String... drives) throws IOException {
+            final String name, final Path folder, final boolean isDirect, final String... drives)
+            throws IOException {
         final List<String> command =
                 new ArrayList<>(
                         List.of(
@@ -147,7 +167,8 @@ final class QemuPair implements ReplicationPair {
                                 "unix:" + folder.resolve(name + ".qmp") + ",server=on,wait=off"));
         for (final String drive : drives) {
             command.add("-drive");
-            command.add(drive);
+            // What lies below in the graph has it from above, backing files and all.
+            command.add(drive + (isDirect ? ",cache=none" : ""));
         }
         return ChildProcess.start(name, folder, command);
     }

@@ -1,11 +1,8 @@
 package io.lockstep.bench.peer;
 
-import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
@@ -98,14 +95,17 @@ public interface ReplicationPair extends AutoCloseable {
                             folder,
                             buffers,
                             LockstepPair.Shape.ofOneDisk(isUnix, diskLength, isSparse))
-                    : QemuPair.start(folder, folder, isUnix, true, diskLength, isSparse);
+                    : QemuPair.start(folder, folder, isUnix, true, diskLength, isSparse, false);
         }
 
         /** Sets up a pair in new folders, and starts replication. */
         public ReplicationPair start(
                 final PairFolders folders, final long diskLength, final boolean isSparse)
                 throws IOException, InterruptedException {
-            return start(folders.disks(), folders.buffers(), diskLength, isSparse);
+            return isOurs
+                    ? LockstepPair.start(
+                            folders, LockstepPair.Shape.ofOneDisk(isUnix, diskLength, isSparse))
+                    : QemuPair.start(folders, isUnix, true, diskLength, isSparse);
         }
 
         /** The same of QEMU's, whose guest comes over the same kind of socket as the link. */
@@ -115,13 +115,7 @@ public interface ReplicationPair extends AutoCloseable {
                 final long diskLength,
                 final boolean isSparse)
                 throws IOException, InterruptedException {
-            return QemuPair.start(
-                    folders.disks(),
-                    folders.secondaryDisks(),
-                    isUnix,
-                    isUnix,
-                    diskLength,
-                    isSparse);
+            return QemuPair.start(folders, isUnix, isUnix, diskLength, isSparse);
         }
     }
 
@@ -167,31 +161,4 @@ public interface ReplicationPair extends AutoCloseable {
 
     @Override
     void close();
-
-    /** Makes a disk without holes, the same for everybody. */
-    static Path makeDisk(final Path file, final long length) throws IOException {
-        final byte[] chunk = new byte[1 << 20];
-        Arrays.fill(chunk, (byte) 0x11);
-        try (FileOutputStream out = new FileOutputStream(file.toFile())) {
-            for (long at = 0; at < length; at += chunk.length) {
-                out.write(chunk, 0, (int) Math.min(chunk.length, length - at));
-            }
-            out.getFD().sync(); // so that nobody is measured while it is written back
-        }
-        return file;
-    }
-
-    /** Makes one of either kind. */
-    static Path makeDisk(final Path file, final long length, final boolean isSparse)
-            throws IOException {
-        return isSparse ? makeHole(file, length) : makeDisk(file, length);
-    }
-
-    /** Makes a disk that is nothing but a hole. */
-    static Path makeHole(final Path file, final long length) throws IOException {
-        try (RandomAccessFile disk = new RandomAccessFile(file.toFile(), "rw")) {
-            disk.setLength(length);
-        }
-        return file;
-    }
 }

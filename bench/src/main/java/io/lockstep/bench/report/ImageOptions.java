@@ -1,11 +1,8 @@
 package io.lockstep.bench.report;
 
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.TypeConversionException;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -45,18 +42,6 @@ public class ImageOptions {
             defaultValue = "0",
             description = "A flush behind so many writes; 0: none (default: ${DEFAULT-VALUE}).")
     private int flushEvery;
-
-    /** Takes a directory that is there. */
-    private static final class DirectoryConverter implements ITypeConverter<Path> {
-        @Override
-        public Path convert(final String text) {
-            final Path directory = Path.of(text);
-            if (!Files.isDirectory(directory)) {
-                throw new TypeConversionException("there is no directory " + text);
-            }
-            return directory;
-        }
-    }
 
     /** For picocli. */
     public ImageOptions() {}

@@ -34,6 +34,15 @@ public record Rounds(List<Double> values) {
         return new Rounds(ratios);
     }
 
+    /** How much larger than another's each is, round by round. */
+    public Rounds minus(final Rounds other) {
+        final List<Double> differences = new ArrayList<>();
+        for (int i = 0; i < Math.min(values.size(), other.values.size()); i++) {
+            differences.add(values.get(i) - other.values.get(i));
+        }
+        return new Rounds(differences);
+    }
+
     /** The larger one, round by round. */
     public Rounds max(final Rounds other) {
         final List<Double> larger = new ArrayList<>();

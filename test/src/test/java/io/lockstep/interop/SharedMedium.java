@@ -51,4 +51,24 @@ enum SharedMedium {
         rig.keep(() -> rig.end(Tool.LOSETUP, "--detach", device));
         return Path.of(device);
     }
+
+    /** What is behind the end of the disk is there, and is a hole. */
+    void lengthen(final Rig rig, final Path disk, final long length) {
+        if (sectorLength == 0) {
+            Rig.length(disk, length);
+            return;
+        }
+        final String backing =
+                rig.run(
+                                Tool.LOSETUP,
+                                "--noheadings",
+                                "--list",
+                                "--output",
+                                "BACK-FILE",
+                                disk.toString())
+                        .out()
+                        .strip();
+        Rig.length(Path.of(backing), length);
+        rig.run(Tool.LOSETUP, "--set-capacity", disk.toString());
+    }
 }

@@ -254,11 +254,14 @@ final class ResizeTest {
         assertEqualDisks();
     }
 
-    /** What a kill leaves right after a node has recorded the length, and before all else. */
     private static void recordLonger(final NodeHost host) {
-        final Path directory = Path.of(host.disk() + ".lockstep");
-        try (StateFile file = StateFile.open(directory)) {
-            new Node(file.load().orElseThrow(), file).lengthen("vda", LONG).join();
+        recordLonger(Path.of(host.disk() + ".lockstep"), "vda", LONG);
+    }
+
+    /** What a kill leaves right after a node has recorded the length, and before all else. */
+    static void recordLonger(final Path state, final String disk, final long length) {
+        try (StateFile file = StateFile.open(state)) {
+            new Node(file.load().orElseThrow(), file).lengthen(disk, length).join();
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }

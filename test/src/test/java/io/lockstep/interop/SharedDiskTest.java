@@ -3,7 +3,6 @@ package io.lockstep.interop;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -63,54 +62,16 @@ final class SharedDiskTest {
     private final long seed = System.nanoTime();
     private final Random moments = new Random(seed);
 
-    /** Where the disk lies, and how it is used. */
-    enum Medium {
-        CACHED_FILE("--shared-on-one-host", 0),
-        FILE("--shared", 0),
-        DEVICE_512("--shared", 512),
-        DEVICE_4096("--shared", 4096);
-
-        private final String option;
-        private final int sectorLength;
-
-        Medium(final String option, final int sectorLength) {
-            this.option = option;
-            this.sectorLength = sectorLength;
-        }
+    private Path disk(final SharedMedium medium, final String name) {
+        return medium.disk(rig, name, LENGTH);
     }
 
-    private Path disk(final Medium medium, final String name) {
-        return switch (medium) {
-            case CACHED_FILE -> rig.hole(name, LENGTH);
-            case FILE -> rig.holeOnDisk(name, LENGTH);
-            case DEVICE_512, DEVICE_4096 -> device(rig.hole(name, LENGTH), medium.sectorLength);
-        };
-    }
-
-    private Path device(final Path file, final int sectorLength) {
-        assumeTrue(
-                Files.isWritable(Path.of("/dev/loop-control")),
-                "only root makes loop devices, where the kernel has them: /dev/loop-control");
-        final Tool.Output attached =
-                rig.end(
-                        Tool.LOSETUP,
-                        "--sector-size",
-                        Integer.toString(sectorLength),
-                        "--find",
-                        "--show",
-                        file.toString());
-        assumeTrue(attached.exitCode() == 0, attached::toString);
-        final String device = attached.out().strip();
-        rig.keep(() -> rig.end(Tool.LOSETUP, "--detach", device));
-        return Path.of(device);
-    }
-
-    private SharedPair pair(final Medium medium, final String name, final int diskCount) {
+    private SharedPair pair(final SharedMedium medium, final String name, final int diskCount) {
         final Path[] disks = new Path[diskCount];
         for (int i = 0; i < diskCount; i++) {
             disks[i] = disk(medium, name + i + ".img");
         }
-        return new SharedPair(rig, name, medium.option, List.of(disks));
+        return new SharedPair(rig, name, medium.option(), List.of(disks));
     }
 
     private void sleepUpTo(final int micros) {
@@ -128,8 +89,8 @@ final class SharedDiskTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Medium.class)
-    void aPrimaryThatIsKilledLeavesTheLastCheckpointOnAllDisks(final Medium medium) {
+    @EnumSource(SharedMedium.class)
+    void aPrimaryThatIsKilledLeavesTheLastCheckpointOnAllDisks(final SharedMedium medium) {
         for (int round = 0; round < ROUNDS; round++) {
             final SharedPair pair = pair(medium, "p" + round, 2).start();
             final SerialWrites guest = pair.write(LENGTH, 0.05 * moments.nextDouble());
@@ -143,8 +104,8 @@ final class SharedDiskTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Medium.class)
-    void aSecondaryThatIsKilledGoesOnWhereItWas(final Medium medium) {
+    @EnumSource(SharedMedium.class)
+    void aSecondaryThatIsKilledGoesOnWhereItWas(final SharedMedium medium) {
         for (int round = 0; round < ROUNDS; round++) {
             final SharedPair pair = pair(medium, "s" + round, 2).start();
             final SerialWrites guest = pair.write(LENGTH, 0.01);
@@ -167,7 +128,7 @@ final class SharedDiskTest {
     /** Whoever is killed in the merge goes on with it, on a disk that is its own by then. */
     @Test
     void aMergeThatIsKilledIsBroughtToItsEnd() {
-        final SharedPair pair = pair(Medium.FILE, "m", 1).start();
+        final SharedPair pair = pair(SharedMedium.FILE, "m", 1).start();
         final SerialWrites guest = pair.write(LENGTH, 0.1);
         guest.await(2000);
         pair.primary().kill();
@@ -185,7 +146,7 @@ final class SharedDiskTest {
 
     @Test
     void nobodyTakesOverBeforeThePrimaryIsKnownToBeFenced() {
-        final SharedPair pair = pair(Medium.FILE, "f", 1).start();
+        final SharedPair pair = pair(SharedMedium.FILE, "f", 1).start();
         pair.primary().kill();
         try (Control control = pair.secondaryControl()) {
             final String refusal = control.refuse("x-lockstep-failover", "{}").toString();
@@ -225,7 +186,7 @@ final class SharedDiskTest {
     /** The word was for a failover that was refused: the primary lived, so it was wrong. */
     @Test
     void aWordThatWasWrongCountsForNoOtherFailover() {
-        final SharedPair pair = pair(Medium.FILE, "w", 1).start();
+        final SharedPair pair = pair(SharedMedium.FILE, "w", 1).start();
         try (Control control = pair.secondaryControl()) {
             final String alive =
                     control.refuse("x-lockstep-failover", "{'fenced': true}").toString();
@@ -248,7 +209,7 @@ final class SharedDiskTest {
     @Test
     void aGuestGoesOnBehindARewriteWithoutASecondary() {
         final SharedPair pair =
-                pair(Medium.FILE, "g", 1).withPrimary("--on-lost-link", "continue").start();
+                pair(SharedMedium.FILE, "g", 1).withPrimary("--on-lost-link", "continue").start();
         write(pair, 0);
         pair.secondary().kill();
         write(pair, 0);
@@ -257,7 +218,7 @@ final class SharedDiskTest {
 
     @Test
     void aPrimaryThatIsPromotedNeedsNoSecondary() {
-        final SharedPair pair = pair(Medium.FILE, "o", 1).start();
+        final SharedPair pair = pair(SharedMedium.FILE, "o", 1).start();
         pair.secondary().kill();
         pair.primary().kill();
         pair.startPrimary();
@@ -271,7 +232,7 @@ final class SharedDiskTest {
     @Test
     void aSecondaryWhosePrimaryMayHaveGoneOnDoesNotTakeOver() {
         final SharedPair pair =
-                pair(Medium.FILE, "c", 1).withPrimary("--on-lost-link", "continue").start();
+                pair(SharedMedium.FILE, "c", 1).withPrimary("--on-lost-link", "continue").start();
         final SerialWrites guest = pair.write(LENGTH, -1);
         guest.await(200);
         pair.secondary().kill();
@@ -340,7 +301,7 @@ final class SharedDiskTest {
 
     @Test
     void rolesAreSwitchedWithoutMovingData() {
-        final Path disk = disk(Medium.FILE, "switch");
+        final Path disk = disk(SharedMedium.FILE, "switch");
         rig.server(node(disk, "s", "n"));
         rig.server(node(disk, "n", "s"));
         awaitHealed("n");
@@ -360,7 +321,7 @@ final class SharedDiskTest {
     /** So does a node that has not finished giving its role away: who is to lead asks again. */
     @Test
     void aPrimarySaysThatItsDisksAreShared() {
-        final Path disk = disk(Medium.FILE, "two");
+        final Path disk = disk(SharedMedium.FILE, "two");
         rig.server(node(disk, "n", "s", "primary"));
         rig.server(node(disk, "s", "n", "primary"));
         try (Control control = Control.connect(rig.path("nc"))) {
@@ -384,7 +345,7 @@ final class SharedDiskTest {
 
     @Test
     void whoWasFencedComesBackAsTheSecondary() {
-        final Path disk = disk(Medium.FILE, "back");
+        final Path disk = disk(SharedMedium.FILE, "back");
         rig.server(node(disk, "s", "n"));
         final LockstepProcess first = rig.server(node(disk, "n", "s"));
         awaitHealed("n");
@@ -415,11 +376,12 @@ final class SharedDiskTest {
 
     @Test
     void bothSidesShareOrNone() {
-        final Path disk = disk(Medium.CACHED_FILE, "both.img");
-        final SharedPair pair = new SharedPair(rig, "b", Medium.CACHED_FILE.option, List.of(disk));
+        final Path disk = disk(SharedMedium.CACHED_FILE, "both.img");
+        final SharedPair pair =
+                new SharedPair(rig, "b", SharedMedium.CACHED_FILE.option(), List.of(disk));
         pair.startSecondary();
         final List<String> alone = new ArrayList<>(pair.primaryCommand());
-        alone.remove(Medium.CACHED_FILE.option);
+        alone.remove(SharedMedium.CACHED_FILE.option());
         alone.set(alone.indexOf("a=" + disk), "a=" + rig.hole("own.img", LENGTH));
         final LockstepProcess primary = LockstepProcess.start(rig.directory(), alone);
         assertEquals(1, primary.awaitExit());
@@ -428,7 +390,7 @@ final class SharedDiskTest {
 
     @Test
     void aThirdOneIsRefused() {
-        final Path disk = disk(Medium.FILE, "third");
+        final Path disk = disk(SharedMedium.FILE, "third");
         final SharedPair pair = new SharedPair(rig, "t", "--shared", List.of(disk)).start();
         final SharedPair third = new SharedPair(rig, "u", "--shared", List.of(disk));
         final String refusal = rig.serverInVain(third.secondaryCommand());

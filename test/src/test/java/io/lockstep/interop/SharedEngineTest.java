@@ -8,6 +8,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -50,10 +51,14 @@ final class SharedEngineTest {
     }
 
     private void write(final ReplicationSide side, final int value, final int at) {
+        write(side.guest(), value, at);
+    }
+
+    private void write(final String guest, final int value, final int at) {
         rig.python(
                 "h = connect(sys.argv[1]); h.pwrite(bytes([int(sys.argv[2])]) * 100000,"
                         + " int(sys.argv[3])); h.flush()",
-                side.guest(),
+                guest,
                 Integer.toString(value),
                 Integer.toString(at));
     }
@@ -133,5 +138,35 @@ final class SharedEngineTest {
         final String another =
                 primary.refuse("x-blockdev-change", "{'parent': 'a', 'node': 'other'}").sentence();
         assertTrue(another.contains("'another', and the disk is 'a'"), another);
+    }
+
+    private String buffer(final String name, final String backing) {
+        return "{'driver': 'extents', 'file': {'driver': 'file', 'filename': '"
+                + rig.path(name)
+                + "'}, 'backing': "
+                + backing
+                + "}";
+    }
+
+    /** It was opened anew to read alone, and is a disk of this engine as it was before. */
+    @Test
+    void theDiskOfAReplicationNodeThatIsRemovedAgainIsWritten() {
+        final List<String> arguments = new ArrayList<>(List.of(sharing("u")));
+        arguments.addAll(List.of("-drive", "if=none,driver=raw,id=a,file.filename=" + disk));
+        final Control control = ReplicationPeer.LOCKSTEP.start(rig, "u", arguments).control();
+        control.execute(
+                "blockdev-add",
+                "{'driver': 'replication', 'mode': 'secondary', 'node-name': 'child',"
+                        + " 'shared-disk': true, 'shared-disk-id': 'a', 'file': "
+                        + buffer("active", buffer("hidden", "'a'"))
+                        + "}");
+        control.execute("blockdev-del", "{'node-name': 'child'}");
+        final Path socket = rig.path("u.nbd");
+        control.execute(
+                "nbd-server-start",
+                "{'addr': {'type': 'unix', 'data': {'path': '" + socket + "'}}}");
+        control.execute("nbd-server-add", "{'device': 'a', 'writable': true}");
+        write("nbd+unix:///a?socket=" + socket, 4, 5000);
+        assertEquals(4, Rig.read(disk)[5000]);
     }
 }

@@ -53,6 +53,11 @@ public interface Disk {
         return length();
     }
 
+    /** What its length, and that of what lies below, must be a multiple of, in bytes. */
+    default int lengthUnit() {
+        return 1;
+    }
+
     /** Whether between {@link #length} and {@link #lengthThere} there is nothing but a hole. */
     default boolean isHoleBehind() {
         return false;

@@ -116,6 +116,11 @@ public final class FileDisk implements Disk, AutoCloseable {
     }
 
     @Override
+    public int lengthUnit() {
+        return file.unitLength();
+    }
+
+    @Override
     public boolean isHoleBehind() {
         return file.isHoleBehind();
     }

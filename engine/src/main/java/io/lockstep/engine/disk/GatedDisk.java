@@ -64,6 +64,11 @@ public final class GatedDisk implements Disk {
     }
 
     @Override
+    public int lengthUnit() {
+        return below.lengthUnit();
+    }
+
+    @Override
     public boolean isHoleBehind() {
         return below.isHoleBehind();
     }

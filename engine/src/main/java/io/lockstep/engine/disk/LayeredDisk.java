@@ -36,6 +36,11 @@ public abstract class LayeredDisk implements Disk {
     }
 
     @Override
+    public final int lengthUnit() {
+        return local.lengthUnit();
+    }
+
+    @Override
     public final boolean isHoleBehind() {
         return local.isHoleBehind();
     }

@@ -205,8 +205,8 @@ final class Announcements implements Forwarding {
     }
 
     @Override
-    public String refusalToCompare() {
-        return "nothing was compared: both nodes see the same disks";
+    public boolean isOfOneDisk() {
+        return true;
     }
 
     @Override

@@ -83,8 +83,8 @@ final class DataForwarding implements Forwarding {
     }
 
     @Override
-    public String refusalToCompare() {
-        return null;
+    public boolean isOfOneDisk() {
+        return false;
     }
 
     @Override

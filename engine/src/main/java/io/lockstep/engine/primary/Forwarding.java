@@ -41,8 +41,8 @@ interface Forwarding extends AutoCloseable {
      */
     void whenDurableHere(Runnable action);
 
-    /** Why nothing can be compared with what the secondary has; null where it can be. */
-    String refusalToCompare();
+    /** Whether the secondary sees the same disks, so that nothing can differ there. */
+    boolean isOfOneDisk();
 
     /** Frames were released; on the link's loop. */
     void onReleased();

@@ -22,7 +22,7 @@ import java.util.concurrent.TimeUnit;
  * while the guest is served: it is recorded here, then the disks are longer, and the link attaches
  * anew, where the secondary takes it before it takes anything else. The guests are told of it when
  * that is so. What is behind the old end is out of sync, unless both sides have nothing but a hole
- * there.
+ * there, or see the same disk.
  *
  * <p>A kill, or a cut, at any place leaves both at one length, or one of them at the greater one;
  * then the other takes that when they meet. On the guest's loop. See docs/healing.md, "When disks
@@ -216,7 +216,8 @@ final class Lengthening {
             final LengthsThere.Told there = told.get()[i];
             final long here = disk.lengthThere();
             final boolean isAsked = name.isEmpty() || name.get().equals(disk.name());
-            if (!isAsked || isPresent(disk.length(), here, there.length(), size)) {
+            final boolean isPresent = isPresent(disk.length(), here, there.length(), size);
+            if (!isAsked || isPresent && isUsable(disk, here)) {
                 continue;
             }
             final String refusal = refusal(disk, here, there.length(), size);
@@ -224,9 +225,19 @@ final class Lengthening {
                 throw new GroupException(refusal);
             }
             final long length = size.orElse(whole(Math.min(here, there.length())));
-            growths.add(new Growth(i, disk, length, there.isHoleBehind() && disk.isHoleBehind()));
+            final boolean isHole = there.isHoleBehind() && disk.isHoleBehind();
+            growths.add(new Growth(i, disk, length, isOfOneDisk() || isHole));
         }
         return growths;
+    }
+
+    private boolean isOfOneDisk() {
+        return group.forwarding().isOfOneDisk();
+    }
+
+    /** Whether a file of that length can be used: the next start would refuse it otherwise. */
+    private static boolean isUsable(final PrimaryDisk disk, final long here) {
+        return here % disk.lengthUnit() == 0;
     }
 
     /** Whether a disk has the length that it would get, as where this is said once more. */
@@ -266,6 +277,12 @@ final class Lengthening {
                     + (here < length || there < length
                             ? "; make the file as long as the disk again, and see what was lost"
                             : "");
+        }
+        if (!isUsable(disk, here)) {
+            return lengths
+                    + ": what is used past the page cache (O_DIRECT) must have a multiple of "
+                    + disk.lengthUnit()
+                    + "; make the file so long, and say it again";
         }
         if (size.isPresent() && whole(size.getAsLong()) != size.getAsLong()) {
             return lengths
@@ -373,7 +390,8 @@ final class Lengthening {
 
     /**
      * The secondary has a greater length, which this side had not recorded when one of the two was
-     * killed, or taken over: it is taken here, too. What the secondary has there is not known.
+     * killed, or taken over: it is taken here, too. What the secondary has there is not known,
+     * where it is another disk.
      */
     void onLongerThere(final int number, final long length) {
         final PrimaryDisk disk = disks.get(number);
@@ -395,9 +413,11 @@ final class Lengthening {
             return;
         }
         isUnderWay = true;
-        reign.onGivenUp();
+        if (!isOfOneDisk()) {
+            reign.onGivenUp();
+        }
         loop.after(
-                grow(List.of(new Growth(number, disk, length, false)), () -> {}),
+                grow(List.of(new Growth(number, disk, length, isOfOneDisk())), () -> {}),
                 (done, thrown) -> {
                     isUnderWay = false;
                     if (thrown != null) {

@@ -364,13 +364,23 @@ final class Link {
                     case FLUSH -> client.flush(onAnswer, token(frame));
                     case HASH -> compare(client, frame);
                     case ANNOUNCE ->
-                            client.announce(log.offset(frame), length, onAnswer, token(frame));
+                            isKnown(client, log.offset(frame) + length)
+                                    && client.announce(
+                                            log.offset(frame), length, onAnswer, token(frame));
                     case SEAL -> sendSeal(client, frame);
                 };
         if (isTaken) {
             window.onSent(kind, length);
         }
         return isTaken;
+    }
+
+    /**
+     * Whether the secondary has a disk to there: where it has not it is told of a greater length
+     * first, when the link attaches again.
+     */
+    private static boolean isKnown(final NbdClient client, final long end) {
+        return end <= client.negotiated().export().size();
     }
 
     /** What comes again may have been overtaken by what came behind it before the cut. */

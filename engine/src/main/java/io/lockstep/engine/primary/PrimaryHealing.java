@@ -164,8 +164,8 @@ final class PrimaryHealing
         if (verification != null && !verification.isOver()) {
             return events.verifying(verification.status());
         }
-        if (group.forwarding().refusalToCompare() != null) {
-            return group.forwarding().refusalToCompare();
+        if (group.forwarding().isOfOneDisk()) {
+            return "nothing was compared: both nodes see the same disks";
         }
         if (presence.isForeign()) {
             return "nothing was compared: the secondary at "

@@ -195,6 +195,11 @@ final class GuestDoor implements Disk {
     }
 
     @Override
+    public int lengthUnit() {
+        return guest.lengthUnit();
+    }
+
+    @Override
     public boolean isHoleBehind() {
         return isHere && guest.isHoleBehind();
     }

@@ -158,9 +158,10 @@ final class EngineGroup extends LayeredGroup {
         disk.guest().switchTo(null, () -> {});
     }
 
-    /** A disk is no secondary's any more. */
-    void unmakeSecondary(final EngineDisk disk) {
+    /** A disk is no secondary's any more, and its guest writes it as before. */
+    void unmakeSecondary(final EngineDisk disk) throws IOException {
         if (secondary == null) {
+            disk.file().takeOver();
             disk.buffers(null);
             disk.guest().switchTo(disk.local(), () -> {});
         }

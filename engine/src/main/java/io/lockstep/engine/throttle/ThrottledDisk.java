@@ -63,6 +63,11 @@ public final class ThrottledDisk implements Disk, AutoCloseable {
     }
 
     @Override
+    public int lengthUnit() {
+        return below.lengthUnit();
+    }
+
+    @Override
     public boolean isHoleBehind() {
         return below.isHoleBehind();
     }

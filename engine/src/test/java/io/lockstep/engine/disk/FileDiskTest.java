@@ -6,11 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
 
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
 
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -26,6 +28,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -34,6 +37,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 final class FileDiskTest {
     private static final int LENGTH = (1 << 20) + 1000; // no multiple of any block
+    private static final int LENGTH_WHOLE = 1 << 20;
+
+    /** More calls than there are threads. */
+    private static final int HELPERS_ENOUGH = 64;
 
     private final HelperThreads helpers = new HelperThreads();
     private final TaskLoop loop = new TaskLoop();
@@ -285,6 +292,46 @@ final class FileDiskTest {
                     });
             setLength(file.path(), 4096);
             assertThrows(IllegalStateException.class, () -> zero(disk, 64 << 10, 4096, 0));
+        }
+    }
+
+    /** Past the page cache the kernel may wait for the device in any read. */
+    @Test
+    void aReadPastThePageCacheIsAHelpers() throws IOException {
+        final Path path = sparse(Path.of("target"));
+        Files.write(path, filled(LENGTH_WHOLE, 7));
+        try (Arena arena = Arena.ofConfined();
+                DiskFile file = openDirect(path);
+                FileDisk disk = new FileDisk(file, loop, helpers)) {
+            final CountDownLatch held = new CountDownLatch(1);
+            for (int i = 0; i < HELPERS_ENOUGH; i++) {
+                helpers.execute(() -> awaitQuietly(held));
+            }
+            final MemorySegment memory = arena.allocate(4096, 4096);
+            completed = false;
+            disk.read(8192, 4096, memory, 0, this::complete, 0);
+            disk.poll();
+            final boolean isOnLoop = completed;
+            held.countDown();
+            assertFalse(isOnLoop, "the loop has read");
+            assertEquals(0, await(disk));
+            assertEquals(7, memory.get(ValueLayout.JAVA_BYTE, 4095));
+        }
+    }
+
+    private static DiskFile openDirect(final Path path) {
+        try {
+            return DiskFile.open("d", path, DiskAccess.PLAIN.direct());
+        } catch (final DiskException e) {
+            return abort(e.getMessage());
+        }
+    }
+
+    private static void awaitQuietly(final CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (final InterruptedException e) {
+            throw new IllegalStateException(e);
         }
     }
 

@@ -216,7 +216,7 @@ abstract class HealedPair {
     /** A process: its loops, and what is closed with it. */
     static final class Life {
         private final List<NioLoop> loops = new ArrayList<>();
-        private final List<AutoCloseable> opened = new ArrayList<>();
+        final List<AutoCloseable> opened = new ArrayList<>();
 
         NioLoop loop() {
             return loops.getFirst();
@@ -261,7 +261,7 @@ abstract class HealedPair {
         final List<Disk> disks = open("secondary", life);
         secondarySelf = again(secondarySelf);
         final SecondaryOptions options =
-                SecondaryOptions.in(folder.resolve("buffers"), NAMES.size(), 64 << 20);
+                with(SecondaryOptions.in(folder.resolve("buffers"), NAMES.size(), 64 << 20));
         onLoop(
                 life,
                 () -> {
@@ -290,6 +290,14 @@ abstract class HealedPair {
                             ? secondary.start()
                             : CompletableFuture.completedFuture(null);
                 });
+    }
+
+    SecondaryOptions with(final SecondaryOptions options) {
+        return options;
+    }
+
+    PrimaryOptions with(final PrimaryOptions options) {
+        return options;
     }
 
     /** A node in the memory of its next process. */
@@ -333,8 +341,9 @@ abstract class HealedPair {
                                     peers,
                                     primarySelf,
                                     tracking,
-                                    new PrimaryOptions(LOG_LENGTH, fullLog, Word.NONE)
-                                            .withLostLink(lostLink),
+                                    with(
+                                            new PrimaryOptions(LOG_LENGTH, fullLog, Word.NONE)
+                                                    .withLostLink(lostLink)),
                                     new Ear());
                     life.opened.add(primary);
                     return primary.start();

@@ -439,6 +439,7 @@ public final class ReplicationComparison implements Callable<Integer> {
                         ReplicationPair pair = start(kind, folder, buffers, own);
                         GuestWriter guest = GuestWriter.connect(pair.secondaryGuestUri())) {
                     warmUpClient(pair);
+                    pair.awaitStandby();
                     dirty(pair, failoverMebibytes, round);
                     pair.killPrimary();
                     final long start = System.nanoTime();

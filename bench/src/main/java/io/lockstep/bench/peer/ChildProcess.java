@@ -19,6 +19,9 @@ public final class ChildProcess implements AutoCloseable {
     /** It is at rest when it took less than a tenth of a core for so long. */
     private static final long REST_MILLIS = 250;
 
+    /** A secondary that old has begun to. */
+    private static final long REHEARSING_AGE_MILLIS = 7000;
+
     private static final int REST_LOOKS_MAX = 80;
 
     /** Null where these classes were not started by it. */
@@ -26,6 +29,7 @@ public final class ChildProcess implements AutoCloseable {
 
     private final String name;
     private final Process process;
+    private final long startNanos = System.nanoTime();
     private final Path log;
     private final Thread hook;
 
@@ -119,8 +123,13 @@ public final class ChildProcess implements AutoCloseable {
         return System.nanoTime();
     }
 
-    /** Waits until it has nothing to do: a secondary rehearses its failover first. */
+    /**
+     * Waits until it has nothing to do, once it is as old as a secondary that has begun to rehearse
+     * its failover.
+     */
     public void awaitRest() throws IOException, InterruptedException {
+        final long age = (System.nanoTime() - startNanos) / 1_000_000;
+        Thread.sleep(Math.max(0, REHEARSING_AGE_MILLIS - age));
         double before = 0;
         double now = cpuMicros();
         for (int i = 0; i < REST_LOOKS_MAX && now - before > REST_MILLIS * 100; i++) {

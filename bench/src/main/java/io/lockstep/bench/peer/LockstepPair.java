@@ -372,6 +372,11 @@ public final class LockstepPair implements ReplicationPair {
         return "nbd+unix:///" + diskName(0) + "?socket=" + folder.resolve("secondary-guest");
     }
 
+    @Override
+    public void awaitStandby() throws IOException, InterruptedException {
+        secondary.awaitRest();
+    }
+
     /** Where the secondary listens; 0 where that is a Unix socket. */
     public int linkPort() {
         return linkPort;

@@ -150,6 +150,11 @@ public interface ReplicationPair extends AutoCloseable {
     /** Processor time that both sides have taken since they started, in microseconds. */
     double cpuMicros() throws IOException;
 
+    /** Waits until the secondary is as ready to take over as one that has stood by for long. */
+    default void awaitStandby() throws IOException, InterruptedException {
+        // It has nothing to get ready.
+    }
+
     /** SIGKILL. */
     void killPrimary() throws InterruptedException;
 

@@ -79,7 +79,7 @@ public final class WarmUpProfile implements Callable<Integer> {
             defaultValue = "10",
             description =
                     "Of a primary and a secondary (default: ${DEFAULT-VALUE}). Without them the"
-                        + " later writes are other work: of blocks whose pre-images are there.")
+                            + " later writes are other work: of blocks whose pre-images are there.")
     private double checkpointsPerSecond;
 
     /** Whose guest writes. */
@@ -206,7 +206,7 @@ public final class WarmUpProfile implements Callable<Integer> {
 
     /** A standby that was at rest takes over; answers when it said so. */
     private static long promote(final LockstepPair pair) throws IOException, InterruptedException {
-        pair.secondary().awaitRest();
+        pair.awaitStandby();
         pair.killPrimary();
         pair.failOver();
         return System.nanoTime();

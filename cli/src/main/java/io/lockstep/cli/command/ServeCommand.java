@@ -3,6 +3,7 @@ package io.lockstep.cli.command;
 import io.lockstep.cli.argument.DiskArguments;
 import io.lockstep.cli.argument.EndpointArguments;
 import io.lockstep.cli.run.Console;
+import io.lockstep.cli.run.QuietCompiler;
 import io.lockstep.cli.run.ServerRun;
 import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.disk.DiskFile;
@@ -160,6 +161,7 @@ public final class ServeCommand implements Callable<Integer> {
     private DiskService start(
             final List<Endpoint> endpoints, final List<DiskFile> files, final Console console)
             throws IOException {
+        QuietCompiler.begin();
         // Of a unit of a disk past the page cache one loop knows who else writes a part.
         final int loopCount =
                 direct ? 1 : Math.min(LOOPS_MAX, Runtime.getRuntime().availableProcessors());

@@ -101,6 +101,7 @@ public final class EngineRun {
             final boolean newGeneration,
             final DiskAccess access)
             throws IOException {
+        QuietCompiler.begin();
         return new EngineRun(
                 console,
                 Engine.start(

@@ -47,7 +47,13 @@ public final class Rehearsal {
     /** Tests start hundreds of standbys, and let few of them rehearse. */
     private static final int ROUNDS = Integer.getInteger("lockstep.rehearsals", 4);
 
-    private static final long PAUSE_MILLIS = 50;
+    private static final long PAUSE_MILLIS = 200;
+
+    /**
+     * Before the first round: in its first seconds a pair wants the cores for what it does for the
+     * first time itself, and seldom fails over.
+     */
+    private static final long FIRST_PAUSE_MILLIS = 5000;
 
     /** It is looked so often whether there is something to take over with. */
     private static final long BUSY_PAUSE_MILLIS = 500;
@@ -64,15 +70,25 @@ public final class Rehearsal {
     private final Path directory;
     private final BooleanSupplier isStandby;
     private final BooleanSupplier isMadeEqual;
+    private final long firstPauseMillis;
     private final CountDownLatch ending = new CountDownLatch(1);
     private final Thread thread;
 
-    /** One that is not started. */
+    /** One that is not started, and doesn't wait before its first round. */
     Rehearsal(
             final Path directory,
             final BooleanSupplier isStandby,
             final BooleanSupplier isMadeEqual) {
+        this(directory, isStandby, isMadeEqual, 0);
+    }
+
+    private Rehearsal(
+            final Path directory,
+            final BooleanSupplier isStandby,
+            final BooleanSupplier isMadeEqual,
+            final long firstPauseMillis) {
         this.directory = directory;
+        this.firstPauseMillis = firstPauseMillis;
         this.isStandby = isStandby;
         this.isMadeEqual = isMadeEqual;
         thread = Thread.ofPlatform().daemon().name("lockstep-rehearsal").unstarted(this::run);
@@ -89,7 +105,8 @@ public final class Rehearsal {
             final Path directory,
             final BooleanSupplier isStandby,
             final BooleanSupplier isMadeEqual) {
-        final Rehearsal rehearsal = new Rehearsal(directory, isStandby, isMadeEqual);
+        final Rehearsal rehearsal =
+                new Rehearsal(directory, isStandby, isMadeEqual, FIRST_PAUSE_MILLIS);
         rehearsal.thread.start();
         return rehearsal;
     }
@@ -109,7 +126,7 @@ public final class Rehearsal {
         try {
             TrustedWay.require(directory.toAbsolutePath().getParent());
             removeDirectory();
-            for (int round = 0; round < ROUNDS && mayGoOn(); round++) {
+            for (int round = 0; round < ROUNDS && mayGoOn(pause(round)); round++) {
                 PrivateFiles.createDirectory(directory);
                 try {
                     play();
@@ -125,8 +142,12 @@ public final class Rehearsal {
         }
     }
 
-    private boolean mayGoOn() throws InterruptedException {
-        long pause = PAUSE_MILLIS;
+    private long pause(final int round) {
+        return round == 0 ? firstPauseMillis : PAUSE_MILLIS;
+    }
+
+    private boolean mayGoOn(final long pauseMillis) throws InterruptedException {
+        long pause = pauseMillis;
         while (!ending.await(pause, TimeUnit.MILLISECONDS) && isStandby.getAsBoolean()) {
             if (!isMadeEqual.getAsBoolean()) {
                 return true;

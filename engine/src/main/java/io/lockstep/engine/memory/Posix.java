@@ -98,6 +98,8 @@ public final class Posix {
     private static final long SYS_FUTEX =
             System.getProperty("os.arch").equals("aarch64") ? 98 : 202;
 
+    private static final int PRIO_PROCESS = 0;
+
     private static final int FUTEX_WAIT = 0;
     private static final int FUTEX_WAKE = 1;
 
@@ -155,6 +157,7 @@ public final class Posix {
     private static final MemorySegment SCHED_GETAFFINITY = function("sched_getaffinity");
     private static final MemorySegment SCHED_SETAFFINITY = function("sched_setaffinity");
 
+    private static final MemorySegment SETPRIORITY = function("setpriority");
     private static final MemorySegment SYSCALL = function("syscall");
 
     private Posix() {}
@@ -350,6 +353,11 @@ public final class Posix {
     /** Says which cores the calling thread may run on: a bit each, in {@code length} bytes. */
     public static int setThreadAffinity(final long mask, final long length) {
         return callInt(SCHED_SETAFFINITY, 0, length, mask, 0);
+    }
+
+    /** Says how nice a thread of this process is to others, by its number in {@code /proc}. */
+    public static int setThreadNice(final int thread, final int nice) {
+        return callInt(SETPRIORITY, PRIO_PROCESS, thread, nice, 0);
     }
 
     /**

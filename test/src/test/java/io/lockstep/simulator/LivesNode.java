@@ -87,6 +87,7 @@ final class LivesNode {
     private final List<LivesDisk> disks;
     private final List<LivesProcess> gone = new ArrayList<>();
     private final LivesPromises promises;
+    private final LivesJudge judge;
     private LivesNode peer;
     private Path buffers;
     private Path spill;
@@ -123,12 +124,14 @@ final class LivesNode {
             final String name,
             final List<SimulatedMedium> media,
             final BufferDirectories directories,
-            final LivesReached reached) {
+            final LivesReached reached,
+            final LivesJudge judge) {
         simulation = network.simulation();
         dice = simulation.dice().split();
         host = new SimulatedHost(network, name);
         this.directories = directories;
         this.reached = reached;
+        this.judge = judge;
         state = new SimulatedState(simulation, name);
         reigns = new Reigns(new Random(dice.any()), () -> simulation.now() / Simulation.SECOND);
         disks = media.stream().map(LivesDisk::new).toList();
@@ -202,6 +205,10 @@ final class LivesNode {
         return promises;
     }
 
+    LivesJudge judge() {
+        return judge;
+    }
+
     List<LivesDisk> disks() {
         return disks;
     }
@@ -259,7 +266,7 @@ final class LivesNode {
 
     void onAcknowledged() {
         acknowledged++;
-        primary().ifPresent(LivesJudge::onAcknowledged);
+        primary().ifPresent(judge::onAcknowledged);
     }
 
     /** All that its guest was told is at its peer, which serves it from now on. */

@@ -149,7 +149,7 @@ final class LivesPrimary extends LivesProcess {
             return;
         }
         isBegun = true;
-        LivesJudge.onPrimaryServes(this);
+        node().judge().onPrimaryServes(this);
         serve(
                 node().promises()
                         .serve(switches.isEmpty() ? group.guestDisks() : List.copyOf(switches)));
@@ -325,7 +325,7 @@ final class LivesPrimary extends LivesProcess {
         if (group.hasHandedOver() && !isHandedOver && !isOvertaken()) {
             isHandedOver = true;
             if (record().concession().isNone()) { // nobody took over from one that gave way
-                LivesJudge.onHandedOver(this);
+                node().judge().onHandedOver(this);
             }
             node().disks().forEach(LivesDisk::leave);
         }

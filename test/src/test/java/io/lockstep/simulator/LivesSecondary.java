@@ -79,11 +79,11 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     private void hear(final GroupEvents.Event event, final long epoch) {
         switch (event) {
             case LINK_UP -> {
-                judged(() -> LivesJudge.onLinked(this, wasFresh));
+                judged(() -> node().judge().onLinked(this, wasFresh));
                 wasFresh = false;
             }
             case LINK_DOWN -> unlinkedCount++;
-            case CHECKPOINT -> judged(() -> LivesJudge.onCommitted(this, epoch));
+            case CHECKPOINT -> judged(() -> node().judge().onCommitted(this, epoch));
             case CHECKPOINT_GIVEN_UP -> node().disks().forEach(LivesDisk::forgetCheckpoint);
             default -> {}
         }
@@ -93,12 +93,12 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     void onOpened() {
         hasTakenOver = group.hasFailedOver();
         if (isPromoted()) {
-            LivesJudge.onPromotedServes(this);
+            node().judge().onPromotedServes(this);
             final LivesGuest guest = serve(guestDisks());
             if (node().disks().getFirst().view() == null) {
                 // Killed when it was recorded, before anybody could look.
                 guest.readAll(
-                        contents -> judged(() -> LivesJudge.onTakenOverBefore(this, contents)));
+                        contents -> judged(() -> node().judge().onTakenOverBefore(this, contents)));
             }
         }
     }
@@ -185,10 +185,10 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         hasTakenOver = true;
         node().disks().forEach(LivesDisk::leave); // nobody uses what it has not found yet
         final LivesGuest guest = serve(guestDisks());
-        judged(() -> LivesJudge.onTakesOver(this, before, isBesideLiving, isForced));
+        judged(() -> node().judge().onTakesOver(this, before, isBesideLiving, isForced));
         guest.readAll(
                 contents -> {
-                    judged(() -> LivesJudge.onTakenOver(this, before, isForced, contents));
+                    judged(() -> node().judge().onTakenOver(this, before, isForced, contents));
                     answer.complete(true);
                 });
     }
@@ -202,7 +202,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         if (!hasTakenOver && group.hasFailedOver()) {
             hasTakenOver = true;
             if (isRoleTaken()) {
-                LivesJudge.onRoleTaken(this);
+                node().judge().onRoleTaken(this);
                 serve(guestDisks());
             }
         }
@@ -233,7 +233,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                     return;
                                 }
                                 if (thrown == null) {
-                                    judged(() -> LivesJudge.onStopped(this));
+                                    judged(() -> node().judge().onStopped(this));
                                     serve(guestDisks());
                                 } else {
                                     node().stopIsRefused();

@@ -1,15 +1,18 @@
 package io.lockstep.simulator;
 
+import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.server.ServedExport;
 
 import java.util.Arrays;
 import java.util.List;
 
 /**
  * Judges what two nodes do to their guests' data, by what the guests were told and by what the
- * disks hold: I10 to I13. It trusts no record, but where it judges that one was not obeyed.
+ * disks hold: I10 to I13; of a pair each of which has disks of its own. It trusts no record, but
+ * where it judges that one was not obeyed.
  */
 class LivesJudge {
     static AssertionError broken(final String invariant, final String sentence) {
@@ -23,6 +26,24 @@ class LivesJudge {
             throw new AssertionError(invariant + ": " + wrong.getMessage(), wrong);
         }
     }
+
+    // ---- A process begins, and is looked at.
+
+    /** A disk as a process has it open. */
+    Disk opened(final LivesProcess process, final Disk disk) {
+        return disk;
+    }
+
+    /** A secondary opens its disks again, to write. */
+    void onReopened(final LivesSecondary secondary) {}
+
+    /** The stream's end of a disk, which is listened to. */
+    ServedExport heard(final ServedExport stream, final StreamTap tap) {
+        return TappedControl.export(stream, tap);
+    }
+
+    /** After every event, as long as it follows. */
+    void observe(final LivesSecondary secondary) {}
 
     // ---- A guest is served.
 
@@ -367,7 +388,7 @@ class LivesJudge {
         }
     }
 
-    private static boolean hasCheckpoint(final LivesNode node) {
+    static boolean hasCheckpoint(final LivesNode node) {
         return node.disks().stream().allMatch(disk -> disk.checkpoint() != null);
     }
 

@@ -53,6 +53,9 @@ abstract class LivesPair implements AutoCloseable {
     /** With what its unit starts a node. */
     abstract LivesNode.Arguments usual(LivesNode node);
 
+    /** With what a node is started that is to replicate. */
+    abstract LivesNode.Arguments asPrimary();
+
     /** Starts a node; answers why it refuses, or nothing. */
     abstract Optional<String> start(LivesNode node, LivesNode.Arguments arguments);
 
@@ -289,7 +292,7 @@ abstract class LivesPair implements AutoCloseable {
                 () -> !node.isUp() || !node.isSound() || !node.process().isMerging());
         if (node.isUp() && !node.process().isMerging()) {
             node.kill();
-            start(node, usual(node));
+            start(node, asPrimary());
             simulation.runFor(dice.between(0, 2 * Simulation.SECOND));
         }
     }

@@ -3,6 +3,7 @@ package io.lockstep.simulator;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
+import io.lockstep.engine.primary.LostLinkPolicy;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -122,7 +123,7 @@ final class LivesScenario extends LivesPair {
 
     /** As primaries they do not go on alone. */
     LivesScenario suspending() {
-        nodes.forEach(LivesNode::suspend);
+        nodes.forEach(node -> node.lostLink(LostLinkPolicy.SUSPEND));
         return this;
     }
 
@@ -271,7 +272,12 @@ final class LivesScenario extends LivesPair {
 
     @Override
     LivesNode.Arguments usual(final LivesNode node) {
-        return node == lead ? LivesNode.Arguments.primary(word) : LivesNode.Arguments.SECONDARY;
+        return node == lead ? asPrimary() : LivesNode.Arguments.SECONDARY;
+    }
+
+    @Override
+    LivesNode.Arguments asPrimary() {
+        return LivesNode.Arguments.primary(word);
     }
 
     /** With arguments that were not there before. */

@@ -207,7 +207,9 @@ final class SecondarySession {
     private CompletableFuture<Void> recordAttached(
             final Candidate[] admitted, final Summary primary) {
         final boolean isBegun = Arrays.stream(admitted).anyMatch(one -> one.isSynchronised);
-        if (isBegun && group.succession().sharing().isShared() && !isWithoutPast()) {
+        final boolean mayHaveCheckpoint =
+                group.succession().sharing().isShared() && node.standing().isSecondary();
+        if (isBegun && mayHaveCheckpoint) {
             // Perhaps it has overwritten what it has not announced: there is nothing to go back to,
             // nor to what is just being recorded.
             return node.tear().thenCompose(done -> recordBegun(primary));
@@ -220,10 +222,6 @@ final class SecondarySession {
         return goesOn && page.isCatchingUp()
                 ? CompletableFuture.completedFuture(null)
                 : node.follow(primary, group.committedEpoch());
-    }
-
-    private boolean isWithoutPast() {
-        return node.standing() == Standing.FRESH;
     }
 
     private CompletableFuture<Void> recordBegun(final Summary primary) {

@@ -19,7 +19,7 @@ import java.util.stream.LongStream;
  */
 final class SharedLivesInSimulationTest {
     private static final String TEST = "SharedLivesInSimulationTest";
-    private static final int SEEDS = 1000;
+    private static final int SEEDS = 600;
     private static final LivesReached REACHED = new LivesReached();
 
     static LongStream seeds() {

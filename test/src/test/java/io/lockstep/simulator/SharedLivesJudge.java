@@ -134,14 +134,13 @@ final class SharedLivesJudge extends LivesJudge {
     @Override
     void observe(final LivesSecondary secondary) {
         final LivesNode node = secondary.node();
-        if (!secondary.isStandby()) {
+        if (secondary.record().standing() != Standing.FOLLOWING || !isAnnounced(node.peer())) {
+            node.disks().forEach(LivesDisk::forgetCheckpoint);
             return;
         }
         final long epoch = secondary.group().status().committedEpoch();
         final boolean isKnown = hasCheckpoint(node) && epochs.getOrDefault(node, 0L) == epoch;
-        if (secondary.record().standing() != Standing.FOLLOWING || !isAnnounced(node.peer())) {
-            node.disks().forEach(LivesDisk::forgetCheckpoint);
-        } else if (epoch > 0 && !isKnown && !secondary.isTorn()) {
+        if (epoch > 0 && !isKnown && secondary.isStandby() && !secondary.isTorn()) {
             epochs.put(node, epoch);
             secondary.judged(() -> onCheckpoint(secondary, epoch));
         }

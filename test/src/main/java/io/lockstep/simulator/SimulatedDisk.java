@@ -285,7 +285,7 @@ final class SimulatedDisk implements Disk {
     void detach(final boolean withHost) {
         detached = true;
         if (withHost) {
-            medium.crash();
+            medium.onHostCrash();
         } else {
             medium.abandon();
         }

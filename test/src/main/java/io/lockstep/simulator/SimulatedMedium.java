@@ -34,6 +34,7 @@ public final class SimulatedMedium {
     private Runnable submitAction = () -> {};
     private long completionCount;
     private long changeCount;
+    private boolean isElsewhere;
 
     /** Decides which operations fail. */
     public interface FaultRule {
@@ -127,6 +128,14 @@ public final class SimulatedMedium {
         this.name = name;
         this.length = length;
         this.faults = faults;
+    }
+
+    /**
+     * It is not in the hosts that open it: what it has of theirs outlives the loss of their power.
+     */
+    public SimulatedMedium elsewhere() {
+        isElsewhere = true;
+        return this;
     }
 
     /** A medium of another world that reads, durably, as this one does now. */
@@ -351,6 +360,15 @@ public final class SimulatedMedium {
      */
     void abandon() {
         complete(changes);
+    }
+
+    /** A host that has it open loses its power. */
+    void onHostCrash() {
+        if (isElsewhere) {
+            abandon();
+        } else {
+            crash();
+        }
     }
 
     /** The power fails: each change that no flush covered is lost, survives, or is torn. */

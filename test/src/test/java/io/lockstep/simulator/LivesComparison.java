@@ -59,7 +59,7 @@ final class LivesComparison {
     }
 
     private static boolean isEqual(final LivesNode lead) {
-        LivesJudge.checkEqual(lead, lead.peer());
+        lead.judge().checkEqual(lead, lead.peer());
         return true;
     }
 }

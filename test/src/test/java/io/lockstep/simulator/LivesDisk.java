@@ -72,6 +72,12 @@ final class LivesDisk {
         view.succeeded(view.write(0, content), false);
     }
 
+    /** The power was lost: what its guest has flushed is there, and it finds what there is. */
+    void findDurable() {
+        view.checkDurable(medium.durable());
+        view.restart(medium.durable());
+    }
+
     /** No guest is served from this disk any more. */
     void leave() {
         view = null;

@@ -1,24 +1,25 @@
 package io.lockstep.simulator;
 
+import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.server.ServedExport;
 
 import java.util.Arrays;
 import java.util.List;
 
 /**
  * Judges what two nodes do to their guests' data, by what the guests were told and by what the
- * disks hold: I10 to I13. It trusts no record, but where it judges that one was not obeyed.
+ * disks hold: I10 to I13; of a pair each of which has disks of its own. It trusts no record, but
+ * where it judges that one was not obeyed.
  */
-final class LivesJudge {
-    private LivesJudge() {}
-
-    private static AssertionError broken(final String invariant, final String sentence) {
+class LivesJudge {
+    static AssertionError broken(final String invariant, final String sentence) {
         return new AssertionError(invariant + ": " + sentence);
     }
 
-    private static void judge(final String invariant, final Runnable check) {
+    static void judge(final String invariant, final Runnable check) {
         try {
             check.run();
         } catch (final AssertionError wrong) {
@@ -26,10 +27,28 @@ final class LivesJudge {
         }
     }
 
+    // ---- A process begins, and is looked at.
+
+    /** A disk as a process has it open. */
+    Disk opened(final LivesProcess process, final Disk disk) {
+        return disk;
+    }
+
+    /** A secondary opens its disks again, to write. */
+    void onReopened(final LivesSecondary secondary) {}
+
+    /** The stream's end of a disk, which is listened to. */
+    ServedExport heard(final ServedExport stream, final StreamTap tap) {
+        return TappedControl.export(stream, tap);
+    }
+
+    /** After every event, as long as it follows. */
+    void observe(final LivesSecondary secondary) {}
+
     // ---- A guest is served.
 
     /** Whatever the guest was told before is so. */
-    static void onPrimaryServes(final LivesPrimary primary) {
+    void onPrimaryServes(final LivesPrimary primary) {
         if (primary.record().isMerging()) {
             throw broken(
                     "I13",
@@ -60,7 +79,7 @@ final class LivesJudge {
     }
 
     /** A node that took over in another life serves again. */
-    static void onPromotedServes(final LivesSecondary secondary) {
+    void onPromotedServes(final LivesSecondary secondary) {
         final LivesNode node = secondary.node();
         if (!secondary.isMerging()) {
             foundAgain(node);
@@ -75,7 +94,7 @@ final class LivesJudge {
     }
 
     /** A primary has told its guest that a write is done. */
-    static void onAcknowledged(final LivesPrimary primary) {
+    void onAcknowledged(final LivesPrimary primary) {
         if (primary.knowsNewer()) {
             throw broken(
                     "I11", primary.node() + " acknowledges a write, and its peer has taken over");
@@ -121,7 +140,7 @@ final class LivesJudge {
     // ---- Two meet.
 
     /** The secondary takes the primary's writes from now on. */
-    static void onLinked(final LivesSecondary secondary, final boolean wasFresh) {
+    void onLinked(final LivesSecondary secondary, final boolean wasFresh) {
         final LivesNode node = secondary.node();
         final LivesPrimary primary =
                 node.peer()
@@ -181,7 +200,7 @@ final class LivesJudge {
     }
 
     /** The secondary has dropped the pre-images of an epoch. */
-    static void onCommitted(final LivesSecondary secondary, final long epoch) {
+    void onCommitted(final LivesSecondary secondary, final long epoch) {
         final LivesNode node = secondary.node();
         for (int i = 0; i < node.disks().size(); i++) {
             final LivesDisk disk = node.disks().get(i);
@@ -197,7 +216,7 @@ final class LivesJudge {
     }
 
     /** Nothing is under way, and both are linked. */
-    static void checkEqual(final LivesNode primary, final LivesNode secondary) {
+    void checkEqual(final LivesNode primary, final LivesNode secondary) {
         for (int i = 0; i < primary.disks().size(); i++) {
             final LivesDisk one = primary.disks().get(i);
             judge("I10", () -> one.view().checkCurrent(one.medium().current()));
@@ -218,7 +237,7 @@ final class LivesJudge {
     // ---- One takes over.
 
     /** A failover was accepted. */
-    static void onTakesOver(
+    void onTakesOver(
             final LivesSecondary secondary,
             final NodeRecord before,
             final boolean isBesideLiving,
@@ -256,7 +275,7 @@ final class LivesJudge {
     }
 
     /** A primary is one no more, as it has recorded: somebody else is, whatever is lost now. */
-    static void onHandedOver(final LivesPrimary primary) {
+    void onHandedOver(final LivesPrimary primary) {
         final boolean isTaken =
                 primary.isRoleTaken() // and whoever took it has perhaps lost it since
                         || primary.node()
@@ -276,7 +295,7 @@ final class LivesJudge {
      * A secondary has taken what its primary has handed over: all that the primary's guest was told
      * is there, and what that has flushed is on stable storage.
      */
-    static void onRoleTaken(final LivesSecondary secondary) {
+    void onRoleTaken(final LivesSecondary secondary) {
         final LivesNode node = secondary.node();
         node.reached().note(LivesLine.ROLE_TAKEN);
         for (int i = 0; i < node.disks().size(); i++) {
@@ -317,7 +336,7 @@ final class LivesJudge {
     }
 
     /** This is what its guest finds. */
-    static void onTakenOver(
+    void onTakenOver(
             final LivesSecondary secondary,
             final NodeRecord before,
             final boolean isForced,
@@ -347,7 +366,7 @@ final class LivesJudge {
     }
 
     /** The same of one that was killed when that was recorded, and comes back. */
-    static void onTakenOverBefore(final LivesSecondary secondary, final List<byte[]> contents) {
+    void onTakenOverBefore(final LivesSecondary secondary, final List<byte[]> contents) {
         final LivesNode node = secondary.node();
         node.mergeIsSettled();
         node.keepsItsWay();
@@ -369,7 +388,7 @@ final class LivesJudge {
         }
     }
 
-    private static boolean hasCheckpoint(final LivesNode node) {
+    static boolean hasCheckpoint(final LivesNode node) {
         return node.disks().stream().allMatch(disk -> disk.checkpoint() != null);
     }
 
@@ -381,7 +400,7 @@ final class LivesJudge {
     }
 
     /** Replication was stopped on the secondary: its disks hold what the primary wrote last. */
-    static void onStopped(final LivesSecondary secondary) {
+    void onStopped(final LivesSecondary secondary) {
         secondary.node().mergeIsSettled();
         for (final LivesDisk disk : secondary.node().disks()) {
             disk.view(disk.content());

@@ -35,26 +35,43 @@ enum LivesLine {
     FORGET_IN_A_MERGE("a merge is not done, and the buffers hold"),
     NOT_RECORDED("the state can't be recorded"),
 
-    ROLE_TAKEN("", true),
-    ROLE_KEPT("the roles stay as they were", true),
-    ROLE_IN_DOUBT("was asked to take over at epoch", true),
-    ROLE_NOT_WANTED("the primary does not hand over now", true);
+    VERDICT_UNFENCED("nobody has said that the primary writes them no more", Stories.SHARED),
+    VERDICT_UNANNOUNCED("may have gone on without this node", Stories.SHARED),
+    TAKEN_OVER("", Stories.SHARED),
+    CAME_BACK("", Stories.SHARED),
+    GAVE_WAY("", Stories.SHARED),
+    TORN("", Stories.SHARED),
+    POWER_LOST("", Stories.SHARED),
+
+    ROLE_TAKEN("", Stories.SWITCH),
+    ROLE_KEPT("the roles stay as they were", Stories.SWITCH),
+    ROLE_IN_DOUBT("was asked to take over at epoch", Stories.SWITCH),
+    ROLE_NOT_WANTED("the primary does not hand over now", Stories.SWITCH);
 
     private final String part;
-    private final boolean isOfSwitch;
+    private final Stories stories;
+
+    /** Which stories come to a line. */
+    enum Stories {
+        /** All but those that are named below. */
+        OTHERS,
+        /** Those alone in which roles are switched. */
+        SWITCH,
+        /** Those alone whose disks are shared. */
+        SHARED
+    }
 
     LivesLine(final String part) {
-        this(part, false);
+        this(part, Stories.OTHERS);
     }
 
-    LivesLine(final String part, final boolean isOfSwitch) {
+    LivesLine(final String part, final Stories stories) {
         this.part = part;
-        this.isOfSwitch = isOfSwitch;
+        this.stories = stories;
     }
 
-    /** Whether only stories come to it in which roles are switched. */
-    boolean isOfSwitch() {
-        return isOfSwitch;
+    Stories stories() {
+        return stories;
     }
 
     /** Whether a sentence says it. */

@@ -10,6 +10,7 @@ import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.FullLogPolicy;
+import io.lockstep.engine.primary.LostLinkPolicy;
 import io.lockstep.engine.secondary.SecondaryOptions;
 import io.lockstep.engine.state.StateFile;
 import io.lockstep.engine.tracking.ActivityLimits;
@@ -87,6 +88,7 @@ final class LivesNode {
     private final List<LivesDisk> disks;
     private final List<LivesProcess> gone = new ArrayList<>();
     private final LivesPromises promises;
+    private final LivesJudge judge;
     private LivesNode peer;
     private Path buffers;
     private Path spill;
@@ -108,7 +110,8 @@ final class LivesNode {
 
     private boolean isRestored;
     private boolean switchesRoles;
-    private boolean suspends;
+    private LostLinkPolicy lostLink = LostLinkPolicy.CONTINUE;
+    private boolean shares;
     private boolean isStopAsked;
     private LivesPrimary linkedTo;
 
@@ -123,12 +126,14 @@ final class LivesNode {
             final String name,
             final List<SimulatedMedium> media,
             final BufferDirectories directories,
-            final LivesReached reached) {
+            final LivesReached reached,
+            final LivesJudge judge) {
         simulation = network.simulation();
         dice = simulation.dice().split();
         host = new SimulatedHost(network, name);
         this.directories = directories;
         this.reached = reached;
+        this.judge = judge;
         state = new SimulatedState(simulation, name);
         reigns = new Reigns(new Random(dice.any()), () -> simulation.now() / Simulation.SECOND);
         disks = media.stream().map(LivesDisk::new).toList();
@@ -151,13 +156,22 @@ final class LivesNode {
         switchesRoles = true;
     }
 
-    /** As a primary it does not go on alone when its link is lost. */
-    void suspend() {
-        suspends = true;
+    /** What it does as a primary whose link is lost. */
+    void lostLink(final LostLinkPolicy policy) {
+        lostLink = policy;
     }
 
-    boolean suspends() {
-        return suspends;
+    LostLinkPolicy lostLink() {
+        return lostLink;
+    }
+
+    /** Its disks are its peer's, too. */
+    void share() {
+        shares = true;
+    }
+
+    boolean shares() {
+        return shares;
     }
 
     boolean switchesRoles() {
@@ -200,6 +214,10 @@ final class LivesNode {
 
     LivesPromises promises() {
         return promises;
+    }
+
+    LivesJudge judge() {
+        return judge;
     }
 
     List<LivesDisk> disks() {
@@ -259,13 +277,20 @@ final class LivesNode {
 
     void onAcknowledged() {
         acknowledged++;
-        primary().ifPresent(LivesJudge::onAcknowledged);
+        primary().ifPresent(judge::onAcknowledged);
     }
 
     /** All that its guest was told is at its peer, which serves it from now on. */
     void hasHandedOver() {
         acknowledged = 0;
         disks.forEach(LivesDisk::checkpointHere);
+    }
+
+    /** Its peer has taken over: what its guest was told behind the checkpoint is gone. */
+    void isRolledBack() {
+        acknowledged = 0;
+        disks.forEach(LivesDisk::leave);
+        disks.forEach(LivesDisk::forgetCheckpoint);
     }
 
     /**
@@ -429,8 +454,17 @@ final class LivesNode {
 
     /** Where it keeps its buffers, and how much of them. */
     SecondaryOptions options(final Arguments arguments) {
+        return options(arguments, buffers);
+    }
+
+    /** The same of a copy of the buffers, as they are at this instant. */
+    SecondaryOptions optionsOfCopy(final Arguments arguments) {
+        return options(arguments, directories.copy(buffers));
+    }
+
+    private SecondaryOptions options(final Arguments arguments, final Path directory) {
         final SecondaryOptions options =
-                SecondaryOptions.in(buffers, disks.size(), bufferLimit(arguments));
+                SecondaryOptions.in(directory, disks.size(), bufferLimit(arguments));
         return room == Arguments.Room.TINY_WITH_SPILL ? options.spillingTo(spill) : options;
     }
 
@@ -472,7 +506,7 @@ final class LivesNode {
             end();
             host.crash();
         } else {
-            disks.forEach(disk -> disk.medium().crash());
+            disks.forEach(disk -> disk.medium().onHostCrash());
         }
         state.crash();
         notes.crash();
@@ -487,12 +521,9 @@ final class LivesNode {
         promises.onEnded();
         peer.promises().onPeerLostPower();
         isMergeLost |= wasMerging;
-        for (final LivesDisk disk : disks) {
-            if (disk.view() != null && !isMergeLost) {
-                disk.view().checkDurable(disk.medium().durable());
-                disk.view().restart(disk.medium().durable());
-            }
-        }
+        disks.stream()
+                .filter(disk -> disk.view() != null && !isMergeLost)
+                .forEach(shares ? disk -> disk.view().settle() : LivesDisk::findDurable);
         if (disks.stream().allMatch(LivesDisk::isEmpty)) {
             acknowledged = 0; // nobody has flushed anything: there is nothing left to be undone
         }
@@ -504,7 +535,7 @@ final class LivesNode {
             if (isLeft && isSecondary) {
                 disk.leave(); // it may have handed over in its last moment
             }
-            if (isLeft && disk.view() == null) {
+            if (isLeft && disk.view() == null && !shares) {
                 disk.checkpointHere(); // it has everything, whatever became of the buffers
             } else {
                 disk.forgetCheckpoint();

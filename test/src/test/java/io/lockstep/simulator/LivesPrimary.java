@@ -69,21 +69,24 @@ final class LivesPrimary extends LivesProcess {
                                 .toList(),
                         self(),
                         node().tracking(),
-                        new PrimaryOptions(
-                                        arguments.isSmall() ? SMALL_LOG_LENGTH : LOG_LENGTH,
-                                        arguments.log(),
-                                        arguments.word(),
-                                        PrimaryOptions.LAG_LEARNED)
-                                .withLostLink(
-                                        node().suspends()
-                                                ? LostLinkPolicy.SUSPEND
-                                                : LostLinkPolicy.CONTINUE)
-                                .withAck(node().promises().begin(this)),
+                        options(arguments),
                         new Ear());
         if (node().switchesRoles()) {
             allowHandOver();
         }
         started = group.start();
+    }
+
+    private PrimaryOptions options(final LivesNode.Arguments arguments) {
+        final PrimaryOptions options =
+                new PrimaryOptions(
+                                arguments.isSmall() ? SMALL_LOG_LENGTH : LOG_LENGTH,
+                                arguments.log(),
+                                arguments.word(),
+                                PrimaryOptions.LAG_LEARNED)
+                        .withLostLink(node().lostLink())
+                        .withAck(node().promises().begin(this));
+        return node().shares() ? options.sharing() : options;
     }
 
     private void allowHandOver() {
@@ -149,7 +152,7 @@ final class LivesPrimary extends LivesProcess {
             return;
         }
         isBegun = true;
-        LivesJudge.onPrimaryServes(this);
+        node().judge().onPrimaryServes(this);
         serve(
                 node().promises()
                         .serve(switches.isEmpty() ? group.guestDisks() : List.copyOf(switches)));
@@ -224,7 +227,7 @@ final class LivesPrimary extends LivesProcess {
 
     /** Whether it may acknowledge what its peer, which is not linked, will not get. */
     boolean mayGoOnAlone() {
-        return !node().suspends()
+        return node().lostLink().kind() == LostLinkPolicy.Kind.CONTINUE
                 || isWordGiven
                 || record().peer().isNone()
                 || record().isPeerOut();
@@ -302,6 +305,11 @@ final class LivesPrimary extends LivesProcess {
         return group.status().state() == GroupStatus.State.RUNNING;
     }
 
+    /** Whether its replication has ended with an error. */
+    boolean isBroken() {
+        return group.error().isPresent();
+    }
+
     /** Whether it makes its secondary equal. */
     boolean isSynchronising() {
         return group.healing().synchronisation().isPresent();
@@ -325,9 +333,12 @@ final class LivesPrimary extends LivesProcess {
         if (group.hasHandedOver() && !isHandedOver && !isOvertaken()) {
             isHandedOver = true;
             if (record().concession().isNone()) { // nobody took over from one that gave way
-                LivesJudge.onHandedOver(this);
+                node().judge().onHandedOver(this);
             }
             node().disks().forEach(LivesDisk::leave);
+        }
+        if (node().shares()) {
+            return;
         }
         if (asked == 0
                 && openEpoch > 0
@@ -371,7 +382,12 @@ final class LivesPrimary extends LivesProcess {
         /** What is answered later in this very event is not of the epoch before. */
         @Override
         public void onOpened(final long epoch) {
-            if (!hasEnded() && isNumbered && epoch == openEpoch + 1) {
+            if (hasEnded()) {
+                return;
+            }
+            if (node().shares()) {
+                seal(epoch - 1); // whatever number it is: the first one comes behind no other
+            } else if (isNumbered && epoch == openEpoch + 1) {
                 seal(openEpoch++);
             }
         }

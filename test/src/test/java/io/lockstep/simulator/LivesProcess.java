@@ -59,7 +59,11 @@ abstract class LivesProcess {
             throws IOException {
         loop = own;
         self = opened;
-        media = node.disks().stream().map(disk -> node.host().open(disk.medium(), own)).toList();
+        media =
+                node.disks().stream()
+                        .map(disk -> node.host().open(disk.medium(), own))
+                        .map(disk -> node.judge().opened(this, disk))
+                        .toList();
         openGroup(arguments);
     }
 

@@ -45,12 +45,12 @@ final class LivesReached {
     /**
      * Those that no story came to.
      *
-     * @param ofSwitch of those in which roles are switched, or of all others
+     * @param of which lines are asked for
      */
-    Set<LivesLine> missing(final boolean ofSwitch) {
+    Set<LivesLine> missing(final LivesLine.Stories of) {
         final Set<LivesLine> missing = EnumSet.allOf(LivesLine.class);
         missing.removeAll(counts.keySet());
-        missing.removeIf(line -> line.isOfSwitch() != ofSwitch);
+        missing.removeIf(line -> line.stories() != of);
         return missing;
     }
 

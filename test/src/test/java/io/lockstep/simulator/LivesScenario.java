@@ -3,11 +3,11 @@ package io.lockstep.simulator;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
+import io.lockstep.engine.primary.LostLinkPolicy;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 
 /**
  * Two hosts and a pair on them, through several lives: processes and hosts die at any moment, come
@@ -19,21 +19,7 @@ import java.util.concurrent.CompletableFuture;
  * <p>A pair that differs heals by itself, and is equal after a while; what nobody may heal, such as
  * a split brain, is repaired by hand ({@link #repair}).
  */
-final class LivesScenario implements AutoCloseable {
-    private static final long SOON = 10 * Simulation.SECOND;
-    private static final long SILENCE = 30 * Simulation.SECOND;
-    private static final long LATER = 300 * Simulation.SECOND;
-
-    private final Simulation simulation;
-    private final Dice dice;
-    private final SimulatedNetwork network;
-    private final BufferDirectories directories = new BufferDirectories();
-    private final LivesReached reached;
-    private final List<LivesNode> nodes = new ArrayList<>();
-
-    /** Whose unit starts a primary; the other one's a secondary. */
-    private LivesNode lead;
-
+final class LivesScenario extends LivesPair {
     /** What stands in the units' command line for good. */
     private final Word word;
 
@@ -51,15 +37,7 @@ final class LivesScenario implements AutoCloseable {
     /** Whether what comes is about the room for pre-images. */
     private final boolean isTight;
 
-    private boolean isParted;
-
-    /** When connections from before a partition are known to be dead. */
-    private long quietAt;
-
     private Copy copy;
-
-    /** At which levels primaries answer; null where that is never said. */
-    private LivesLevels levels;
 
     /** What the disks hold when the story begins. */
     private enum Beginning {
@@ -118,26 +96,14 @@ final class LivesScenario implements AutoCloseable {
             final boolean isTight,
             final boolean switchesRoles,
             final boolean resolves) {
-        this.simulation = simulation;
+        super(simulation, reached);
         this.switchesRoles = switchesRoles;
         this.resolves = resolves;
-        this.reached = reached;
-        dice = simulation.dice().split();
-        network = new SimulatedNetwork(simulation, NetworkFaults.NONE);
         beginning = dice.oneOf(Beginning.values());
         word = beginning.isEqual && dice.chance(0.8) ? Word.AT_FIRST : Word.NONE;
         final int count = dice.chance(0.7) ? 1 : 2;
         final long length = dice.between(1, 40_000);
-        for (final String name : List.of("a", "b")) {
-            final List<SimulatedMedium> media = new ArrayList<>();
-            for (int i = 0; i < count; i++) {
-                media.add(new SimulatedMedium(simulation, "disk" + i, length, DiskFaults.NONE));
-            }
-            nodes.add(new LivesNode(network, name, media, directories, reached));
-        }
-        nodes.get(0).peer(nodes.get(1));
-        nodes.get(1).peer(nodes.get(0));
-        lead = nodes.get(0);
+        begin(node("a", count, length), node("b", count, length));
         if (switchesRoles) {
             nodes.forEach(LivesNode::switchRoles);
         }
@@ -145,32 +111,26 @@ final class LivesScenario implements AutoCloseable {
         if (isTight) {
             nodes.forEach(node -> node.room(dice.oneOf(LivesNode.Arguments.Room.values())));
         }
-        simulation.observe(() -> nodes.forEach(LivesScenario::observe));
     }
 
-    /** Has its primaries answer at levels that are chosen, and change. */
-    void chooseLevels() {
-        levels = new LivesLevels(simulation.dice().split());
-        nodes.forEach(node -> node.promises().choose(levels));
-    }
-
-    private static void observe(final LivesNode node) {
-        node.primary().ifPresent(LivesPrimary::observe);
-        node.secondary().ifPresent(LivesSecondary::observe);
+    private LivesNode node(final String name, final int count, final long length) {
+        final List<SimulatedMedium> media = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            media.add(new SimulatedMedium(simulation, "disk" + i, length, DiskFaults.NONE));
+        }
+        return new LivesNode(network, name, media, directories, reached, new LivesJudge());
     }
 
     /** As primaries they do not go on alone. */
     LivesScenario suspending() {
-        nodes.forEach(LivesNode::suspend);
+        nodes.forEach(node -> node.lostLink(LostLinkPolicy.SUSPEND));
         return this;
     }
 
     void play() {
         begin();
         for (int i = dice.between(3, 9); i > 0; i--) {
-            if (levels != null) {
-                levels.change(simulation, nodes);
-            }
+            changeLevels();
             if (resolves && dice.chance(0.6)) {
                 goDifferentWays();
             } else if (switchesRoles && dice.chance(0.5)) {
@@ -287,27 +247,6 @@ final class LivesScenario implements AutoCloseable {
         }
     }
 
-    private void pause() {
-        final int choice = dice.between(0, 9);
-        if (choice < 4) {
-            final boolean[] isTime = new boolean[1];
-            simulation.scheduleAfterEvents(dice.between(1, 60), () -> isTime[0] = true);
-            final long end = simulation.now() + Simulation.SECOND;
-            simulation.schedule(Simulation.SECOND, () -> {});
-            simulation.runUntil("it is time", SOON, () -> isTime[0] || simulation.now() >= end);
-        } else if (choice < 7) {
-            simulation.runFor(dice.between(0, 30 * Simulation.MILLISECOND));
-        } else {
-            simulation.runFor(dice.between(0, 4 * Simulation.SECOND));
-        }
-        nodes.forEach(
-                node -> {
-                    if (node.isUp()) {
-                        node.process().look();
-                    }
-                });
-    }
-
     /**
      * The secondary is away for long, and is made equal: there may be no room for its pre-images.
      */
@@ -331,43 +270,14 @@ final class LivesScenario implements AutoCloseable {
         }
     }
 
-    /** Guests make requests, and somebody checkpoints. */
-    private void work() {
-        for (final LivesNode node : nodes) {
-            if (isServing(node)) {
-                node.process().guest().ifPresent(guest -> guest.work(dice.between(3, 20)));
-            }
-        }
-        for (int i = dice.between(0, 3); i > 0; i--) {
-            simulation.schedule(
-                    dice.between(0, 20 * Simulation.MILLISECOND),
-                    () ->
-                            nodes.forEach(
-                                    node ->
-                                            node.primary()
-                                                    .ifPresent(
-                                                            primary ->
-                                                                    primary.loop()
-                                                                            .execute(
-                                                                                    primary
-                                                                                            ::checkpoint))));
-        }
+    @Override
+    LivesNode.Arguments usual(final LivesNode node) {
+        return node == lead ? asPrimary() : LivesNode.Arguments.SECONDARY;
     }
 
-    private static boolean isServing(final LivesNode node) {
-        return node.isUp()
-                && node.process().guest().isPresent()
-                && node.disks().stream().allMatch(disk -> disk.view() != null);
-    }
-
-    private LivesNode.Arguments usual(final LivesNode node) {
-        return node == lead ? LivesNode.Arguments.primary(word) : LivesNode.Arguments.SECONDARY;
-    }
-
-    private void startAsUsual(final LivesNode node) {
-        if (!node.isUp()) {
-            start(node, usual(node));
-        }
+    @Override
+    LivesNode.Arguments asPrimary() {
+        return LivesNode.Arguments.primary(word);
     }
 
     /** With arguments that were not there before. */
@@ -392,7 +302,8 @@ final class LivesScenario implements AutoCloseable {
     }
 
     /** Starts a node; where nothing stands in the way it gets to serve. */
-    private Optional<String> start(final LivesNode node, final LivesNode.Arguments arguments) {
+    @Override
+    Optional<String> start(final LivesNode node, final LivesNode.Arguments arguments) {
         final Optional<NodeRecord> before = node.record();
         final Optional<String> refusal = node.start(arguments);
         final boolean isEntitled =
@@ -412,13 +323,12 @@ final class LivesScenario implements AutoCloseable {
         return refusal;
     }
 
-    private void expectServing(final LivesNode node) {
-        simulation.runUntil(node + " serves", SOON, () -> isServing(node));
-    }
-
-    private void endWhatIsRefused(final LivesNode node) {
-        if (node.primary().filter(LivesPrimary::isRefused).isPresent()) {
-            node.kill();
+    @Override
+    void giveAnotherOrder(final boolean isFailover) {
+        if (isFailover) {
+            failOver(lead.peer(), dice.chance(0.5));
+        } else {
+            promote(lead);
         }
     }
 
@@ -518,38 +428,6 @@ final class LivesScenario implements AutoCloseable {
         }
     }
 
-    private void part() {
-        if (isParted) {
-            network.heal(nodes.get(0).host(), nodes.get(1).host());
-        } else {
-            network.partition(nodes.get(0).host(), nodes.get(1).host());
-            if (dice.chance(0.6)) {
-                work();
-                simulation.runFor(dice.between(0, 25 * Simulation.SECOND));
-            }
-        }
-        isParted = !isParted;
-        quietAt = simulation.now() + SILENCE;
-    }
-
-    private void stop(final LivesNode node) {
-        if (!node.isUp()) {
-            return;
-        }
-        final boolean[] isStopped = new boolean[1];
-        final LivesProcess process = node.process();
-        process.stop(() -> isStopped[0] = true);
-        if (dice.chance(0.3)) {
-            pause(); // and it is killed in the midst of that
-        } else {
-            final long end = simulation.now() + 60 * Simulation.SECOND;
-            simulation.schedule(60 * Simulation.SECOND, () -> {});
-            simulation.runUntil(
-                    "a process stops", LATER, () -> isStopped[0] || simulation.now() >= end);
-        }
-        node.kill();
-    }
-
     /** Both are stopped in good order and started again, with whatever between: they go on. */
     private void cleanTurn() {
         // A checkpoint that is asked for while it stops would be one more thing to be answered.
@@ -573,13 +451,6 @@ final class LivesScenario implements AutoCloseable {
         nodes.forEach(this::startAsUsual);
         expectLinked("a pair that was stopped in good order goes on");
         compare();
-    }
-
-    private void stopWell(final LivesNode node) {
-        final boolean[] isStopped = new boolean[1];
-        node.process().stop(() -> isStopped[0] = true);
-        simulation.runUntil(node + " stops", LATER, () -> isStopped[0]);
-        node.kill();
     }
 
     private void stopReplication(final LivesNode node) {
@@ -738,75 +609,6 @@ final class LivesScenario implements AutoCloseable {
         nodes.forEach(this::startAsUsual);
     }
 
-    // ---- Roles are switched.
-
-    /** On either side, and whatever happens to the two and what is between them meanwhile. */
-    private void switchOver() {
-        boolean isSound = compare() && nodes.stream().allMatch(LivesNode::isSound);
-        if (!isSound && dice.chance(0.7)) {
-            nodes.forEach(this::startAsUsual);
-        }
-        if (lead.primary().isEmpty()) {
-            becomePrimary(lead);
-            return;
-        }
-        if (dice.chance(0.7)) {
-            work();
-            simulation.runFor(dice.between(0, 5 * Simulation.MILLISECOND));
-        }
-        final List<Boolean> answer = new ArrayList<>();
-        final LivesProcess ordered =
-                dice.chance(0.7) || lead.peer().secondary().isEmpty()
-                        ? lead.process()
-                        : lead.peer().process();
-        final boolean isQuiet = dice.chance(0.3);
-        if (isSound && isQuiet) {
-            simulation.runFor(Simulation.SECOND); // the primary has heard of its peer by then
-            isSound = compare() && !ordered.hasEnded(); // an order of before may have come true
-        }
-        ordered.loop().execute(() -> switchOver(ordered).thenAccept(answer::add));
-        if (!isQuiet) {
-            disturb();
-        }
-        final long end = simulation.now() + 20 * Simulation.SECOND;
-        simulation.schedule(20 * Simulation.SECOND, () -> {});
-        simulation.runUntil(
-                "a switch of roles is answered",
-                LATER,
-                () -> !answer.isEmpty() || simulation.now() >= end || ordered.hasEnded());
-        if (isSound && isQuiet && (answer.isEmpty() || !answer.getFirst())) {
-            throw new AssertionError("the roles of a sound pair are not switched");
-        }
-    }
-
-    private static CompletableFuture<Boolean> switchOver(final LivesProcess process) {
-        return switch (process) {
-            case final LivesPrimary primary -> primary.switchOver();
-            case final LivesSecondary secondary -> secondary.switchOver();
-            default -> throw new AssertionError(process);
-        };
-    }
-
-    /** Something happens in the midst of it. */
-    private void disturb() {
-        final boolean[] isTime = new boolean[1];
-        simulation.scheduleAfterEvents(dice.between(0, 150), () -> isTime[0] = true);
-        final long end = simulation.now() + Simulation.SECOND;
-        simulation.schedule(Simulation.SECOND, () -> {});
-        simulation.runUntil("it is time", SOON, () -> isTime[0] || simulation.now() >= end);
-        final LivesNode one = dice.oneOf(nodes.get(0), nodes.get(1));
-        switch (dice.between(0, 9)) {
-            case 0, 1 -> one.kill();
-            case 2 -> one.crash();
-            case 3 -> nodes.forEach(LivesNode::kill);
-            case 4, 5 -> network.cut(one.host(), one.peer().host());
-            case 6 -> part();
-            case 7 -> one.state().failing(dice.oneOf(0.3, 1.0));
-            case 8 -> failOver(lead.peer(), dice.chance(0.5));
-            default -> promote(lead);
-        }
-    }
-
     // ---- Two ways, of which one is given up.
 
     /** How often one was, and how often somebody went back to it. */
@@ -896,64 +698,7 @@ final class LivesScenario implements AutoCloseable {
         }
     }
 
-    /** What `lockstep node` becomes in the same process, or when it is started again. */
-    private void becomeSecondary(final LivesNode node) {
-        final boolean hasHandedOver = node.primary().filter(LivesPrimary::isHandedOver).isPresent();
-        final boolean isRecorded =
-                !node.isUp()
-                        && node == lead
-                        && node.record().filter(now -> now.standing().isSecondary()).isPresent();
-        final boolean isOvertaken =
-                node.acknowledged() == 0
-                        && node.primary().filter(LivesPrimary::isOvertaken).isPresent();
-        if (!hasHandedOver && !isRecorded && !isOvertaken) {
-            return;
-        }
-        final LivesNode.Arguments arguments =
-                isOvertaken ? LivesNode.Arguments.FORMER_PRIMARY : LivesNode.Arguments.SECONDARY;
-        node.kill();
-        node.disks().forEach(LivesDisk::leave);
-        lead = node.peer();
-        start(node, arguments);
-        becomePrimary(lead);
-    }
-
-    /** Who has taken over replicates back: here as another process. */
-    private void becomePrimary(final LivesNode node) {
-        if (!node.isUp()) {
-            startAsUsual(node);
-        }
-        final boolean isPromoted =
-                node.secondary()
-                        .filter(secondary -> secondary.isPromoted() && !secondary.isAsked())
-                        .isPresent();
-        if (!isPromoted || dice.chance(0.2)) {
-            return;
-        }
-        simulation.runUntil(
-                "the merge is done",
-                LATER,
-                () -> !node.isUp() || !node.isSound() || !node.process().isMerging());
-        if (node.isUp() && !node.process().isMerging()) {
-            node.kill();
-            start(node, LivesNode.Arguments.primary(word));
-            simulation.runFor(dice.between(0, 2 * Simulation.SECOND));
-        }
-    }
-
-    /** Nothing is under way: two that are linked hold the same. Answers whether they are. */
-    private boolean compare() {
-        return !isParted && isServing(lead) && LivesComparison.compare(lead);
-    }
-
     // ---- The end.
-
-    private void expectLinked(final String what) {
-        simulation.runUntil(
-                what,
-                LATER,
-                () -> nodes.stream().allMatch(node -> node.isUp() && node.process().isLinked()));
-    }
 
     private void settle() {
         if (isParted) {
@@ -978,16 +723,5 @@ final class LivesScenario implements AutoCloseable {
             }
         }
         nodes.forEach(LivesNode::crash);
-    }
-
-    /** Gives back memory and files, however the story ended. */
-    @Override
-    public void close() {
-        simulation.observe(() -> {});
-        try {
-            nodes.forEach(LivesNode::close);
-        } finally {
-            directories.close();
-        }
     }
 }

@@ -3,6 +3,7 @@ package io.lockstep.simulator;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
+import io.lockstep.engine.group.NodeStatus;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
@@ -25,8 +26,13 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     private static final long MERGE_NANOS_MAX = 30 * Simulation.SECOND;
 
     private SecondaryGroup group;
+    private LivesNode.Arguments begunWith;
     private boolean wasFresh;
     private boolean isAsked;
+
+    /** Whether somebody has said so, and nothing has come since that takes it back. */
+    private boolean isPeerFenced;
+
     private boolean hasTakenOver;
 
     /** How often its primary was lost. */
@@ -38,6 +44,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
 
     @Override
     void openGroup(final LivesNode.Arguments arguments) throws IOException {
+        begunWith = arguments;
         wasFresh = record().standing() == Standing.FRESH;
         group =
                 SecondaryGroup.open(
@@ -62,8 +69,8 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         final List<ServedExport> streams = new ArrayList<>();
         for (int i = 0; i < media().size(); i++) {
             streams.add(
-                    TappedControl.export(
-                            group.streamExports().get(i), node().disks().get(i).tap()));
+                    node().judge()
+                            .heard(group.streamExports().get(i), node().disks().get(i).tap()));
         }
         final NbdServer server =
                 new NbdServer(loop(), streams, new ConnectionLimit(CONNECTIONS_MAX), this);
@@ -72,18 +79,21 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     }
 
     private SecondaryOptions options(final LivesNode.Arguments arguments) {
-        final SecondaryOptions options = node().options(arguments);
+        final SecondaryOptions own = node().options(arguments);
+        final SecondaryOptions options =
+                node().shares() ? own.sharing(() -> node().judge().onReopened(this)) : own;
         return arguments.isFormer() ? options.formerPrimary() : options;
     }
 
     private void hear(final GroupEvents.Event event, final long epoch) {
         switch (event) {
             case LINK_UP -> {
-                judged(() -> LivesJudge.onLinked(this, wasFresh));
+                isPeerFenced = false;
+                judged(() -> node().judge().onLinked(this, wasFresh));
                 wasFresh = false;
             }
             case LINK_DOWN -> unlinkedCount++;
-            case CHECKPOINT -> judged(() -> LivesJudge.onCommitted(this, epoch));
+            case CHECKPOINT -> judged(() -> node().judge().onCommitted(this, epoch));
             case CHECKPOINT_GIVEN_UP -> node().disks().forEach(LivesDisk::forgetCheckpoint);
             default -> {}
         }
@@ -93,12 +103,12 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     void onOpened() {
         hasTakenOver = group.hasFailedOver();
         if (isPromoted()) {
-            LivesJudge.onPromotedServes(this);
+            node().judge().onPromotedServes(this);
             final LivesGuest guest = serve(guestDisks());
             if (node().disks().getFirst().view() == null) {
                 // Killed when it was recorded, before anybody could look.
                 guest.readAll(
-                        contents -> judged(() -> LivesJudge.onTakenOverBefore(this, contents)));
+                        contents -> judged(() -> node().judge().onTakenOverBefore(this, contents)));
             }
         }
     }
@@ -144,6 +154,37 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         return isAsked;
     }
 
+    /** Somebody knows that its primary, whose disks are its own, writes no more. On its loop. */
+    void primaryIsFenced() {
+        isPeerFenced = true;
+        group.fenced();
+    }
+
+    boolean isPeerFenced() {
+        return isPeerFenced;
+    }
+
+    /** Whether it knows that it can't go back to a checkpoint, whatever its record says as yet. */
+    boolean isTorn() {
+        return group.node()
+                .flatMap(NodeStatus::verdict)
+                .filter(verdict -> LivesLine.VERDICT_TORN.isIn(verdict.reason()))
+                .isPresent();
+    }
+
+    /** What its disks would hold if it were killed now, and another process told to take over. */
+    List<byte[]> imaginedFailover() {
+        return ImaginedFailover.of(
+                        node().simulation().seed(),
+                        node().disks().stream().map(LivesDisk::medium).toList(),
+                        new SimulatedNode(record(), self().node().number()).self(),
+                        node().optionsOfCopy(begunWith),
+                        copy -> copy.failOver(true))
+                .stream()
+                .map(ReplicatedDisk::contentOf)
+                .toList();
+    }
+
     /** Somebody orders a failover; answers whether it came about. */
     CompletableFuture<Boolean> failOver(final boolean isForced, final boolean isBesideLiving) {
         final CompletableFuture<Boolean> answer = new CompletableFuture<>();
@@ -162,6 +203,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                 return;
                             }
                             if (thrown != null) {
+                                isPeerFenced = false;
                                 node().reached().note(thrown.getMessage());
                                 answer.complete(false);
                                 return;
@@ -185,10 +227,10 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         hasTakenOver = true;
         node().disks().forEach(LivesDisk::leave); // nobody uses what it has not found yet
         final LivesGuest guest = serve(guestDisks());
-        judged(() -> LivesJudge.onTakesOver(this, before, isBesideLiving, isForced));
+        judged(() -> node().judge().onTakesOver(this, before, isBesideLiving, isForced));
         guest.readAll(
                 contents -> {
-                    judged(() -> LivesJudge.onTakenOver(this, before, isForced, contents));
+                    judged(() -> node().judge().onTakenOver(this, before, isForced, contents));
                     answer.complete(true);
                 });
     }
@@ -202,9 +244,12 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         if (!hasTakenOver && group.hasFailedOver()) {
             hasTakenOver = true;
             if (isRoleTaken()) {
-                LivesJudge.onRoleTaken(this);
+                node().judge().onRoleTaken(this);
                 serve(guestDisks());
             }
+        }
+        if (!hasTakenOver) {
+            node().judge().observe(this);
         }
     }
 
@@ -233,7 +278,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                     return;
                                 }
                                 if (thrown == null) {
-                                    judged(() -> LivesJudge.onStopped(this));
+                                    judged(() -> node().judge().onStopped(this));
                                     serve(guestDisks());
                                 } else {
                                     node().stopIsRefused();

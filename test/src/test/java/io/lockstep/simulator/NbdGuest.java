@@ -25,6 +25,9 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
     private static final long PATIENCE_NANOS = 20 * Simulation.SECOND;
     private static final long AGAIN_NANOS = Simulation.MILLISECOND;
 
+    /** How many requests of one that streams are in sequence. */
+    private static final double STREAMED = 0.8;
+
     /**
      * How a guest uses its disk.
      *
@@ -34,6 +37,7 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
      * @param lengthUsual longest range of most requests
      * @param mayOverlap whether a range may have a part of that of another request in flight
      * @param onlyReads whether it changes nothing
+     * @param streams whether it asks, most often, for what comes behind its last request
      */
     record Habits(
             int requests,
@@ -41,14 +45,31 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
             int lengthMax,
             int lengthUsual,
             boolean mayOverlap,
-            boolean onlyReads) {
+            boolean onlyReads,
+            boolean streams) {
         Habits(
                 final int requests,
                 final int inFlightMax,
                 final int lengthMax,
                 final int lengthUsual,
                 final boolean mayOverlap) {
-            this(requests, inFlightMax, lengthMax, lengthUsual, mayOverlap, false);
+            this(requests, inFlightMax, lengthMax, lengthUsual, mayOverlap, false, false);
+        }
+
+        Habits(
+                final int requests,
+                final int inFlightMax,
+                final int lengthMax,
+                final int lengthUsual,
+                final boolean mayOverlap,
+                final boolean onlyReads) {
+            this(requests, inFlightMax, lengthMax, lengthUsual, mayOverlap, onlyReads, false);
+        }
+
+        /** In sequence. */
+        Habits streaming() {
+            return new Habits(
+                    requests, inFlightMax, lengthMax, lengthUsual, mayOverlap, onlyReads, true);
         }
     }
 
@@ -65,6 +86,10 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
 
     private NbdClient client;
     private int requestsLeft;
+
+    /** Where its last request in sequence ended. */
+    private long streamEnd;
+
     private int progress;
     private int progressSeen;
     private boolean leaving;
@@ -262,6 +287,19 @@ final class NbdGuest implements NbdClient.Listener, Disk.Completion {
 
     /** Where it begins and where it ends: anywhere, on sectors or blocks, or just beside blocks. */
     private long[] chooseRange() {
+        return habits.streams && dice.chance(STREAMED) ? chooseNext() : chooseAny();
+    }
+
+    /** Behind the one before, or where a new stream begins; now and then in its last block. */
+    private long[] chooseNext() {
+        final long back = dice.chance(0.2) ? dice.between(0, 4095) : 0;
+        final long start = streamEnd >= disk.length() ? 0 : Math.max(0, streamEnd - back);
+        final long most = Math.min(habits.lengthUsual, disk.length() - start);
+        streamEnd = start + (dice.chance(0.5) ? Math.min(most, 4096) : dice.between(1, most));
+        return new long[] {start, streamEnd};
+    }
+
+    private long[] chooseAny() {
         final long diskLength = disk.length();
         final int longest =
                 (int)

@@ -373,39 +373,12 @@ class SecondarySide implements ServerEvents {
     /** What the disks would hold then. */
     List<SimulatedMedium> whatIfKilled() {
         simulation.trace("secondary", "might be killed", committed, 0);
-        final Simulation world = new Simulation(simulation.seed());
-        final SimulatedHost other =
-                new SimulatedHost(new SimulatedNetwork(world, NetworkFaults.NONE), "other");
-        final List<SimulatedMedium> media =
-                disks.stream()
-                        .map(disk -> disk.secondaryMedium().copy(world, DiskFaults.NONE))
-                        .toList();
-        final SimulatedLoop its = other.loop("loop");
-        final List<Disk> opened = media.stream().map(medium -> other.open(medium, its)).toList();
-        final SecondaryGroup[] copy = new SecondaryGroup[1];
-        its.run(
-                () -> {
-                    try {
-                        copy[0] =
-                                SecondaryGroup.open(
-                                        its,
-                                        opened,
-                                        node.copy().self(),
-                                        optionsOfCopy(directories.copy(buffers)),
-                                        (event, disk, epoch, sentence) -> {});
-                    } catch (final IOException e) {
-                        throw new UncheckedIOException(e);
-                    }
-                    if (copy[0].status().state() != GroupStatus.State.MERGING) {
-                        takeOverCopy(copy[0]);
-                    }
-                });
-        world.runUntil(
-                "the merge after a kill is done",
-                60 * Simulation.SECOND,
-                () -> copy[0].status().state() == GroupStatus.State.ALONE);
-        copy[0].close();
-        return media;
+        return ImaginedFailover.of(
+                simulation.seed(),
+                disks.stream().map(ReplicatedDisk::secondaryMedium).toList(),
+                node.copy().self(),
+                optionsOfCopy(directories.copy(buffers)),
+                this::takeOverCopy);
     }
 
     /** Gives back what the processes hold, when the story is over. */

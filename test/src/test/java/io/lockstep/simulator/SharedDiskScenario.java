@@ -163,14 +163,16 @@ final class SharedDiskScenario implements AutoCloseable {
 
     private void startPrimaryGuests() {
         final boolean mayOverlap = dice.chance(0.4);
+        final boolean mayStream = dice.chance(0.3);
         for (int i = dice.between(1, 4); i > 0; i--) {
+            final NbdGuest.Habits habits =
+                    new NbdGuest.Habits(dice.between(5, 80), 8, LENGTH_MAX, 9000, mayOverlap);
             final NbdGuest guest =
                     new NbdGuest(
                             guestHost.loop("guest" + i),
                             primary.guestEndpoint(),
                             chooseDisk().primary(),
-                            new NbdGuest.Habits(
-                                    dice.between(5, 80), 8, LENGTH_MAX, 9000, mayOverlap));
+                            mayStream && dice.chance(0.7) ? habits.streaming() : habits);
             primaryGuests.add(guest);
             guest.start();
         }

@@ -1,8 +1,6 @@
 package io.lockstep.simulator;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.disk.ExtentList;
-import io.lockstep.engine.disk.LayeredDisk;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.server.ServedExport;
 
@@ -71,16 +69,16 @@ final class SharedReplicatedDisk extends ReplicatedDisk {
         return export;
     }
 
-    /** What the secondary's process has of it: it must not write before it has taken over. */
-    private final class Seen extends LayeredDisk {
-        Seen(final Disk local) {
-            super(local);
+    private void requireTaken(final String what) {
+        if (!isTaken) {
+            throw new AssertionError("a " + what + " of the secondary, which only reads");
         }
+    }
 
-        private void requireTaken(final String what) {
-            if (!isTaken) {
-                throw new AssertionError("a " + what + " of the secondary, which only reads");
-            }
+    /** What the secondary's process has of it: it must not write before it has taken over. */
+    private final class Seen extends WatchedDisk {
+        Seen(final Disk local) {
+            super(local, SharedReplicatedDisk.this::requireTaken);
         }
 
         @Override
@@ -98,54 +96,6 @@ final class SharedReplicatedDisk extends ReplicatedDisk {
             } else {
                 super.read(offset, length, memory, position, completion, token);
             }
-        }
-
-        @Override
-        public void write(
-                final long offset,
-                final int length,
-                final MemorySegment memory,
-                final long position,
-                final Completion completion,
-                final long token) {
-            requireTaken("write");
-            local.write(offset, length, memory, position, completion, token);
-        }
-
-        @Override
-        public void zero(
-                final long offset,
-                final long length,
-                final int flags,
-                final Completion completion,
-                final long token) {
-            requireTaken("zero");
-            local.zero(offset, length, flags, completion, token);
-        }
-
-        @Override
-        public void discard(
-                final long offset,
-                final long length,
-                final Completion completion,
-                final long token) {
-            requireTaken("discard");
-            local.discard(offset, length, completion, token);
-        }
-
-        @Override
-        public void flush(final Completion completion, final long token) {
-            local.flush(completion, token);
-        }
-
-        @Override
-        public void extents(
-                final long offset,
-                final long length,
-                final ExtentList into,
-                final Completion completion,
-                final long token) {
-            local.extents(offset, length, into, completion, token);
         }
     }
 }

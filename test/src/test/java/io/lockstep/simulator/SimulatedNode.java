@@ -25,6 +25,13 @@ final class SimulatedNode {
         stored = NodeRecord.fresh(reigns.name(), BOOT, List.of());
     }
 
+    /** One that remembers what another one does. */
+    SimulatedNode(final NodeRecord record, final long recordNumber) {
+        this(1);
+        stored = record;
+        number = recordNumber;
+    }
+
     /** For a process that begins. */
     Self self() {
         return new Self(
@@ -47,9 +54,6 @@ final class SimulatedNode {
 
     /** Another one, which remembers what this one does. */
     SimulatedNode copy() {
-        final SimulatedNode copy = new SimulatedNode(1);
-        copy.stored = stored;
-        copy.number = number;
-        return copy;
+        return new SimulatedNode(stored, number);
     }
 }

@@ -124,6 +124,7 @@ public final class Node {
                                 .committedEpoch(committedEpoch)
                                 .leftSession(Id.NONE)
                                 .joining(false)
+                                .former(Id.NONE)
                                 .concession(Concession.NONE)
                                 .standing(then));
     }
@@ -196,6 +197,7 @@ public final class Node {
                                 .committedEpoch(committedEpoch)
                                 .leftSession(Id.NONE)
                                 .joining(false)
+                                .former(Id.NONE)
                                 .standing(then));
     }
 

@@ -77,6 +77,10 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
         buffers =
                 DiskBuffers.open(
                         options.buffers().get(index), local.length(), options.bufferLimit(), page);
+        if (page.sealedEpoch(index) < page.committedEpoch()) {
+            // Killed when a primary was attached behind it, before what the last one sent ended.
+            page.seal(index, page.committedEpoch());
+        }
         stream = new StreamDisk(place.disk(), buffers, page.sealedEpoch(index) + 1, this);
         control = new StreamControl(group, loop, this, index, local, stream);
         final GuestDisk.Mode mode =

@@ -207,25 +207,31 @@ final class SecondarySession {
     private CompletableFuture<Void> recordAttached(
             final Candidate[] admitted, final Summary primary) {
         final boolean isBegun = Arrays.stream(admitted).anyMatch(one -> one.isSynchronised);
+        final boolean mayHaveCheckpoint =
+                group.succession().sharing().isShared() && node.standing().isSecondary();
+        if (isBegun && mayHaveCheckpoint) {
+            // Perhaps it has overwritten what it has not announced: there is nothing to go back to,
+            // nor to what is just being recorded.
+            return node.tear().thenCompose(done -> recordBegun(primary));
+        }
+        if (isBegun) {
+            return recordBegun(primary);
+        }
         final boolean goesOn = primary.session().equals(id());
-        if (isBegun && group.succession().sharing().isShared() && node.standing().isConsistent()) {
-            // Perhaps it has overwritten what it has not announced: there is nothing to go back to.
-            return node.tear().thenCompose(done -> recordAttached(admitted, primary));
-        }
-        if (isBegun) {
-            group.beginCatchUp(
-                    group.succession()
-                            .sharing()
-                            .goesOnBehind(primary.committedEpoch(), group.openEpoch()));
-            page.catchingUp(primary.session());
-        }
         page.session(primary.session());
-        if (isBegun) {
-            return node.catchUp(primary, group.committedEpoch());
-        }
         return goesOn && page.isCatchingUp()
                 ? CompletableFuture.completedFuture(null)
                 : node.follow(primary, group.committedEpoch());
+    }
+
+    private CompletableFuture<Void> recordBegun(final Summary primary) {
+        group.beginCatchUp(
+                group.succession()
+                        .sharing()
+                        .goesOnBehind(primary.committedEpoch(), group.openEpoch()));
+        page.catchingUp(primary.session());
+        page.session(primary.session());
+        return node.catchUp(primary, group.committedEpoch());
     }
 
     private void settle(final int disk, final Candidate admitted, final Throwable thrown) {

@@ -124,6 +124,23 @@ final class NodeTest {
         assertEquals(node.record().node(), node.record().former());
     }
 
+    /** Those that it has by then are its own, though that could not be recorded when it began. */
+    @Test
+    void whoFollowsHasBuffersOfItsOwn() {
+        for (final boolean isMadeEqual : List.of(true, false)) {
+            final Node node = node(Standing.REIGNING);
+            node.handOver(31, SESSION);
+            store.answer();
+            if (isMadeEqual) {
+                node.catchUp(primary(), 31);
+            } else {
+                node.follow(primary(), 31);
+            }
+            store.answer();
+            assertTrue(node.record().former().isNone());
+        }
+    }
+
     private Node conceded() {
         final Node node = node(Standing.ALONE);
         node.concede(CONCESSION, 31, SESSION);

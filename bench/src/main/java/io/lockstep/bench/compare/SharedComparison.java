@@ -122,6 +122,9 @@ public final class SharedComparison implements Callable<Integer> {
     private final Map<Cell, List<Measurement>> found = new LinkedHashMap<>();
     private Report report;
 
+    /** What a peer of ours came to that did not go on to the end of a round. */
+    private final List<String> failures = new ArrayList<>();
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         if (writes().isEmpty() && !isWanted(read())) {
@@ -150,6 +153,7 @@ public final class SharedComparison implements Callable<Integer> {
             measureAll();
         }
         report.table(table());
+        failures.forEach(report::paragraph);
         reportFirstTouch();
         if (!writes().isEmpty()) {
             report.table(bytesOnTheLink());
@@ -254,12 +258,14 @@ public final class SharedComparison implements Callable<Integer> {
             measureWithout(TWO_DISKS, pair);
             measureWith(TWO_DISKS, pair);
         }
-        if (ReplicationPair.Kind.QEMU_UNIX.missing().isEmpty()) {
+        if (failures.isEmpty() && ReplicationPair.Kind.QEMU_UNIX.missing().isEmpty()) {
             try (PairFolders folders = folders();
                     ReplicationPair pair =
                             ReplicationPair.Kind.QEMU_UNIX.start(folders, diskLength(), false)) {
                 measureWithout(QEMU, pair);
                 measureWith(QEMU, pair);
+            } catch (final IOException e) {
+                failures.add(QEMU + ", which is left out from there on: " + e.getMessage());
             }
         }
     }

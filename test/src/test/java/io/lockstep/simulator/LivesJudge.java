@@ -147,14 +147,7 @@ class LivesJudge {
                         .lastPrimary()
                         .orElseThrow(() -> broken("I10", "nobody is the primary of " + node));
         node.isFollowing(primary.record().node());
-        if (node.acknowledged() > 0) {
-            throw broken(
-                    "I10",
-                    node.acknowledged()
-                            + " acknowledged writes of "
-                            + node
-                            + " are undone by a meeting");
-        }
+        requireNothingUndone(node);
         node.promises().forget();
         node.peer().promises().onPeerFollows();
         final boolean isSame = node.isLinkedBefore(primary);
@@ -178,6 +171,18 @@ class LivesJudge {
             if (wasFresh || disk.checkpoint() == null) {
                 disk.checkpointHere();
             }
+        }
+    }
+
+    /** I10: what a guest of it was told is there when it begins to follow. */
+    final void requireNothingUndone(final LivesNode node) {
+        if (node.acknowledged() > 0) {
+            throw broken(
+                    "I10",
+                    node.acknowledged()
+                            + " acknowledged writes of "
+                            + node
+                            + " are undone by a meeting");
         }
     }
 

@@ -112,14 +112,7 @@ final class SharedLivesJudge extends LivesJudge {
     @Override
     void onLinked(final LivesSecondary secondary, final boolean wasFresh) {
         final LivesNode node = secondary.node();
-        if (node.acknowledged() > 0) {
-            throw broken(
-                    "I10",
-                    node.acknowledged()
-                            + " acknowledged writes of "
-                            + node
-                            + " are undone by a meeting");
-        }
+        requireNothingUndone(node);
         isWordGiven = false;
         node.reached().note(wasFresh ? LivesLine.PAIR : LivesLine.GO_ON);
         node.promises().forget();

@@ -14,6 +14,8 @@ import io.lockstep.engine.group.SynchronisationStatus;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.node.DiskIdentity;
+import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
 import io.lockstep.engine.node.Word;
@@ -86,6 +88,17 @@ abstract class HealedPair {
         killSecondary();
         helpers.close();
         assertEquals(List.of(), errors);
+    }
+
+    /** A node that knows its disks and how long they are. */
+    static Self withDisks(final long seed) {
+        final Self self = Selves.fresh(seed);
+        self.node()
+                .open(
+                        new Id(8, 1),
+                        NAMES.stream().map(name -> new DiskIdentity(name, LENGTH, "")).toList())
+                .join();
+        return self;
     }
 
     // ---- What is looked at.

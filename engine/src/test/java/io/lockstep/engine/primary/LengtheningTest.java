@@ -7,8 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.Healing;
 import io.lockstep.engine.group.Job;
-import io.lockstep.engine.node.DiskIdentity;
-import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Self;
 import io.lockstep.engine.node.Selves;
 
@@ -37,16 +35,6 @@ final class LengtheningTest extends HealedPair {
     void giveThemTheirDisks() {
         primarySelf = withDisks(2);
         secondarySelf = withDisks(1);
-    }
-
-    private static Self withDisks(final long seed) {
-        final Self self = Selves.fresh(seed);
-        self.node()
-                .open(
-                        new Id(8, 1),
-                        NAMES.stream().map(name -> new DiskIdentity(name, LENGTH, "")).toList())
-                .join();
-        return self;
     }
 
     private void lengthen(final String side, final String name, final long length)

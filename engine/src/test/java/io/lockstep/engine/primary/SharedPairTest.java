@@ -8,10 +8,6 @@ import io.lockstep.engine.disk.DiskAccess;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.group.GroupEvents;
-import io.lockstep.engine.node.DiskIdentity;
-import io.lockstep.engine.node.Id;
-import io.lockstep.engine.node.Self;
-import io.lockstep.engine.node.Selves;
 import io.lockstep.engine.secondary.SecondaryOptions;
 
 import org.junit.jupiter.api.BeforeEach;
@@ -36,16 +32,6 @@ final class SharedPairTest extends HealedPair {
     void giveThemTheirDisks() {
         primarySelf = withDisks(2);
         secondarySelf = withDisks(1);
-    }
-
-    private static Self withDisks(final long seed) {
-        final Self self = Selves.fresh(seed);
-        self.node()
-                .open(
-                        new Id(8, 1),
-                        NAMES.stream().map(name -> new DiskIdentity(name, LENGTH, "")).toList())
-                .join();
-        return self;
     }
 
     @Override

@@ -133,7 +133,9 @@ final class ReplicatedPair {
                         "--peer",
                         "nbd+unix:///?socket=" + link,
                         "--control",
-                        primaryControlSocket().toString()));
+                        primaryControlSocket().toString(),
+                        "--loops",
+                        "2"));
         arguments.addAll(moreForPrimary);
         return arguments;
     }

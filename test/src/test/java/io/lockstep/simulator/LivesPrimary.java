@@ -5,6 +5,7 @@ import io.lockstep.engine.group.AckLevel;
 import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.NodeStatus;
+import io.lockstep.engine.loop.GroupTurn;
 import io.lockstep.engine.node.Meeting;
 import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.Standing;
@@ -14,6 +15,7 @@ import io.lockstep.engine.primary.LostLinkPolicy;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.primary.PrimaryOptions;
+import io.lockstep.engine.primary.PrimaryPlace;
 import io.lockstep.engine.primary.PrimaryStart;
 
 import java.io.IOException;
@@ -63,7 +65,7 @@ final class LivesPrimary extends LivesProcess {
                 PrimaryGroup.open(
                         loop(),
                         linkLoop,
-                        media(),
+                        places(options(arguments)),
                         media().stream()
                                 .map(disk -> new Peer(node().peer().endpoint(), disk.name()))
                                 .toList(),
@@ -75,6 +77,14 @@ final class LivesPrimary extends LivesProcess {
             allowHandOver();
         }
         started = group.start();
+    }
+
+    /** In every third story each disk has a lane of its own, as if its loop were another one. */
+    private List<PrimaryPlace> places(final PrimaryOptions options) {
+        final boolean hasLanes = node().simulation().seed() % 3 == 0 && !options.isShared();
+        return media().stream()
+                .map(disk -> new PrimaryPlace(disk, hasLanes ? new GroupTurn(loop()) : loop()))
+                .toList();
     }
 
     private PrimaryOptions options(final LivesNode.Arguments arguments) {

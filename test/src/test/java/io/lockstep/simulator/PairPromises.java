@@ -31,6 +31,7 @@ final class PairPromises implements Promises.Keeper {
                     new ServedExport(
                             export.export(),
                             new PromisedDisk(export.disk(), promises, i),
+                            export.loop(),
                             export.control(),
                             export.policy(),
                             export.counters()));

@@ -5,11 +5,13 @@ import io.lockstep.engine.group.GroupEvents;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.group.ReplicationError;
 import io.lockstep.engine.loop.Endpoint;
+import io.lockstep.engine.loop.GroupTurn;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
 import io.lockstep.engine.primary.PrimaryOptions;
+import io.lockstep.engine.primary.PrimaryPlace;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
@@ -44,6 +46,14 @@ final class PrimarySide implements ServerEvents {
     private IoLoop.Listener listener;
     private long openEpoch;
 
+    /** Whether disks have loops of their own. */
+    private boolean isOnLoops;
+
+    /** The present process's, but for its first disk's. */
+    private List<SimulatedLoop> others = List.of();
+
+    private IoLoop turn;
+
     /** Where its guests are promised something. */
     private Optional<PairPromises> promises = Optional.empty();
 
@@ -72,6 +82,11 @@ final class PrimarySide implements ServerEvents {
     /** Its guests are promised what its level says. */
     void promise(final PairPromises made) {
         promises = Optional.of(made);
+    }
+
+    /** Disks have loops of their own. */
+    void beOnLoops() {
+        isOnLoops = true;
     }
 
     SimulatedNode node() {
@@ -111,19 +126,51 @@ final class PrimarySide implements ServerEvents {
         openEpoch = 0;
         loop = host.loop("guest-loop");
         final SimulatedLoop linkLoop = hasLinkLoop ? host.loop("link-loop") : loop;
-        loop.run(() -> open(linkLoop));
+        others = List.of();
+        turn = loop;
+        if (isOnLoops && disks.size() > 1) {
+            openOnLoops(linkLoop);
+        } else {
+            loop.run(() -> open(linkLoop));
+        }
+    }
+
+    /** Each disk but the first has a loop of its own, or all of those have one. */
+    private void openOnLoops(final SimulatedLoop linkLoop) {
+        final GroupTurn ofAll = new GroupTurn(loop);
+        turn = ofAll;
+        final List<SimulatedLoop> more = new ArrayList<>();
+        for (int i = simulation.dice().between(1, disks.size() - 1); i > 0; i--) {
+            more.add(host.loop("disks" + i));
+        }
+        others = more;
+        loop.run(
+                () ->
+                        loop.whileStanding(
+                                List.copyOf(more),
+                                () -> {
+                                    open(linkLoop);
+                                    more.forEach(ofAll::join);
+                                }));
+    }
+
+    private PrimaryPlace place(final int number, final SimulatedLoop own) {
+        final SimulatedLoop its =
+                number == 0 || others.isEmpty() ? own : others.get((number - 1) % others.size());
+        return new PrimaryPlace(host.open(disks.get(number).primary().medium(), its), its);
     }
 
     private void open(final SimulatedLoop linkLoop) {
         final SimulatedLoop own = loop;
-        final List<Disk> media =
-                disks.stream().map(disk -> host.open(disk.primary().medium(), own)).toList();
+        final List<PrimaryPlace> places = new ArrayList<>();
+        disks.forEach(disk -> places.add(place(places.size(), own)));
+        final List<Disk> media = places.stream().map(PrimaryPlace::disk).toList();
         try {
             group =
                     PrimaryGroup.open(
-                            own,
+                            turn,
                             linkLoop,
-                            media,
+                            places,
                             media.stream()
                                     .map(disk -> new Peer(SecondarySide.STREAM, disk.name()))
                                     .toList(),
@@ -147,9 +194,14 @@ final class PrimarySide implements ServerEvents {
                                     disks.forEach(disk -> disk.onOpened(epoch));
                                 }
                             });
-            final NbdServer server =
-                    new NbdServer(own, exports(own), new ConnectionLimit(CONNECTIONS_MAX), this);
+            final ConnectionLimit limit = new ConnectionLimit(CONNECTIONS_MAX);
+            final List<ServedExport> exports = exports(own);
+            final NbdServer server = new NbdServer(own, exports, limit, this);
             host.onStop(server::abort);
+            for (final SimulatedLoop other : others) {
+                final NbdServer its = new NbdServer(other, exports, limit, this);
+                host.onStop(its::abort);
+            }
             listener =
                     own.listen(
                             guestEndpoint(), connection -> connection.open(own, server::connect));
@@ -199,7 +251,7 @@ final class PrimarySide implements ServerEvents {
     void execute(final Consumer<PrimaryGroup> action) {
         if (isUp()) {
             final PrimaryGroup present = group;
-            loop.execute(() -> action.accept(present));
+            turn.execute(() -> action.accept(present));
         }
     }
 

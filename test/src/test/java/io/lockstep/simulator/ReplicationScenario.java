@@ -111,6 +111,9 @@ final class ReplicationScenario implements AutoCloseable {
         promises = counts.map(all -> new PairPromises(disks, all));
         primary = makePrimary("primary");
         promises.ifPresent(primary::promise);
+        if (isOnLoops && dice.chance(0.7)) {
+            primary.beOnLoops();
+        }
         secondary =
                 new SecondarySide(
                         network,

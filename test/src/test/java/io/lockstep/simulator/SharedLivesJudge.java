@@ -87,7 +87,12 @@ final class SharedLivesJudge extends LivesJudge {
                             throw broken("shared", "a " + what + " comes over the link");
                         });
         return new ServedExport(
-                stream.export(), disk, stream.control(), stream.policy(), stream.counters());
+                stream.export(),
+                disk,
+                stream.loop(),
+                stream.control(),
+                stream.policy(),
+                stream.counters());
     }
 
     @Override

@@ -2,7 +2,6 @@ package io.lockstep.simulator;
 
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.ControlRecord;
-import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
 
@@ -15,6 +14,7 @@ record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpac
         return new ServedExport(
                 served.export(),
                 tap.on(served.disk()),
+                served.loop(),
                 new TappedControl(served.control(), tap),
                 served.policy(),
                 served.counters());
@@ -47,11 +47,6 @@ record TappedControl(ControlSpace control, StreamTap tap) implements ControlSpac
             tap.seal(ControlRecord.epoch(from, position));
         }
         control.write(client, offset, length, from, position, completion, token);
-    }
-
-    @Override
-    public IoLoop loop() {
-        return control.loop();
     }
 
     @Override

@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 
 /**
  * What a secondary takes of its host, on the command line: where it keeps its buffers, how much of
@@ -54,30 +53,15 @@ final class BufferOptions {
                             + " write it (default: none).")
     private Path spill;
 
-    @Option(
-            names = "--loops",
-            paramLabel = "N",
-            description =
-                    "How many loops, each with a thread, take the streams of a secondary's disks at"
-                            + " most: one a disk while there are enough, then they share (default:"
-                            + " half as many as cores).")
-    private Integer loops;
-
     /**
      * In bytes; 0 for what fits the disks and the file system.
      *
      * @throws ParameterException where it, or another one of these, makes no sense
      */
     long limit(final CommandSpec spec) {
-        PairOptions.requireAtLeastOne(spec, "--loops", loops == null ? 1 : loops);
         PairOptions.requireAtLeastOne(
                 spec, "--buffer-limit", bufferLimit == null ? 1 : bufferLimit);
         return bufferLimit == null ? 0 : bufferLimit;
-    }
-
-    /** How many there are at most, where that was said. */
-    Optional<Integer> loops() {
-        return Optional.ofNullable(loops);
     }
 
     /** Where the buffers of a disk lie, by its number in the group. */

@@ -111,6 +111,7 @@ public final class NodeCommand implements Callable<Integer> {
 
     @Mixin private ReplicationOptions replication;
     @Mixin private BufferOptions buffers;
+    @Mixin private LoopOptions loops;
 
     @Override
     public Integer call() throws InterruptedException {
@@ -118,6 +119,7 @@ public final class NodeCommand implements Callable<Integer> {
         final Endpoint peerAt = EndpointArguments.parsePeer(spec, "--peer", peer);
         OwnEndpoint.find(peerAt, listenAt).ifPresent(this::refuseOwn);
         final long bufferLimit = buffers.limit(spec);
+        loops.require(spec);
         final PairOptions.Pair checked = pair.toPair(spec, listenAt);
         final PrimaryOptions options = replication.toGroupOptions(spec, checked);
         final Optional<NodeRole> role;
@@ -140,11 +142,11 @@ public final class NodeCommand implements Callable<Integer> {
         final AtomicReference<PrimaryOptions> now = new AtomicReference<>(options);
         final Supplier<SecondaryRole> secondary =
                 () ->
-                        new SecondaryRole(checked, buffers, bufferLimit, listenAt)
+                        new SecondaryRole(checked, buffers, loops, bufferLimit, listenAt)
                                 .replicateBack(peerAt, now.get(), replication);
         final Supplier<PrimaryRole> primary =
                 () ->
-                        new PrimaryRole(checked, replication, options, peerAt)
+                        new PrimaryRole(checked, replication, loops, options, peerAt)
                                 .listen(listenAt)
                                 .switchRoles();
         int code = 1;

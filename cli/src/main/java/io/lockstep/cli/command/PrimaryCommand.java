@@ -50,6 +50,7 @@ public final class PrimaryCommand implements Callable<Integer> {
     private String peer;
 
     @Mixin private ReplicationOptions replication;
+    @Mixin private LoopOptions loops;
     @Mixin private ForeignPeerOptions foreignPeer;
 
     @Override
@@ -57,7 +58,8 @@ public final class PrimaryCommand implements Callable<Integer> {
         final Endpoint peerAt = EndpointArguments.parsePeer(spec, "--peer", peer);
         final PairOptions.Pair checked = pair.toPair(spec);
         final PrimaryOptions options = replication.toGroupOptions(spec, checked);
-        return new PrimaryRole(checked, replication, options, peerAt)
+        loops.require(spec);
+        return new PrimaryRole(checked, replication, loops, options, peerAt)
                 .checkpointAt(foreignPeer.monitor())
                 .run();
     }

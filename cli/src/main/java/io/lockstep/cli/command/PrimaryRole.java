@@ -32,6 +32,7 @@ final class PrimaryRole {
     private final PairOptions.Pair pair;
     private final Console console;
     private final ReplicationOptions replication;
+    private final LoopOptions loops;
     private final PrimaryOptions options;
     private final Endpoint peer;
     private Optional<PeerMonitor.Address> monitor = Optional.empty();
@@ -47,10 +48,12 @@ final class PrimaryRole {
     PrimaryRole(
             final PairOptions.Pair pair,
             final ReplicationOptions replication,
+            final LoopOptions loops,
             final PrimaryOptions options,
             final Endpoint peer) {
         this.pair = pair;
         this.replication = replication;
+        this.loops = loops;
         this.options = options.withPeerTimeout(pair.peerTimeout());
         this.peer = peer;
         console = pair.console();
@@ -97,6 +100,10 @@ final class PrimaryRole {
                             false,
                             pair.access().access(DiskAccess.Sharing.WRITER));
             run.afterSplitBrain(pair.afterSplitBrain());
+            if (!options.isShared()) {
+                loops.apply(run.engine());
+                run.engine().serveGuestsOnLoops();
+            }
             if (isOfNode) {
                 run.switchRoles();
             }

@@ -52,11 +52,14 @@ public final class SecondaryCommand implements Callable<Integer> {
     private List<String> listen;
 
     @Mixin private BufferOptions buffers;
+    @Mixin private LoopOptions loops;
 
     @Override
     public Integer call() throws InterruptedException {
         final List<Endpoint> listenAt = EndpointArguments.parse(spec, "--listen", listen);
         final long bufferLimit = buffers.limit(spec);
-        return new SecondaryRole(pair.toPair(spec, listenAt), buffers, bufferLimit, listenAt).run();
+        loops.require(spec);
+        return new SecondaryRole(pair.toPair(spec, listenAt), buffers, loops, bufferLimit, listenAt)
+                .run();
     }
 }

@@ -29,6 +29,7 @@ final class SecondaryRole {
     private final PairOptions.Pair pair;
     private final Console console;
     private final BufferOptions buffers;
+    private final LoopOptions loops;
     private final long bufferLimit;
     private final List<Endpoint> streams;
     private PrimaryOptions options = ForwardOptions.none();
@@ -46,10 +47,12 @@ final class SecondaryRole {
     SecondaryRole(
             final PairOptions.Pair pair,
             final BufferOptions buffers,
+            final LoopOptions loops,
             final long bufferLimit,
             final List<Endpoint> streams) {
         this.pair = pair;
         this.buffers = buffers;
+        this.loops = loops;
         this.bufferLimit = bufferLimit;
         this.streams = streams;
         console = pair.console();
@@ -169,9 +172,7 @@ final class SecondaryRole {
                         false,
                         pair.access().access(DiskAccess.Sharing.READER));
         run.afterSplitBrain(pair.afterSplitBrain());
-        if (buffers.loops().isPresent()) {
-            run.engine().loopsAtMost(buffers.loops().get());
-        }
+        loops.apply(run.engine());
         int number = 0;
         for (final Map.Entry<String, Path> disk : pair.disks().files().entrySet()) {
             run.graph()

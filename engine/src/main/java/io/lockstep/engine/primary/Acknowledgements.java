@@ -5,6 +5,7 @@ import io.lockstep.engine.loop.IoLoop;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 
 /**
  * When the guest is answered. A change is not before this node may acknowledge what its peer may
@@ -13,8 +14,10 @@ import java.util.List;
  * soon as somebody waits: requests that come while one is under way share the next one.
  *
  * <p>The level is in force while the secondary gets what is written and is equal. Where it is not,
- * and the node may acknowledge what its peer may lack, the local disk alone counts. On the guest's
- * loop; nothing is allocated for a request. See docs/acknowledgements.md.
+ * and the node may acknowledge what its peer may lack, the local disk alone counts.
+ *
+ * <p>A request's way is on its disk's loop, and the rest in the group's turn; nothing is allocated
+ * for a request. See docs/acknowledgements.md.
  */
 final class Acknowledgements {
     /** Of a request that waits for no epoch. */
@@ -41,20 +44,21 @@ final class Acknowledgements {
         boolean isOpenEpochEmpty();
     }
 
-    private final IoLoop loop;
+    private final IoLoop turn;
+    private final Lanes lanes;
     private final PrimaryReign reign;
     private final PrimaryEpochs epochs;
     private final Pair pair;
     private final Runnable workTask = this::workSoon;
+    private final WakeUp wakeUp = new WakeUp();
+    private final Predicate<PrimaryOperation> mayAnswer = this::mayAnswer;
     private AckLevel level;
 
-    /** Those that are done here, and wait. */
-    private final List<PrimaryOperation> held = new ArrayList<>();
+    /** Those that are done here, and wait; by lane. */
+    private final List<HeldAnswers> all = new ArrayList<>();
 
-    /** Those that are being answered. */
-    private final List<PrimaryOperation> answered = new ArrayList<>();
-
-    private boolean isAnswering;
+    /** How each lane's that may be answered are. */
+    private final List<Runnable> answerTasks = new ArrayList<>();
 
     /** Of the ways in which epochs were numbered: each has its own. */
     private int numbering;
@@ -64,7 +68,6 @@ final class Acknowledgements {
 
     private long commitAsked;
     private long durableAsked;
-    private boolean isWorkDue;
 
     /** Meetings that are being recorded: with that the node does not answer by itself any more. */
     private int meetings;
@@ -76,16 +79,23 @@ final class Acknowledgements {
 
     /** Of a primary that has not met its peer yet. */
     Acknowledgements(
-            final IoLoop loop,
+            final IoLoop turn,
+            final Lanes lanes,
             final AckLevel level,
             final PrimaryReign reign,
             final PrimaryEpochs epochs,
             final Pair pair) {
-        this.loop = loop;
+        this.turn = turn;
+        this.lanes = lanes;
         this.level = level;
         this.reign = reign;
         this.epochs = epochs;
         this.pair = pair;
+        for (int i = 0; i < lanes.all().size(); i++) {
+            final HeldAnswers held = new HeldAnswers();
+            all.add(held);
+            answerTasks.add(held::answer);
+        }
         reign.onGated(this::wake);
     }
 
@@ -122,7 +132,9 @@ final class Acknowledgements {
         }
         operation.epoch = UNKNOWN;
         if (isInForce()) {
-            number(operation, pair.isOpenEpochEmpty() ? epochs.open() - 1 : epochs.open());
+            // What is in another lane's log its own loop alone knows.
+            final boolean isCommitted = lanes.isOne() && pair.isOpenEpochEmpty();
+            number(operation, isCommitted ? epochs.open() - 1 : epochs.open());
             wake();
         }
     }
@@ -137,7 +149,8 @@ final class Acknowledgements {
     private void number(final PrimaryOperation operation, final long epoch) {
         operation.epoch = epoch;
         operation.numbering = numbering;
-        wanted = Math.max(wanted, epoch);
+        final HeldAnswers held = all.get(operation.lane);
+        held.wanted = Math.max(held.wanted, epoch);
     }
 
     private boolean isNumbered(final PrimaryOperation operation) {
@@ -150,7 +163,7 @@ final class Acknowledgements {
         if (mayAnswer(operation)) {
             return false;
         }
-        held.add(operation);
+        all.get(operation.lane).hold(operation);
         wake();
         return true;
     }
@@ -165,7 +178,7 @@ final class Acknowledgements {
         }
         final boolean isAlone = !reign.isGated() && !pair.isEqual() && meetings == 0;
         if (isAlone) {
-            alone = epochs.open();
+            all.get(operation.lane).alone = epochs.open();
         }
         return isAlone;
     }
@@ -175,44 +188,68 @@ final class Acknowledgements {
      * it, and that is found out as long as this node is recorded to be alone.
      */
     boolean isAlone() {
+        gather();
         return alone > epochs.committed();
     }
 
     // ---- What is asked for.
 
     private void wake() {
-        if (!isWorkDue) {
-            isWorkDue = true;
-            loop.execute(workTask);
+        if (wakeUp.isNeeded()) {
+            turn.execute(workTask);
         }
     }
 
     private void workSoon() {
-        isWorkDue = false;
+        wakeUp.onAwake();
         look();
+    }
+
+    /** What was seen on the lanes' loops. */
+    private void gather() {
+        for (int i = 0; i < all.size(); i++) {
+            wanted = Math.max(wanted, all.get(i).wanted);
+            alone = Math.max(alone, all.get(i).alone);
+            all.get(i).wanted = 0;
+            all.get(i).alone = 0;
+        }
+    }
+
+    private boolean isAnyHeld() {
+        for (int i = 0; i < all.size(); i++) {
+            if (!all.get(i).isEmpty()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Something that answers wait for may have changed. */
     void look() {
+        gather();
         final boolean isAboutSecondary = level.isAboutSecondary() || alone > 0;
-        if (!isAboutSecondary && held.isEmpty()) {
+        if (!isAboutSecondary && !isAnyHeld()) {
             return;
         }
         if (isAboutSecondary && isInForce()) {
             numberThoseOfBefore();
             ask();
-        } else if (!held.isEmpty()) {
+        } else if (isAnyHeld()) {
             askGate();
         }
         answerThoseThatMayBe();
     }
 
     private void numberThoseOfBefore() {
-        for (int i = 0; i < held.size(); i++) {
-            if (!isNumbered(held.get(i))) {
-                number(held.get(i), epochs.open());
+        for (int lane = 0; lane < all.size(); lane++) {
+            final HeldAnswers held = all.get(lane);
+            for (int i = 0; i < held.size(); i++) {
+                if (!isNumbered(held.get(i))) {
+                    number(held.get(i), epochs.open());
+                }
             }
         }
+        gather();
     }
 
     private void ask() {
@@ -253,40 +290,26 @@ final class Acknowledgements {
     }
 
     private void answerThoseThatMayBe() {
-        int kept = 0;
-        for (int i = 0; i < held.size(); i++) {
-            final PrimaryOperation operation = held.get(i);
-            if (mayAnswer(operation)) {
-                operation.heldErrno = 0;
-                answered.add(operation);
-            } else {
-                held.set(kept++, operation);
-            }
-        }
-        for (int i = held.size() - 1; i >= kept; i--) {
-            held.remove(i);
+        for (int i = 0; i < all.size(); i++) {
+            all.get(i).release(mayAnswer);
         }
         answer();
     }
 
     private void answerAll(final int errno) {
-        held.forEach(operation -> operation.heldErrno = errno);
-        answered.addAll(held);
-        held.clear();
+        all.forEach(held -> held.releaseAll(errno));
         answer();
     }
 
-    /** What an answer begins may come back here, and is answered behind those before it. */
+    /** Each lane's guests are answered on its loop. */
     private void answer() {
-        if (isAnswering) {
-            return;
+        for (int i = 0; i < all.size(); i++) {
+            if (lanes.isOne()) {
+                all.get(i).answer();
+            } else if (all.get(i).hasReleased()) {
+                lanes.all().get(i).loop().execute(answerTasks.get(i));
+            }
         }
-        isAnswering = true;
-        for (int i = 0; i < answered.size(); i++) {
-            answered.get(i).answer();
-        }
-        answered.clear();
-        isAnswering = false;
     }
 
     /** The link is made: what was asked of one before is asked again. */
@@ -297,6 +320,7 @@ final class Acknowledgements {
 
     /** Epochs are numbered anew: what was numbered before waits for the one that is open now. */
     void onNumbered() {
+        gather();
         numbering++;
         wanted = 0;
         commitAsked = 0;

@@ -23,12 +23,12 @@ final class Announcements implements Forwarding {
     private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(6);
 
     private final IoLoop loop;
+    private final Lane lane;
     private final ForwardLog log;
     private final RoomQueue room;
     private final PrimaryReign reign;
     private final PeerPresence presence;
     private final Tracking tracking;
-    private final GuestWatch watch;
     private final PrimaryDiskOwner owner;
     private final LostLinkPolicy policy;
     private final EmptyDisks emptyDisks;
@@ -63,22 +63,20 @@ final class Announcements implements Forwarding {
             final IoLoop loop,
             final int diskCount,
             final PrimaryDiskOwner owner,
-            final ForwardLog log,
-            final RoomQueue room,
+            final Lane lane,
             final PrimaryReign reign,
             final PeerPresence presence,
             final Tracking tracking,
-            final GuestWatch watch,
             final LostLinkPolicy policy,
             final Runnable whenAlone) {
         this.loop = loop;
         this.owner = owner;
-        this.log = log;
-        this.room = room;
+        this.lane = lane;
+        log = lane.log();
+        room = lane.room();
         this.reign = reign;
         this.presence = presence;
         this.tracking = tracking;
-        this.watch = watch;
         this.policy = policy;
         this.whenAlone = whenAlone;
         emptyDisks = EmptyDisks.unknown(diskCount);
@@ -88,7 +86,7 @@ final class Announcements implements Forwarding {
     public PrimaryDisk disk(final Disk local, final int number) {
         final AnnouncingDisk disk = new AnnouncingDisk(local, number, this, log);
         disks.add(disk);
-        final PrimaryDisk guest = new SharedDisk(disk, owner, number, log, room, tracking, watch);
+        final PrimaryDisk guest = new SharedDisk(disk, owner, number, lane, tracking);
         guestDisks.add(guest);
         return guest;
     }
@@ -216,7 +214,8 @@ final class Announcements implements Forwarding {
 
     /** The secondary is attached anew, and has no pre-images that count. */
     @Override
-    public void onSkipped(final long frame) {
+    public void onSkipped() {
+        final long frame = log.appended();
         isAlone = false;
         awaited = Long.MAX_VALUE;
         disks.forEach(disk -> disk.announceAnew(frame));

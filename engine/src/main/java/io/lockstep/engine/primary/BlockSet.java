@@ -3,6 +3,7 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.tracking.ChangeMap;
 
 import java.util.Arrays;
+import java.util.function.LongConsumer;
 
 /**
  * Blocks of a disk that are still to be sent; a bit each, in parts that are made where something
@@ -26,6 +27,20 @@ final class BlockSet {
     private long blocks;
     private long[][] parts;
     private long count;
+
+    /**
+     * Takes the blocks of a map, a bit each, the lowest first.
+     *
+     * @param firstBlock that of the first bit
+     */
+    static void forEach(final long firstBlock, final long[] bits, final LongConsumer action) {
+        for (int word = 0; word < bits.length; word++) {
+            for (long rest = bits[word]; rest != 0; rest &= rest - 1) {
+                action.accept(
+                        firstBlock + (long) word * Long.SIZE + Long.numberOfTrailingZeros(rest));
+            }
+        }
+    }
 
     /** An empty set of blocks of a disk. */
     BlockSet(final long diskLength) {

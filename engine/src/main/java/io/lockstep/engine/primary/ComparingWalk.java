@@ -114,6 +114,9 @@ final class ComparingWalk implements AutoCloseable {
             return Feed.Step.WAITS;
         }
         final PrimaryDisk disk = disks.get(number);
+        if (!feed.mayEnter(disk.lane())) {
+            return Feed.Step.NO_ROOM;
+        }
         final boolean isHole = holes.isHole(number, start, end);
         final Compared compared = new Compared(number, start, end, disk.failures());
         final IoBuffer buffer = takeBuffer();
@@ -123,11 +126,13 @@ final class ComparingWalk implements AutoCloseable {
                         end,
                         hash,
                         isHole ? null : buffer.segment(),
-                        (token, errno) -> {
-                            giveBack(buffer);
-                            compared.errno = errno;
-                            tellIfUnreadable(compared);
-                        });
+                        disk.lane()
+                                .inTurn(
+                                        (token, errno) -> {
+                                            giveBack(buffer);
+                                            compared.errno = errno;
+                                            tellIfUnreadable(compared);
+                                        }));
         if (compared.frame < 0) {
             buffers.add(buffer);
             return Feed.Step.NO_ROOM;
@@ -158,12 +163,12 @@ final class ComparingWalk implements AutoCloseable {
     }
 
     /**
-     * What was in a frame has been compared; perhaps nothing of this.
+     * What was in a frame of a disk has been compared; perhaps nothing of this.
      *
      * @param differing a bit for each piece that differs, or {@link Comparison#NOT_DONE}
      */
-    void onCompared(final long frame, final long differing) {
-        final Compared compared = take(frame);
+    void onCompared(final int disk, final long frame, final long differing) {
+        final Compared compared = take(disk, frame);
         if (compared == null) {
             return;
         }
@@ -189,9 +194,9 @@ final class ComparingWalk implements AutoCloseable {
         return isSure ? Finding.DIFFERS : Finding.NOT_COMPARED;
     }
 
-    private Compared take(final long frame) {
+    private Compared take(final int disk, final long frame) {
         for (int i = 0; i < underWay.size(); i++) {
-            if (underWay.get(i).frame == frame) {
+            if (underWay.get(i).frame == frame && underWay.get(i).disk == disk) {
                 return underWay.remove(i);
             }
         }

@@ -20,15 +20,13 @@ final class Comparison {
     /** The secondary takes no more at a time. */
     private static final int AT_A_TIME = 8;
 
-    private final ForwardLog log;
     private final MemorySegment received =
             Arena.ofAuto().allocate((long) AT_A_TIME * Nbd.CONTROL_HASHES_MAX, Long.BYTES);
 
-    /** The frame whose answer comes into each place; -1 for none. */
+    /** The name of the frame whose answer comes into each place; -1 for none. */
     private final long[] frames = new long[AT_A_TIME];
 
-    Comparison(final ForwardLog log) {
-        this.log = log;
+    Comparison() {
         reset();
     }
 
@@ -40,6 +38,7 @@ final class Comparison {
     /** Asks; answers whether it was taken. */
     boolean ask(
             final NbdClient client,
+            final LaneCursor cursor,
             final long frame,
             final Disk.Completion completion,
             final long token) {
@@ -47,6 +46,7 @@ final class Comparison {
         if (place < 0) {
             return false;
         }
+        final ForwardLog log = cursor.log;
         final long piece = log.offset(frame) / PieceHash.PIECE_LENGTH;
         final boolean isTaken =
                 client.readControl(
@@ -57,14 +57,14 @@ final class Comparison {
                         completion,
                         token);
         if (isTaken) {
-            frames[place] = frame;
+            frames[place] = cursor.id(frame);
         }
         return isTaken;
     }
 
-    private int placeOf(final long frame) {
+    private int placeOf(final long id) {
         for (int place = 0; place < AT_A_TIME; place++) {
-            if (frames[place] == frame) {
+            if (frames[place] == id) {
                 return place;
             }
         }
@@ -72,8 +72,9 @@ final class Comparison {
     }
 
     /** The answer is there; a bit for each piece that differs, the lowest for the first. */
-    long differing(final long frame) {
-        final int place = placeOf(frame);
+    long differing(final LaneCursor cursor, final long frame) {
+        final ForwardLog log = cursor.log;
+        final int place = placeOf(cursor.id(frame));
         frames[place] = -1;
         final long start = (long) place * Nbd.CONTROL_HASHES_MAX;
         final MemorySegment own = log.memory().segment();

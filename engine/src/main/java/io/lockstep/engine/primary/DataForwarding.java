@@ -8,25 +8,19 @@ import java.util.List;
 /** What the guest changes is put into the log, and sent. */
 final class DataForwarding implements Forwarding {
     private final PrimaryDiskOwner owner;
-    private final ForwardLog log;
-    private final RoomQueue room;
+    private final Lanes lanes;
     private final Tracking tracking;
-    private final GuestWatch watch;
     private final EmptyDisks emptyDisks;
 
     DataForwarding(
             final List<Disk> locals,
             final PrimaryDiskOwner owner,
-            final ForwardLog log,
-            final RoomQueue room,
-            final Tracking tracking,
-            final GuestWatch watch) {
+            final Lanes lanes,
+            final Tracking tracking) {
         this.owner = owner;
-        this.log = log;
-        this.room = room;
+        this.lanes = lanes;
         this.tracking = tracking;
-        this.watch = watch;
-        emptyDisks = new EmptyDisks(locals);
+        emptyDisks = new EmptyDisks(locals, lanes);
     }
 
     @Override
@@ -36,10 +30,8 @@ final class DataForwarding implements Forwarding {
                 new OutOfSync(local.length()),
                 owner,
                 number,
-                log,
-                room,
-                tracking,
-                watch);
+                lanes.of(number),
+                tracking);
     }
 
     @Override
@@ -61,11 +53,11 @@ final class DataForwarding implements Forwarding {
     /** Everything before it has its place. */
     @Override
     public void seal(final int disk, final long frame) {
-        log.decide(frame, true);
+        lanes.of(disk).log().decide(frame, true);
     }
 
     @Override
-    public void onSkipped(final long frame) {}
+    public void onSkipped() {}
 
     @Override
     public void onCut() {}

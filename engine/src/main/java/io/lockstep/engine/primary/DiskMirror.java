@@ -115,33 +115,24 @@ public final class DiskMirror implements AutoCloseable {
         this.target = target;
         this.owner = owner;
         room = new RoomQueue(guestLoop, log, 0, timeout.nanos(), this::onFullLog);
+        final Lanes lanes = new Lanes(guestLoop, log, room, new GuestWatch(guestLoop, rate));
         final Tracking tracking = Tracking.inMemory(List.of(source.length()));
-        final GuestWatch watch = new GuestWatch(guestLoop, rate);
         disk =
                 new PrimaryDisk(
-                        tracking.guard(0, source),
+                        source,
                         new OutOfSync(source.length()),
                         new Source(),
                         0,
-                        log,
-                        room,
-                        tracking,
-                        watch);
+                        lanes.of(0),
+                        tracking);
         synchroniser =
-                new Synchroniser(
-                        guestLoop,
-                        List.of(disk),
-                        log,
-                        room,
-                        watch,
-                        limits.source(),
-                        new Synchronisation());
+                new Synchroniser(guestLoop, List.of(disk), limits.source(), new Synchronisation());
         link =
                 new Link(
                         linkLoop,
                         new Peer[] {target},
                         new PrimaryDisk[] {disk},
-                        log,
+                        lanes,
                         timeout,
                         SecondaryKind.FOREIGN,
                         0,

@@ -11,20 +11,22 @@ import java.util.List;
  */
 final class EmptyDisks {
     private final List<Disk> disks;
+    private final Lanes lanes;
     private final boolean[] flags;
     private int unknownCount;
 
-    EmptyDisks(final List<Disk> disks) {
-        this(disks, new boolean[disks.size()]);
+    EmptyDisks(final List<Disk> disks, final Lanes lanes) {
+        this(disks, lanes, new boolean[disks.size()]);
     }
 
     /** Of none it is known. */
     static EmptyDisks unknown(final int count) {
-        return new EmptyDisks(List.of(), new boolean[count]);
+        return new EmptyDisks(List.of(), null, new boolean[count]);
     }
 
-    private EmptyDisks(final List<Disk> disks, final boolean[] flags) {
+    private EmptyDisks(final List<Disk> disks, final Lanes lanes, final boolean[] flags) {
         this.disks = List.copyOf(disks);
+        this.lanes = lanes;
         this.flags = flags;
         unknownCount = disks.size();
     }
@@ -38,12 +40,17 @@ final class EmptyDisks {
             final int number = i;
             Emptiness.look(
                     disks.get(i),
-                    isEmpty -> {
-                        flags[number] = isEmpty;
-                        if (--unknownCount == 0) {
-                            whenKnown.run();
-                        }
-                    });
+                    isEmpty ->
+                            lanes.of(number)
+                                    .turn()
+                                    .within(() -> onLooked(number, isEmpty, whenKnown)));
+        }
+    }
+
+    private void onLooked(final int number, final boolean isEmpty, final Runnable whenKnown) {
+        flags[number] = isEmpty;
+        if (--unknownCount == 0) {
+            whenKnown.run();
         }
     }
 

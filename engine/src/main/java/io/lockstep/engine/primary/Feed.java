@@ -5,6 +5,7 @@ import io.lockstep.engine.throttle.Throttle;
 import io.lockstep.engine.throttle.ThrottleDirection;
 
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.TimeUnit;
 
@@ -20,7 +21,10 @@ final class Feed {
         /** Whether it has anything to do at the moment. */
         boolean mayGoOn();
 
-        /** Puts the next run into the log, and tells {@link #took} of it. */
+        /**
+         * Puts the next run into a log where {@link #mayEnter} lets it, and tells {@link #took} of
+         * it.
+         */
         Step next();
 
         /** All of it is in the log. */
@@ -53,9 +57,7 @@ final class Feed {
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
     private final IoLoop loop;
-    private final ForwardLog log;
-    private final RoomQueue room;
-    private final GuestWatch watch;
+    private final List<Lane> lanes;
     private final Source source;
     private final Throttle reads;
     private final Throttle.Listening listening;
@@ -89,37 +91,46 @@ final class Feed {
     /** What was done in this turn of the loop, in bytes. */
     private long turnLength;
 
-    /** It hears when something is answered; it waits for its turn to go into the log. */
+    /** The lane into which the last run went, or wanted to. */
+    private Lane lane;
+
+    /** It hears when something is answered; it waits for its turn to go into the lane. */
     private boolean isWatching;
 
     private boolean isQueued;
+
+    /** Whether it is its turn there. */
+    private boolean isEntering;
+
     private boolean isScheduled;
     private boolean isHeldBack;
 
     /**
      * What waits for an answer.
      *
-     * @param frame in the log
+     * @param frame in the lane's log
      * @param length in bytes
      */
-    private record Sent(long frame, long length) {}
+    private record Sent(Lane lane, long frame, long length) {
+        boolean isAnswered() {
+            return frame < lane.log().released();
+        }
+    }
 
     /**
      * One that puts nothing there yet.
      *
+     * @param disks of which it sends
      * @param reads limits what is read for it
      */
     Feed(
             final IoLoop loop,
-            final ForwardLog log,
-            final RoomQueue room,
-            final GuestWatch watch,
+            final List<PrimaryDisk> disks,
             final Throttle reads,
             final Source source) {
         this.loop = loop;
-        this.log = log;
-        this.room = room;
-        this.watch = watch;
+        lanes = disks.stream().map(PrimaryDisk::lane).distinct().toList();
+        lane = lanes.getFirst();
         this.source = source;
         this.reads = reads;
         listening = reads.listen(() -> loop.execute(this::askAnew));
@@ -142,18 +153,18 @@ final class Feed {
     void begin() {
         onTheWay = 0;
         sent.clear();
-        watch.begin();
+        lanes.forEach(each -> each.watch().begin());
     }
 
     /** It goes on after it was held up. */
     void resume() {
-        watch.begin();
+        lanes.forEach(each -> each.watch().begin());
         send();
     }
 
     /** Nothing more is put into the log. */
     void end() {
-        watch.end();
+        lanes.forEach(each -> each.watch().end());
     }
 
     /** Nothing more is put into the log, ever. */
@@ -163,7 +174,14 @@ final class Feed {
 
     /** How much may be done at a time, in bytes, where it would be so much by itself. */
     int lengthMax(final int usual) {
-        return watch.controller().isGuestThere() ? Math.min(usual, LENGTH_BESIDE_GUEST) : usual;
+        return controller().isGuestThere() ? Math.min(usual, LENGTH_BESIDE_GUEST) : usual;
+    }
+
+    /** Whether the next run may go into a lane, which it tries then. */
+    boolean mayEnter(final Lane wanted) {
+        final boolean isItsTurn = isEntering && wanted == lane;
+        lane = wanted;
+        return isItsTurn || wanted.room().mayEnter();
     }
 
     /**
@@ -175,11 +193,11 @@ final class Feed {
      */
     void took(final long frame, final long length, final long work) {
         if (length > 0) {
-            sent.add(new Sent(frame, length));
+            sent.add(new Sent(lane, frame, length));
             onTheWay += length;
         }
         turnLength += work;
-        watch.controller().onSent(work);
+        controller().onSent(work);
         pace.took(work, loop.nanoTime());
     }
 
@@ -201,14 +219,18 @@ final class Feed {
         }
     }
 
+    private RateController controller() {
+        return lane.watch().controller();
+    }
+
     /** Goes on, if it may. */
     void send() {
-        while (!sent.isEmpty() && sent.element().frame < log.released()) {
+        while (!sent.isEmpty() && sent.element().isAnswered()) {
             onTheWay -= sent.remove().length;
         }
         final long start = loop.nanoTime();
         look(start);
-        final int most = watch.controller().isGuestThere() ? 1 : TURN_RUNS;
+        final int most = controller().isGuestThere() ? 1 : TURN_RUNS;
         Step step = Step.SENT;
         int count = 0;
         turnLength = 0;
@@ -217,16 +239,16 @@ final class Feed {
                 && onTheWay < WINDOW_LENGTH
                 && count < most
                 && turnLength < TURN_LENGTH) {
-            step = room.mayEnter() ? source.next() : Step.NO_ROOM;
+            step = source.next();
             count++;
         }
         if (count > 0) {
-            watch.onTurn(start, loop.nanoTime());
+            lane.watch().onTurn(start, loop.nanoTime());
         }
         switch (step) {
             case NO_ROOM -> {
                 isQueued = true;
-                room.waitForTurn(enterAgain);
+                lane.waitInTurn(enterAgain);
             }
             case NOTHING_LEFT -> source.onNothingLeft();
             case SENT -> goOn();
@@ -235,9 +257,9 @@ final class Feed {
     }
 
     private void look(final long now) {
-        final RateController controller = watch.controller();
-        controller.look(now);
-        pace.limit(speed == 0 ? controller.rate() : Math.min(speed, controller.rate()));
+        controller().look(now);
+        final long rate = controller().rate();
+        pace.limit(speed == 0 ? rate : Math.min(speed, rate));
     }
 
     private boolean maySend() {
@@ -264,7 +286,7 @@ final class Feed {
             goOnSoon();
         } else if (!isWatching) {
             isWatching = true;
-            room.watch(sendAgain);
+            sent.element().lane.watchInTurn(sendAgain);
         }
     }
 
@@ -293,7 +315,7 @@ final class Feed {
 
     /** Something was answered; perhaps of this. */
     private boolean sendAgain() {
-        if (maySend() && !sent.isEmpty() && sent.element().frame >= log.released()) {
+        if (maySend() && !sent.isEmpty() && !sent.element().isAnswered()) {
             return false;
         }
         isWatching = false;
@@ -304,14 +326,18 @@ final class Feed {
     /** It is its turn. */
     private boolean enterAgain() {
         isQueued = false;
-        if (source.mayGoOn() && !room.isHopeless()) {
-            final Step step = source.next();
-            if (step == Step.NO_ROOM) {
-                isQueued = true;
-                return false;
-            }
-            goOnSoon();
+        final Lane entered = lane;
+        if (!source.mayGoOn() || entered.room().isHopeless()) {
+            return true;
         }
+        isEntering = true;
+        final Step step = source.next();
+        isEntering = false;
+        if (step == Step.NO_ROOM && lane == entered) {
+            isQueued = true;
+            return false;
+        }
+        goOnSoon(); // which waits where it is for another lane by now
         return true;
     }
 }

@@ -20,11 +20,11 @@ interface Forwarding extends AutoCloseable {
     /** Whether what the guest has changed came neither into the log nor to the secondary. */
     boolean isAlone();
 
-    /** An epoch ends for a disk with that frame of the log, which is to be decided. */
+    /** An epoch ends for a disk with that frame of its log, which is to be decided. */
     void seal(int disk, long frame);
 
-    /** Nothing before that frame is sent any more: the log goes on from there. */
-    void onSkipped(long frame);
+    /** Nothing that is in the logs is sent any more. */
+    void onSkipped();
 
     /** The link is cut, or has ended for good. */
     void onCut();

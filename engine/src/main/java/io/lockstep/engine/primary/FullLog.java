@@ -15,8 +15,7 @@ final class FullLog {
 
     private final FullLogPolicy policy;
     private final PrimaryGroup group;
-    private final ForwardLog log;
-    private final RoomQueue room;
+    private final Lanes lanes;
     private final PeerPresence presence;
     private final PrimaryReign reign;
     private final PrimaryEpochs epochs;
@@ -31,8 +30,7 @@ final class FullLog {
     FullLog(
             final FullLogPolicy policy,
             final PrimaryGroup group,
-            final ForwardLog log,
-            final RoomQueue room,
+            final Lanes lanes,
             final PeerPresence presence,
             final PrimaryReign reign,
             final PrimaryEpochs epochs,
@@ -42,8 +40,7 @@ final class FullLog {
             final Acknowledgements acknowledgements) {
         this.policy = policy;
         this.group = group;
-        this.log = log;
-        this.room = room;
+        this.lanes = lanes;
         this.presence = presence;
         this.reign = reign;
         this.epochs = epochs;
@@ -53,9 +50,9 @@ final class FullLog {
         this.acknowledgements = acknowledgements;
     }
 
-    /** Somebody waits for room. */
+    /** Somebody waits for lanes. */
     void onFull() {
-        if (!room.isLogging()) {
+        if (!lanes.isLogging()) {
             return;
         }
         if (!reign.lostLink().goesOnWithout()) {
@@ -68,7 +65,7 @@ final class FullLog {
                 // What is to be answered for by the secondary is not what it may lack for long.
                 final boolean isTooLate =
                         !presence.isLinked()
-                                || room.lagNanos() > LAG_NANOS_MAX
+                                || lanes.lagNanos() > LAG_NANOS_MAX
                                         && !acknowledgements.level().isAboutSecondary();
                 if (group.isRunning() && !presence.isForeign() && isTooLate) {
                     goAhead();
@@ -88,19 +85,19 @@ final class FullLog {
             reign.acknowledge(
                     result -> {
                         isHeld = false;
-                        room.look();
+                        lanes.look();
                     });
         }
     }
 
     /** What the guest changes is noted, until the secondary has caught up with the log. */
     private void goAhead() {
-        room.goAhead();
+        lanes.goAhead();
         synchroniser.suspend();
         reign.onGivenUp();
         events.ahead(presence.isLinked());
         epochs.fail(epoch -> events.behind());
-        room.watch(this::isLogAnswered);
+        lanes.watch(this::isLogAnswered);
     }
 
     /**
@@ -109,19 +106,19 @@ final class FullLog {
      */
     void goAlone() {
         if (group.isRunning()) {
-            room.goAhead();
+            lanes.goAhead();
             synchroniser.suspend();
             reign.onGivenUp();
             events.unannounced();
             epochs.fail(epoch -> events.behind());
-            room.watch(this::isLogAnswered);
+            lanes.watch(this::isLogAnswered);
         }
     }
 
     /** A synchronisation that was cancelled begins again as soon as it can. */
     void catchUp() {
         synchroniser.suspend();
-        room.watch(this::isLogAnswered);
+        lanes.watch(this::isLogAnswered);
     }
 
     /** The link attaches anew then, and what was noted is sent. */
@@ -129,11 +126,11 @@ final class FullLog {
         if (synchroniser.isCancelled()) {
             return true;
         }
-        if (!room.isLogging() && presence.isLinked() && log.released() == log.appended()) {
+        if (!lanes.isLogging() && presence.isLinked() && lanes.isAnswered()) {
             meeting.onCaughtUpWithLog();
             group.orders().attachAgain();
             return true;
         }
-        return room.isLogging();
+        return lanes.isLogging();
     }
 }

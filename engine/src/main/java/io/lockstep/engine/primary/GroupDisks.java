@@ -6,7 +6,10 @@ import io.lockstep.engine.tracking.Tracking;
 
 import java.util.List;
 
-/** What a group does about what its disks ask and tell, on the guest's loop. */
+/**
+ * What a group does about what its disks ask and tell, on a disk's loop. What they are told there
+ * changes in the group's turn alone; what they tell is done in it.
+ */
 final class GroupDisks implements PrimaryDiskOwner {
     private final PrimaryGroup group;
     private final IoLoop loop;
@@ -28,26 +31,22 @@ final class GroupDisks implements PrimaryDiskOwner {
     Forwarding forwarding(
             final PrimaryOptions options,
             final List<Disk> locals,
-            final ForwardLog log,
-            final RoomQueue room,
+            final Lanes lanes,
             final PrimaryReign reign,
             final PeerPresence presence,
-            final Tracking tracking,
-            final GuestWatch watch) {
+            final Tracking tracking) {
         return options.isShared()
                 ? new Announcements(
                         loop,
                         locals.size(),
                         this,
-                        log,
-                        room,
+                        lanes.of(0),
                         reign,
                         presence,
                         tracking,
-                        watch,
                         options.lostLink(),
                         group::goAlone)
-                : new DataForwarding(locals, this, log, room, tracking, watch);
+                : new DataForwarding(locals, this, lanes, tracking);
     }
 
     @Override
@@ -77,11 +76,11 @@ final class GroupDisks implements PrimaryDiskOwner {
 
     @Override
     public void onGuestError(final String disk, final long offset, final int errno) {
-        events.guestError(disk, offset, errno);
+        loop.within(() -> events.guestError(disk, offset, errno));
     }
 
     @Override
     public void onUnknown(final String disk, final long offset, final long end, final int errno) {
-        group.end().onUnknown(disk, offset, errno);
+        loop.within(() -> group.end().onUnknown(disk, offset, errno));
     }
 }

@@ -75,17 +75,26 @@ final class Holes {
                 offset,
                 Math.min(LOOK_LENGTH, disk.length() - offset),
                 extents,
-                (token, errno) -> {
-                    if (look == looks) {
-                        isLooking = false;
-                        // What can't be looked at is data.
-                        lookedEnd = errno == 0 ? offset + extents.totalLength() : disk.length();
-                        isUnknown = errno != 0;
-                        whenLooked.run();
-                    }
-                },
+                disk.lane()
+                        .inTurn(
+                                (token, errno) -> {
+                                    if (look == looks) {
+                                        onLooked(
+                                                errno == 0
+                                                        ? offset + extents.totalLength()
+                                                        : disk.length(),
+                                                errno);
+                                    }
+                                }),
                 0);
         disk.poll();
+    }
+
+    private void onLooked(final long end, final int errno) {
+        isLooking = false;
+        lookedEnd = end;
+        isUnknown = errno != 0; // what can't be looked at is data
+        whenLooked.run();
     }
 
     /** Whether there was a hole at a known offset; and {@link #end} is where it, or data, ends. */

@@ -16,8 +16,7 @@ final class Leaving {
     private final PrimaryReign reign;
     private final PrimaryEpochs epochs;
     private final PeerPresence presence;
-    private final ForwardLog log;
-    private final RoomQueue room;
+    private final Lanes lanes;
     private final PrimaryHealing healing;
     private final LastWait lastWait;
     private final PrimaryEvents events;
@@ -31,8 +30,7 @@ final class Leaving {
             final PrimaryReign reign,
             final PrimaryEpochs epochs,
             final PeerPresence presence,
-            final ForwardLog log,
-            final RoomQueue room,
+            final Lanes lanes,
             final PrimaryHealing healing,
             final PrimaryEvents events,
             final List<PrimaryDisk> disks) {
@@ -43,19 +41,18 @@ final class Leaving {
         this.reign = reign;
         this.epochs = epochs;
         this.presence = presence;
-        this.log = log;
-        this.room = room;
+        this.lanes = lanes;
         this.healing = healing;
         this.events = events;
         this.disks = disks;
-        lastWait = new LastWait(guestLoop, log::released, room::look);
+        lastWait = new LastWait(guestLoop, lanes::released, lanes::look);
     }
 
     /** The process will end: see {@link PrimaryGroup#prepareToStop}. */
     void prepareToStop() {
         lastWait.begin();
         reign.prepareToStop();
-        room.prepareToStop(this::isHopeless);
+        lanes.prepareToStop(this::isHopeless);
     }
 
     private boolean isHopeless() {
@@ -67,7 +64,7 @@ final class Leaving {
 
     /** Runs an action when the secondary has answered all, or won't. */
     void drain(final Runnable whenDrained) {
-        room.drain(
+        lanes.drain(
                 () -> {
                     tellWhatIsLacking();
                     whenDrained.run();
@@ -75,8 +72,8 @@ final class Leaving {
     }
 
     private void tellWhatIsLacking() {
-        final long length = room.isOver() ? 0 : log.unansweredLength();
-        if (length > 0 && room.isHopeless() && !reign.isSupplanted()) {
+        final long length = lanes.isOver() ? 0 : lanes.unansweredLength();
+        if (length > 0 && lanes.isHopeless() && !reign.isSupplanted()) {
             events.lacking(length);
         }
     }
@@ -86,13 +83,13 @@ final class Leaving {
         return group.isRunning()
                 && presence.isLinked()
                 && !presence.isForeign()
-                && room.isLogging()
+                && lanes.isLogging()
                 && !healing.isBehind();
     }
 
     /** Whether it has answered all that there is, too. */
     boolean hasAll() {
-        return isEqual() && log.released() == log.appended();
+        return isEqual() && lanes.isAnswered();
     }
 
     /** Ends the session in good order, where that can be. */

@@ -41,7 +41,7 @@ final class Lengthening {
     private final IoLoop loop;
     private final PrimaryGroup group;
     private final List<PrimaryDisk> disks;
-    private final RoomQueue room;
+    private final Lanes lanes;
     private final PrimaryReign reign;
     private final PeerPresence presence;
     private final PrimaryEpochs epochs;
@@ -65,7 +65,7 @@ final class Lengthening {
             final IoLoop loop,
             final PrimaryGroup group,
             final List<PrimaryDisk> disks,
-            final RoomQueue room,
+            final Lanes lanes,
             final PrimaryReign reign,
             final PeerPresence presence,
             final PrimaryEpochs epochs,
@@ -75,7 +75,7 @@ final class Lengthening {
         this.loop = loop;
         this.group = group;
         this.disks = disks;
-        this.room = room;
+        this.lanes = lanes;
         this.reign = reign;
         this.presence = presence;
         this.epochs = epochs;
@@ -347,9 +347,9 @@ final class Lengthening {
         }
         if (isEqual) {
             group.orders().attachAgain();
-        } else if (room.isLogging()) {
+        } else if (lanes.isLogging()) {
             // As where the guest has pulled ahead: what is in the sets is sent when the log is.
-            room.goAhead();
+            lanes.goAhead();
             reign.onGivenUp();
             epochs.fail(epoch -> events.behind());
             group.catchUp();

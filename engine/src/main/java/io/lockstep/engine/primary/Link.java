@@ -12,7 +12,6 @@ import io.lockstep.nbd.Nbd;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 
 /**
  * The primary's end of the link: sends what is decided in the forward log, in its order, to the
@@ -32,31 +31,22 @@ final class Link {
 
     private final IoLoop loop;
     private final PrimaryDisk[] disks;
-    private final ForwardLog log;
     private final LinkOwner owner;
     private final SecondaryConnections connections;
     private final MemorySegment record = Arena.ofAuto().allocate(ControlRecord.LENGTH, 8);
     private final Disk.Completion onAnswer;
 
-    /** The next frame to send; those from 'released' to here wait for their answers. */
-    private long next;
+    /** By lane. */
+    private final LaneCursor[] cursors;
 
-    private long released;
+    /** The lane that is sent from first. */
+    private int firstLane;
 
-    /** Those before this one were sent on connections before. */
-    private long sentBefore;
-
-    /** Those before this one are not sent any more: what they change is sent otherwise. */
-    private long skipped;
-
-    /** The last seal with which the secondary is equal: nothing behind it is sent before it is. */
-    private long caughtUpSeal;
+    /** Ends of epochs that all lanes have released. */
+    private long ends;
 
     private final LinkWindow window = new LinkWindow();
     private final LinkTurn turn;
-
-    private final boolean[] answered;
-    private final int answeredMask;
 
     /** The last seal that a foreign server has reached. */
     private long sealReached;
@@ -83,7 +73,7 @@ final class Link {
             final IoLoop loop,
             final Peer[] peers,
             final PrimaryDisk[] disks,
-            final ForwardLog log,
+            final Lanes lanes,
             final PeerTimeout timeout,
             final SecondaryKind wanted,
             final int attachFlags,
@@ -91,14 +81,14 @@ final class Link {
             final LinkOwner owner) {
         this.loop = loop;
         this.disks = disks;
-        this.log = log;
+        cursors = lanes.all().stream().map(LaneCursor::new).toArray(LaneCursor[]::new);
         this.owner = owner;
         connections =
                 new SecondaryConnections(
                         loop,
                         peers,
                         disks,
-                        log.payloadLengthMax(),
+                        lanes.payloadLengthMax(),
                         timeout,
                         wanted,
                         attachFlags,
@@ -108,10 +98,8 @@ final class Link {
         outdating = new Outdating(loop, peers[0], owner);
         heartbeats = new Heartbeats(loop, connections, farewell, disks.length, owner);
         handOver = new HandOverRequest(loop, connections);
-        comparison = new Comparison(log);
+        comparison = new Comparison();
         turn = new LinkTurn(loop, limits, this::work);
-        answered = new boolean[log.frames()];
-        answeredMask = answered.length - 1;
         onAnswer = this::onAnswer;
     }
 
@@ -204,13 +192,11 @@ final class Link {
     private final class ConnectionEvents implements ConnectionsOwner {
         @Override
         public void onUp(final long sealedEpoch, final long committedEpoch) {
-            released = log.released();
-            sentBefore = Math.max(sentBefore, next);
-            next = released;
-            caughtUpSeal = -1;
+            for (final LaneCursor cursor : cursors) {
+                cursor.onUp();
+            }
             comparison.reset();
             window.reset();
-            Arrays.fill(answered, false);
             requests.onUp(sealedEpoch);
             owner.onUp(connections.isForeign(), sealedEpoch, committedEpoch);
             handOver.onUp();
@@ -296,9 +282,14 @@ final class Link {
         LengthsThere.ask(connections, disks.length, listener);
     }
 
-    /** Frames before this one are not sent any more. The link must attach anew before it sends. */
-    void skip(final long frame) {
-        skipped = frame;
+    /**
+     * Frames before these, by lane, are not sent any more. The link must attach anew before it
+     * sends.
+     */
+    void skip(final long[] frames) {
+        for (final LaneCursor cursor : cursors) {
+            cursor.skip(frames[cursor.lane.number()]);
+        }
     }
 
     /** Sends what can be sent. Called when frames were decided, and when some were answered. */
@@ -307,28 +298,39 @@ final class Link {
             return;
         }
         requests.send();
-        final long decided = log.decided();
-        int count = 0;
-        while (next < decided
-                && count < FRAMES_PER_TURN
-                && connections.isUp()
-                && released > caughtUpSeal) {
-            if (!sendFrame(next)) {
-                break;
-            }
-            next++;
-            count++;
+        boolean isMore = false;
+        for (int i = 0; i < cursors.length; i++) {
+            isMore |= send(cursors[(firstLane + i) % cursors.length]);
         }
+        firstLane = (firstLane + 1) % cursors.length;
         connections.send();
-        final boolean hasReleased = releaseAnswered();
-        if (count == FRAMES_PER_TURN || (hasReleased && next < decided)) {
+        for (final LaneCursor cursor : cursors) {
+            isMore |= releaseAnswered(cursor) && cursor.next < cursor.log.decided();
+        }
+        if (isMore) {
             workLater(); // others have their turn
         }
     }
 
-    private boolean sendFrame(final long frame) {
-        if (log.isFailed(frame) || frame < skipped) {
-            answered[(int) (frame & answeredMask)] = true;
+    /** Answers whether there may be more that can be sent. */
+    private boolean send(final LaneCursor cursor) {
+        final long decided = cursor.log.decided();
+        int count = 0;
+        while (cursor.next < decided
+                && count < FRAMES_PER_TURN
+                && connections.isUp()
+                && ends >= cursor.caughtUp
+                && sendFrame(cursor, cursor.next)) {
+            cursor.onSent();
+            count++;
+        }
+        return count == FRAMES_PER_TURN;
+    }
+
+    private boolean sendFrame(final LaneCursor cursor, final long frame) {
+        final ForwardLog log = cursor.log;
+        if (cursor.isSkipped(frame)) {
+            cursor.answer(frame);
             return true;
         }
         final ForwardLog.Kind kind = log.kind(frame);
@@ -336,11 +338,12 @@ final class Link {
         if (!window.takes(kind, length)) {
             return false;
         }
-        if (connections.isForeign() && mustWait(frame, kind)
-                || !turn.hasCome(frame, kind, length)) {
+        if (connections.isForeign() && mustWait(cursor, frame, kind)
+                || !turn.hasCome(cursor.id(frame), kind, length)) {
             return false;
         }
         final NbdClient client = connections.client(log.disk(frame));
+        final long token = cursor.token(frame, connections.generation());
         final boolean isTaken =
                 switch (kind) {
                     case WRITE ->
@@ -351,7 +354,7 @@ final class Link {
                                     log.payloadPosition(frame),
                                     0,
                                     onAnswer,
-                                    token(frame));
+                                    token);
                     case ZERO ->
                             client.writeZeroes(
                                     log.offset(frame),
@@ -360,14 +363,13 @@ final class Link {
                                             ? Nbd.CMD_FLAG_NO_HOLE
                                             : 0,
                                     onAnswer,
-                                    token(frame));
-                    case FLUSH -> client.flush(onAnswer, token(frame));
-                    case HASH -> compare(client, frame);
+                                    token);
+                    case FLUSH -> client.flush(onAnswer, token);
+                    case HASH -> compare(client, cursor, frame);
                     case ANNOUNCE ->
                             isKnown(client, log.offset(frame) + length)
-                                    && client.announce(
-                                            log.offset(frame), length, onAnswer, token(frame));
-                    case SEAL -> sendSeal(client, frame);
+                                    && client.announce(log.offset(frame), length, onAnswer, token);
+                    case SEAL -> sendSeal(client, cursor, frame);
                 };
         if (isTaken) {
             window.onSent(kind, length);
@@ -384,38 +386,30 @@ final class Link {
     }
 
     /** What comes again may have been overtaken by what came behind it before the cut. */
-    private boolean compare(final NbdClient client, final long frame) {
-        if (frame >= sentBefore) {
-            return comparison.ask(client, frame, onAnswer, token(frame));
+    private boolean compare(final NbdClient client, final LaneCursor cursor, final long frame) {
+        if (!cursor.comesAgain(frame)) {
+            return comparison.ask(
+                    client, cursor, frame, onAnswer, cursor.token(frame, connections.generation()));
         }
-        answered[(int) (frame & answeredMask)] = true;
-        owner.onCompared(frame, Comparison.NOT_DONE);
+        cursor.answer(frame);
+        owner.onCompared(cursor.log.disk(frame), frame, Comparison.NOT_DONE);
         return true;
     }
 
     /** Whether a foreign server, which has few requests at a time, owes an answer for a disk. */
     private boolean owes(final int disk) {
-        for (long frame = released; frame < next; frame++) {
-            if (log.disk(frame) == disk && !answered[(int) (frame & answeredMask)]) {
-                return true;
-            }
+        boolean isOwed = false;
+        for (final LaneCursor cursor : cursors) {
+            isOwed |= cursor.isOwed(disk);
         }
-        return false;
+        return isOwed;
     }
 
-    /** The frame's number, and beside it what tells a completion of this link from older ones. */
-    private long token(final long frame) {
-        return (frame << 16) | (connections.generation() & 0xffff);
-    }
-
-    private boolean sendSeal(final NbdClient client, final long frame) {
+    private boolean sendSeal(final NbdClient client, final LaneCursor cursor, final long frame) {
         if (connections.isForeign()) {
-            return sealForeign(frame);
+            return sealForeign(cursor, frame);
         }
-        if ((log.flags(frame) & ControlRecord.CAUGHT_UP) != 0
-                && log.disk(frame) == disks.length - 1) {
-            caughtUpSeal = frame;
-        }
+        final ForwardLog log = cursor.log;
         ControlRecord.write(
                 record,
                 0,
@@ -424,46 +418,46 @@ final class Link {
                 0,
                 connections.session(),
                 log.flags(frame));
-        return client.writeControl(record, ControlRecord.LENGTH, onAnswer, token(frame));
+        return client.writeControl(
+                record,
+                ControlRecord.LENGTH,
+                onAnswer,
+                cursor.token(frame, connections.generation()));
     }
 
     /** What a foreign server may reorder must not be in flight together. */
-    private boolean mustWait(final long frame, final ForwardLog.Kind kind) {
-        if (next - released >= FOREIGN_IN_FLIGHT_MAX) {
-            return true;
-        }
-        if (kind == ForwardLog.Kind.SEAL) {
-            return false; // it asks for itself
-        }
-        final long start = log.offset(frame);
-        final long end = start + log.length(frame);
-        for (long other = released; other < frame; other++) {
-            if (!answered[(int) (other & answeredMask)]
-                    && log.disk(other) == log.disk(frame)
-                    && log.offset(other) < end
-                    && start < log.offset(other) + log.length(other)) {
-                return true;
-            }
-        }
-        return false;
+    private boolean mustWait(
+            final LaneCursor cursor, final long frame, final ForwardLog.Kind kind) {
+        return cursor.next - cursor.released >= FOREIGN_IN_FLIGHT_MAX / cursors.length
+                || kind != ForwardLog.Kind.SEAL // which asks for itself
+                        && cursor.isOverlapInFlight(frame);
     }
 
     /** A foreign server is sealed when it has answered all; then it waits for its commit. */
-    private boolean sealForeign(final long frame) {
-        releaseAnswered(); // the seals of the disks before this one
-        if (released < frame) {
+    private boolean sealForeign(final LaneCursor cursor, final long frame) {
+        releaseAnswered(cursor); // the seals of the disks before this one
+        if (cursor.released < frame) {
             return false;
         }
-        final long epoch = log.offset(frame);
-        if (log.disk(frame) == 0 && sealReached < epoch) {
+        final long epoch = cursor.log.offset(frame);
+        cursor.reached = epoch;
+        if (sealReached < epoch && areAllAt(epoch)) {
             sealReached = epoch;
             owner.onSealed(epoch);
         }
         if (requests.committed() < epoch) {
             return false;
         }
-        answered[(int) (frame & answeredMask)] = true;
+        cursor.answer(frame);
         return true;
+    }
+
+    private boolean areAllAt(final long epoch) {
+        boolean areAll = true;
+        for (final LaneCursor cursor : cursors) {
+            areAll &= cursor.reached >= epoch;
+        }
+        return areAll;
     }
 
     /** Asks for the commit of an epoch whose seals were answered. */
@@ -481,25 +475,26 @@ final class Link {
     // ---- Answers.
 
     private void onAnswer(final long token, final int errno) {
-        if (!connections.takesAnswers()
-                || (token & 0xffff) != (connections.generation() & 0xffff)) {
+        if (!connections.takesAnswers() || !LaneCursor.isOf(token, connections.generation())) {
             return;
         }
-        final long frame = token >> 16;
+        final LaneCursor cursor = cursors[LaneCursor.laneOf(token)];
+        final ForwardLog log = cursor.log;
+        final long frame = LaneCursor.frameOf(token);
         connections.onAnswer(log.disk(frame));
         if (errno != 0) {
             if (errno != Errno.ESHUTDOWN) {
-                fail(frame, errno);
+                fail(log, frame, errno);
             }
             return; // of a connection that ends: onClosed follows
         }
-        answered[(int) (frame & answeredMask)] = true;
+        cursor.answer(frame);
         if (log.kind(frame) == ForwardLog.Kind.HASH) {
-            owner.onCompared(frame, comparison.differing(frame));
+            owner.onCompared(log.disk(frame), frame, comparison.differing(cursor, frame));
         }
         window.onAnswered(log.kind(frame), log.length(frame));
-        if (frame == released) {
-            releaseAnswered();
+        if (frame == cursor.released) {
+            releaseAnswered(cursor);
         }
         workLater();
     }
@@ -516,7 +511,7 @@ final class Link {
         work();
     }
 
-    private void fail(final long frame, final int errno) {
+    private void fail(final ForwardLog log, final long frame, final int errno) {
         final int disk = log.disk(frame);
         final String reason = connections.client(disk).errorText();
         final ForwardLog.Kind kind = log.kind(frame);
@@ -541,29 +536,37 @@ final class Link {
     }
 
     /** Answers whether there was anything to release. */
-    private boolean releaseAnswered() {
-        final long before = released;
-        while (released < next && answered[(int) (released & answeredMask)]) {
-            answered[(int) (released & answeredMask)] = false;
-            final boolean isLastSeal =
-                    log.kind(released) == ForwardLog.Kind.SEAL
-                            && log.disk(released) == disks.length - 1
-                            && !connections.isForeign()
-                            && !log.isFailed(released)
-                            && released >= skipped;
-            final long epoch = log.offset(released);
-            final int flags = log.flags(released);
-            released++;
-            if (isLastSeal) {
-                log.release(released); // who hears of it may ask whether all is answered
+    private boolean releaseAnswered(final LaneCursor cursor) {
+        final ForwardLog log = cursor.log;
+        final long before = cursor.released;
+        while (cursor.mayRelease()) {
+            final long frame = cursor.released;
+            final boolean isEnd = cursor.isEnd(frame);
+            final boolean isTold = !connections.isForeign() && !cursor.isSkipped(frame);
+            final long epoch = log.offset(frame);
+            final int flags = log.flags(frame);
+            cursor.release();
+            if (isEnd && isEndOfAll(cursor.ends) && isTold) {
+                log.release(cursor.released); // who hears of it may ask whether all is answered
                 onSealed(epoch, (flags & ControlRecord.AND_COMMIT) != 0);
             }
         }
-        if (released == before) {
+        if (cursor.released == before) {
             return false;
         }
-        log.release(released);
+        log.release(cursor.released);
         owner.onReleased();
+        return true;
+    }
+
+    /** An epoch is sealed when it is in all lanes. */
+    private boolean isEndOfAll(final long count) {
+        for (final LaneCursor cursor : cursors) {
+            if (cursor.ends < count) {
+                return false;
+            }
+        }
+        ends = count;
         return true;
     }
 

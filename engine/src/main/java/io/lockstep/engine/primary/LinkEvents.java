@@ -14,7 +14,7 @@ final class LinkEvents implements LinkOwner {
     private final PeerPresence presence;
     private final PrimaryCheckpoints checkpoints;
     private final Acknowledgements acknowledgements;
-    private final RoomQueue room;
+    private final Lanes lanes;
     private final PrimaryEvents events;
     private final PrimaryHealing healing;
     private final Synchroniser synchroniser;
@@ -33,7 +33,7 @@ final class LinkEvents implements LinkOwner {
             final PeerPresence presence,
             final PrimaryCheckpoints checkpoints,
             final Acknowledgements acknowledgements,
-            final RoomQueue room,
+            final Lanes lanes,
             final PrimaryEvents events,
             final PrimaryHealing healing,
             final PrimaryMeeting meeting,
@@ -45,7 +45,7 @@ final class LinkEvents implements LinkOwner {
         this.presence = presence;
         this.checkpoints = checkpoints;
         this.acknowledgements = acknowledgements;
-        this.room = room;
+        this.lanes = lanes;
         this.events = events;
         this.healing = healing;
         synchroniser = healing.synchroniser();
@@ -100,7 +100,7 @@ final class LinkEvents implements LinkOwner {
     }
 
     private void linked(final boolean nowForeign, final long sealed, final long committed) {
-        room.peerIsThere(!nowForeign);
+        lanes.peerIsThere(!nowForeign);
         if (!group.hasStarted() || synchroniser.isPrepared()) {
             epochs.goOnBehind(sealed);
             tracking.onNumbered(sealed);
@@ -139,7 +139,7 @@ final class LinkEvents implements LinkOwner {
         meeting.onTried();
         reign.onCut();
         presence.onDown(reason);
-        room.peerIsThere(false);
+        lanes.peerIsThere(false);
         events.linkDown(reason);
         forwarding.onCut();
         group.handOver().onCut(reason);
@@ -182,7 +182,7 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onSealed(final long epoch) {
         epochs.onSealed(epoch);
-        room.look();
+        lanes.look();
         acknowledgements.look();
     }
 
@@ -201,8 +201,8 @@ final class LinkEvents implements LinkOwner {
     }
 
     @Override
-    public void onCompared(final long frame, final long differing) {
-        healing.onCompared(frame, differing);
+    public void onCompared(final int disk, final long frame, final long differing) {
+        healing.onCompared(disk, frame, differing);
     }
 
     @Override
@@ -237,7 +237,7 @@ final class LinkEvents implements LinkOwner {
 
     @Override
     public void onReleased() {
-        room.onReleased();
+        lanes.onReleased();
         forwarding.onReleased();
     }
 }

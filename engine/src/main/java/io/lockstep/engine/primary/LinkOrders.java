@@ -39,9 +39,9 @@ final class LinkOrders {
         linkLoop.execute(() -> link.sever(reason));
     }
 
-    /** Frames before this one are not sent any more. */
-    void skip(final long frame) {
-        linkLoop.execute(() -> link.skip(frame));
+    /** Frames before these, by lane, are not sent any more. */
+    void skip(final long[] frames) {
+        linkLoop.execute(() -> link.skip(frames));
     }
 
     /** Has the secondary commit an epoch whose seals it has answered. */

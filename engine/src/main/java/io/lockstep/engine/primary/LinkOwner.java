@@ -55,10 +55,11 @@ interface LinkOwner {
     /**
      * What both hold was compared, or was not ({@link Comparison#NOT_DONE}).
      *
+     * @param disk of which
      * @param frame that asked for it
      * @param differing a bit for each piece that differs, the lowest for the first
      */
-    void onCompared(long frame, long differing);
+    void onCompared(int disk, long frame, long differing);
 
     /** A former primary has noted these blocks of a disk: 64 a word, from one on. */
     void onTail(int disk, long firstBlock, long[] bits);

@@ -81,8 +81,8 @@ final class LinkReport implements LinkOwner {
     }
 
     @Override
-    public void onCompared(final long frame, final long differing) {
-        guestLoop.execute(() -> owner.onCompared(frame, differing));
+    public void onCompared(final int disk, final long frame, final long differing) {
+        guestLoop.execute(() -> owner.onCompared(disk, frame, differing));
     }
 
     @Override

@@ -34,14 +34,18 @@ final class LinkTurn {
         listening = throttle.listen(() -> loop.execute(this::askAnew));
     }
 
-    /** Whether a frame may go now; it is asked for again until it has gone. */
-    boolean hasCome(final long frame, final ForwardLog.Kind kind, final long length) {
-        if (frame != reserved) {
+    /**
+     * Whether a frame may go now; it is asked for again until it has gone, or another one.
+     *
+     * @param id its name among those of all lanes
+     */
+    boolean hasCome(final long id, final ForwardLog.Kind kind, final long length) {
+        if (id != reserved) {
             if (!throttle.isLimiting() || !isCounted(kind)) {
                 return true;
             }
             final long now = loop.nanoTime();
-            reserved = frame;
+            reserved = id;
             turnNanos = now + throttle.reserve(ThrottleDirection.WRITE, length, now);
         }
         final long wait = turnNanos - loop.nanoTime();

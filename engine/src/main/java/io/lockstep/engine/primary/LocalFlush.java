@@ -6,7 +6,7 @@ import io.lockstep.engine.group.GroupException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
-/** Flushes local disks, one after the other. On the guest's loop. */
+/** Flushes local disks, one after the other. In the group's turn. */
 final class LocalFlush {
     private LocalFlush() {}
 
@@ -33,13 +33,19 @@ final class LocalFlush {
         }
         final Disk first = disks.getFirst().local();
         first.flush(
-                (token, errno) -> {
-                    if (errno == 0) {
-                        flushAll(disks.subList(1, disks.size()), whenFlushed, whenFailed);
-                    } else {
-                        whenFailed.run();
-                    }
-                },
+                disks.getFirst()
+                        .lane()
+                        .inTurn(
+                                (token, errno) -> {
+                                    if (errno == 0) {
+                                        flushAll(
+                                                disks.subList(1, disks.size()),
+                                                whenFlushed,
+                                                whenFailed);
+                                    } else {
+                                        whenFailed.run();
+                                    }
+                                }),
                 0);
         first.poll();
     }

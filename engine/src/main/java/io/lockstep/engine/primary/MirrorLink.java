@@ -99,7 +99,7 @@ final class MirrorLink implements LinkOwner {
     }
 
     @Override
-    public void onCompared(final long frame, final long differing) {
+    public void onCompared(final int disk, final long frame, final long differing) {
         throw notOfAPlainServer();
     }
 

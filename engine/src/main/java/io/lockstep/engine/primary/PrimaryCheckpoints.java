@@ -15,13 +15,12 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
     private final PrimaryGroup group;
     private final PrimaryEpochs epochs;
     private final PeerPresence presence;
-    private final ForwardLog log;
-    private final RoomQueue room;
+    private final Lanes lanes;
     private final int diskCount;
     private final LongConsumer onSeal;
     private final LinkOrders orders;
 
-    /** Where the log ended behind the last seals; -1 before the first. */
+    /** Where the logs ended behind the last seals; -1 before the first. */
     private long sealedEnd = -1;
 
     /** The last epoch that was ended for the sake of answers; 0 before the first. */
@@ -31,16 +30,14 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
             final PrimaryGroup group,
             final PrimaryEpochs epochs,
             final PeerPresence presence,
-            final ForwardLog log,
-            final RoomQueue room,
+            final Lanes lanes,
             final int diskCount,
             final LongConsumer onSeal,
             final LinkOrders orders) {
         this.group = group;
         this.epochs = epochs;
         this.presence = presence;
-        this.log = log;
-        this.room = room;
+        this.lanes = lanes;
         this.diskCount = diskCount;
         this.onSeal = onSeal;
         this.orders = orders;
@@ -96,12 +93,12 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
 
     @Override
     public boolean isOpenEpochEmpty() {
-        return sealedEnd == log.appended();
+        return sealedEnd == lanes.appended();
     }
 
     // ---- What a manager asks for.
 
-    /** Epochs are numbered anew: the log belongs to the open one. */
+    /** Epochs are numbered anew: the logs belong to the open one. */
     void onNumbered() {
         sealedEnd = -1;
         sealedNow = 0;
@@ -118,29 +115,37 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
     private CompletableFuture<Long> sealAnyway(final int flags) {
         final long epoch = epochs.open();
         final CompletableFuture<Long> sealed = epochs.seal();
-        final RoomQueue.Waiting entry = () -> enterSeals(epoch, flags);
-        // What waits for room is in no epoch yet: it holds no seal up.
-        if (!entry.enterAgain()) {
-            room.waitForRoom(entry);
-        }
+        enterSeals(epoch, flags, null);
         return sealed;
     }
 
-    /** All disks' at one place of the log: what is before belongs to the epoch. */
-    private boolean enterSeals(final long epoch, final int flags) {
-        if (room.isOver() || room.isHopeless() || !epochs.isAwaited(epoch)) {
+    /**
+     * Ends the epoch in all logs at once: what they have belongs to it. What waits for room is in
+     * no epoch yet, and holds no seal up.
+     *
+     * @param entered the lane whose turn it is to have room; null at first
+     * @return whether it need not wait there any more
+     */
+    private boolean enterSeals(final long epoch, final int flags, final Lane entered) {
+        if (lanes.isOver() || lanes.isHopeless() || !epochs.isAwaited(epoch)) {
             return true; // whoever waited has been told, or has gone: it holds up nobody behind it
         }
-        if (!log.hasFrames(diskCount)) {
-            return false;
+        final Lane full = lanes.fullFor(diskCount);
+        if (full != null) {
+            if (full != entered) {
+                full.waitInTurn(() -> enterSeals(epoch, flags, full));
+            }
+            return full != entered;
         }
         onSeal.accept(epoch);
         for (int i = 0; i < diskCount; i++) {
             final long frame =
-                    log.claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, group.nanoTime());
+                    lanes.of(i)
+                            .log()
+                            .claim(ForwardLog.Kind.SEAL, i, epoch, 0, flags, group.nanoTime());
             group.forwarding().seal(i, frame);
         }
-        sealedEnd = log.appended();
+        sealedEnd = lanes.appended();
         group.onDecided();
         return true;
     }

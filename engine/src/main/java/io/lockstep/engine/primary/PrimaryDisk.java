@@ -38,6 +38,7 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
 
     private final PrimaryDiskOwner owner;
     private final int number;
+    private final Lane lane;
     private final ForwardLog log;
     private final RoomQueue room;
     private final Tracking tracking;
@@ -46,7 +47,7 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     private final OutOfSync outOfSync;
     private final RangeOrder order = new RangeOrder(this::begin);
     private final OperationPool<PrimaryOperation> operations =
-            new OperationPool<>(index -> new PrimaryOperation(index, this));
+            new OperationPool<>(index -> new PrimaryOperation(index, lane().number(), this));
     private long writeCount;
     private long writtenLength;
 
@@ -58,22 +59,26 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             final OutOfSync outOfSync,
             final PrimaryDiskOwner owner,
             final int number,
-            final ForwardLog log,
-            final RoomQueue room,
-            final Tracking tracking,
-            final GuestWatch watch) {
+            final Lane lane,
+            final Tracking tracking) {
         super(local);
         this.outOfSync = outOfSync;
         this.owner = owner;
         this.number = number;
-        this.log = log;
-        this.room = room;
+        this.lane = lane;
+        log = lane.log();
+        room = lane.room();
         this.tracking = tracking;
-        this.watch = watch;
+        watch = lane.watch();
     }
 
     Disk local() {
         return local;
+    }
+
+    /** The way of what changes it. */
+    Lane lane() {
+        return lane;
     }
 
     /**
@@ -130,17 +135,16 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
 
     /** Blocks that the secondary has changed by itself are to be sent; 64 a word, from one on. */
     void noteTail(final long firstBlock, final long[] bits) {
-        for (int word = 0; word < bits.length; word++) {
-            for (long rest = bits[word]; rest != 0; rest &= rest - 1) {
-                final long block =
-                        firstBlock + (long) word * Long.SIZE + Long.numberOfTrailingZeros(rest);
-                final long offset = block * BlockSet.BLOCK_LENGTH;
-                if (offset < length()) {
-                    tracking.mark(number, offset, 1);
-                    outOfSync.waiting().add(block);
-                }
-            }
-        }
+        BlockSet.forEach(
+                firstBlock,
+                bits,
+                block -> {
+                    final long offset = block * BlockSet.BLOCK_LENGTH;
+                    if (offset < length()) {
+                        tracking.mark(number, offset, 1);
+                        outOfSync.waiting().add(block);
+                    }
+                });
     }
 
     /** Holes are looked for: what changes from now on, or is about to, may be none any more. */

@@ -1,6 +1,6 @@
 package io.lockstep.engine.primary;
 
-/** What the disks of a primary's guest ask and tell, on the guest's loop. */
+/** What the disks of a primary's guest ask and tell, on the disk's loop. */
 interface PrimaryDiskOwner {
     long nanoTime();
 

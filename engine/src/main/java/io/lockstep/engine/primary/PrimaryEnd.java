@@ -22,7 +22,7 @@ final class PrimaryEnd {
     private final PrimaryReign reign;
     private final PrimaryEpochs epochs;
     private final PeerPresence presence;
-    private final RoomQueue room;
+    private final Lanes lanes;
     private final PrimaryHealing healing;
     private final HandOver handOver;
     private final PrimaryEvents events;
@@ -43,7 +43,7 @@ final class PrimaryEnd {
             final PrimaryReign reign,
             final PrimaryEpochs epochs,
             final PeerPresence presence,
-            final RoomQueue room,
+            final Lanes lanes,
             final PrimaryHealing healing,
             final HandOver handOver,
             final PrimaryEvents events) {
@@ -54,7 +54,7 @@ final class PrimaryEnd {
         this.reign = reign;
         this.epochs = epochs;
         this.presence = presence;
-        this.room = room;
+        this.lanes = lanes;
         this.healing = healing;
         this.handOver = handOver;
         this.events = events;
@@ -172,7 +172,7 @@ final class PrimaryEnd {
 
     private void goAlone(final String reason, final Runnable endOfLink) {
         handOver.onCut(reason);
-        room.end();
+        lanes.end();
         presence.end();
         reign.onLinkEnded(reason);
         healing.end(reason, error != null);

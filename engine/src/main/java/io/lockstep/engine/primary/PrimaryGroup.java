@@ -34,13 +34,12 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final IoLoop linkLoop;
     private final PrimaryOptions options;
     private final PrimaryEvents events;
-    private final ForwardLog log;
     private final List<PrimaryDisk> disks = new ArrayList<>();
     private final Forwarding forwarding;
     private final Link link;
 
     private final PrimaryReign reign;
-    private final RoomQueue room;
+    private final Lanes lanes;
     private final WakeUp linkWakeUp = new WakeUp();
     private final Runnable workTask = this::work;
 
@@ -62,7 +61,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private PrimaryGroup(
             final IoLoop guestLoop,
             final IoLoop linkLoop,
-            final List<Disk> locals,
+            final List<PrimaryPlace> places,
             final List<Peer> peers,
             final Self self,
             final Tracking tracking,
@@ -76,8 +75,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         final String peer = peers.getFirst().server().toString();
         this.events = new PrimaryEvents(events, peer, options.lostLink(), epochs::committed);
         epochs.onOpened(events::onOpened);
-        log = new ForwardLog(options.logLength());
-        room = new RoomQueue(guestLoop, log, options, this::onFullLog);
+        final List<Disk> locals = places.stream().map(PrimaryPlace::disk).toList();
+        lanes =
+                new Lanes(
+                        guestLoop,
+                        places.stream().map(PrimaryPlace::loop).toList(),
+                        options,
+                        this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
         reign =
                 new PrimaryReign(
@@ -94,15 +98,14 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                 this.events),
                         orders::startNow,
                         this.events::notRecorded);
-        final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
         checkpoints =
                 new PrimaryCheckpoints(
-                        this, epochs, presence, log, room, locals.size(), tracking::seal, orders);
+                        this, epochs, presence, lanes, locals.size(), tracking::seal, orders);
         acknowledgements =
-                new Acknowledgements(guestLoop, options.ack(), reign, epochs, checkpoints);
+                new Acknowledgements(guestLoop, lanes, options.ack(), reign, epochs, checkpoints);
         forwarding =
                 new GroupDisks(this, guestLoop, acknowledgements, this.events)
-                        .forwarding(options, locals, log, room, reign, presence, tracking, watch);
+                        .forwarding(options, locals, lanes, reign, presence, tracking);
         for (final Disk local : locals) {
             disks.add(forwarding.disk(local, disks.size()));
         }
@@ -111,9 +114,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         guestLoop,
                         this,
                         disks,
-                        log,
-                        room,
-                        watch,
+                        lanes,
                         reign,
                         presence,
                         epochs,
@@ -136,8 +137,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 new FullLog(
                         options.fullLog(),
                         this,
-                        log,
-                        room,
+                        lanes,
                         presence,
                         reign,
                         epochs,
@@ -150,7 +150,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         linkLoop,
                         peers.toArray(Peer[]::new),
                         disks.toArray(PrimaryDisk[]::new),
-                        log,
+                        lanes,
                         options.peerTimeout(),
                         SecondaryKind.UNKNOWN,
                         forwarding.attachFlags(),
@@ -164,7 +164,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                         presence,
                                         checkpoints,
                                         acknowledgements,
-                                        room,
+                                        lanes,
                                         this.events,
                                         healing,
                                         meeting,
@@ -180,12 +180,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         reign,
                         epochs,
                         presence,
-                        log,
-                        room,
+                        lanes,
                         healing,
                         this.events,
                         disks);
-        report = new PrimaryReport(reign, epochs, presence, log, room, acknowledgements, disks);
+        report = new PrimaryReport(reign, epochs, presence, lanes, acknowledgements, disks);
         handOver =
                 new HandOver(
                         this,
@@ -207,7 +206,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                         reign,
                         epochs,
                         presence,
-                        room,
+                        lanes,
                         healing,
                         handOver,
                         this.events);
@@ -228,7 +227,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
      *
      * @param guestLoop owns the group and the disks
      * @param linkLoop owns the link; may be the same
-     * @param disks writable
+     * @param places of the disks
      * @param peers of the disks, in their order
      * @param self the node whose disks these are
      * @param tracking of these disks, in their order
@@ -237,21 +236,22 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     public static PrimaryGroup open(
             final IoLoop guestLoop,
             final IoLoop linkLoop,
-            final List<Disk> disks,
+            final List<PrimaryPlace> places,
             final List<Peer> peers,
             final Self self,
             final Tracking tracking,
             final PrimaryOptions options,
             final GroupEvents events)
             throws IOException {
-        for (final Disk disk : disks) {
-            if (disk.isReadOnly()) {
-                throw new IOException("disk " + disk.name() + " is read-only; a primary writes it");
+        for (final PrimaryPlace place : places) {
+            if (place.disk().isReadOnly()) {
+                throw new IOException(
+                        "disk " + place.disk().name() + " is read-only; a primary writes it");
             }
         }
         final PrimaryGroup group =
                 new PrimaryGroup(
-                        guestLoop, linkLoop, disks, peers, self, tracking, options, events);
+                        guestLoop, linkLoop, places, peers, self, tracking, options, events);
         group.forwarding.emptyDisks().look(group::startLink);
         return group;
     }
@@ -264,7 +264,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     /** What the guest uses; a disk's export has its name. */
     public List<ServedExport> guestExports() {
         return disks.stream()
-                .map(disk -> ServedExport.of(disk, "primary disk " + disk.name()))
+                .map(
+                        disk ->
+                                ServedExport.of(disk, "primary disk " + disk.name())
+                                        .on(disk.lane().loop()))
                 .toList();
     }
 
@@ -461,7 +464,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     private void onAway() {
         checkpoints.onAway();
-        room.look();
+        lanes.look();
     }
 
     // ---- What the link's events ask and tell, on the guest's loop.
@@ -501,16 +504,15 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         return end.isRunning()
                 && presence.isLinked()
                 && !presence.isForeign()
-                && room.isLogging()
+                && lanes.isLogging()
                 && !healing.synchroniser().isUnderWay();
     }
 
     /** What is in the log is not sent any more: it is noted, and sent as it is then. */
     private void skipLog() {
-        final long end = log.appended();
-        room.logAgain();
-        orders.skip(end);
-        forwarding.onSkipped(end);
+        lanes.logAgain();
+        orders.skip(lanes.ends());
+        forwarding.onSkipped();
         epochs.fail(PrimaryEvents::epochGivenUp);
     }
 
@@ -592,6 +594,6 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     public void close() {
         healing.close();
         forwarding.close();
-        log.close();
+        lanes.close();
     }
 }

@@ -25,9 +25,7 @@ final class PrimaryHealing
     private final IoLoop loop;
     private final PrimaryGroup group;
     private final List<PrimaryDisk> disks;
-    private final ForwardLog log;
-    private final RoomQueue room;
-    private final GuestWatch watch;
+    private final Lanes lanes;
     private final PrimaryReign reign;
     private final PeerPresence presence;
     private final PrimaryEpochs epochs;
@@ -45,9 +43,7 @@ final class PrimaryHealing
             final IoLoop loop,
             final PrimaryGroup group,
             final List<PrimaryDisk> disks,
-            final ForwardLog log,
-            final RoomQueue room,
-            final GuestWatch watch,
+            final Lanes lanes,
             final PrimaryReign reign,
             final PeerPresence presence,
             final PrimaryEpochs epochs,
@@ -56,9 +52,7 @@ final class PrimaryHealing
         this.loop = loop;
         this.group = group;
         this.disks = disks;
-        this.log = log;
-        this.room = room;
-        this.watch = watch;
+        this.lanes = lanes;
         this.reign = reign;
         this.presence = presence;
         this.epochs = epochs;
@@ -71,10 +65,10 @@ final class PrimaryHealing
                         (whenFlushed, whenFailed) ->
                                 LocalFlush.flushAll(disks, whenFlushed, whenFailed),
                         events::notRecorded);
-        synchroniser = new Synchroniser(loop, disks, log, room, watch, Throttle.NONE, this);
+        synchroniser = new Synchroniser(loop, disks, Throttle.NONE, this);
         lengthening =
                 new Lengthening(
-                        loop, group, disks, room, reign, presence, epochs, events, tracking, this);
+                        loop, group, disks, lanes, reign, presence, epochs, events, tracking, this);
         splitBrain = new SplitBrain(group, loop, reign, tracking, disks, events);
     }
 
@@ -101,12 +95,12 @@ final class PrimaryHealing
         return synchroniser.isUnderWay() || verification != null && verification.isBehind();
     }
 
-    /** What was in a frame has been compared. */
-    void onCompared(final long frame, final long differing) {
+    /** What was in a frame of a disk has been compared. */
+    void onCompared(final int disk, final long frame, final long differing) {
         if (synchroniser.isUnderWay()) {
-            synchroniser.onCompared(frame, differing);
+            synchroniser.onCompared(disk, frame, differing);
         } else if (verification != null) {
-            verification.onCompared(frame, differing);
+            verification.onCompared(disk, frame, differing);
         }
     }
 
@@ -148,7 +142,7 @@ final class PrimaryHealing
         if (verification != null) {
             verification.close();
         }
-        verification = new Verification(loop, disks, log, room, watch, reign.session(), this);
+        verification = new Verification(loop, disks, reign.session(), this);
         verification.begin();
         return CompletableFuture.completedFuture(null);
     }
@@ -237,7 +231,7 @@ final class PrimaryHealing
 
     @Override
     public void onCancelled() {
-        room.goAhead();
+        lanes.goAhead();
         reign.onGivenUp();
         events.cancelled();
     }

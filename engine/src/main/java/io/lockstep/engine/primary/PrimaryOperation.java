@@ -23,6 +23,10 @@ final class PrimaryOperation {
     }
 
     final int index;
+
+    /** The number of its disk's lane. */
+    final int lane;
+
     final Disk.Completion onDone;
     final RoomQueue.Waiting enterAgain;
     private final Owner owner;
@@ -70,8 +74,9 @@ final class PrimaryOperation {
     /** With what it is answered. */
     int heldErrno;
 
-    PrimaryOperation(final int index, final Owner owner) {
+    PrimaryOperation(final int index, final int lane, final Owner owner) {
         this.index = index;
+        this.lane = lane;
         this.owner = owner;
         onDone = (ignored, errno) -> owner.onDone(this, errno);
         enterAgain = () -> owner.enterAgain(this);

@@ -11,8 +11,7 @@ final class PrimaryReport {
     private final PrimaryReign reign;
     private final PrimaryEpochs epochs;
     private final PeerPresence presence;
-    private final ForwardLog log;
-    private final RoomQueue room;
+    private final Lanes lanes;
     private final Acknowledgements acknowledgements;
     private final List<PrimaryDisk> disks;
 
@@ -20,15 +19,13 @@ final class PrimaryReport {
             final PrimaryReign reign,
             final PrimaryEpochs epochs,
             final PeerPresence presence,
-            final ForwardLog log,
-            final RoomQueue room,
+            final Lanes lanes,
             final Acknowledgements acknowledgements,
             final List<PrimaryDisk> disks) {
         this.reign = reign;
         this.epochs = epochs;
         this.presence = presence;
-        this.log = log;
-        this.room = room;
+        this.lanes = lanes;
         this.acknowledgements = acknowledgements;
         this.disks = disks;
     }
@@ -38,7 +35,7 @@ final class PrimaryReport {
     }
 
     GroupStatus status(final GroupStatus.State state) {
-        final boolean isLogged = !room.isOver();
+        final boolean isLogged = !lanes.isOver();
         final long known = reign.origin();
         return new GroupStatus(
                 Role.PRIMARY,
@@ -53,10 +50,10 @@ final class PrimaryReport {
                 epochs.durable(),
                 new GroupStatus.Acknowledging(
                         acknowledgements.level(), acknowledgements.isInForce()),
-                isLogged ? log.usedLength() : 0,
-                isLogged ? room.lagNanos() : 0,
-                isLogged ? log.usedLength() : 0,
-                log.capacity(),
+                isLogged ? lanes.usedLength() : 0,
+                isLogged ? lanes.lagNanos() : 0,
+                isLogged ? lanes.usedLength() : 0,
+                lanes.capacity(),
                 0,
                 0,
                 disks.stream().map(disk -> disk.status(presence.isLinked())).toList());

@@ -18,11 +18,9 @@ final class SharedDisk extends PrimaryDisk {
             final AnnouncingDisk local,
             final PrimaryDiskOwner owner,
             final int number,
-            final ForwardLog log,
-            final RoomQueue room,
-            final Tracking tracking,
-            final GuestWatch watch) {
-        super(local, new OutOfSync(0), owner, number, log, room, tracking, watch);
+            final Lane lane,
+            final Tracking tracking) {
+        super(local, new OutOfSync(0), owner, number, lane, tracking);
         this.owner = owner;
         announcing = local;
     }

@@ -74,7 +74,6 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
 
     private final IoLoop loop;
     private final List<PrimaryDisk> disks;
-    private final ForwardLog log;
     private final Owner owner;
     private final Feed feed;
     private final Holes holes;
@@ -103,16 +102,12 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
     Synchroniser(
             final IoLoop loop,
             final List<PrimaryDisk> disks,
-            final ForwardLog log,
-            final RoomQueue room,
-            final GuestWatch watch,
             final Throttle reads,
             final Owner owner) {
         this.loop = loop;
         this.disks = disks;
-        this.log = log;
         this.owner = owner;
-        feed = new Feed(loop, log, room, watch, reads, this);
+        feed = new Feed(loop, disks, reads, this);
         holes = new Holes(disks, feed::send);
         walk = new ComparingWalk(disks, holes, feed, this);
         isEmptyThere = new boolean[disks.size()];
@@ -411,7 +406,7 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         final long holeLengthMax = isEmptyThere[number] ? Long.MAX_VALUE : HOLE_LENGTH;
         final long known =
                 Math.min(
-                        holes.wasHole(offset) ? holeLengthMax : dataLengthMax(),
+                        holes.wasHole(offset) ? holeLengthMax : dataLengthMax(disk),
                         holes.end() - offset);
         final long runEnd =
                 outOfSync.waiting().runEnd(block, Math.max(1, known / BLOCK_LENGTH)) * BLOCK_LENGTH;
@@ -421,8 +416,8 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
             outOfSync.remove(offset, end);
             return Feed.Step.SENT;
         }
-        final long dataEnd = isHole ? end : Math.min(end, offset + dataLengthMax());
-        final long frame = disk.forward(offset, dataEnd, isHole);
+        final long dataEnd = isHole ? end : Math.min(end, offset + dataLengthMax(disk));
+        final long frame = feed.mayEnter(disk.lane()) ? disk.forward(offset, dataEnd, isHole) : -1;
         if (frame < 0) {
             return Feed.Step.NO_ROOM;
         }
@@ -434,8 +429,8 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         return Feed.Step.SENT;
     }
 
-    private int dataLengthMax() {
-        return Math.min(feed.lengthMax(PIECE_LENGTH), log.payloadLengthMax());
+    private int dataLengthMax(final PrimaryDisk disk) {
+        return Math.min(feed.lengthMax(PIECE_LENGTH), disk.lane().log().payloadLengthMax());
     }
 
     // ---- Comparing.
@@ -449,9 +444,9 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         return walk.compare(number, start, end);
     }
 
-    /** What was in a frame has been compared; perhaps nothing of this. */
-    void onCompared(final long frame, final long differing) {
-        walk.onCompared(frame, differing);
+    /** What was in a frame of a disk has been compared; perhaps nothing of this. */
+    void onCompared(final int disk, final long frame, final long differing) {
+        walk.onCompared(disk, frame, differing);
         feed.send();
     }
 

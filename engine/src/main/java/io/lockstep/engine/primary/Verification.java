@@ -31,7 +31,6 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
 
     private final IoLoop loop;
     private final List<PrimaryDisk> disks;
-    private final ForwardLog log;
     private final Owner owner;
     private final Feed feed;
     private final Holes holes;
@@ -60,18 +59,11 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
     private record Range(int disk, long start, long end) {}
 
     Verification(
-            final IoLoop loop,
-            final List<PrimaryDisk> disks,
-            final ForwardLog log,
-            final RoomQueue room,
-            final GuestWatch watch,
-            final Id session,
-            final Owner owner) {
+            final IoLoop loop, final List<PrimaryDisk> disks, final Id session, final Owner owner) {
         this.loop = loop;
         this.disks = disks;
-        this.log = log;
         this.owner = owner;
-        feed = new Feed(loop, log, room, watch, Throttle.NONE, this);
+        feed = new Feed(loop, disks, Throttle.NONE, this);
         holes = new Holes(disks, feed::send);
         walk = new ComparingWalk(disks, holes, feed, this);
         walk.begin(session);
@@ -243,12 +235,12 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
     private Feed.Step send(final int number, final long block) {
         final PrimaryDisk from = disks.get(number);
         final BlockSet set = differing.get(number);
-        final int lengthMax = Math.min(PIECE_LENGTH, log.payloadLengthMax());
+        final int lengthMax = Math.min(PIECE_LENGTH, from.lane().log().payloadLengthMax());
         final long start = block * BLOCK_LENGTH;
         final long end =
                 Math.min(set.runEnd(block, lengthMax / BLOCK_LENGTH) * BLOCK_LENGTH, from.length());
         final boolean isHole = holes.isHole(number, start, end);
-        final long frame = from.forward(start, end, isHole);
+        final long frame = feed.mayEnter(from.lane()) ? from.forward(start, end, isHole) : -1;
         if (frame < 0) {
             return Feed.Step.NO_ROOM;
         }
@@ -257,9 +249,9 @@ final class Verification implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         return Feed.Step.SENT;
     }
 
-    /** What was in a frame has been compared; perhaps nothing of this. */
-    void onCompared(final long frame, final long bits) {
-        walk.onCompared(frame, bits);
+    /** What was in a frame of a disk has been compared; perhaps nothing of this. */
+    void onCompared(final int ofDisk, final long frame, final long bits) {
+        walk.onCompared(ofDisk, frame, bits);
         feed.send();
     }
 

@@ -117,7 +117,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
     }
 
     ServedExport streamExport() {
-        return ServedExport.of(stream, "replication", control);
+        return ServedExport.of(stream, "replication", control).on(place.loop());
     }
 
     ServedExport guestExport() {

@@ -63,11 +63,6 @@ final class StreamControl implements ControlSpace, AutoCloseable {
         seals = new StreamSeals(group, loop, disk, stream, this);
     }
 
-    @Override
-    public IoLoop loop() {
-        return disk.streamLoop();
-    }
-
     /** Whether a primary is attached. */
     boolean isAttached() {
         return attached != null;

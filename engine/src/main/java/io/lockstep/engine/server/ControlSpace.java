@@ -1,7 +1,6 @@
 package io.lockstep.engine.server;
 
 import io.lockstep.engine.disk.Disk;
-import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 
 import java.lang.foreign.MemorySegment;
@@ -50,11 +49,6 @@ public interface ControlSpace {
             final Disk.Completion completion,
             final long token) {
         completion.onComplete(token, Errno.EINVAL);
-    }
-
-    /** The loop on which the export's clients are served; null for that which took them. */
-    default IoLoop loop() {
-        return null;
     }
 
     /** Why the write or announcement failed that is just being completed. */

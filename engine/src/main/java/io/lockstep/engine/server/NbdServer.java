@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 /**
  * The NBD server of one loop: its exports and the sessions of its clients. Several servers, one a
  * loop, serve the same disks; they share only the count of connections. A client whose export has a
- * loop of its own goes there when it has chosen it ({@link ControlSpace#loop}).
+ * loop of its own goes there when it has chosen it ({@link ServedExport#loop}).
  *
  * <p>Limits (I7): clients in the transmission phase, counted over all loops: one too many is told
  * so when it chooses its export. Handshakes under way: one too many ends the oldest. A handshake's

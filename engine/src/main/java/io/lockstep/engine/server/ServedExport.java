@@ -14,6 +14,7 @@ import java.util.List;
  *
  * @param export what clients are told
  * @param disk the loop's own view of the disk
+ * @param loop on which its clients are served; null for that which took them
  * @param control what {@link Nbd#CMD_FLAG_CONTROL} reaches; null where the export does not offer
  *     {@link Nbd#CONTEXT_CONTROL}
  * @param policy how changes are done
@@ -22,6 +23,7 @@ import java.util.List;
 public record ServedExport(
         Export export,
         Disk disk,
+        IoLoop loop,
         ControlSpace control,
         WritePolicy policy,
         ExportCounters counters) {
@@ -73,7 +75,8 @@ public record ServedExport(
                         control == null
                                 ? List.of(Nbd.CONTEXT_BASE_ALLOCATION)
                                 : List.of(Nbd.CONTEXT_BASE_ALLOCATION, Nbd.CONTEXT_CONTROL));
-        return new ServedExport(export, disk, control, WritePolicy.PLAIN, new ExportCounters());
+        return new ServedExport(
+                export, disk, null, control, WritePolicy.PLAIN, new ExportCounters());
     }
 
     /** What a client is told that comes now: the disk may have become longer. */
@@ -89,9 +92,9 @@ public record ServedExport(
                         .export;
     }
 
-    /** The loop on which its clients are served; null for that which took them. */
-    public IoLoop loop() {
-        return control == null ? null : control.loop();
+    /** The same for clients that are served on a loop. */
+    public ServedExport on(final IoLoop home) {
+        return new ServedExport(export, disk, home, control, policy, counters);
     }
 
     private static int readOnly(final int flags) {
@@ -170,6 +173,6 @@ public record ServedExport(
                         export.blockSizePreferred(),
                         export.payloadLengthMax(),
                         export.metaContexts());
-        return new ServedExport(changed, disk, control, newPolicy, newCounters);
+        return new ServedExport(changed, disk, loop, control, newPolicy, newCounters);
     }
 }

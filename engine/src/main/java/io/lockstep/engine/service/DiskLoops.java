@@ -10,16 +10,22 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The loops that take the streams of a secondary's disks: the engine's own that of the first, and
- * each further disk one of its own, until there are half as many as cores; then they share. Made
- * when they are needed. In the group's turn.
+ * The loops of disks: of a secondary's streams, or of a primary's guests. The first disk is on the
+ * engine's own, and each further one has one of its own, until there are half as many as cores;
+ * then they share. Made when they are needed. In the group's turn.
  */
 final class DiskLoops {
+    /** A group has no more. */
+    private static final int COUNT_MAX = 16;
+
     private final NioLoop lead;
     private final GroupTurn turn;
     private final EngineOptions options;
     private final List<NioLoop> others = new ArrayList<>();
-    private int countMax = Math.max(1, Cores.count() / 2);
+    private int countMax = Math.clamp(Cores.count() / 2, 1, COUNT_MAX);
+
+    /** Whether a disk's guests are served on its own loop. */
+    private boolean haveGuests;
 
     DiskLoops(final NioLoop lead, final GroupTurn turn, final EngineOptions options) {
         this.lead = lead;
@@ -29,7 +35,17 @@ final class DiskLoops {
 
     /** There are no more than so many, the engine's own included; before the first is needed. */
     void atMost(final int count) {
-        countMax = count;
+        countMax = Math.min(count, COUNT_MAX);
+    }
+
+    /** Guests are served on the loops of their disks; before the first is needed. */
+    void serveGuests() {
+        haveGuests = true;
+    }
+
+    /** That of the guests of a disk, by its number among those that are open. */
+    IoLoop ofGuests(final int number) throws IOException {
+        return haveGuests ? of(number) : lead;
     }
 
     /** The engine's own. */

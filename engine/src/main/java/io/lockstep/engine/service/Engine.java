@@ -30,9 +30,9 @@ import java.util.concurrent.CompletableFuture;
  * one of its replication exports. Disks, exports and roles come and go while it runs.
  *
  * <p>One loop has the disks, both groups and all exports; another has the link to a secondary; and
- * where a secondary has several disks, the streams of all but the first have loops of their own
- * ({@link DiskLoops}). The methods are called by one thread at a time, which is none of these; what
- * is done on a loop they wait for.
+ * where there are several disks, a secondary's streams of all but the first, or a primary's guests,
+ * have loops of their own ({@link DiskLoops}). The methods are called by one thread at a time,
+ * which is none of these; what is done on a loop they wait for.
  */
 public final class Engine implements AutoCloseable {
     private static final long DRAIN_SECONDS = 5;
@@ -120,7 +120,9 @@ public final class Engine implements AutoCloseable {
         ServedExport.require("disk's name", name);
         final DiskFile file = DiskFile.open(name, path, options.access().readOnly(isReadOnly));
         file.onChange(options.serverEvents()::onDiskError);
-        final EngineDisk disk = new EngineDisk(file, loop);
+        final int number = disks.size();
+        final IoLoop home = LoopCall.call(turn, () -> diskLoops.ofGuests(number));
+        final EngineDisk disk = new EngineDisk(file, home, turn);
         disks.add(disk);
         onLoop(
                 () -> {
@@ -222,12 +224,22 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The streams of a secondary's disks have no more than so many loops. Before it has a role.
+     * The disks have no more than so many loops. Before the first has a role, or is open.
      *
      * @throws IOException where the loop has ended
      */
     public void loopsAtMost(final int count) throws IOException {
         onLoop(() -> diskLoops.atMost(count));
+    }
+
+    /**
+     * Guests are served on the loops of their disks: of a process that is a primary from its first
+     * disk to its end. Before the first disk.
+     *
+     * @throws IOException where the loop has ended
+     */
+    public void serveGuestsOnLoops() throws IOException {
+        onLoop(diskLoops::serveGuests);
     }
 
     /**
@@ -394,7 +406,7 @@ public final class Engine implements AutoCloseable {
         if (!request.isReadOnly()) {
             admitPlain(view.disk());
         }
-        export(server, request, ServedExport.of(view.shown(), ""));
+        export(server, request, ServedExport.of(view.shown(), "").on(view.disk().loop()));
     }
 
     private void admitPlain(final EngineDisk disk) throws IOException {
@@ -446,13 +458,15 @@ public final class Engine implements AutoCloseable {
         for (final EngineDisk disk : disks) {
             nbdServer.add(
                     ServedExport.of(
-                            disk.guest(),
-                            "primary",
-                            new PrimaryDoor(
-                                    group,
-                                    group.stance(),
-                                    options.primary().isShared(),
-                                    disk.name())));
+                                    disk.guest(),
+                                    "primary",
+                                    new PrimaryDoor(
+                                            group,
+                                            group.stance(),
+                                            options.primary().isShared(),
+                                            disk,
+                                            turn))
+                            .on(disk.loop()));
         }
     }
 

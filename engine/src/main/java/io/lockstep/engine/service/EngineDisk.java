@@ -26,13 +26,16 @@ import java.util.function.Consumer;
 
 /**
  * One disk of an {@link Engine}: the open file, what the guest sees of it, and the roles that it
- * has. What others may read changes only before it is used; the roles belong to the engine's loop.
+ * has. What others may read changes only before it is used; the roles belong to the group's turn.
+ * Its guests, and what they have it do, are on its loop, which is the engine's unless it has one of
+ * its own.
  */
 public final class EngineDisk {
     private final DiskFile file;
     private final HelperThreads helpers = new HelperThreads();
     private final FileDisk whole;
     private final IoLoop loop;
+    private final IoLoop turn;
 
     /** All of the file, or what is laid over it: a part of it, or what limits its use. */
     private Disk local;
@@ -57,12 +60,13 @@ public final class EngineDisk {
     /** Replication to the peer has ended: it takes a new one to begin again. */
     private boolean isPeerSpent;
 
-    EngineDisk(final DiskFile file, final IoLoop loop) {
+    EngineDisk(final DiskFile file, final IoLoop loop, final IoLoop turn) {
         this.file = file;
         this.loop = loop;
+        this.turn = turn;
         whole = new FileDisk(file, loop, helpers);
         local = AlignedDisk.over(whole, file);
-        guest = new SwitchDisk(file.name(), local, loop);
+        guest = new SwitchDisk(file.name(), local, turn);
     }
 
     /** Only a part of it is used from now on, by nobody yet. */
@@ -90,10 +94,11 @@ public final class EngineDisk {
 
     private void begin(final Disk used) {
         local = used;
-        guest = new SwitchDisk(file.name(), local, loop);
+        guest = new SwitchDisk(file.name(), local, turn);
         guest.switchTo(local, () -> {});
     }
 
+    /** That of its guests. */
     IoLoop loop() {
         return loop;
     }
@@ -217,7 +222,7 @@ public final class EngineDisk {
         if (below == null || below.isReadOnly()) {
             done.complete(null);
         } else {
-            below.flush((token, errno) -> done.complete(null), 0);
+            below.flush((token, errno) -> turn.within(() -> done.complete(null)), 0);
             below.poll();
         }
     }

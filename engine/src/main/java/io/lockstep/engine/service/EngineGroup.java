@@ -16,6 +16,7 @@ import io.lockstep.engine.node.Standing;
 import io.lockstep.engine.node.Word;
 import io.lockstep.engine.primary.Peer;
 import io.lockstep.engine.primary.PrimaryGroup;
+import io.lockstep.engine.primary.PrimaryPlace;
 import io.lockstep.engine.primary.PrimaryStart;
 import io.lockstep.engine.secondary.BufferFiles;
 import io.lockstep.engine.secondary.SecondaryGroup;
@@ -376,6 +377,11 @@ final class EngineGroup extends LayeredGroup {
         return openPrimary(fresh);
     }
 
+    @SuppressWarnings("ReferenceEquality") // a loop equals itself alone
+    private boolean areOnLoops(final List<EngineDisk> members) {
+        return members.stream().anyMatch(disk -> disk.loop() != diskLoops.lead());
+    }
+
     private CompletableFuture<Void> openPrimary(final List<EngineDisk> members) {
         try {
             openState(members);
@@ -384,9 +390,11 @@ final class EngineGroup extends LayeredGroup {
             }
             primary =
                     PrimaryGroup.open(
-                            diskLoops.lead(),
+                            areOnLoops(members) ? loop : diskLoops.lead(),
                             options.primary().isShared() ? diskLoops.lead() : linkLoop,
-                            members.stream().map(this::below).toList(),
+                            members.stream()
+                                    .map(disk -> new PrimaryPlace(below(disk), disk.loop()))
+                                    .toList(),
                             members.stream().map(EngineDisk::peer).toList(),
                             state.self(),
                             state.tracking(),

@@ -37,6 +37,13 @@ final class Mirrors {
                             + disk.name()
                             + "' is busy: block device is in use by block job: mirror");
         }
+        if (disk.loop() != loop) {
+            throw new IOException(
+                    "disk "
+                            + disk.name()
+                            + " has a loop of its own, on which none is mirrored; start with"
+                            + " --loops 1");
+        }
         if (group.isPrimarys(disk)) {
             throw new IOException(
                     "disk "

@@ -110,19 +110,22 @@ final class PlainUse {
     Disk gated(final Disk below, final Path directory, final Supplier<NodeState> live) {
         return new GatedDisk(
                 below,
-                whenRecorded -> {
-                    final NodeState state = live.get();
-                    if (state != null && state.isIn(directory)) {
-                        part(below.name(), state, whenRecorded);
-                    } else {
-                        loop.after(record(below.name(), directory), whenRecorded);
-                    }
-                });
+                whenRecorded ->
+                        loop.within(
+                                () -> {
+                                    final NodeState state = live.get();
+                                    if (state != null && state.isIn(directory)) {
+                                        part(below.name(), state, whenRecorded);
+                                    } else {
+                                        loop.after(record(below.name(), directory), whenRecorded);
+                                    }
+                                }));
     }
 
     /** The same where the process holds the state open. */
     Disk gated(final Disk below, final NodeState live) {
-        return new GatedDisk(below, whenRecorded -> part(below.name(), live, whenRecorded));
+        return new GatedDisk(
+                below, whenRecorded -> loop.within(() -> part(below.name(), live, whenRecorded)));
     }
 
     private void part(final String disk, final NodeState state, final Runnable whenRecorded) {

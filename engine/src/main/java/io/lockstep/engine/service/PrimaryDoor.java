@@ -3,6 +3,7 @@ package io.lockstep.engine.service;
 import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.group.ControlRecord;
 import io.lockstep.engine.group.ReplicationGroup;
+import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.node.Id;
 import io.lockstep.engine.node.Meeting;
@@ -16,6 +17,7 @@ import io.lockstep.nbd.Nbd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * What a primary's process says where another primary looks for a secondary: what its node is, and
@@ -26,20 +28,28 @@ final class PrimaryDoor implements ControlSpace {
     private final ReplicationGroup group;
     private final OwnStance stance;
     private final int flags;
-    private final String disk;
+    private final EngineDisk disk;
+    private final IoLoop turn;
     private final MemorySegment record =
             Arena.ofAuto().allocate(ControlRecord.LENGTH_WITH_SUMMARY, Long.BYTES);
     private String reason = "";
+
+    /** What a client is told. */
+    private record Answer(int errno, String reason) {
+        private static final Answer DONE = new Answer(0, "");
+    }
 
     PrimaryDoor(
             final ReplicationGroup group,
             final OwnStance stance,
             final boolean isShared,
-            final String disk) {
+            final EngineDisk disk,
+            final IoLoop turn) {
         this.group = group;
         this.stance = stance;
         this.flags = ControlRecord.PRIMARY | (isShared ? ControlRecord.SHARED : 0);
         this.disk = disk;
+        this.turn = turn;
     }
 
     private Optional<Summary> summary() {
@@ -61,16 +71,35 @@ final class PrimaryDoor implements ControlSpace {
             final long position,
             final Disk.Completion completion,
             final long token) {
+        answer(completion, token, () -> read(offset, length, into, position));
+    }
+
+    /** What it is to say is known in the turn, and said on the client's loop. */
+    private void answer(
+            final Disk.Completion completion, final long token, final Supplier<Answer> found) {
+        turn.within(
+                () -> {
+                    final Answer answer = found.get();
+                    disk.loop()
+                            .execute(
+                                    () -> {
+                                        reason = answer.reason;
+                                        completion.onComplete(token, answer.errno);
+                                    });
+                });
+    }
+
+    private Answer read(
+            final long offset, final int length, final MemorySegment into, final long position) {
         final Optional<Summary> summary = summary();
         if (offset >= Nbd.CONTROL_HASHES || summary.isEmpty()) {
-            completion.onComplete(token, refuse(Errno.EPERM, "this is a primary"));
-            return;
+            return refuse(Errno.EPERM, "this is a primary");
         }
         ControlRecord.write(
                 record, 0, ControlRecord.STATE, 0, group.status().committedEpoch(), Id.NONE, flags);
         ControlRecord.summary(record, 0, summary.get());
         MemorySegment.copy(record, offset, into, position, length);
-        completion.onComplete(token, 0);
+        return Answer.DONE;
     }
 
     @Override
@@ -82,17 +111,21 @@ final class PrimaryDoor implements ControlSpace {
             final long position,
             final Disk.Completion completion,
             final long token) {
+        answer(completion, token, () -> write(offset, length, from, position));
+    }
+
+    private Answer write(
+            final int offset, final int length, final MemorySegment from, final long position) {
         final boolean isAttach =
                 offset == 0
                         && length == ControlRecord.LENGTH_WITH_SUMMARY
                         && ControlRecord.isValid(from, position)
                         && ControlRecord.kind(from, position) == ControlRecord.ATTACH;
-        completion.onComplete(
-                token, isAttach ? meet(from, position) : refuse(Errno.EPERM, refusal()));
+        return isAttach ? meet(from, position) : refuse(Errno.EPERM, refusal());
     }
 
     /** One to whom this node would be a secondary comes again: it is none yet. */
-    private int meet(final MemorySegment from, final long position) {
+    private Answer meet(final MemorySegment from, final long position) {
         final Optional<Summary> primary = ControlRecord.summary(from, position);
         final Optional<Summary> own = summary();
         if (primary.isEmpty() || own.isEmpty()) {
@@ -105,9 +138,8 @@ final class PrimaryDoor implements ControlSpace {
                 : refuse(Errno.EPERM, Meeting.sentence(answer, primary.get(), own.get(), word));
     }
 
-    private int refuse(final int errno, final String sentence) {
-        reason = "disk " + disk + ": " + sentence;
-        return errno;
+    private Answer refuse(final int errno, final String sentence) {
+        return new Answer(errno, "disk " + disk.name() + ": " + sentence);
     }
 
     @Override

@@ -23,8 +23,11 @@ import java.util.function.Consumer;
  * changed. See docs/healing.md.
  *
  * <p>Two copies are written in turn, one at a time, off the loop; what can't be written is tried
- * again each second, and what needs it waits. On the group's loop. A change of hot regions costs
- * some loads and stores; it allocates nothing, and makes no system call.
+ * again each second, and what needs it waits.
+ *
+ * <p>In the group's turn; but a change of hot regions begins and ends on its disk's loop, where it
+ * costs some loads and stores of what is its regions' own, allocates nothing, and makes no system
+ * call.
  */
 final class ActivityLog {
     private static final long AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -229,15 +232,18 @@ final class ActivityLog {
     void end(final int first, final int last) {
         hot.end(first, last);
         if (isFull && !isLeaving) {
-            isFull = false;
+            isFull = false; // or all would ask that end until it works
             loop.execute(this::work);
         }
     }
 
     /** A change waits until the record has what it changes; it begins on the loop, later. */
     void await(final Waiting change) {
-        waiting.add(change);
-        work();
+        loop.within(
+                () -> {
+                    waiting.add(change);
+                    work();
+                });
     }
 
     /** Whether a region is in each record that may be found, and will be for now. */
@@ -273,8 +279,8 @@ final class ActivityLog {
      */
     void forget() {
         if (mayClaim) {
-            isForgetting = true;
-            renew();
+            isForgetting = true; // also on a disk's loop: its own next change waits by now
+            loop.within(this::renew);
         }
     }
 
@@ -425,21 +431,21 @@ final class ActivityLog {
             return;
         }
         final int present = disk;
-        flushed[present].flush(
-                (token, errno) -> {
-                    if (errno == 0) {
-                        flushDisks(present + 1);
-                    } else {
-                        onLeft(
-                                Optional.of(
-                                        "disk "
-                                                + flushed[present].name()
-                                                + " can't be flushed: "
-                                                + Errno.meaning(errno)));
-                    }
-                },
-                0);
+        flushed[present].flush((token, errno) -> loop.within(() -> onFlushed(present, errno)), 0);
         flushed[present].poll();
+    }
+
+    private void onFlushed(final int disk, final int errno) {
+        if (errno == 0) {
+            flushDisks(disk + 1);
+        } else {
+            onLeft(
+                    Optional.of(
+                            "disk "
+                                    + flushed[disk].name()
+                                    + " can't be flushed: "
+                                    + Errno.meaning(errno)));
+        }
     }
 
     private void onLeft(final Optional<String> failure) {

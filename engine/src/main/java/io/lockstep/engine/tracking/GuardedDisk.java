@@ -11,7 +11,8 @@ import java.lang.foreign.MemorySegment;
  * of hot regions at once, others when a record is durable, as if the disk took so long. Reads and
  * flushes go straight to the disk below: what waits has not completed, and need not be flushed.
  *
- * <p>On the disk's loop; in steady state nothing is allocated. It lends no memory for writes.
+ * <p>On the disk's loop; but what had to wait begins in the turn of the log. In steady state
+ * nothing is allocated. It lends no memory for writes.
  */
 final class GuardedDisk extends LayeredDisk {
     private static final int DISCARD = -1;

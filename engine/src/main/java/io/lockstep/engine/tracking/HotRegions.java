@@ -7,7 +7,8 @@ import java.util.List;
 /**
  * Which regions are hot: in the record on stable storage, so that they may be written to. Those
  * that were not used for longest leave, roughly: each that was used since it was looked at last
- * gets another turn. One thread's; allocates nothing but in {@link #listed}.
+ * gets another turn. In the group's turn; but changes begin and end on the loops of their disks,
+ * and touch nothing but what is their regions' own. Allocates nothing but in {@link #listed}.
  */
 final class HotRegions {
     private static final short NOWHERE = -1;

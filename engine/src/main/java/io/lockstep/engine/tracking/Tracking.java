@@ -19,7 +19,8 @@ import java.util.function.Consumer;
  * is known ({@link #isKnown}), and at most what was changed before the last two times that the peer
  * has made everything durable. A {@link ChangeMap} for each disk.
  *
- * <p>On its group's loop; in steady state nothing is allocated, and no system call made. In files
+ * <p>In its group's turn; but what is about to be changed is noted on the disk's loop ({@link
+ * #mark}), in its own map. In steady state nothing is allocated, and no system call made. In files
  * it is exact after a kill. After the loss of power it is what its maps had on stable storage, and
  * whole regions that were hot then ({@link ActivityLog}), which are {@link #forEachSuspect
  * suspect}; without an activity log it counts as not known.
@@ -353,6 +354,7 @@ public final class Tracking implements AutoCloseable {
 
     /**
      * Notes that a disk is about to be changed there. Where that can't be noted, no peer is known.
+     * On the disk's loop.
      */
     public void mark(final int disk, final long offset, final long length) {
         if (maps.get(disk).mark(offset, length) != 0) {

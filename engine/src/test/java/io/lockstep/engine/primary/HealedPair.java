@@ -350,7 +350,7 @@ abstract class HealedPair {
                             PrimaryGroup.open(
                                     life.loop(),
                                     life.loops.get(1),
-                                    disks,
+                                    PrimaryPlace.on(life.loop(), disks),
                                     peers,
                                     primarySelf,
                                     tracking,

@@ -1056,7 +1056,7 @@ final class PairTest {
                             PrimaryGroup.open(
                                     groupLoop.apply(guestLoop),
                                     linkLoop,
-                                    disks,
+                                    PrimaryPlace.on(groupLoop.apply(guestLoop), disks),
                                     disks.stream()
                                             .map(disk -> new Peer(endpoint(), disk.name()))
                                             .toList(),

@@ -78,6 +78,7 @@ final class GuardedDiskTest {
     private Object onLoopCall(final String name, final Object[] arguments) {
         switch (name) {
             case "execute" -> tasks.add((Runnable) arguments[0]);
+            case "within" -> ((Runnable) arguments[0]).run();
             case "schedule" -> timers.add((Runnable) arguments[1]);
             case "nanoTime" -> {
                 return 0L;

@@ -103,18 +103,33 @@ final class PrimaryEnd {
 
     /** Somebody has said so. */
     CompletableFuture<Void> stop(final boolean isFailover) {
+        final boolean isPeerOut = reign.lostLink().takeWord() || reign.lostLink().needsNoWord();
         if (state == GroupStatus.State.IDLE) {
             return fail("replication is not running");
         }
         if (handOver.isInDoubt()) {
             return fail("the secondary may have taken over; see 'lockstep status'");
         }
+        if (reign.oneTooMany().isPresent()) {
+            return fail(reign.oneTooMany().get());
+        }
         if (state != GroupStatus.State.ALONE) {
+            if (!isPeerOut && !presence.isLinked()) {
+                return fail(reign.lostLink().unfenced("stop"));
+            }
             state = GroupStatus.State.ALONE;
             sentence = PrimaryEvents.endedByStop(isFailover);
-            reign.onStopped();
+            if (isPeerOut) {
+                reign.onStopped();
+            } else {
+                reign.lostLink().onTelling(Announcements.LEAVE_NANOS);
+            }
             group.forwarding().onLeaving();
             goAlone("replication was stopped", this::leaveBehind);
+            reign.goAlone();
+        } else if (isPeerOut && reign.lostLink().isShared()) {
+            reign.onStopped(); // it was told, and has not answered
+            group.forwarding().onPeerOut();
             reign.goAlone();
         }
         return CompletableFuture.completedFuture(null);

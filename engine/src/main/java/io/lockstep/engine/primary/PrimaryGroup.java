@@ -91,7 +91,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                 peers.getFirst().server(),
                                 locals.stream().map(Disk::name).toList(),
                                 presence,
-                                this.events),
+                                this.events,
+                                options.isShared()),
                         orders::startNow,
                         this.events::notRecorded);
         final GuestWatch watch = new GuestWatch(guestLoop, options.syncRate());
@@ -310,6 +311,11 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     /** Whether the guests wait, for the peer or until it is known who serves them. */
     public boolean holdsGuests() {
         return reign.isHeld() || handOver.isBegun();
+    }
+
+    @Override
+    public void fenced() {
+        reign.lostLink().fenced();
     }
 
     @Override

@@ -104,6 +104,10 @@ final class PrimaryMeeting {
         } else if (isPrimary) {
             final String refusal = "a primary still, which takes no stream until it has heard";
             answer(judgement, new LinkOwner.Ruling(refusal, false, own, reign.word(), 0));
+        } else if (!answer.isSynchronised() && reign.lostLink().mustBeRecordedFirst()) {
+            guestLoop.after(
+                    reign.record(secondary.node()),
+                    (done, thrown) -> linkLoop.execute(attachAgain));
         } else if (!answer.isSynchronised()) {
             equalCount++;
             accept(disk, judgement, own);

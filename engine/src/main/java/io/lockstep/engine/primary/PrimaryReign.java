@@ -33,6 +33,8 @@ import java.util.function.LongSupplier;
  */
 final class PrimaryReign {
     private static final long AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final String MEETING =
+            "the two are meeting just now; if they don't, say it again";
 
     private final IoLoop loop;
     private final Self self;
@@ -171,30 +173,18 @@ final class PrimaryReign {
 
     /** Why the guest is not served yet; empty where it is. */
     String unservedSentence(final String presence) {
+        final UnservedGuest guest =
+                new UnservedGuest(refusal.isEmpty() ? presence : refusal, lostLink.isShared());
         if (!doubt.isEmpty()) {
-            return "the guest waits: "
-                    + doubt
-                    + " ("
-                    + (refusal.isEmpty() ? presence : refusal)
-                    + "); it goes on, here or there, when the two have met; if the peer is gone for"
-                    + " good and has not taken over, say 'lockstep promote'";
+            return guest.ofDoubt(doubt);
         }
         if (!isHeld() && !isSupplanted() || !record().standing().isPrimary()) {
             return "";
         }
         if (isSupplanted()) {
-            return "the guest waits: "
-                    + refusal
-                    + "; where it is to go on here all the same, say 'lockstep promote', or"
-                    + " 'lockstep stop' for good";
+            return guest.ofSupplanted();
         }
-        if (isOfTwoPrimaries()) {
-            return "the guest waits: " + refusal;
-        }
-        return "the guest waits: this primary can't know whether its peer has taken over meanwhile"
-                + " ("
-                + (refusal.isEmpty() ? presence : refusal)
-                + "); if it has not, say 'lockstep promote'";
+        return isOfTwoPrimaries() ? guest.ofTwoPrimaries() : guest.ofUnknownPeer();
     }
 
     NodeStatus status(final String presence) {
@@ -209,25 +199,38 @@ final class PrimaryReign {
 
     /** Somebody knows that the peer has not taken over. */
     CompletableFuture<Void> promote() {
+        final boolean isFenced = lostLink.takeWord() || lostLink.isKnownToBeOut();
         if (isGivingWay) {
             return fail("this node gives way to its peer, as was said before; start it again");
         }
         if (!isHeld() && doubt.isEmpty() && !isSupplanted() && lostLink.mayGoOn()) {
             return fail("the guest waits for nothing: it is served already");
         }
+        if (!isFenced || oneTooMany().isPresent()) {
+            return fail(oneTooMany().orElseGet(() -> lostLink.unfenced("promote")));
+        }
         isPromoted = true;
+        final int asked = lostLink.askedCount();
         return node().part(self.reigns().begin(origin()))
-                .whenComplete((done, thrown) -> isPromoted = thrown == null)
-                .thenRun(this::goOn);
+                .thenCompose(done -> asked == lostLink.askedCount() ? goOn() : fail(MEETING))
+                .whenComplete((done, thrown) -> isPromoted = thrown == null);
     }
 
-    private void goOn() {
+    /** That the peer has taken over disks that both see; empty where it has not. */
+    Optional<String> oneTooMany() {
+        return lostLink.isShared() && isOfTwoPrimaries()
+                ? Optional.of(UnservedGuest.oneTooMany(refusal))
+                : Optional.empty();
+    }
+
+    private CompletableFuture<Void> goOn() {
         found = null; // it has its own now, and they meet anew
         question.close();
         lostLink.onPromoted();
         isGated = false;
         release();
         serving.complete(null);
+        return CompletableFuture.completedFuture(null);
     }
 
     /** Whether the peer has taken over is not known, and the guest waits; empty where it is. */
@@ -309,8 +312,17 @@ final class PrimaryReign {
         if (found != null) {
             question.close();
         }
+        if (answer.isAgreed() && !answer.isSynchronised() && !isPrimary && lostLink.onAsking()) {
+            isGated = true; // what it has is a checkpoint, unless something is not announced
+            onGated.run();
+        }
         part(); // where it was in doubt, and is not any more
         return answer;
+    }
+
+    /** It is recorded that there is this peer, which may take over as soon as it is attached. */
+    CompletableFuture<Void> record(final Id secondary) {
+        return node().meet(secondary);
     }
 
     /**
@@ -379,14 +391,7 @@ final class PrimaryReign {
     boolean keepsAsking() {
         return (!record().peer().isNone() || isPeerPrimary)
                 && word != Word.NOW
-                && (!isHeld() || found != null && isMatterOfDecision(found));
-    }
-
-    private static boolean isMatterOfDecision(final Meeting.Answer answer) {
-        return switch (answer) {
-            case TORN_TAKEOVER, SPLIT_BRAIN, UNRELATED, WAIT_FOR_JOIN -> true;
-            default -> false;
-        };
+                && (!isHeld() || found != null && found.isMatterOfDecision());
     }
 
     /**
@@ -545,13 +550,16 @@ final class PrimaryReign {
             return;
         }
         isParting = true;
+        final int asked = lostLink.askedCount();
         final CompletableFuture<Void> before =
                 lostLink.isFenced() ? node().peerIsOut() : CompletableFuture.completedFuture(null);
         loop.after(
                 before.thenCompose(done -> node().part(self.reigns().begin(origin()))),
                 (done, thrown) -> {
                     isParting = false;
-                    if (thrown == null) {
+                    if (thrown == null && asked != lostLink.askedCount()) {
+                        part(); // the peer is there again, and has to be met, or left anew
+                    } else if (thrown == null) {
                         isGated = false;
                         release();
                     } else {
@@ -591,6 +599,7 @@ final class PrimaryReign {
     @SuppressWarnings("FutureReturnValueIgnored") // else the next start asks the peer
     void onPeerOut() {
         node().peerIsOut();
+        lostLink.onPeerOut();
     }
 
     /** The secondary has everything, and has recorded that the session has ended. */

@@ -61,7 +61,8 @@ final class LostLinkTest {
                                 (event, disk, epoch, sentence) -> events.add(event),
                                 "/peer",
                                 policy,
-                                () -> 7));
+                                () -> 7),
+                        false);
         link.of(node()::record, () -> 7, this::look);
     }
 

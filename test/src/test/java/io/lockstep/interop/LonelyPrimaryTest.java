@@ -167,7 +167,8 @@ final class LonelyPrimaryTest {
     void whoCannotTellItsSecondaryWaits(final boolean isFencedAtLast) {
         begin();
         pair.secondary().signal("STOP");
-        order(STOP, "{}");
+        final String told = refuse(true, STOP, "{}");
+        assertTrue(told.contains("replication is stopped, and the guest waits"), told);
         final Program guest = rig.startPython(WRITE, arguments(3, FAR));
         try (Control control = pair.primaryControl()) {
             control.await("waits", status -> waiting(status).contains("--fenced"));

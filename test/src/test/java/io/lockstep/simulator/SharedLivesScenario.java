@@ -475,9 +475,13 @@ final class SharedLivesScenario extends LivesPair {
         losePower();
     }
 
-    /** Until each of the two is what its record says. */
+    private boolean areLinked() {
+        return nodes.stream().allMatch(node -> node.isUp() && node.process().isLinked());
+    }
+
+    /** Until each of the two is what its record says, whatever it is that waits for its turn. */
     private void settleRoles() {
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4 || i < 12 && !areLinked(); i++) {
             nodes.forEach(this::startAsUsual);
             simulation.runFor(3 * Simulation.SECOND);
             goOn();

@@ -1,5 +1,6 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.NodeRecord;
@@ -59,6 +60,8 @@ final class LostLink {
 
     /** Whether the peer, which was linked until now, is being told that it is left behind. */
     private boolean isTelling;
+
+    private CompletableFuture<Void> told = CompletableFuture.completedFuture(null);
 
     /** Why the peer is not linked again; empty where it is tried. */
     private String ending = "";
@@ -168,7 +171,9 @@ final class LostLink {
     /** Somebody ends replication: the guest goes on without a peer. */
     void onStopped() {
         isDecided = true;
+        isTelling = false;
         end();
+        told.complete(null);
     }
 
     // ---- Whether a peer that sees the same disks can't take over any more.
@@ -187,6 +192,11 @@ final class LostLink {
         final boolean wasSaid = isWordSaid;
         isWordSaid = false;
         return wasSaid;
+    }
+
+    /** Whether somebody has said what becomes of the guest, and it goes on. */
+    boolean isDecided() {
+        return isDecided;
     }
 
     /** Whether nobody has to say it: the disks are not shared, or the record is proof of it. */
@@ -212,22 +222,33 @@ final class LostLink {
                 + " --fenced')";
     }
 
-    /** The peer is being told that it is left behind, which takes a moment. */
-    void onTelling(final long patienceNanos) {
+    /**
+     * The peer is being told that it is left behind, which takes a moment.
+     *
+     * @return done when the guest goes on; fails where it waits for more than that
+     */
+    CompletableFuture<Void> onTelling(final long patienceNanos) {
         isTelling = true;
-        loop.schedule(patienceNanos, this::onTold);
-    }
-
-    private void onTold() {
-        isTelling = false;
-        look.run();
+        told = new CompletableFuture<>();
+        final CompletableFuture<Void> answer = told;
+        loop.schedule(
+                patienceNanos,
+                () -> {
+                    isTelling = false;
+                    look.run();
+                    answer.completeExceptionally(
+                            new GroupException(
+                                    "replication is stopped, and the guest waits: "
+                                            + unfenced("stop")));
+                });
+        return answer;
     }
 
     /** It has recorded that it is left behind. */
     void onPeerOut() {
         if (isShared) {
             onStopped();
-            onTold();
+            look.run();
         }
     }
 

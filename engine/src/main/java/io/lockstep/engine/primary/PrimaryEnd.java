@@ -113,22 +113,35 @@ final class PrimaryEnd {
         if (reign.oneTooMany().isPresent()) {
             return fail(reign.oneTooMany().get());
         }
-        if (state != GroupStatus.State.ALONE) {
-            if (!isPeerOut && !presence.isLinked()) {
-                return fail(reign.lostLink().unfenced("stop"));
+        final LostLink lost = reign.lostLink();
+        if (state == GroupStatus.State.ALONE) {
+            return stopAgain(lost, isPeerOut);
+        }
+        if (!isPeerOut && !presence.isLinked()) {
+            return fail(lost.unfenced("stop"));
+        }
+        state = GroupStatus.State.ALONE;
+        sentence = PrimaryEvents.endedByStop(isFailover);
+        final CompletableFuture<Void> told =
+                isPeerOut
+                        ? CompletableFuture.completedFuture(null)
+                        : lost.onTelling(Announcements.LEAVE_NANOS);
+        if (isPeerOut) {
+            reign.onStopped();
+        }
+        group.forwarding().onLeaving();
+        goAlone("replication was stopped", this::leaveBehind);
+        reign.goAlone();
+        return told;
+    }
+
+    /** Perhaps the secondary was told, and has not answered. */
+    private CompletableFuture<Void> stopAgain(final LostLink lost, final boolean isPeerOut) {
+        if (lost.isShared() && !lost.isDecided() && !reign.isHeld()) {
+            if (!isPeerOut) {
+                return fail(lost.unfenced("stop"));
             }
-            state = GroupStatus.State.ALONE;
-            sentence = PrimaryEvents.endedByStop(isFailover);
-            if (isPeerOut) {
-                reign.onStopped();
-            } else {
-                reign.lostLink().onTelling(Announcements.LEAVE_NANOS);
-            }
-            group.forwarding().onLeaving();
-            goAlone("replication was stopped", this::leaveBehind);
-            reign.goAlone();
-        } else if (isPeerOut && reign.lostLink().isShared()) {
-            reign.onStopped(); // it was told, and has not answered
+            reign.onStopped();
             group.forwarding().onPeerOut();
             reign.goAlone();
         }

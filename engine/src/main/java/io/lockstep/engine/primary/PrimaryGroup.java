@@ -38,12 +38,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final List<PrimaryDisk> disks = new ArrayList<>();
     private final Forwarding forwarding;
     private final Link link;
-
     private final PrimaryReign reign;
     private final RoomQueue room;
     private final WakeUp linkWakeUp = new WakeUp();
     private final Runnable workTask = this::work;
-
     private final LinkOrders orders;
     private final PrimaryEpochs epochs = new PrimaryEpochs();
     private final PeerPresence presence;
@@ -320,9 +318,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> promote() {
-        return handOver.isDone()
-                ? fail("this node is a primary no more: its peer has taken over, and has the guest")
-                : reign.promote().thenRun(handOver::onPromoted);
+        return handOver.promote();
     }
 
     @Override

@@ -106,9 +106,9 @@ final class PrimaryMeeting {
             answer(judgement, new LinkOwner.Ruling(refusal, false, own, reign.word(), 0));
         } else if (!answer.isSynchronised() && reign.lostLink().mustBeRecordedFirst()) {
             guestLoop.after(
-                    reign.record(secondary.node()),
+                    reign.node().meet(secondary.node()), // it may take over once it is attached
                     (done, thrown) -> linkLoop.execute(attachAgain));
-        } else if (!answer.isSynchronised()) {
+        } else if (!answer.isSynchronised() && !isBegunInVain) {
             equalCount++;
             accept(disk, judgement, own);
         } else if (synchroniser.isPrepared() && !isBegunInVain) {

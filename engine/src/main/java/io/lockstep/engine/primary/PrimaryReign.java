@@ -33,8 +33,6 @@ import java.util.function.LongSupplier;
  */
 final class PrimaryReign {
     private static final long AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
-    private static final String MEETING =
-            "the two are meeting just now; if they don't, say it again";
 
     private final IoLoop loop;
     private final Self self;
@@ -101,7 +99,7 @@ final class PrimaryReign {
         question = new PeerQuestion(loop, askPeer, this::part);
     }
 
-    private Node node() {
+    Node node() {
         return self.node();
     }
 
@@ -146,9 +144,7 @@ final class PrimaryReign {
 
     private void serveWhereNobodyElseCan() {
         isGated = true; // nobody has met it yet
-        if (word == Word.NOW) {
-            serving.complete(null);
-        } else if (record().peer().isNone() || record().isPeerOut()) {
+        if (word == Word.NOW || record().peer().isNone() || record().isPeerOut()) {
             serving.complete(null);
         }
     }
@@ -166,9 +162,8 @@ final class PrimaryReign {
     /** Why the guest waits; empty where it does not. */
     String waitingSentence(final String presence) {
         final String unserved = unservedSentence(presence);
-        return unserved.isEmpty() && lostLink.isHolding() && record().standing().isPrimary()
-                ? lostLink.sentence()
-                : unserved;
+        final boolean isHolding = lostLink.isHolding() && record().standing().isPrimary();
+        return unserved.isEmpty() && isHolding ? lostLink.sentence() : unserved;
     }
 
     /** Why the guest is not served yet; empty where it is. */
@@ -212,24 +207,24 @@ final class PrimaryReign {
         isPromoted = true;
         final int asked = lostLink.askedCount();
         return node().part(self.reigns().begin(origin()))
-                .thenCompose(done -> asked == lostLink.askedCount() ? goOn() : fail(MEETING))
+                .thenCompose(
+                        done ->
+                                asked == lostLink.askedCount()
+                                        ? goOn()
+                                        : fail(UnservedGuest.MEETING))
                 .whenComplete((done, thrown) -> isPromoted = thrown == null);
     }
 
     /** That the peer has taken over disks that both see; empty where it has not. */
     Optional<String> oneTooMany() {
-        return lostLink.isShared() && isOfTwoPrimaries()
-                ? Optional.of(UnservedGuest.oneTooMany(refusal))
-                : Optional.empty();
+        return UnservedGuest.oneTooMany(lostLink.isShared() && isOfTwoPrimaries(), refusal);
     }
 
     private CompletableFuture<Void> goOn() {
         found = null; // it has its own now, and they meet anew
         question.close();
         lostLink.onPromoted();
-        isGated = false;
-        release();
-        serving.complete(null);
+        open();
         return CompletableFuture.completedFuture(null);
     }
 
@@ -279,11 +274,6 @@ final class PrimaryReign {
         return Math.max(committed.getAsLong(), isMet ? 0 : record().committedEpoch());
     }
 
-    /** Records that a disk is longer. */
-    CompletableFuture<Void> lengthen(final String disk, final long length) {
-        return node().lengthen(disk, length);
-    }
-
     // ---- The meeting.
 
     /** What it says of itself to the secondary of a disk. */
@@ -318,11 +308,6 @@ final class PrimaryReign {
         }
         part(); // where it was in doubt, and is not any more
         return answer;
-    }
-
-    /** It is recorded that there is this peer, which may take over as soon as it is attached. */
-    CompletableFuture<Void> record(final Id secondary) {
-        return node().meet(secondary);
     }
 
     /**
@@ -371,7 +356,7 @@ final class PrimaryReign {
                 : CompletableFuture.completedFuture(null);
     }
 
-    /** Of the log, as far as it reaches back. */
+    /** Of the log. */
     Id session() {
         return session;
     }
@@ -412,7 +397,7 @@ final class PrimaryReign {
                 || found != null && isPeerPrimary;
     }
 
-    /** The node that was found last. */
+    /** Who was found last. */
     Id peer() {
         return peer;
     }
@@ -473,7 +458,10 @@ final class PrimaryReign {
         found = null;
         question.close();
         lostLink.onMet();
-        isGated = false;
+        open();
+    }
+
+    private void open() {
         release();
         serving.complete(null);
     }
@@ -560,7 +548,6 @@ final class PrimaryReign {
                     if (thrown == null && asked != lostLink.askedCount()) {
                         part(); // the peer is there again, and has to be met, or left anew
                     } else if (thrown == null) {
-                        isGated = false;
                         release();
                     } else {
                         onNotRecorded.accept(
@@ -573,6 +560,7 @@ final class PrimaryReign {
     }
 
     private void release() {
+        isGated = false;
         lostLink.onReleased();
         answer(0);
     }

@@ -1,5 +1,7 @@
 package io.lockstep.engine.primary;
 
+import java.util.Optional;
+
 /**
  * Why the guest of a primary is not served, and what somebody may do about it, in sentences.
  *
@@ -9,8 +11,15 @@ package io.lockstep.engine.primary;
 record UnservedGuest(String reason, boolean isShared) {
     private static final String WAITS = "the guest waits: ";
 
-    /** Why nobody has a primary go on whose peer has taken over the disks of both. */
-    static String oneTooMany(final String found) {
+    /** Why nobody has it go on at this moment. */
+    static final String MEETING = "the two are meeting just now; where they don't, say it again";
+
+    /** Why nobody has a primary go on where its peer has taken over the disks of both. */
+    static Optional<String> oneTooMany(final boolean hasTakenOver, final String found) {
+        return hasTakenOver ? Optional.of(oneTooMany(found)) : Optional.empty();
+    }
+
+    private static String oneTooMany(final String found) {
         return "the peer has taken over the disks that both see, and one of the two may write them:"
                 + " this node can't ("
                 + found

@@ -10,6 +10,7 @@ import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.NodeRole;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Standing;
+import io.lockstep.engine.node.Word;
 import io.lockstep.engine.state.PairedDisks;
 import io.lockstep.engine.tracking.Tracking;
 
@@ -82,7 +83,7 @@ final class PlainUse {
             PairedDisks.begin(directory, reigns);
             return Optional.empty();
         }
-        if (options.primary().isShared() && isFollowed(found.get().record())) {
+        if (isFollowedUnheld(found.get().record())) {
             if (!options.newGeneration()) {
                 throw new IOException(refusalOfShared(disk, directory));
             }
@@ -95,9 +96,15 @@ final class PlainUse {
         return Optional.empty();
     }
 
-    /** Whether there may be a secondary that has a checkpoint of the disk. */
-    private static boolean isFollowed(final NodeRecord record) {
-        return !record.peer().isNone() && !record.isPeerOut();
+    /**
+     * Whether there may be a secondary that has a checkpoint of the very disk; where it is no
+     * manager who starts replication the guest is held until that is met.
+     */
+    private boolean isFollowedUnheld(final NodeRecord record) {
+        return options.primary().isShared()
+                && options.primary().word() == Word.NOW
+                && !record.peer().isNone()
+                && !record.isPeerOut();
     }
 
     private static String refusalOfShared(final DiskFile disk, final Path directory) {

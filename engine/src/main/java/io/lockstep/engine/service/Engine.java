@@ -399,7 +399,7 @@ public final class Engine implements AutoCloseable {
 
     private void admitPlain(final EngineDisk disk) throws IOException {
         final boolean isPlain =
-                !disk.file().isReadOnly() && !LoopCall.call(turn, () -> group.isServed(disk));
+                !disk.file().isReadOnly() && !LoopCall.call(turn, () -> group.isSecondarys(disk));
         if (isPlain) {
             final List<DiskFile> files = disks.stream().map(EngineDisk::file).toList();
             final Optional<Path> state = group.plainUse().admit(disk.file(), files);

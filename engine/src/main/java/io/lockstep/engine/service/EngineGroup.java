@@ -123,11 +123,6 @@ final class EngineGroup extends LayeredGroup {
         return disk.buffers() != null;
     }
 
-    /** Whether it is served as one of a pair, whatever its record says. */
-    boolean isServed(final EngineDisk disk) {
-        return isSecondarys(disk) || options.primary().isShared() && isPrimarys(disk);
-    }
-
     /**
      * A disk's guest is let in, and nobody replicates it: its node goes on alone before the first
      * change.

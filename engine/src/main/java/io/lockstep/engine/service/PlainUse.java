@@ -6,11 +6,9 @@ import io.lockstep.engine.disk.GatedDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.loop.WallClock;
-import io.lockstep.engine.node.NodeRecord;
 import io.lockstep.engine.node.NodeRole;
 import io.lockstep.engine.node.Reigns;
 import io.lockstep.engine.node.Standing;
-import io.lockstep.engine.node.Word;
 import io.lockstep.engine.state.PairedDisks;
 import io.lockstep.engine.tracking.Tracking;
 
@@ -83,40 +81,11 @@ final class PlainUse {
             PairedDisks.begin(directory, reigns);
             return Optional.empty();
         }
-        if (isFollowedUnheld(found.get().record())) {
-            if (!options.newGeneration()) {
-                throw new IOException(refusalOfShared(disk, directory));
-            }
-            PairedDisks.begin(directory, reigns);
-        }
         if (found.get().record().standing() == Standing.REIGNING) {
             return Optional.of(directory);
         }
         Tracking.invalidate(directory); // what is written here is not noted
         return Optional.empty();
-    }
-
-    /**
-     * Whether there may be a secondary that has a checkpoint of the very disk; where it is no
-     * manager who starts replication the guest is held until that is met.
-     */
-    private boolean isFollowedUnheld(final NodeRecord record) {
-        return options.primary().isShared()
-                && options.primary().word() == Word.NOW
-                && !record.peer().isNone()
-                && !record.isPeerOut();
-    }
-
-    private static String refusalOfShared(final DiskFile disk, final Path directory) {
-        return "disk "
-                + disk.name()
-                + " is not written without its pair: the peer sees it, too, and could take over, as"
-                + " the state in "
-                + directory
-                + " says, and put what it has saved over what is written here. Start replication"
-                + " first (xen-set-replication); or fence the peer's host, so that its process"
-                + " there has ended, and have 'lockstep engine' begin a generation with"
-                + " --new-generation";
     }
 
     private static String refusal(final DiskFile disk, final PairedDisks.Membership found) {

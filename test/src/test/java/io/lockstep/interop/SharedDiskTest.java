@@ -223,7 +223,7 @@ final class SharedDiskTest {
         pair.primary().kill();
         pair.startPrimary();
         try (Control control = pair.primaryControl()) {
-            control.execute("x-lockstep-promote");
+            control.execute("x-lockstep-promote", "{'fenced': true}");
         }
         write(pair, 1 << 20);
     }

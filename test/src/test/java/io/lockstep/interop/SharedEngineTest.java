@@ -28,6 +28,13 @@ final class SharedEngineTest {
 
     private final Path disk = rig.holeOnDisk("engines", LENGTH);
 
+    private static final List<String> TAKEN_APART =
+            List.of(
+                    "x-lockstep-stop={}",
+                    "x-colo-lost-heartbeat={}",
+                    "xen-set-replication={'enable': false, 'primary': true}",
+                    "x-blockdev-change={'parent': 'a', 'child': 'children.1'}");
+
     private String[] sharing(final String side) {
         final String state = rig.path(side + "state").toString();
         return new String[] {"--shared", "--state", state, "--state-may-vanish"};
@@ -116,6 +123,28 @@ final class SharedEngineTest {
         failOver(secondary);
         assertTrue(end.checkpointed() > 0, end::toString);
         guest.verify(List.of(Rig.read(disk)), end.checkpointed(), end.submitted());
+    }
+
+    /**
+     * A manager's words don't say who is fenced; and a disk without its node is written as well.
+     */
+    @Test
+    void aPrimaryWithoutItsSecondaryIsNotTakenApart() {
+        final ReplicationSide secondary = secondary().start();
+        final ReplicationSide primary = primaryOf(secondary);
+        write(primary, 1, 5000);
+        primary.checkpoint();
+        write(primary, 2, 5000);
+        secondary.engine().kill();
+        final Control control = primary.control();
+        control.await("unlinked", status -> !status.get("linked").getAsBoolean());
+        for (final String words : TAKEN_APART) {
+            final String[] command = words.split("=");
+            final String refusal = control.refuse(command[0], command[1]).sentence();
+            assertTrue(refusal.contains("lockstep stop --fenced"), refusal);
+        }
+        control.execute("x-lockstep-stop", "{'fenced': true}");
+        write(primary, 3, 2 << 20);
     }
 
     private static String node(final ReplicationSide secondary, final String options) {

@@ -206,6 +206,23 @@ final class LivesPrimary extends LivesProcess {
         give(group::promote);
     }
 
+    /**
+     * Somebody orders it to go on alone on disks that its peer sees, too. On its loop.
+     *
+     * @param isStop whether replication is to end as well
+     * @param isPeerFenced whether that is said
+     */
+    void goAlone(final boolean isStop, final boolean isPeerFenced) {
+        final Supplier<CompletableFuture<Void>> order =
+                isStop ? () -> group.stop(node().dice().chance(0.5)) : group::promote;
+        if (isPeerFenced) {
+            group.fenced();
+            give(order);
+        } else {
+            ask(order.get()); // what it answers tells that its peer knows, or that it waits
+        }
+    }
+
     /** Somebody's word, where it is not refused. */
     private void give(final Supplier<CompletableFuture<Void>> word) {
         final boolean before = isWordGiven;
@@ -313,6 +330,11 @@ final class LivesPrimary extends LivesProcess {
     /** Whether it replicates, as far as it knows. */
     boolean isRunning() {
         return group.status().state() == GroupStatus.State.RUNNING;
+    }
+
+    /** Whether somebody has ended its replication. */
+    boolean isStopped() {
+        return group.status().state() == GroupStatus.State.ALONE && !isOver();
     }
 
     /** Whether its replication has ended with an error. */

@@ -33,6 +33,8 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     /** Whether somebody has said so, and nothing has come since that takes it back. */
     private boolean isPeerFenced;
 
+    private boolean wasLinked;
+
     private boolean hasTakenOver;
 
     /** How often its primary was lost. */
@@ -89,6 +91,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         switch (event) {
             case LINK_UP -> {
                 isPeerFenced = false;
+                wasLinked = true;
                 judged(() -> node().judge().onLinked(this, wasFresh));
                 wasFresh = false;
             }
@@ -158,6 +161,11 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     void primaryIsFenced() {
         isPeerFenced = true;
         group.fenced();
+    }
+
+    /** Whether a primary was linked in this process. */
+    boolean wasLinked() {
+        return wasLinked;
     }
 
     boolean isPeerFenced() {

@@ -105,13 +105,9 @@ final class SharedLivesJudge extends LivesJudge {
 
     // ---- Checkpoints.
 
-    /** Somebody says that a primary goes on alone: its secondary must not be told to take over. */
+    /** Somebody says that a primary goes on alone: its secondary must not take over unforced. */
     void wordIsGiven() {
         isWordGiven = true;
-    }
-
-    boolean isWordGiven() {
-        return isWordGiven;
     }
 
     @Override

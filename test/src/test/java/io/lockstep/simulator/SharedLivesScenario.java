@@ -129,6 +129,9 @@ final class SharedLivesScenario extends LivesPair {
     /** What each of the two becomes by itself. */
     private void goOn() {
         nodes.forEach(this::endWhatIsRefused);
+        if (dice.chance(0.4)) {
+            endWhatIsStopped();
+        }
         nodes.forEach(this::becomeSecondary);
         nodes.stream()
                 .filter(node -> node.primary().filter(LivesPrimary::knowsOtherWay).isPresent())
@@ -137,6 +140,13 @@ final class SharedLivesScenario extends LivesPair {
         if (lead.secondary().filter(secondary -> !secondary.isPromoted()).isPresent()) {
             lead = lead.peer(); // it was started as what it is by now
         }
+    }
+
+    /** Its replication is begun again by another process. */
+    private void endWhatIsStopped() {
+        nodes.stream()
+                .filter(node -> node.primary().filter(LivesPrimary::isStopped).isPresent())
+                .forEach(LivesNode::kill);
     }
 
     /** Whether it waits, and its peer, which took over from it, is a primary by now. */
@@ -198,13 +208,13 @@ final class SharedLivesScenario extends LivesPair {
         } else if (choice < 85) {
             stop(one);
             comeBack();
-        } else if (choice < 90) {
+        } else if (choice < 88) {
             one.failing(dice.oneOf(0.3, 1.0));
             work();
-        } else if (choice < 94) {
+        } else if (choice < 91) {
             giveAnotherOrder(true);
-        } else if (choice < 97) {
-            promoteOneAlone();
+        } else if (choice < 98) {
+            goAlone();
         } else {
             nodes.forEach(this::startAsUsual);
         }
@@ -235,20 +245,45 @@ final class SharedLivesScenario extends LivesPair {
         nodes.forEach(this::startAsUsual);
     }
 
-    /** The secondary is away, and somebody says that the primary goes on. */
-    private void promoteOneAlone() {
+    /**
+     * Somebody says that the primary goes on alone: either the secondary is fenced, and that is
+     * said, or the order has to be refused, or told to the secondary, wherever that is.
+     */
+    private void goAlone() {
         if (lead.primary().isEmpty() || !lead.isSound()) {
             return;
         }
-        lead.peer().kill();
-        simulation.runFor(3 * Simulation.SECOND);
-        if (lead.peer().record().filter(now -> now.standing().isPrimary()).isPresent()) {
+        final LivesNode peer = lead.peer();
+        final boolean isFenced = dice.chance(0.6);
+        final boolean isStop = dice.chance(0.5);
+        if (isFenced) {
+            fence(peer, dice.chance(0.2));
+        } else if (dice.chance(0.3)) {
+            peer.kill();
+        } else if (dice.chance(0.4)) {
+            part();
+        }
+        simulation.runFor(dice.between(0, 4 * Simulation.SECOND));
+        if (isFenced && peer.record().filter(now -> now.standing().isPrimary()).isPresent()) {
             return; // it had just been handed the role, and that it was not nobody may say
         }
-        judge.wordIsGiven();
-        lead.primary().ifPresent(primary -> primary.loop().execute(primary::promote));
+        if (isFenced) {
+            judge.wordIsGiven();
+        }
+        lead.primary()
+                .ifPresent(
+                        primary -> primary.loop().execute(() -> primary.goAlone(isStop, isFenced)));
         work();
         pause();
+        comeBack();
+    }
+
+    private void fence(final LivesNode node, final boolean isOff) {
+        if (isOff) {
+            node.crash();
+        } else {
+            node.kill();
+        }
     }
 
     @Override
@@ -287,25 +322,25 @@ final class SharedLivesScenario extends LivesPair {
         if (node.secondary().filter(LivesSecondary::isStandby).isEmpty()) {
             return;
         }
+        final boolean isTrusted =
+                policy != LostLinkPolicy.Kind.CONTINUE
+                        && node.secondary().filter(LivesSecondary::wasLinked).isPresent();
         final boolean mustBeTaken =
                 node.isSound()
-                        && policy == LostLinkPolicy.Kind.SUSPEND
+                        && isTrusted
                         && node.process().record().standing() == Standing.FOLLOWING
                         && LivesJudge.hasCheckpoint(node);
         if (dice.chance(0.3)) {
             order(node, false, false);
         }
-        final boolean isTaken = !judge.isWordGiven() && order(node, true, false);
+        final boolean isTaken = order(node, true, false);
         if (mustBeTaken && !isTaken) {
             throw new AssertionError(node + " has a checkpoint, and does not take over");
         }
         final boolean isPeerNoMore = // else the two go different ways
                 lead.record().filter(now -> now.standing() == Standing.REIGNING).isPresent()
                         && node.process().record().standing() == Standing.FOLLOWING;
-        if (!isTaken
-                && isPeerNoMore
-                && policy == LostLinkPolicy.Kind.CONTINUE
-                && dice.chance(0.5)) {
+        if (!isTaken && isPeerNoMore && !isTrusted && dice.chance(0.5)) {
             order(node, true, true);
         }
         if (isTaken) {
@@ -440,12 +475,17 @@ final class SharedLivesScenario extends LivesPair {
         losePower();
     }
 
-    /** Until each of the two is what its record says. */
+    private boolean areLinked() {
+        return nodes.stream().allMatch(node -> node.isUp() && node.process().isLinked());
+    }
+
+    /** Until each of the two is what its record says, whatever it is that waits for its turn. */
     private void settleRoles() {
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4 || i < 12 && !areLinked(); i++) {
             nodes.forEach(this::startAsUsual);
             simulation.runFor(3 * Simulation.SECOND);
             goOn();
+            endWhatIsStopped();
             becomePrimary(lead);
             if (lead.primary().filter(LivesPrimary::isBroken).isPresent()) {
                 lead.kill(); // its link is made by another process

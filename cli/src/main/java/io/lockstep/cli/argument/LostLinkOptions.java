@@ -25,7 +25,8 @@ public final class LostLinkOptions {
                     "When the link to the secondary is lost: let the guest go on, and send later"
                             + " what it has changed; suspend: hold what it changes, without an"
                             + " error, until the two have met again or 'lockstep promote' says"
-                            + " that the secondary is dead; fence: hold it until the shell's"
+                            + " that the secondary is dead (of shared disks '--fenced', that it is"
+                            + " fenced); fence: hold it until the shell's"
                             + " command CMD says that the secondary is fenced, too: exit code 0 it"
                             + " is, 3 it has taken over, others: it is tried again every 10 s"
                             + " (default: continue; with --shared suspend).")

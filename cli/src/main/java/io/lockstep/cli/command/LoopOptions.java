@@ -32,7 +32,7 @@ final class LoopOptions {
     /** Has an engine do so that has no disk yet. */
     void apply(final Engine engine) throws IOException {
         if (loops != null) {
-            engine.loopsAtMost(loops);
+            engine.diskLoops().atMost(loops);
         }
     }
 }

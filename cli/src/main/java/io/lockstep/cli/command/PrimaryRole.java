@@ -102,7 +102,7 @@ final class PrimaryRole {
             run.afterSplitBrain(pair.afterSplitBrain());
             if (!options.isShared()) {
                 loops.apply(run.engine());
-                run.engine().serveGuestsOnLoops();
+                run.engine().diskLoops().serveGuests();
             }
             if (isOfNode) {
                 run.switchRoles();

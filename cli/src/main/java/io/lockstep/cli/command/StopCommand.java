@@ -3,6 +3,7 @@ package io.lockstep.cli.command;
 import com.google.gson.JsonObject;
 
 import io.lockstep.cli.argument.ControlOptions;
+import io.lockstep.cli.argument.FencedOption;
 import io.lockstep.cli.control.QmpClient;
 
 import picocli.CommandLine.Command;
@@ -38,6 +39,7 @@ import java.util.concurrent.Callable;
 public final class StopCommand implements Callable<Integer> {
     @Spec private CommandSpec spec;
     @Mixin private ControlOptions options;
+    @Mixin private FencedOption fenced;
 
     @Option(names = "--quit", description = "End the engine's process as well.")
     private boolean quit;
@@ -45,7 +47,9 @@ public final class StopCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         try (QmpClient client = options.connect()) {
-            final JsonObject stopped = client.execute("x-lockstep-stop", options.timeout());
+            final JsonObject stopped =
+                    client.execute("x-lockstep-stop", fenced.arguments(), options.timeout())
+                            .getAsJsonObject();
             if (quit) {
                 client.execute("quit", new JsonObject(), options.timeout());
             }

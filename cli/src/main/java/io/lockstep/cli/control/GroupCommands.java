@@ -88,12 +88,13 @@ final class GroupCommands {
         add("x-lockstep-verdict", this::verdict);
         add("x-lockstep-state", this::state);
         add("x-lockstep-switchover", () -> group.switchOver().thenApply(GroupCommands::epoch));
-        add("x-lockstep-promote", () -> empty(group.promote()));
+        server.add(
+                "x-lockstep-promote", arguments -> alone(arguments, () -> empty(group.promote())));
         add("x-lockstep-join", () -> empty(group.join()));
         server.add("x-lockstep-resolve", this::resolve);
         add("x-lockstep-verify", () -> empty(group.healing().verify()));
         add("x-lockstep-synchronise", () -> empty(group.healing().synchronise()));
-        add("x-lockstep-stop", this::stop);
+        server.add("x-lockstep-stop", arguments -> alone(arguments, this::stop));
     }
 
     /** A command without arguments, which is run on the group's loop. */
@@ -278,6 +279,20 @@ final class GroupCommands {
         final JsonObject object = epoch(group.status().committedEpoch());
         object.addProperty("done-before", isDoneBefore);
         return object;
+    }
+
+    /** Has the guest go on alone, perhaps with somebody's word that the peer is fenced. */
+    private CompletableFuture<JsonElement> alone(
+            final QmpArguments arguments, final Supplier<CompletableFuture<JsonElement>> order) {
+        final boolean isFenced = arguments.optionalBoolean("fenced").orElse(false);
+        arguments.end();
+        return onGroup(
+                () -> {
+                    if (isFenced) {
+                        group.fenced();
+                    }
+                    return order.get();
+                });
     }
 
     private CompletableFuture<JsonElement> stop() {

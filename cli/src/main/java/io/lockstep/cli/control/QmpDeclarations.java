@@ -155,7 +155,7 @@ final class QmpDeclarations {
                 .command("x-lockstep-verdict", "any")
                 .command("x-lockstep-state", "any")
                 .command("x-lockstep-switchover", "LockstepEpoch")
-                .command("x-lockstep-promote", QmpSchema.NOTHING)
+                .command("x-lockstep-promote", "fenced?: bool", QmpSchema.NOTHING)
                 .command("x-lockstep-join", QmpSchema.NOTHING)
                 .command("x-lockstep-resolve", "discard?: bool", "any")
                 .command("x-lockstep-verify", QmpSchema.NOTHING)
@@ -165,7 +165,7 @@ final class QmpDeclarations {
                         "device?: str, node-name?: str, size: int",
                         QmpSchema.NOTHING)
                 .command("x-lockstep-synchronise", QmpSchema.NOTHING)
-                .command("x-lockstep-stop", "LockstepEnd")
+                .command("x-lockstep-stop", "fenced?: bool", "LockstepEnd")
                 .oob("x-lockstep-status");
     }
 

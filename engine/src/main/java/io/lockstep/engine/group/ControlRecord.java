@@ -27,7 +27,7 @@ import java.util.Optional;
  *  8  8  epoch: to seal, to commit, to make durable; in what is read: the disk's last sealed one
  * 16  8  in what is read: the last committed epoch
  * 24 16  session: the primary's random name; in what is read: that of the attached one, or 0
- * 40  4  flags: AT_FIRST, NOW, SHARED, GOES_ON, GOES_ON_FENCED, AND_COMMIT, CAUGHT_UP; in what is
+ * 40  4  flags: AT_FIRST, NOW, SHARED, GOES_ON, AND_COMMIT, CAUGHT_UP; in what is
  *       read: STARTED, FAILED_OVER, BROKEN, TAKES_ROLE, WANTS_ROLE, PRIMARY, HOLE_BEHIND, SHARED
  * 44  4  zero
  * 48  8  ATTACH: the disk's length; in what is read: the last epoch that is on stable storage
@@ -122,9 +122,6 @@ public final class ControlRecord {
      * announced, and nobody here hears of it.
      */
     public static final int GOES_ON = 1 << 12;
-
-    /** The same, once this node is fenced. */
-    public static final int GOES_ON_FENCED = 1 << 13;
 
     private static final int MAGIC = 0x4c535450;
 

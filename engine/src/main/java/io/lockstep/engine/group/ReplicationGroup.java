@@ -99,8 +99,10 @@ public interface ReplicationGroup {
     }
 
     /**
-     * Somebody knows that the primary that was linked last writes its disks no more, which a
-     * failover of a secondary that shares them asks for. It holds until a primary is linked.
+     * Somebody knows that the peer is fenced, which the next order asks for of a node that shares
+     * its disks. For a failover of a secondary: the primary that was linked last writes them no
+     * more. For {@link #promote} and {@link #stop} of a primary: the secondary's process that was
+     * linked last has ended. It holds for that order alone, and until the two are linked.
      */
     default void fenced() {}
 

@@ -62,6 +62,14 @@ public final class Meeting {
         public boolean isSynchronised() {
             return outcome == Outcome.MADE_EQUAL;
         }
+
+        /** Whether somebody may say something, on either side, that makes it another one. */
+        public boolean isMatterOfDecision() {
+            return switch (this) {
+                case TORN_TAKEOVER, SPLIT_BRAIN, UNRELATED, WAIT_FOR_JOIN -> true;
+                default -> false;
+            };
+        }
     }
 
     private enum Outcome {

@@ -75,15 +75,17 @@ public record Verdict(boolean isAllowed, String reason, String warning) {
     /**
      * Of a node whose disks the primary may have overwritten without announcing it.
      *
-     * @param policy why it may have
+     * @param why it may have
      */
-    public static Verdict ofUnannounced(final String policy) {
+    public static Verdict ofUnannounced(final String why) {
         return refused(
                 "the disks are shared, and the primary may have gone on without this node since"
                         + " the link was lost ("
-                        + policy
+                        + why
                         + "): what this node has is perhaps no checkpoint any more; start the"
-                        + " primary again, which makes one");
+                        + " primary again, which makes one; or, where the primary is gone for good,"
+                        + " and fenced, say 'lockstep failover --force': the disks are taken as the"
+                        + " primary has left them, as after a loss of its power");
     }
 
     private static Verdict refused(final String reason) {

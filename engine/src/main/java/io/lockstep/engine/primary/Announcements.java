@@ -20,7 +20,7 @@ import java.util.concurrent.TimeUnit;
  */
 final class Announcements implements Forwarding {
     /** So long it is tried to tell a secondary that it is left behind. */
-    private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(6);
+    static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(6);
 
     private final IoLoop loop;
     private final Lane lane;
@@ -99,12 +99,9 @@ final class Announcements implements Forwarding {
 
     @Override
     public int attachFlags() {
-        return ControlRecord.SHARED
-                | switch (policy.kind()) {
-                    case CONTINUE -> ControlRecord.GOES_ON;
-                    case FENCE -> ControlRecord.GOES_ON_FENCED;
-                    case SUSPEND -> 0;
-                };
+        return policy.kind() == LostLinkPolicy.Kind.CONTINUE
+                ? ControlRecord.SHARED | ControlRecord.GOES_ON
+                : ControlRecord.SHARED;
     }
 
     // ---- What the disks ask and tell.

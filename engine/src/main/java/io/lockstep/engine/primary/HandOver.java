@@ -409,8 +409,17 @@ final class HandOver {
         }
     }
 
-    /** Somebody has said that the peer has not taken over, and that is recorded. */
-    void onPromoted() {
+    /** Somebody says that the peer has not taken over. */
+    CompletableFuture<Void> promote() {
+        return isDone()
+                ? CompletableFuture.failedFuture(
+                        new GroupException(
+                                "this node is a primary no more: its peer has taken over, and has"
+                                        + " the guest"))
+                : reign.promote().thenRun(this::onPromoted);
+    }
+
+    private void onPromoted() {
         if (phase == Phase.ASKED || phase == Phase.IN_DOUBT) {
             undo("somebody has said that the secondary has not taken over (lockstep promote)");
         }

@@ -22,16 +22,17 @@ final class Lanes implements AutoCloseable {
      * Those of some disks.
      *
      * @param turn of the group
-     * @param homes the loop of each disk
+     * @param places of the disks
      * @param options what there is for payloads, which the lanes share evenly, and how late a
      *     secondary may be
      * @param onFull somebody waits, and a log has no room for him; in the turn
      */
     Lanes(
             final IoLoop turn,
-            final List<IoLoop> homes,
+            final List<PrimaryPlace> places,
             final PrimaryOptions options,
             final Runnable onFull) {
+        final List<IoLoop> homes = places.stream().map(PrimaryPlace::loop).toList();
         final List<IoLoop> loops = homes.stream().distinct().toList();
         if (options.isShared() && loops.size() > 1) {
             throw new IllegalArgumentException("shared disks have one loop");

@@ -330,7 +330,8 @@ final class Lengthening {
                 return fail(NOTHING + e.getMessage());
             }
             recorded =
-                    recorded.thenCompose(done -> reign.lengthen(growth.disk.name(), growth.length));
+                    recorded.thenCompose(
+                            done -> reign.node().lengthen(growth.disk.name(), growth.length));
         }
         return recorded.thenRun(() -> lengthen(growths))
                 .exceptionallyCompose(thrown -> fail(NOTHING + PrimaryEvents.sentenceOf(thrown)));

@@ -1,5 +1,6 @@
 package io.lockstep.engine.primary;
 
+import io.lockstep.engine.group.GroupException;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.node.NodeRecord;
@@ -26,6 +27,7 @@ final class LostLink {
     private final List<String> disks;
     private final PeerPresence presence;
     private final PrimaryEvents events;
+    private final boolean isShared;
 
     private Supplier<NodeRecord> record;
     private LongSupplier committed;
@@ -41,6 +43,25 @@ final class LostLink {
 
     private boolean isFenced;
     private boolean isHolding;
+
+    // ---- Of disks that the peer sees as well.
+
+    /** Whether the peer knows the policy of this process. */
+    private boolean wasMet;
+
+    /** Whether a peer that keeps its checkpoint may have taken this primary since it was met. */
+    private boolean isAsked;
+
+    /** How often that began. */
+    private int askedCount;
+
+    /** Whether somebody has said, for the next order, that the peer is fenced. */
+    private boolean isWordSaid;
+
+    /** Whether the peer, which was linked until now, is being told that it is left behind. */
+    private boolean isTelling;
+
+    private CompletableFuture<Void> told = CompletableFuture.completedFuture(null);
 
     /** Why the peer is not linked again; empty where it is tried. */
     private String ending = "";
@@ -68,6 +89,7 @@ final class LostLink {
      * @param peer where that is
      * @param disks their names
      * @param presence says why the peer is not linked
+     * @param isShared whether the peer sees the same disks
      */
     LostLink(
             final IoLoop loop,
@@ -75,13 +97,15 @@ final class LostLink {
             final Endpoint peer,
             final List<String> disks,
             final PeerPresence presence,
-            final PrimaryEvents events) {
+            final PrimaryEvents events,
+            final boolean isShared) {
         this.loop = loop;
         this.policy = policy;
         this.peer = peer;
         this.disks = disks;
         this.presence = presence;
         this.events = events;
+        this.isShared = isShared;
     }
 
     /** Whose it is, before anything else. */
@@ -106,6 +130,8 @@ final class LostLink {
         isLost = false;
         isDecided = false;
         isFenced = false;
+        wasMet = true;
+        isAsked = false;
     }
 
     /** Whether the peer gets nothing. */
@@ -145,7 +171,119 @@ final class LostLink {
     /** Somebody ends replication: the guest goes on without a peer. */
     void onStopped() {
         isDecided = true;
+        isTelling = false;
         end();
+        told.complete(null);
+    }
+
+    // ---- Whether a peer that sees the same disks can't take over any more.
+
+    boolean isShared() {
+        return isShared;
+    }
+
+    /** Somebody knows that the peer is fenced, which counts for the next order alone. */
+    void fenced() {
+        isWordSaid = true;
+    }
+
+    /** Whether that was said for the order that is given now. */
+    boolean takeWord() {
+        final boolean wasSaid = isWordSaid;
+        isWordSaid = false;
+        return wasSaid;
+    }
+
+    /** Whether somebody has said what becomes of the guest, and it goes on. */
+    boolean isDecided() {
+        return isDecided;
+    }
+
+    /** Whether nobody has to say it: the disks are not shared, or the record is proof of it. */
+    boolean isKnownToBeOut() {
+        return !isShared || isOut();
+    }
+
+    /** The same, or the peer knows of itself that it must not take over (GOES_ON). */
+    boolean needsNoWord() {
+        return isKnownToBeOut() || wasMet && isContinuing();
+    }
+
+    /** Why an order that has the guest go on alone is refused. */
+    String unfenced(final String order) {
+        return "the peer sees the same disks ("
+                + String.join(", ", disks)
+                + "), and does not know that it is left behind ("
+                + reason()
+                + "): it could take over, and put what it has saved of them over what the guest"
+                + " would write here alone. Let the two meet again; or fence the peer's host, so"
+                + " that its process there has ended, and say so ('lockstep "
+                + order
+                + " --fenced')";
+    }
+
+    /**
+     * The peer is being told that it is left behind, which takes a moment.
+     *
+     * @return done when the guest goes on; fails where it waits for more than that
+     */
+    CompletableFuture<Void> onTelling(final long patienceNanos) {
+        isTelling = true;
+        told = new CompletableFuture<>();
+        final CompletableFuture<Void> answer = told;
+        loop.schedule(
+                patienceNanos,
+                () -> {
+                    isTelling = false;
+                    look.run();
+                    answer.completeExceptionally(
+                            new GroupException(
+                                    "replication is stopped, and the guest waits: "
+                                            + unfenced("stop")));
+                });
+        return answer;
+    }
+
+    /** It has recorded that it is left behind. */
+    void onPeerOut() {
+        if (isShared) {
+            onStopped();
+            look.run();
+        }
+    }
+
+    /**
+     * A peer that keeps its checkpoint may have attached, from now on: what was said, or recorded,
+     * of the process before is none of it. Answers whether acknowledgements have to wait.
+     */
+    boolean onAsking() {
+        if (!isShared || isContinuing()) {
+            return false;
+        }
+        isAsked = true;
+        askedCount++;
+        isDecided = false;
+        isFenced = false;
+        end();
+        return true;
+    }
+
+    /** Tells one time at which that has happened from another. */
+    int askedCount() {
+        return askedCount;
+    }
+
+    /** Whether a peer that keeps its checkpoint must not be asked before it is on record. */
+    boolean mustBeRecordedFirst() {
+        return isShared && !isContinuing() && isOut();
+    }
+
+    private boolean isContinuing() {
+        return policy.kind() == LostLinkPolicy.Kind.CONTINUE;
+    }
+
+    private boolean isOut() {
+        return record.get().peer().isNone() || record.get().isPeerOut();
     }
 
     private void end() {
@@ -169,10 +307,7 @@ final class LostLink {
      * would have to wait for, or somebody has said so.
      */
     boolean goesOnWithout() {
-        return policy.kind() == LostLinkPolicy.Kind.CONTINUE
-                || isDecided
-                || record.get().peer().isNone()
-                || record.get().isPeerOut();
+        return isContinuing() && (wasMet || !isShared) || isDecided || isOut() && !isAsked;
     }
 
     /** Whether what the peer may lack may be acknowledged. */
@@ -187,6 +322,9 @@ final class LostLink {
 
     /** Something has to be held; harmless where it is known. */
     void hold() {
+        if (isTelling) {
+            return;
+        }
         if (!isHolding) {
             isHolding = true;
             events.guestHeld(sentence());
@@ -278,6 +416,7 @@ final class LostLink {
                 + "; it goes on when the two have met again"
                 + (ending.isEmpty() ? "" : ", in another process of this primary")
                 + (answer.isEmpty() ? "" : ", or the peer is fenced: " + answer)
-                + "; if the peer is dead, and has not taken over, say 'lockstep promote'";
+                + "; if the peer is dead, and has not taken over, say 'lockstep promote"
+                + (isShared ? " --fenced'" : "'");
     }
 }

@@ -103,18 +103,46 @@ final class PrimaryEnd {
 
     /** Somebody has said so. */
     CompletableFuture<Void> stop(final boolean isFailover) {
+        final boolean isPeerOut = reign.lostLink().takeWord() || reign.lostLink().needsNoWord();
         if (state == GroupStatus.State.IDLE) {
             return fail("replication is not running");
         }
         if (handOver.isInDoubt()) {
             return fail("the secondary may have taken over; see 'lockstep status'");
         }
-        if (state != GroupStatus.State.ALONE) {
-            state = GroupStatus.State.ALONE;
-            sentence = PrimaryEvents.endedByStop(isFailover);
+        if (reign.oneTooMany().isPresent()) {
+            return fail(reign.oneTooMany().get());
+        }
+        final LostLink lost = reign.lostLink();
+        if (state == GroupStatus.State.ALONE) {
+            return stopAgain(lost, isPeerOut);
+        }
+        if (!isPeerOut && !presence.isLinked()) {
+            return fail(lost.unfenced("stop"));
+        }
+        state = GroupStatus.State.ALONE;
+        sentence = PrimaryEvents.endedByStop(isFailover);
+        final CompletableFuture<Void> told =
+                isPeerOut
+                        ? CompletableFuture.completedFuture(null)
+                        : lost.onTelling(Announcements.LEAVE_NANOS);
+        if (isPeerOut) {
             reign.onStopped();
-            group.forwarding().onLeaving();
-            goAlone("replication was stopped", this::leaveBehind);
+        }
+        group.forwarding().onLeaving();
+        goAlone("replication was stopped", this::leaveBehind);
+        reign.goAlone();
+        return told;
+    }
+
+    /** Perhaps the secondary was told, and has not answered. */
+    private CompletableFuture<Void> stopAgain(final LostLink lost, final boolean isPeerOut) {
+        if (lost.isShared() && !lost.isDecided() && !reign.isHeld()) {
+            if (!isPeerOut) {
+                return fail(lost.unfenced("stop"));
+            }
+            reign.onStopped();
+            group.forwarding().onPeerOut();
             reign.goAlone();
         }
         return CompletableFuture.completedFuture(null);

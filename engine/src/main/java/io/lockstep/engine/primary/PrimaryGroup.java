@@ -37,12 +37,10 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     private final List<PrimaryDisk> disks = new ArrayList<>();
     private final Forwarding forwarding;
     private final Link link;
-
     private final PrimaryReign reign;
     private final Lanes lanes;
     private final WakeUp linkWakeUp = new WakeUp();
     private final Runnable workTask = this::work;
-
     private final LinkOrders orders;
     private final PrimaryEpochs epochs = new PrimaryEpochs();
     private final PeerPresence presence;
@@ -76,12 +74,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
         this.events = new PrimaryEvents(events, peer, options.lostLink(), epochs::committed);
         epochs.onOpened(events::onOpened);
         final List<Disk> locals = places.stream().map(PrimaryPlace::disk).toList();
-        lanes =
-                new Lanes(
-                        guestLoop,
-                        places.stream().map(PrimaryPlace::loop).toList(),
-                        options,
-                        this::onFullLog);
+        lanes = new Lanes(guestLoop, places, options, this::onFullLog);
         presence = new PeerPresence(guestLoop, peer, options.patienceNanos(), this::onAway);
         reign =
                 new PrimaryReign(
@@ -95,7 +88,8 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                                 peers.getFirst().server(),
                                 locals.stream().map(Disk::name).toList(),
                                 presence,
-                                this.events),
+                                this.events,
+                                options.isShared()),
                         orders::startNow,
                         this.events::notRecorded);
         checkpoints =
@@ -316,10 +310,13 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     @Override
+    public void fenced() {
+        reign.lostLink().fenced();
+    }
+
+    @Override
     public CompletableFuture<Void> promote() {
-        return handOver.isDone()
-                ? fail("this node is a primary no more: its peer has taken over, and has the guest")
-                : reign.promote().thenRun(handOver::onPromoted);
+        return handOver.promote();
     }
 
     @Override

@@ -104,7 +104,11 @@ final class PrimaryMeeting {
         } else if (isPrimary) {
             final String refusal = "a primary still, which takes no stream until it has heard";
             answer(judgement, new LinkOwner.Ruling(refusal, false, own, reign.word(), 0));
-        } else if (!answer.isSynchronised()) {
+        } else if (!answer.isSynchronised() && reign.lostLink().mustBeRecordedFirst()) {
+            guestLoop.after(
+                    reign.node().meet(secondary.node()), // it may take over once it is attached
+                    (done, thrown) -> linkLoop.execute(attachAgain));
+        } else if (!answer.isSynchronised() && !isBegunInVain) {
             equalCount++;
             accept(disk, judgement, own);
         } else if (synchroniser.isPrepared() && !isBegunInVain) {

@@ -99,7 +99,7 @@ final class PrimaryReign {
         question = new PeerQuestion(loop, askPeer, this::part);
     }
 
-    private Node node() {
+    Node node() {
         return self.node();
     }
 
@@ -144,9 +144,7 @@ final class PrimaryReign {
 
     private void serveWhereNobodyElseCan() {
         isGated = true; // nobody has met it yet
-        if (word == Word.NOW) {
-            serving.complete(null);
-        } else if (record().peer().isNone() || record().isPeerOut()) {
+        if (word == Word.NOW || record().peer().isNone() || record().isPeerOut()) {
             serving.complete(null);
         }
     }
@@ -164,37 +162,24 @@ final class PrimaryReign {
     /** Why the guest waits; empty where it does not. */
     String waitingSentence(final String presence) {
         final String unserved = unservedSentence(presence);
-        return unserved.isEmpty() && lostLink.isHolding() && record().standing().isPrimary()
-                ? lostLink.sentence()
-                : unserved;
+        final boolean isHolding = lostLink.isHolding() && record().standing().isPrimary();
+        return unserved.isEmpty() && isHolding ? lostLink.sentence() : unserved;
     }
 
     /** Why the guest is not served yet; empty where it is. */
     String unservedSentence(final String presence) {
+        final UnservedGuest guest =
+                new UnservedGuest(refusal.isEmpty() ? presence : refusal, lostLink.isShared());
         if (!doubt.isEmpty()) {
-            return "the guest waits: "
-                    + doubt
-                    + " ("
-                    + (refusal.isEmpty() ? presence : refusal)
-                    + "); it goes on, here or there, when the two have met; if the peer is gone for"
-                    + " good and has not taken over, say 'lockstep promote'";
+            return guest.ofDoubt(doubt);
         }
         if (!isHeld() && !isSupplanted() || !record().standing().isPrimary()) {
             return "";
         }
         if (isSupplanted()) {
-            return "the guest waits: "
-                    + refusal
-                    + "; where it is to go on here all the same, say 'lockstep promote', or"
-                    + " 'lockstep stop' for good";
+            return guest.ofSupplanted();
         }
-        if (isOfTwoPrimaries()) {
-            return "the guest waits: " + refusal;
-        }
-        return "the guest waits: this primary can't know whether its peer has taken over meanwhile"
-                + " ("
-                + (refusal.isEmpty() ? presence : refusal)
-                + "); if it has not, say 'lockstep promote'";
+        return isOfTwoPrimaries() ? guest.ofTwoPrimaries() : guest.ofUnknownPeer();
     }
 
     NodeStatus status(final String presence) {
@@ -209,25 +194,38 @@ final class PrimaryReign {
 
     /** Somebody knows that the peer has not taken over. */
     CompletableFuture<Void> promote() {
+        final boolean isFenced = lostLink.takeWord() || lostLink.isKnownToBeOut();
         if (isGivingWay) {
             return fail("this node gives way to its peer, as was said before; start it again");
         }
         if (!isHeld() && doubt.isEmpty() && !isSupplanted() && lostLink.mayGoOn()) {
             return fail("the guest waits for nothing: it is served already");
         }
+        if (!isFenced || oneTooMany().isPresent()) {
+            return fail(oneTooMany().orElseGet(() -> lostLink.unfenced("promote")));
+        }
         isPromoted = true;
+        final int asked = lostLink.askedCount();
         return node().part(self.reigns().begin(origin()))
-                .whenComplete((done, thrown) -> isPromoted = thrown == null)
-                .thenRun(this::goOn);
+                .thenCompose(
+                        done ->
+                                asked == lostLink.askedCount()
+                                        ? goOn()
+                                        : fail(UnservedGuest.MEETING))
+                .whenComplete((done, thrown) -> isPromoted = thrown == null);
     }
 
-    private void goOn() {
+    /** That the peer has taken over disks that both see; empty where it has not. */
+    Optional<String> oneTooMany() {
+        return UnservedGuest.oneTooMany(lostLink.isShared() && isOfTwoPrimaries(), refusal);
+    }
+
+    private CompletableFuture<Void> goOn() {
         found = null; // it has its own now, and they meet anew
         question.close();
         lostLink.onPromoted();
-        isGated = false;
-        release();
-        serving.complete(null);
+        open();
+        return CompletableFuture.completedFuture(null);
     }
 
     /** Whether the peer has taken over is not known, and the guest waits; empty where it is. */
@@ -276,11 +274,6 @@ final class PrimaryReign {
         return Math.max(committed.getAsLong(), isMet ? 0 : record().committedEpoch());
     }
 
-    /** Records that a disk is longer. */
-    CompletableFuture<Void> lengthen(final String disk, final long length) {
-        return node().lengthen(disk, length);
-    }
-
     // ---- The meeting.
 
     /** What it says of itself to the secondary of a disk. */
@@ -308,6 +301,10 @@ final class PrimaryReign {
         isGated |= isSupplanted();
         if (found != null) {
             question.close();
+        }
+        if (answer.isAgreed() && !answer.isSynchronised() && !isPrimary && lostLink.onAsking()) {
+            isGated = true; // what it has is a checkpoint, unless something is not announced
+            onGated.run();
         }
         part(); // where it was in doubt, and is not any more
         return answer;
@@ -359,7 +356,7 @@ final class PrimaryReign {
                 : CompletableFuture.completedFuture(null);
     }
 
-    /** Of the log, as far as it reaches back. */
+    /** Of the log. */
     Id session() {
         return session;
     }
@@ -379,14 +376,7 @@ final class PrimaryReign {
     boolean keepsAsking() {
         return (!record().peer().isNone() || isPeerPrimary)
                 && word != Word.NOW
-                && (!isHeld() || found != null && isMatterOfDecision(found));
-    }
-
-    private static boolean isMatterOfDecision(final Meeting.Answer answer) {
-        return switch (answer) {
-            case TORN_TAKEOVER, SPLIT_BRAIN, UNRELATED, WAIT_FOR_JOIN -> true;
-            default -> false;
-        };
+                && (!isHeld() || found != null && found.isMatterOfDecision());
     }
 
     /**
@@ -407,7 +397,7 @@ final class PrimaryReign {
                 || found != null && isPeerPrimary;
     }
 
-    /** The node that was found last. */
+    /** Who was found last. */
     Id peer() {
         return peer;
     }
@@ -468,7 +458,10 @@ final class PrimaryReign {
         found = null;
         question.close();
         lostLink.onMet();
-        isGated = false;
+        open();
+    }
+
+    private void open() {
         release();
         serving.complete(null);
     }
@@ -545,14 +538,16 @@ final class PrimaryReign {
             return;
         }
         isParting = true;
+        final int asked = lostLink.askedCount();
         final CompletableFuture<Void> before =
                 lostLink.isFenced() ? node().peerIsOut() : CompletableFuture.completedFuture(null);
         loop.after(
                 before.thenCompose(done -> node().part(self.reigns().begin(origin()))),
                 (done, thrown) -> {
                     isParting = false;
-                    if (thrown == null) {
-                        isGated = false;
+                    if (thrown == null && asked != lostLink.askedCount()) {
+                        part(); // the peer is there again, and has to be met, or left anew
+                    } else if (thrown == null) {
                         release();
                     } else {
                         onNotRecorded.accept(
@@ -565,6 +560,7 @@ final class PrimaryReign {
     }
 
     private void release() {
+        isGated = false;
         lostLink.onReleased();
         answer(0);
     }
@@ -591,6 +587,7 @@ final class PrimaryReign {
     @SuppressWarnings("FutureReturnValueIgnored") // else the next start asks the peer
     void onPeerOut() {
         node().peerIsOut();
+        lostLink.onPeerOut();
     }
 
     /** The secondary has everything, and has recorded that the session has ended. */

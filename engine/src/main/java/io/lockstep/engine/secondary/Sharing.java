@@ -21,7 +21,7 @@ final class Sharing {
     /** Whether somebody knows that the primary that was attached last writes no more. */
     private boolean isFenced;
 
-    /** Whether a primary was attached in this process. */
+    /** Whether a primary was attached in this process, which nobody has fenced then. */
     private boolean wasAttached;
 
     Sharing(final Optional<SharedStorage> storage, final GroupPage page) {
@@ -68,7 +68,7 @@ final class Sharing {
     }
 
     private static int policy(final int attachFlags) {
-        return attachFlags & (ControlRecord.GOES_ON | ControlRecord.GOES_ON_FENCED);
+        return attachFlags & ControlRecord.GOES_ON;
     }
 
     /** A failover was refused: what was said for its sake may be wrong, and counts for no other. */
@@ -109,16 +109,21 @@ final class Sharing {
         return isFenced ? verdict : Verdict.ofUnfenced();
     }
 
-    /** That the primary may have gone on without this node; empty where it can't have. */
+    /**
+     * That the primary may have gone on without this node; empty where it can't have: as long as
+     * this process lives it goes on alone only when this node has recorded that it is left behind.
+     * One that begins later does not know what somebody has said of the one before.
+     */
     private Optional<Verdict> unannounced() {
-        final int policy = page.goesOn();
-        if ((policy & ControlRecord.GOES_ON) != 0) {
-            return Optional.of(Verdict.ofUnannounced("--on-lost-link continue"));
+        if ((page.goesOn() & ControlRecord.GOES_ON) != 0) {
+            return Optional.of(Verdict.ofUnannounced("its --on-lost-link is continue"));
         }
-        return (policy & ControlRecord.GOES_ON_FENCED) != 0 && !wasAttached
-                ? Optional.of(
-                        Verdict.ofUnannounced("--on-lost-link fence, and this process began later"))
-                : Optional.empty();
+        return wasAttached
+                ? Optional.empty()
+                : Optional.of(
+                        Verdict.ofUnannounced(
+                                "this process began later, and the one before may have been"
+                                        + " fenced"));
     }
 
     /** It has taken over in the process before this one. */

@@ -14,7 +14,7 @@ import java.util.List;
  * engine's own, and each further one has one of its own, until there are half as many as cores;
  * then they share. Made when they are needed. In the group's turn.
  */
-final class DiskLoops {
+public final class DiskLoops {
     /** A group has no more. */
     private static final int COUNT_MAX = 16;
 
@@ -33,14 +33,24 @@ final class DiskLoops {
         this.options = options;
     }
 
-    /** There are no more than so many, the engine's own included; before the first is needed. */
-    void atMost(final int count) {
-        countMax = Math.min(count, COUNT_MAX);
+    /**
+     * There are no more than so many, the engine's own included; before the first is needed. From a
+     * thread that waits.
+     *
+     * @throws IOException where the engine's loop has ended
+     */
+    public void atMost(final int count) throws IOException {
+        LoopCall.call(turn, () -> countMax = Math.min(count, COUNT_MAX));
     }
 
-    /** Guests are served on the loops of their disks; before the first is needed. */
-    void serveGuests() {
-        haveGuests = true;
+    /**
+     * Guests are served on the loops of their disks: of a process that is a primary from its first
+     * disk to its end. Before the first disk; from a thread that waits.
+     *
+     * @throws IOException where the engine's loop has ended
+     */
+    public void serveGuests() throws IOException {
+        LoopCall.call(turn, () -> haveGuests = true);
     }
 
     /** That of the guests of a disk, by its number among those that are open. */

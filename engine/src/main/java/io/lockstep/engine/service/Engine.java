@@ -223,23 +223,9 @@ public final class Engine implements AutoCloseable {
         onLoop(group::switchRoles);
     }
 
-    /**
-     * The disks have no more than so many loops. Before the first has a role, or is open.
-     *
-     * @throws IOException where the loop has ended
-     */
-    public void loopsAtMost(final int count) throws IOException {
-        onLoop(() -> diskLoops.atMost(count));
-    }
-
-    /**
-     * Guests are served on the loops of their disks: of a process that is a primary from its first
-     * disk to its end. Before the first disk.
-     *
-     * @throws IOException where the loop has ended
-     */
-    public void serveGuestsOnLoops() throws IOException {
-        onLoop(diskLoops::serveGuests);
+    /** What loops its disks have beside its own. */
+    public DiskLoops diskLoops() {
+        return diskLoops;
     }
 
     /**

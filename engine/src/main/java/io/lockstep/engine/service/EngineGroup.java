@@ -258,11 +258,19 @@ final class EngineGroup extends LayeredGroup {
      * @return done when its guest writes to what lies below
      */
     CompletableFuture<Void> detach(final EngineDisk disk) {
+        return attached.contains(disk) && options.primary().isShared()
+                ? primary.stop(false).thenCompose(stopped -> takeAway(disk)) // or the guest waits
+                : takeAway(disk);
+    }
+
+    private CompletableFuture<Void> takeAway(final EngineDisk disk) {
         disk.peer(null);
         if (!attached.remove(disk)) {
             return CompletableFuture.completedFuture(null);
         }
-        endPrimary();
+        // Where it has ended already nothing happens; where it is refused, it is left all the same.
+        loop.after(primary.stop(false), (done, refused) -> {});
+        attached.forEach(EngineDisk::spendPeer);
         if (!attached.isEmpty()) {
             return CompletableFuture.completedFuture(null);
         }
@@ -270,21 +278,11 @@ final class EngineGroup extends LayeredGroup {
         return releasePrimary();
     }
 
-    private void endPrimary() {
-        // Where it has ended already nothing happens; where it is refused, it is left all the same.
-        loop.after(primary.stop(false), (done, refused) -> {});
-        attached.forEach(EngineDisk::spendPeer);
-    }
-
     /** Cuts the link, if it reaches that peer; it is tried again. */
     void sever(final Peer peer) {
         if (primary != null && attached.stream().anyMatch(disk -> peer.equals(disk.peer()))) {
-            primary.sever(
-                    "the manager has cut the link to export '"
-                            + peer.export()
-                            + "' at "
-                            + peer.server()
-                            + " (yank)");
+            final String which = "export '" + peer.export() + "' at " + peer.server();
+            primary.sever("the manager has cut the link to " + which + " (yank)");
         }
     }
 
@@ -429,10 +427,14 @@ final class EngineGroup extends LayeredGroup {
     @SuppressWarnings("ReferenceEquality") // it may have been released meanwhile
     private void abandon(final PrimaryGroup opened) {
         if (primary == opened) {
-            if (opened.status().state() == GroupStatus.State.RUNNING) {
-                loop.after(opened.stop(false), (done, refused) -> {});
-            }
-            loop.after(releasePrimary(), () -> {});
+            final boolean isRunning = opened.status().state() == GroupStatus.State.RUNNING;
+            loop.after(
+                    isRunning ? opened.stop(false) : CompletableFuture.completedFuture(null),
+                    (done, refused) -> {
+                        if (refused == null || !options.primary().isShared()) {
+                            loop.after(releasePrimary(), () -> {});
+                        }
+                    });
         }
     }
 
@@ -473,8 +475,11 @@ final class EngineGroup extends LayeredGroup {
 
     @Override
     public CompletableFuture<Void> stop(final boolean failover) {
-        attached.forEach(EngineDisk::spendPeer);
-        return super.stop(failover);
+        final CompletableFuture<Void> stopped = super.stop(failover);
+        if (!stopped.isCompletedExceptionally()) {
+            attached.forEach(EngineDisk::spendPeer);
+        }
+        return stopped;
     }
 
     @Override

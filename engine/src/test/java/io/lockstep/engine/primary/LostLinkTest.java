@@ -34,13 +34,16 @@ final class LostLinkTest {
     @BeforeEach
     void reign() {
         node().reign(self.reigns().name(), self.reigns().begin(0)).join();
-        start(
-                LostLinkPolicy.fence(
-                        loss -> {
-                            losses.add(loss);
-                            commands.add(new CompletableFuture<>());
-                            return commands.getLast();
-                        }));
+        start(fencing());
+    }
+
+    private LostLinkPolicy fencing() {
+        return LostLinkPolicy.fence(
+                loss -> {
+                    losses.add(loss);
+                    commands.add(new CompletableFuture<>());
+                    return commands.getLast();
+                });
     }
 
     private Node node() {
@@ -48,6 +51,10 @@ final class LostLinkTest {
     }
 
     private void start(final LostLinkPolicy policy) {
+        start(policy, false);
+    }
+
+    private void start(final LostLinkPolicy policy, final boolean isShared) {
         final Endpoint peer = new Endpoint.Unix(Path.of("/peer"));
         final PeerPresence presence = new PeerPresence(loop, "/peer", 1, () -> {});
         link =
@@ -61,7 +68,8 @@ final class LostLinkTest {
                                 (event, disk, epoch, sentence) -> events.add(event),
                                 "/peer",
                                 policy,
-                                () -> 7));
+                                () -> 7),
+                        isShared);
         link.of(node()::record, () -> 7, this::look);
     }
 
@@ -233,5 +241,87 @@ final class LostLinkTest {
         loop.pass(LostLink.AGAIN_NANOS);
         assertEquals(1, commands.size());
         assertTrue(isWaiting);
+    }
+
+    // ---- Of disks that the peer sees as well.
+
+    /** What was said, or done, was of the process before, and the one that is asked may follow. */
+    @Test
+    void whatIsKnownOfAPeerDoesNotCountWhenItIsThereAgain() {
+        start(LostLinkPolicy.SUSPEND, true);
+        meet();
+        link.onLost();
+        link.onPromoted();
+        node().peerIsOut().join();
+        assertTrue(link.mayGoOn());
+        assertTrue(link.mustBeRecordedFirst());
+        assertTrue(link.onAsking());
+        write();
+        assertTrue(isWaiting);
+        link.onPromoted(); // somebody has fenced that, too
+        look();
+        assertFalse(isWaiting);
+    }
+
+    @Test
+    void anAnswerOfTheCommandDoesNotCountForAPeerThatIsThereAgain() {
+        start(fencing(), true);
+        loseWithAWrite();
+        link.onAsking();
+        answer(Fencing.Outcome.FENCED);
+        assertTrue(isWaiting);
+        answer(Fencing.Outcome.FENCED);
+        assertFalse(isWaiting);
+    }
+
+    /** A peer that shares no disk has its own, whatever becomes of ours. */
+    @Test
+    void whatIsSaidOfAPeerWithDisksOfItsOwnHoldsUntilItIsMet() {
+        start(LostLinkPolicy.SUSPEND);
+        meet();
+        link.onLost();
+        link.onPromoted();
+        assertFalse(link.onAsking());
+        assertTrue(link.mayGoOn());
+    }
+
+    /** The peer knows the policy of the process before, under which it could take over. */
+    @Test
+    void aPrimaryDoesNotContinueBeforeThePeerKnowsIt() {
+        start(LostLinkPolicy.CONTINUE, true);
+        node().meet(PEER).join();
+        write();
+        assertTrue(isWaiting);
+        assertFalse(link.needsNoWord());
+        meet();
+        link.onLost();
+        look();
+        assertFalse(isWaiting);
+        assertTrue(link.needsNoWord());
+    }
+
+    @Test
+    void aWordIsOfOneOrder() {
+        start(LostLinkPolicy.SUSPEND, true);
+        link.fenced();
+        assertTrue(link.takeWord());
+        assertFalse(link.takeWord());
+    }
+
+    /** Who waits while the peer is told is nobody's business yet. */
+    @Test
+    void aPeerIsToldBeforeSomebodyHearsThatTheGuestWaits() {
+        start(LostLinkPolicy.SUSPEND, true);
+        meet();
+        final CompletableFuture<Void> told = link.onTelling(1000);
+        link.onLost();
+        write();
+        assertEquals(List.of(), events);
+        loop.pass(1000);
+        assertTrue(told.isCompletedExceptionally());
+        assertEquals(List.of(Event.GUEST_HELD), events);
+        link.onPeerOut();
+        assertFalse(isWaiting);
+        assertEquals(List.of(Event.GUEST_HELD, Event.GUEST_GOES_ON), events);
     }
 }

@@ -23,7 +23,7 @@ public final class LockstepPair implements ReplicationPair {
      * @param connectionsMax clients that each side takes
      * @param isGuestUnix whether the primary's guest comes over a Unix socket, not TCP
      * @param acknowledgement when that guest is answered, as {@code --ack} takes it
-     * @param loops how many take the secondary's streams at most; 0 for as many as it likes
+     * @param loops how many the disks have on either side at most; 0 for as many as they like
      */
     public record Shape(
             boolean isUnix,
@@ -290,9 +290,7 @@ public final class LockstepPair implements ReplicationPair {
                         "" + folder.resolve("secondary.control"),
                         "--buffers",
                         "" + buffers));
-        if (shape.loops() > 0) {
-            arguments.addAll(List.of("--loops", "" + shape.loops()));
-        }
+        addLoops(arguments, shape);
         return ChildProcess.start("secondary", folder, ChildProcess.lockstep(arguments));
     }
 
@@ -318,7 +316,14 @@ public final class LockstepPair implements ReplicationPair {
         if (!shape.acknowledgement().equals(Shape.LOCAL)) {
             arguments.addAll(List.of("--ack", shape.acknowledgement()));
         }
+        addLoops(arguments, shape);
         return ChildProcess.start("primary", folder, ChildProcess.lockstep(arguments));
+    }
+
+    private static void addLoops(final List<String> arguments, final Shape shape) {
+        if (shape.loops() > 0) {
+            arguments.addAll(List.of("--loops", "" + shape.loops()));
+        }
     }
 
     private static void awaitLink(final ChildProcess primary, final ControlSocket control)

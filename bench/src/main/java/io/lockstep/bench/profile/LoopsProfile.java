@@ -32,13 +32,13 @@ import java.util.function.ToDoubleFunction;
 
 /**
  * {@code lockstep profile loops}: two disks of a group that are written at a time, with a loop for
- * each stream of the secondary, and with one for both. See docs/loops.md.
+ * each on either side, and with one for both. See docs/loops.md.
  */
 @Command(
         name = "loops",
         description =
-                "Measures a group of several disks, with a loop a disk on the secondary and with"
-                        + " one for all.",
+                "Measures a group of several disks, with a loop a disk on either side and with one"
+                        + " for all.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
         footerHeading = "%nExamples:%n",

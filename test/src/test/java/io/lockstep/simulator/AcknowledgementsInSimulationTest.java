@@ -51,6 +51,13 @@ final class AcknowledgementsInSimulationTest {
         Simulation.run(seed, TEST, AcknowledgementsInSimulationTest::playLives);
     }
 
+    /** The same of one life. */
+    @ParameterizedTest
+    @ValueSource(longs = {304365})
+    void whatWasFoundOnceInAPairIsNotFoundAgain(final long seed) {
+        Simulation.run(seed, TEST, AcknowledgementsInSimulationTest::playPair);
+    }
+
     /** Where it isn't so, no failing seed can be repeated. */
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3})

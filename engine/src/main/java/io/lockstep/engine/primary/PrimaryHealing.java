@@ -41,6 +41,9 @@ final class PrimaryHealing
     /** The last one; null for none. */
     private Verification verification;
 
+    /** How often all that was to be sent was in the log. */
+    private int sentCount;
+
     PrimaryHealing(
             final IoLoop loop,
             final PrimaryGroup group,
@@ -242,9 +245,44 @@ final class PrimaryHealing
         events.cancelled();
     }
 
+    /**
+     * Not before all that is in the log by now has been done here. A change of the guest there is
+     * in place of what was to be sent; where it fails, what is there instead comes behind it, and a
+     * seal between the two would be a checkpoint that has neither.
+     */
     @Override
     public void onSent() {
-        group.sealCaughtUp();
+        final long end = log.appended();
+        final int number = ++sentCount;
+        final RoomQueue.Waiting seal = () -> sealWhenDone(number, end);
+        if (!seal.enterAgain()) {
+            room.watch(seal);
+        }
+    }
+
+    /** Answers whether there is no more to do. */
+    private boolean sealWhenDone(final int number, final long end) {
+        if (!isSealing(number)) {
+            return true;
+        }
+        final boolean isDone = log.decided() >= end;
+        if (isDone && !room.isAnyWaiting()) {
+            group.sealCaughtUp();
+        } else if (isDone) {
+            room.waitForTurn(
+                    () -> {
+                        if (isSealing(number)) {
+                            group.sealCaughtUp();
+                        }
+                        return true;
+                    });
+        }
+        return isDone;
+    }
+
+    /** Whether it is still this time that all is sent: the guest may have pulled ahead since. */
+    private boolean isSealing(final int number) {
+        return sentCount == number && synchroniser.isSealing();
     }
 
     @Override

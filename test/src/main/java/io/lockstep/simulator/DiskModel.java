@@ -201,6 +201,35 @@ public final class DiskModel implements DiskOracle {
         changes.remove(change);
     }
 
+    /**
+     * What was answered with an error has left this, which nobody need know: wherever nothing is
+     * under way that may still change it.
+     *
+     * @param content of the whole disk, at this moment
+     */
+    public void knowFailed(final byte[] content) {
+        final List<Change> failed =
+                changes.stream().filter(one -> !one.certain && one.answered != NEVER).toList();
+        final List<Change> underWay =
+                changes.stream().filter(one -> one.answered == NEVER).toList();
+        for (final Change change : failed) {
+            final TreeSet<Long> edges = new TreeSet<>(List.of(change.offset, change.end));
+            for (final Change other : underWay) {
+                edges.add(Math.clamp(other.offset, change.offset, change.end));
+                edges.add(Math.clamp(other.end, change.offset, change.end));
+            }
+            long from = edges.removeFirst();
+            for (final long to : edges) {
+                final long start = from;
+                if (underWay.stream().noneMatch(one -> one.offset <= start && to <= one.end)) {
+                    final byte[] bytes = Arrays.copyOfRange(content, (int) from, (int) to);
+                    succeeded(add("what is there", from, to, bytes), false);
+                }
+                from = to;
+            }
+        }
+    }
+
     /** A flush was answered that was asked for at that moment. */
     @Override
     public void flushed(final long askedAt) {

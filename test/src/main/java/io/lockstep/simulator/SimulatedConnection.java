@@ -35,6 +35,7 @@ final class SimulatedConnection implements Connection {
     private boolean eventDue;
     private int idleEvents;
     private boolean closed;
+    private boolean silenced;
     private String broken;
 
     SimulatedConnection(
@@ -194,8 +195,14 @@ final class SimulatedConnection implements Connection {
     /** Nothing comes through any more, and nobody hears of it. */
     void silence() {
         simulation.trace(name, "silenced", 0, 0);
+        silenced = true;
         inbound.swallow();
         outbound.swallow();
+    }
+
+    /** Whether nothing comes through, and neither end has given it up. */
+    boolean isSilent() {
+        return silenced && !closed && !other.closed;
     }
 
     /** The host has gone, and with it this end. */

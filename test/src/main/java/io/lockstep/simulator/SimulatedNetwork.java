@@ -66,6 +66,11 @@ public final class SimulatedNetwork {
         partitions.remove(pair(one.name(), other.name()));
     }
 
+    /** Whether a connection between two hosts is silent that both its ends take for standing. */
+    public boolean isSilent(final SimulatedHost one, final SimulatedHost other) {
+        return between(one.name(), other.name()).stream().anyMatch(SimulatedConnection::isSilent);
+    }
+
     Simulation simulation() {
         return simulation;
     }

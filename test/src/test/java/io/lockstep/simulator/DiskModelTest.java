@@ -76,6 +76,18 @@ final class DiskModelTest {
     }
 
     @Test
+    void whatAFailedWriteHasLeftIsKnownWhereNothingIsUnderWay() {
+        model.succeeded(model.write(0, bytes(1, 1, 1)), false);
+        model.failed(model.write(0, bytes(2, 2, 2)));
+        model.write(1, bytes(3));
+        model.knowFailed(new byte[] {2, 2, 1, 0});
+        mayRead(model.now(), 0, 2, 1, 1);
+        mayRead(model.now(), 0, 2, 3, 1);
+        mayNotRead(model.now(), 0, 1, 1, 1);
+        mayNotRead(model.now(), 0, 2, 1, 2);
+    }
+
+    @Test
     void whatWasNeverAnsweredMayComeLateUntilTheDiskIsAtRest() {
         model.write(0, bytes(1));
         model.succeeded(model.write(0, bytes(2)), false);

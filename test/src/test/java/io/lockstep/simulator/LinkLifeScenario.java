@@ -193,7 +193,6 @@ final class LinkLifeScenario implements AutoCloseable {
     }
 
     private void observe() {
-        primary.observe();
         secondary.observe();
     }
 

@@ -187,7 +187,7 @@ abstract class LivesPair implements AutoCloseable {
 
     /** On either side, and whatever happens to the two and what is between them meanwhile. */
     final void switchOver() {
-        boolean isSound = compare() && nodes.stream().allMatch(LivesNode::isSound);
+        boolean isSound = compare() && nodes.stream().allMatch(LivesNode::isSound) && isThrough();
         if (!isSound && dice.chance(0.7)) {
             nodes.forEach(this::startAsUsual);
         }
@@ -207,7 +207,8 @@ abstract class LivesPair implements AutoCloseable {
         final boolean isQuiet = dice.chance(0.3);
         if (isSound && isQuiet) {
             simulation.runFor(Simulation.SECOND); // the primary has heard of its peer by then
-            isSound = compare() && !ordered.hasEnded(); // an order of before may have come true
+            // An order of before may have come true.
+            isSound = compare() && !ordered.hasEnded() && isThrough();
         }
         ordered.loop().execute(() -> switchOver(ordered).thenAccept(answer::add));
         if (!isQuiet) {
@@ -300,6 +301,14 @@ abstract class LivesPair implements AutoCloseable {
     /** Nothing is under way: two that are linked hold the same. Answers whether they are. */
     final boolean compare() {
         return !isParted && isServing(lead) && LivesComparison.compare(lead);
+    }
+
+    /**
+     * Whether what either says reaches the other. A partition leaves connections that stand and are
+     * silent, also when it is over: both take themselves for linked until they miss each other.
+     */
+    private boolean isThrough() {
+        return !network.isSilent(nodes.get(0).host(), nodes.get(1).host());
     }
 
     final void expectLinked(final String what) {

@@ -44,7 +44,6 @@ final class PrimarySide implements ServerEvents {
     private SimulatedLoop loop;
     private PrimaryGroup group;
     private IoLoop.Listener listener;
-    private long openEpoch;
 
     /** Whether disks have loops of their own. */
     private boolean isOnLoops;
@@ -123,7 +122,6 @@ final class PrimarySide implements ServerEvents {
     /** Starts a process, which does not replicate yet. */
     void start() {
         heard.clear();
-        openEpoch = 0;
         loop = host.loop("guest-loop");
         final SimulatedLoop linkLoop = hasLinkLoop ? host.loop("link-loop") : loop;
         others = List.of();
@@ -191,7 +189,9 @@ final class PrimarySide implements ServerEvents {
 
                                 @Override
                                 public void onOpened(final long epoch) {
-                                    disks.forEach(disk -> disk.onOpened(epoch));
+                                    if (isLoop(own)) {
+                                        PrimarySide.this.onOpened(epoch);
+                                    }
                                 }
                             });
             final ConnectionLimit limit = new ConnectionLimit(CONNECTIONS_MAX);
@@ -278,23 +278,13 @@ final class PrimarySide implements ServerEvents {
         loop = null;
     }
 
-    /** Looks whether an epoch was sealed; after every event. */
-    void observe() {
-        if (!isUp()) {
-            return;
-        }
-        final GroupStatus status = group.status();
-        if (status.state() != GroupStatus.State.RUNNING) {
-            return;
-        }
-        if (openEpoch == 0) {
-            openEpoch = status.openEpoch();
-        }
-        while (openEpoch < status.openEpoch()) {
-            final long epoch = openEpoch++;
-            simulation.trace(host.name(), "has sealed", epoch, 0);
-            disks.forEach(disk -> disk.onSeal(epoch));
-        }
+    /**
+     * An epoch was sealed. Noted at once: replication may end in this very event, and what is
+     * answered later in it is not of the epoch.
+     */
+    private void onOpened(final long epoch) {
+        simulation.trace(host.name(), "has sealed", epoch - 1, 0);
+        disks.forEach(disk -> disk.onSeal(epoch - 1));
     }
 
     /** Gives back what the processes hold, when the story is over. */

@@ -70,12 +70,14 @@ class ReplicatedDisk {
         return checkpoint;
     }
 
-    /** An epoch begins at the primary, which numbers them anew now and then. */
-    void onOpened(final long epoch) {}
-
-    /** The primary has just sealed an epoch. */
+    /**
+     * The primary has just sealed an epoch; it numbers them anew now and then. A guest that was
+     * told of a failure may have read what that has left: the epoch has the same.
+     */
     void onSeal(final long epoch) {
-        seals.put(epoch, primary.model().snapshot());
+        final DiskModel sealed = primary.model().snapshot();
+        sealed.knowFailed(contentOf(primary.medium()));
+        seals.put(epoch, sealed);
     }
 
     /** The stream says that the epoch ends with its present content. */

@@ -518,7 +518,6 @@ final class ReplicationScenario implements AutoCloseable {
     // ---- What is looked at.
 
     private void observe() {
-        primary.observe();
         secondary.observe();
         promises.ifPresent(made -> made.observe(secondary.committed(), secondary.hasFailedOver()));
         if (checksEveryEvent && !isOver) {

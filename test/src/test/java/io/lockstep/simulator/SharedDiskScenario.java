@@ -435,7 +435,6 @@ final class SharedDiskScenario implements AutoCloseable {
     // ---- What is looked at.
 
     private void observe() {
-        primary.observe();
         secondary.observe();
     }
 

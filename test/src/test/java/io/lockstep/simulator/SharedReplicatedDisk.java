@@ -26,15 +26,6 @@ final class SharedReplicatedDisk extends ReplicatedDisk {
         dice = simulation.dice().split();
     }
 
-    @Override
-    void onOpened(final long epoch) {
-        super.onSeal(epoch - 1);
-    }
-
-    /** It was seen before, when the next one began. */
-    @Override
-    void onSeal(final long epoch) {}
-
     /** The secondary takes it over. */
     void take() {
         isTaken = true;

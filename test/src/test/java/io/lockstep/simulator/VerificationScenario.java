@@ -103,7 +103,6 @@ final class VerificationScenario implements AutoCloseable {
     }
 
     private void observe() {
-        primary.observe();
         secondary.observe();
     }
 

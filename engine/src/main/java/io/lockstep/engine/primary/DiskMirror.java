@@ -377,9 +377,10 @@ public final class DiskMirror implements AutoCloseable {
         public void onGuestError(final String name, final long offset, final int errno) {}
 
         @Override
-        public void onUnknown(
+        public boolean onUnknown(
                 final String name, final long offset, final long end, final int errno) {
             onUnknownContent(name, offset, end, errno);
+            return !isEnded(); // no seal says that the target is equal
         }
     }
 

@@ -80,7 +80,9 @@ final class GroupDisks implements PrimaryDiskOwner {
     }
 
     @Override
-    public void onUnknown(final String disk, final long offset, final long end, final int errno) {
+    public boolean onUnknown(
+            final String disk, final long offset, final long end, final int errno) {
         loop.within(() -> group.end().onUnknown(disk, offset, errno));
+        return false; // a seal may be there already
     }
 }

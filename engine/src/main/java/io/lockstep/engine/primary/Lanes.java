@@ -146,6 +146,11 @@ final class Lanes implements AutoCloseable {
         return all.stream().mapToLong(lane -> lane.log().appended()).toArray();
     }
 
+    /** Whether all frames before these ends, by lane, have been done here. */
+    boolean areDecided(final long[] ends) {
+        return all.stream().allMatch(lane -> lane.log().decided() >= ends[lane.number()]);
+    }
+
     // ---- Who waits.
 
     /** See {@link RoomQueue#peerIsThere}. */
@@ -219,6 +224,26 @@ final class Lanes implements AutoCloseable {
                                                             whenDrained.run();
                                                         }
                                                     }));
+        }
+    }
+
+    /**
+     * Runs an action when those who wait for room by now have had their turn; at once for nobody.
+     */
+    void behindThoseWhoWait(final Runnable action) {
+        final List<Lane> full = all.stream().filter(lane -> lane.room().isAnyWaiting()).toList();
+        final int[] left = {full.size()};
+        for (final Lane lane : full) {
+            lane.waitInTurn(
+                    () -> {
+                        if (--left[0] == 0) {
+                            action.run();
+                        }
+                        return true;
+                    });
+        }
+        if (full.isEmpty()) {
+            action.run();
         }
     }
 

@@ -201,22 +201,9 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             return -1;
         }
         final long frame = operation.frame;
-        if (order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
-            begin(operation.index);
-        }
+        onClaimed(operation);
         local.poll();
         return frame;
-    }
-
-    private void hash(final PrimaryOperation operation) {
-        final long length = operation.end - operation.offset;
-        final MemorySegment into = log.landing().segment();
-        final int position = log.payloadPosition(operation.frame);
-        if (operation.isHole) {
-            operation.hash.hashZeroes(length, into, position);
-        } else {
-            operation.hash.hash(operation.memory, 0, length, into, position);
-        }
     }
 
     // ---- The disk.
@@ -313,10 +300,7 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             room.waitForRoom(operation.enterAgain);
             return;
         }
-        if (operation.kind == ForwardLog.Kind.FLUSH
-                || order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
-            begin(operation.index);
-        }
+        onClaimed(operation);
     }
 
     @Override
@@ -328,12 +312,26 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         if (!claim(operation)) {
             return false;
         }
+        onClaimed(operation);
+        local.poll();
+        return true;
+    }
+
+    /** It has its place in the log, and is begun in its turn. */
+    private void onClaimed(final PrimaryOperation operation) {
+        final PrimaryOperation failed = operation.failed;
         if (operation.kind == ForwardLog.Kind.FLUSH
                 || order.admit(operation.cursor, operation.pieceEnd, operation.index)) {
             begin(operation.index);
-            local.poll();
         }
-        return true;
+        tell(failed);
+    }
+
+    /** The guest hears of a failure when what that has left is before all that it does then. */
+    private void tell(final PrimaryOperation failed) {
+        if (failed != null) {
+            finish(failed, failed.heldErrno);
+        }
     }
 
     /** The process ends, and there will be no room: the guest's server says so. */
@@ -341,7 +339,12 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         if (operation.isInLog) {
             log.cancel((int) operation.position, operation.end - operation.offset);
         }
+        final PrimaryOperation failed = operation.failed;
+        if (operation.isReadBack()) {
+            tracking.mark(number, operation.offset, operation.end - operation.offset);
+        }
         finish(operation, Errno.ESHUTDOWN);
+        tell(failed);
     }
 
     boolean claim(final PrimaryOperation operation) {
@@ -450,17 +453,16 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             return;
         }
         switch (operation.kind) {
-            case WRITE -> {
-                local.write(
-                        operation.cursor,
-                        (int) length,
-                        isLogged ? log.landing().segment() : operation.memory,
-                        isLogged
-                                ? log.payloadPosition(operation.frame)
-                                : operation.position + operation.cursor - operation.offset,
-                        operation.onDone,
-                        index);
-            }
+            case WRITE ->
+                    local.write(
+                            operation.cursor,
+                            (int) length,
+                            isLogged ? log.landing().segment() : operation.memory,
+                            isLogged
+                                    ? log.payloadPosition(operation.frame)
+                                    : operation.position + operation.cursor - operation.offset,
+                            operation.onDone,
+                            index);
             case ZERO ->
                     local.zero(operation.cursor, length, operation.flags, operation.onDone, index);
             case FLUSH -> local.flush(operation.onDone, index);
@@ -507,22 +509,29 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             order.finish(operation.index);
         }
         if (operation.kind == ForwardLog.Kind.HASH && errno == 0 && !operation.isHashed) {
-            hash(operation);
+            operation.hashInto(log);
         }
-        if (operation.frame >= 0) {
+        final boolean isUnknown = errno != 0 && operation.isReadBack();
+        // A seal behind it, once sent, would be a checkpoint that lacks what is there.
+        final boolean isPassed =
+                !isUnknown
+                        || owner.onUnknown(
+                                local.name(), operation.cursor, operation.pieceEnd, errno);
+        if (operation.frame >= 0 && isPassed) {
             log.decide(operation.frame, errno == 0);
             owner.onDecided();
         }
         final boolean isNotFast =
                 errno == Errno.EOPNOTSUPP && (operation.flags & ZERO_FAST) != 0; // no failure
-        if (errno != 0 && operation.isReadBack()) {
-            owner.onUnknown(local.name(), operation.cursor, operation.pieceEnd, errno);
-        } else if (errno != 0 && !isNotFast && operation.kind != ForwardLog.Kind.HASH) {
-            if (operation.kind != ForwardLog.Kind.FLUSH) {
-                failures++;
-                forwardWhatIsThere(operation.cursor, operation.pieceEnd);
-            }
+        final boolean isOfGuest = !operation.isReadBack() && operation.kind != ForwardLog.Kind.HASH;
+        if (errno != 0 && !isNotFast && isOfGuest) {
             owner.onGuestError(local.name(), operation.cursor, errno);
+            if (operation.cursor < operation.pieceEnd) {
+                failures++;
+                operation.heldErrno = errno;
+                forwardWhatIsThere(operation);
+                return;
+            }
         } else if (errno == 0 && operation.pieceEnd < operation.end) {
             operation.cursor = operation.pieceEnd;
             enter(operation);
@@ -557,11 +566,18 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         poll(); // what that has begun: nobody else may come
     }
 
-    /** All of it enters the log, or waits for room there, before anything that comes later. */
-    private void forwardWhatIsThere(final long offset, final long end) {
+    /**
+     * All of what a failed change has left enters the log, or waits for room there, before anything
+     * that comes later. With the last of it the guest is told.
+     */
+    private void forwardWhatIsThere(final PrimaryOperation failed) {
         final int step = log.payloadLengthMax();
-        for (long at = offset; at < end; at += step) {
-            enter(take(ForwardLog.Kind.WRITE, at, Math.min(step, end - at), NOBODY, at));
+        final long end = failed.pieceEnd;
+        for (long at = failed.cursor; at < end; at += step) {
+            final PrimaryOperation readBack =
+                    take(ForwardLog.Kind.WRITE, at, Math.min(step, end - at), NOBODY, at);
+            readBack.failed = at + step < end ? null : failed;
+            enter(readBack);
         }
         local.poll();
     }
@@ -573,27 +589,12 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
             final Completion completion,
             final long token) {
         final PrimaryOperation operation = operations.take();
-        operation.kind = kind;
-        operation.offset = offset;
-        operation.cursor = offset;
-        operation.end = offset + length;
-        operation.flags = 0;
-        operation.isInLog = false;
-        operation.isHole = false;
-        operation.isHashed = false;
-        operation.isOfSynchroniser = false;
-        operation.isPlaceSpare = false;
-        operation.startNanos = 0;
-        operation.epoch = Acknowledgements.NONE;
-        operation.completion = completion;
-        operation.token = token;
+        operation.begin(kind, offset, length, completion, token);
         return operation;
     }
 
     private void give(final PrimaryOperation operation) {
-        operation.completion = null;
-        operation.hash = null;
-        operation.memory = null;
+        operation.forget();
         operations.give(operation);
     }
 }

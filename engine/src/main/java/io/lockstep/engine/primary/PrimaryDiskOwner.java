@@ -23,6 +23,10 @@ interface PrimaryDiskOwner {
     /** A request of the guest has failed. */
     void onGuestError(String disk, long offset, int errno);
 
-    /** A change has failed, and what it left can't be read: it can't be forwarded. */
-    void onUnknown(String disk, long offset, long end, int errno);
+    /**
+     * What is there can't be read, and so it can't be forwarded: what a failed change has left, or
+     * what a synchronisation was to send. Answers whether what is behind it in the log is sent all
+     * the same.
+     */
+    boolean onUnknown(String disk, long offset, long end, int errno);
 }

@@ -32,6 +32,9 @@ final class PrimaryEnd {
     /** Null where it was not given up. */
     private ReplicationError error;
 
+    /** Why it can't begin; null where it can. */
+    private ReplicationError foundBefore;
+
     /** How it was ended; empty where it was not. */
     private String sentence = "";
 
@@ -164,10 +167,20 @@ final class PrimaryEnd {
         giveUp(GroupEvents.Event.DETACHED, events.fullLog());
     }
 
-    /** A change has failed, and what it left can't be read: it can't be forwarded. */
+    /** What is there can't be read, and so it can't be forwarded. */
     void onUnknown(final String disk, final long offset, final int errno) {
+        final ReplicationError cause = events.unknownContent(disk, offset, errno);
         if (isRunning()) {
-            giveUp(GroupEvents.Event.REPLICATION_ERROR, events.unknownContent(disk, offset, errno));
+            giveUp(GroupEvents.Event.REPLICATION_ERROR, cause);
+        } else if (state == GroupStatus.State.IDLE) {
+            foundBefore = cause; // nothing behind it in the log would ever be sent
+        }
+    }
+
+    /** It begins, and that is recorded: what was found before counts now. */
+    void onBegun() {
+        if (isRunning() && foundBefore != null) {
+            giveUp(GroupEvents.Event.REPLICATION_ERROR, foundBefore);
         }
     }
 

@@ -286,6 +286,7 @@ public final class PrimaryGroup implements ReplicationGroup, AutoCloseable {
                 reign.begin(),
                 (done, thrown) -> {
                     if (thrown == null) {
+                        end.onBegun();
                         startLink();
                     } else if (end.isRunning()) {
                         end.undoBegin();

@@ -39,6 +39,9 @@ final class PrimaryHealing
     /** The last one; null for none. */
     private Verification verification;
 
+    /** How often all that was to be sent was in the log. */
+    private int sentCount;
+
     PrimaryHealing(
             final IoLoop loop,
             final PrimaryGroup group,
@@ -236,9 +239,37 @@ final class PrimaryHealing
         events.cancelled();
     }
 
+    /**
+     * Not before all that is in the logs by now has been done here. A change of the guest there is
+     * in place of what was to be sent; where it fails, what is there instead comes behind it, and a
+     * seal between the two would be a checkpoint that has neither.
+     */
     @Override
     public void onSent() {
-        group.sealCaughtUp();
+        final long[] ends = lanes.ends();
+        final int number = ++sentCount;
+        if (!sealWhenDone(number, ends)) {
+            lanes.watch(() -> sealWhenDone(number, ends));
+        }
+    }
+
+    /** Answers whether there is no more to do. */
+    private boolean sealWhenDone(final int number, final long[] ends) {
+        final boolean isDone = lanes.areDecided(ends);
+        if (isDone) {
+            lanes.behindThoseWhoWait(
+                    () -> {
+                        if (isSealing(number)) {
+                            group.sealCaughtUp();
+                        }
+                    });
+        }
+        return isDone || !isSealing(number);
+    }
+
+    /** Whether it is still this time that all is sent: the guest may have pulled ahead since. */
+    private boolean isSealing(final int number) {
+        return sentCount == number && synchroniser.isSealing();
     }
 
     @Override

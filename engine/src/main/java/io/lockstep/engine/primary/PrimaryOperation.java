@@ -74,12 +74,58 @@ final class PrimaryOperation {
     /** With what it is answered. */
     int heldErrno;
 
+    /** A change that has failed, of which this one is the last to forward what is there. */
+    PrimaryOperation failed;
+
     PrimaryOperation(final int index, final int lane, final Owner owner) {
         this.index = index;
         this.lane = lane;
         this.owner = owner;
         onDone = (ignored, errno) -> owner.onDone(this, errno);
         enterAgain = () -> owner.enterAgain(this);
+    }
+
+    /** It is another one from now on. */
+    void begin(
+            final ForwardLog.Kind nowKind,
+            final long nowOffset,
+            final long length,
+            final Disk.Completion nowCompletion,
+            final long nowToken) {
+        kind = nowKind;
+        offset = nowOffset;
+        cursor = nowOffset;
+        end = nowOffset + length;
+        flags = 0;
+        isInLog = false;
+        isHole = false;
+        isHashed = false;
+        isOfSynchroniser = false;
+        isPlaceSpare = false;
+        startNanos = 0;
+        epoch = Acknowledgements.NONE;
+        completion = nowCompletion;
+        token = nowToken;
+    }
+
+    /** It is over, and holds on to nothing. */
+    void forget() {
+        completion = null;
+        hash = null;
+        memory = null;
+        failed = null;
+    }
+
+    /** What was read to be compared is hashed into its frame. */
+    void hashInto(final ForwardLog log) {
+        final long length = end - offset;
+        final MemorySegment into = log.landing().segment();
+        final int at = log.payloadPosition(frame);
+        if (isHole) {
+            hash.hashZeroes(length, into, at);
+        } else {
+            hash.hash(memory, 0, length, into, at);
+        }
     }
 
     /** It was held, and may be answered. */

@@ -129,6 +129,11 @@ final class Synchroniser implements Job, Feed.Source, ComparingWalk.Owner, AutoC
         return phase == Phase.PREPARED;
     }
 
+    /** Whether all that was to be sent is in the log, and the secondary is not equal yet. */
+    boolean isSealing() {
+        return phase == Phase.SEALING;
+    }
+
     private boolean isBegun() {
         return phase == Phase.SENDING || phase == Phase.SEALING;
     }

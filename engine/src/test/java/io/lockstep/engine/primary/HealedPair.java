@@ -46,6 +46,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /** Two nodes of two disks each, in this process, which end and begin again. */
@@ -72,6 +73,12 @@ abstract class HealedPair {
 
     /** Hears of the primary's jobs, on its loop. */
     Consumer<Job.Report> onJob = report -> {};
+
+    /** What the primary sees of its disks. */
+    UnaryOperator<Disk> primaryFace = disk -> disk;
+
+    /** What is done on its loop before replication is started. */
+    Runnable beforeStart = () -> {};
 
     FullLogPolicy fullLog = FullLogPolicy.BLOCK;
     LostLinkPolicy lostLink = LostLinkPolicy.CONTINUE;
@@ -263,7 +270,7 @@ abstract class HealedPair {
             life.opened.add(file);
             final FileDisk disk = new FileDisk(file, life.loop(), helpers);
             life.opened.add(disk);
-            disks.add(disk);
+            disks.add(side.equals("primary") ? primaryFace.apply(disk) : disk);
         }
         return disks;
     }
@@ -359,6 +366,7 @@ abstract class HealedPair {
                                                     .withLostLink(lostLink)),
                                     new Ear());
                     life.opened.add(primary);
+                    beforeStart.run();
                     return primary.start();
                 });
     }

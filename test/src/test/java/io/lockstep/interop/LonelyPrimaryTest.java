@@ -22,6 +22,13 @@ import java.util.concurrent.TimeUnit;
  */
 @Timeout(value = 3, unit = TimeUnit.MINUTES)
 final class LonelyPrimaryTest {
+    private static final String WRITE =
+            """
+            h = connect(sys.argv[1])
+            h.pwrite(bytes([int(sys.argv[2])]) * 4096, int(sys.argv[3]))
+            print('answered', flush=True)
+            """;
+
     private static final int LENGTH = 1 << 20;
     private static final int BLOCK = 4096;
     private static final int FAR = 512 << 10;
@@ -53,11 +60,6 @@ final class LonelyPrimaryTest {
     private void write(final int value, final int offset) {
         rig.python(WRITE, arguments(value, offset));
     }
-
-    private static final String WRITE =
-            "h = connect(sys.argv[1])\n"
-                    + "h.pwrite(bytes([int(sys.argv[2])]) * 4096, int(sys.argv[3]))\n"
-                    + "print('answered', flush=True)\n";
 
     private String[] arguments(final int value, final int offset) {
         return new String[] {

@@ -179,7 +179,7 @@ final class Feed {
 
     /** Whether the next run may go into a lane, which it tries then. */
     boolean mayEnter(final Lane wanted) {
-        final boolean isItsTurn = isEntering && wanted == lane;
+        final boolean isItsTurn = isEntering && wanted.number() == lane.number();
         lane = wanted;
         return isItsTurn || wanted.room().mayEnter();
     }
@@ -333,7 +333,7 @@ final class Feed {
         isEntering = true;
         final Step step = source.next();
         isEntering = false;
-        if (step == Step.NO_ROOM && lane == entered) {
+        if (step == Step.NO_ROOM && lane.number() == entered.number()) {
             isQueued = true;
             return false;
         }

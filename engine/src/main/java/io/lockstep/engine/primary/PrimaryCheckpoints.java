@@ -12,6 +12,8 @@ import java.util.function.LongConsumer;
  * its end, while what was asked for is done when the link is back. On the guest's loop.
  */
 final class PrimaryCheckpoints implements Acknowledgements.Pair {
+    private static final int NO_LANE = -1;
+
     private final PrimaryGroup group;
     private final PrimaryEpochs epochs;
     private final PeerPresence presence;
@@ -115,7 +117,7 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
     private CompletableFuture<Long> sealAnyway(final int flags) {
         final long epoch = epochs.open();
         final CompletableFuture<Long> sealed = epochs.seal();
-        enterSeals(epoch, flags, null);
+        enterSeals(epoch, flags, NO_LANE);
         return sealed;
     }
 
@@ -123,19 +125,20 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
      * Ends the epoch in all logs at once: what they have belongs to it. What waits for room is in
      * no epoch yet, and holds no seal up.
      *
-     * @param entered the lane whose turn it is to have room; null at first
+     * @param entered the number of the lane whose turn it is to have room
      * @return whether it need not wait there any more
      */
-    private boolean enterSeals(final long epoch, final int flags, final Lane entered) {
+    private boolean enterSeals(final long epoch, final int flags, final int entered) {
         if (lanes.isOver() || lanes.isHopeless() || !epochs.isAwaited(epoch)) {
             return true; // whoever waited has been told, or has gone: it holds up nobody behind it
         }
         final Lane full = lanes.fullFor(diskCount);
         if (full != null) {
-            if (full != entered) {
-                full.waitInTurn(() -> enterSeals(epoch, flags, full));
+            final boolean isElsewhere = full.number() != entered;
+            if (isElsewhere) {
+                full.waitInTurn(() -> enterSeals(epoch, flags, full.number()));
             }
-            return full != entered;
+            return isElsewhere;
         }
         onSeal.accept(epoch);
         for (int i = 0; i < diskCount; i++) {

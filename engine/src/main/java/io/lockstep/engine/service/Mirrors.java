@@ -30,6 +30,7 @@ final class Mirrors {
      *
      * @throws IOException with a sentence, where it may not
      */
+    @SuppressWarnings("ReferenceEquality") // a loop equals itself alone
     void require(final EngineDisk disk, final EngineGroup group) throws IOException {
         if (mirrors.stream().anyMatch(mirror -> mirror.disk() == disk)) {
             throw new IOException(

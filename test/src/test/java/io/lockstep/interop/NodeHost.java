@@ -15,6 +15,7 @@ final class NodeHost {
     private final String name;
     private final String other;
     private final List<String> first;
+    private final List<String> more = new ArrayList<>();
     LockstepProcess process;
 
     NodeHost(final Rig rig, final String name, final String other, final String first) {
@@ -23,6 +24,19 @@ final class NodeHost {
         this.other = other;
         this.first = List.of("--first", first);
         rig.hole(name + ".img", LENGTH);
+    }
+
+    /** With more arguments. */
+    NodeHost with(final String... arguments) {
+        more.addAll(List.of(arguments));
+        return this;
+    }
+
+    /** With another disk. */
+    NodeHost withDisk(final String disk) {
+        final String file = name + "-" + disk + ".img";
+        rig.hole(file, LENGTH);
+        return with("--disk", disk + "=" + rig.path(file));
     }
 
     Path disk() {
@@ -58,9 +72,10 @@ final class NodeHost {
     }
 
     List<String> command() {
-        final List<String> more = new ArrayList<>(addresses());
-        more.addAll(first);
-        return bare("node", more);
+        final List<String> all = new ArrayList<>(addresses());
+        all.addAll(first);
+        all.addAll(more);
+        return bare("node", all);
     }
 
     /** Answers what it says that it is. */

@@ -122,6 +122,9 @@ final class LonelyPrimaryTest {
         assertTrue(refusal.contains("fence the peer's host"), refusal);
         assertTrue(refusal.contains(command.replace("x-lockstep-", "lockstep ")), refusal);
         assertTrue(refusal.contains("--fenced'"), refusal);
+        try (Control control = pair.primaryControl()) {
+            assertEquals("running", control.state());
+        }
         assertHolds(2, 1);
         order(command, FENCED);
         assertEquals(0, guest.awaitExit(), guest::transcript);

@@ -53,7 +53,7 @@ final class AcknowledgementsInSimulationTest {
 
     /** The same of one life. */
     @ParameterizedTest
-    @ValueSource(longs = {304365})
+    @ValueSource(longs = {304365, 602530})
     void whatWasFoundOnceInAPairIsNotFoundAgain(final long seed) {
         Simulation.run(seed, TEST, AcknowledgementsInSimulationTest::playPair);
     }

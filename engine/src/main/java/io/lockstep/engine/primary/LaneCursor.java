@@ -3,6 +3,7 @@ package io.lockstep.engine.primary;
 import io.lockstep.engine.group.ControlRecord;
 
 import java.util.Arrays;
+import java.util.function.IntToLongFunction;
 
 /**
  * How far a {@link Link} is with the log of a lane: what of it was sent, answered and released. On
@@ -41,6 +42,9 @@ final class LaneCursor {
     /** Those before this one are not sent any more: what they change is sent otherwise. */
     private long skipped;
 
+    /** By disk: the last seal that the secondary had taken when the link came up. */
+    private final long[] sealedThere;
+
     private final boolean[] answered;
     private final int mask;
 
@@ -48,18 +52,42 @@ final class LaneCursor {
     LaneCursor(final Lane lane) {
         this.lane = lane;
         log = lane.log();
+        sealedThere = new long[lane.lastDisk() + 1];
         answered = new boolean[log.frames()];
         mask = answered.length - 1;
     }
 
-    /** The link is up: what was not released is sent again. */
-    void onUp() {
+    /**
+     * The link is up: what was not released is sent again.
+     *
+     * @param sealedEpoch what the secondary has sealed, by disk; 0 where it knows no epochs
+     */
+    void onUp(final IntToLongFunction sealedEpoch) {
         released = log.released();
         sentBefore = Math.max(sentBefore, next);
         next = released;
         sentEnds = ends;
         caughtUp = caughtUp > ends ? 0 : caughtUp; // it comes again
         Arrays.fill(answered, false);
+        Arrays.fill(sealedThere, 0);
+        for (long frame = released; frame < sentBefore; frame++) {
+            final int disk = log.disk(frame);
+            if (log.kind(frame) == ForwardLog.Kind.SEAL
+                    && log.offset(frame) <= sealedEpoch.applyAsLong(disk)) {
+                sealedThere[disk] = frame;
+            }
+        }
+    }
+
+    /**
+     * Whether a change was done by the secondary, which has sealed its epoch, and is not done
+     * again: that would bring back for a while what later ones have overwritten, and if it lost its
+     * power then, it would lack on stable storage what a guest was told is there (I16).
+     */
+    boolean isDoneThere(final long frame) {
+        final ForwardLog.Kind kind = log.kind(frame);
+        return (kind == ForwardLog.Kind.WRITE || kind == ForwardLog.Kind.ZERO)
+                && frame < sealedThere[log.disk(frame)];
     }
 
     /** Frames before this one are not sent any more. */

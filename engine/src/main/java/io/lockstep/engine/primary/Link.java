@@ -193,7 +193,7 @@ final class Link {
         @Override
         public void onUp(final long sealedEpoch, final long committedEpoch) {
             for (final LaneCursor cursor : cursors) {
-                cursor.onUp();
+                cursor.onUp(connections::sealedEpoch);
             }
             comparison.reset();
             window.reset();
@@ -329,7 +329,7 @@ final class Link {
 
     private boolean sendFrame(final LaneCursor cursor, final long frame) {
         final ForwardLog log = cursor.log;
-        if (cursor.isSkipped(frame)) {
+        if (cursor.isSkipped(frame) || cursor.isDoneThere(frame)) {
             cursor.answer(frame);
             return true;
         }

@@ -442,21 +442,21 @@ final class SecondaryConnections {
 
     private void goUp() {
         phase = Phase.UP;
-        for (int disk = 0; disk < disks.length; disk++) {
-            answers.begin(disk, loop.nanoTime());
-        }
         hasStood = true;
         backoffNanos = BACKOFF_MIN_NANOS;
-        long sealed = 0;
+        long sealed = Long.MAX_VALUE;
         long committed = 0;
-        if (!isForeign()) {
-            sealed = Long.MAX_VALUE;
-            for (final MemorySegment state : states) {
-                sealed = Math.min(sealed, ControlRecord.epoch(state, 0));
-                committed = Math.max(committed, ControlRecord.committedEpoch(state, 0));
-            }
+        for (int disk = 0; disk < disks.length; disk++) {
+            answers.begin(disk, loop.nanoTime());
+            sealed = Math.min(sealed, sealedEpoch(disk));
+            committed = Math.max(committed, ControlRecord.committedEpoch(states[disk], 0));
         }
         owner.onUp(sealed, committed);
+    }
+
+    /** The last one that it had sealed of a disk when they came up; 0 where it knows none. */
+    long sealedEpoch(final int disk) {
+        return ControlRecord.epoch(states[disk], 0);
     }
 
     /** Ends them for good, because of what the secondary said of a disk. */

@@ -26,7 +26,7 @@ enum LivesLine {
     START_IN_A_MERGE("the merge is not done: its disks lack"),
     THE_GUEST_WAITS("the guest waits: this primary can't know"),
     VERDICT_NO_CHECKPOINT("no primary has ever been attached"),
-    VERDICT_TORN("are lost; take the primary's disk"),
+    VERDICT_TORN("and the pre-images to go back are lost;"),
     VERDICT_LEFT_BEHIND("the primary went on without this node"),
     VERDICT_PRIMARY_LIVES("the primary is linked and alive"),
     CHECKPOINT_AT_RISK("there may not be room to keep the checkpoint"),

@@ -88,6 +88,36 @@ public record Verdict(boolean isAllowed, String reason, String warning) {
                         + " primary has left them, as after a loss of its power");
     }
 
+    /**
+     * Of a node that has no checkpoint of disks which it shares with its primary: there is no other
+     * copy to take, and what the primary has acknowledged is in them.
+     *
+     * @param standing where it stands
+     * @return empty where it makes no difference that they are shared
+     */
+    public static Optional<Verdict> ofShared(final Standing standing) {
+        return switch (standing) {
+            case INCONSISTENT ->
+                    Optional.of(
+                            refused(
+                                    "the shared disks stand between two checkpoints, and the"
+                                        + " pre-images to go back are lost; start the primary"
+                                        + " again, which makes a checkpoint; or, where the primary"
+                                        + " is gone for good, and fenced, say 'lockstep failover"
+                                        + " --force': the disks are taken as they are"));
+            case OUTDATED ->
+                    Optional.of(
+                            refused(
+                                    "the primary went on without this node, and overwrote the"
+                                        + " shared disks without a way back; start the primary"
+                                        + " again, which makes a checkpoint; or, where the primary"
+                                        + " is gone for good, and fenced, say 'lockstep failover"
+                                        + " --force': the disks are taken as the primary has left"
+                                        + " them, as after a loss of its power"));
+            case FRESH, FOLLOWING, REIGNING, ALONE -> Optional.empty();
+        };
+    }
+
     private static Verdict refused(final String reason) {
         return new Verdict(false, reason, "");
     }

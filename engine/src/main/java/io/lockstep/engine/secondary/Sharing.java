@@ -98,9 +98,12 @@ final class Sharing {
     }
 
     /** Whether this node may take over, of which all else is known. */
-    Verdict judge(final Verdict verdict) {
-        if (!isShared() || !verdict.isAllowed()) {
+    Verdict judge(final Standing standing, final Verdict verdict) {
+        if (!isShared()) {
             return verdict;
+        }
+        if (!verdict.isAllowed()) {
+            return Verdict.ofShared(standing).orElse(verdict);
         }
         final Optional<Verdict> refusal = unannounced();
         if (refusal.isPresent()) {

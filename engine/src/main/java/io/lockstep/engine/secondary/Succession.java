@@ -357,7 +357,7 @@ final class Succession {
                 Verdict.of(
                         standing, group.session().heardNanosAgo(), options.peerTimeout().nanos());
         final RoomStatus room = group.kept().room();
-        return sharing.judge(room.isShort() ? verdict.warning(room.warning()) : verdict);
+        return sharing.judge(standing, room.isShort() ? verdict.warning(room.warning()) : verdict);
     }
 
     /**

@@ -49,6 +49,26 @@ final class VerdictTest {
         assertRefused(Verdict.of(standing, Optional.empty(), SILENCE_NANOS), reason);
     }
 
+    /** There is one disk: no other one to take, nor a copy of it. */
+    @ParameterizedTest
+    @CsvSource({"INCONSISTENT, between two checkpoints", "OUTDATED, went on without this node"})
+    void ofSharedDisksThereIsNoCopyToTake(final Standing standing, final String reason) {
+        final Verdict verdict = Verdict.ofShared(standing).orElseThrow();
+        assertRefused(verdict, reason);
+        assertTrue(verdict.reason().contains("start the primary again"), verdict::reason);
+        assertTrue(verdict.reason().contains("lockstep failover --force"), verdict::reason);
+    }
+
+    /** Of the others nothing else is true, and none is allowed by it. */
+    @ParameterizedTest
+    @EnumSource(
+            value = Standing.class,
+            mode = EnumSource.Mode.EXCLUDE,
+            names = {"INCONSISTENT", "OUTDATED"})
+    void elsewhereItMakesNoDifferenceThatDisksAreShared(final Standing standing) {
+        assertTrue(Verdict.ofShared(standing).isEmpty());
+    }
+
     private static void assertRefused(final Verdict verdict, final String reason) {
         assertEquals(false, verdict.isAllowed());
         assertTrue(verdict.reason().contains(reason), verdict.reason());

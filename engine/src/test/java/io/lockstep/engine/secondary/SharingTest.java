@@ -129,6 +129,25 @@ final class SharingTest {
         done(group.failOver(false));
     }
 
+    /** What to do is about the one disk that there is. */
+    @Test
+    void oneWithoutACheckpointIsNotToldToTakeACopy() {
+        assertEquals(0, attach(Selves.SESSION, 0));
+        isStorageHeld = true;
+        final int[] answer = beginToAttach(LATER_SESSION, 0);
+        loop.runAll();
+        isStorageHeld = false;
+        held.getFirst().run();
+        await(answer);
+        assertEquals(0, answer[0]);
+        assertEquals(Standing.INCONSISTENT, self.node().standing());
+        group.detachAll(client -> false);
+        group.fenced();
+        final String refusal = refusal(group.failOver(false));
+        assertTrue(refusal.contains("start the primary again"), refusal);
+        assertTrue(refusal.contains("lockstep failover --force"), refusal);
+    }
+
     // ---- A takeover that fails.
 
     /** Why a takeover may fail. */

@@ -301,6 +301,11 @@ class SecondarySide implements ServerEvents {
                 };
     }
 
+    /** Whether a primary is attached. */
+    boolean isLinked() {
+        return group.status().linked();
+    }
+
     /** Whether it takes a primary. */
     boolean isRunning() {
         return isUp() && group.status().state() == GroupStatus.State.RUNNING;

@@ -286,7 +286,13 @@ final class SharedDiskScenario implements AutoCloseable {
                     dice.between(1, dice.oneOf(20, 500)), this::killSecondary);
         }
         simulation.runUntil(
-                "the guest is served by the secondary", WHILE_NANOS, secondary::hasFailedOver);
+                "the guest is served by the secondary, or it is rightly refused",
+                WHILE_NANOS,
+                () -> secondary.hasFailedOver() || secondary.isRefused());
+        if (secondary.isRefused()) {
+            isOver = true;
+            return;
+        }
         simulation.runUntil(
                 "the secondary's guests are served",
                 WHILE_NANOS,

@@ -7,10 +7,13 @@ import io.lockstep.engine.secondary.SecondaryOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.function.BooleanSupplier;
 
 /** The secondary host of a pair that shares its disks. */
 final class SharedSecondarySide extends SecondarySide {
+    private static final String BEGAN_LATER = "this process began later";
+
     private final List<SharedReplicatedDisk> disks;
 
     /** Whether the primary has not overwritten what it has not announced. */
@@ -20,6 +23,11 @@ final class SharedSecondarySide extends SecondarySide {
     private final BooleanSupplier judgesAtOnce;
 
     private boolean isJudged;
+
+    /** Whether a primary was attached since the present process began. */
+    private boolean wasLinked;
+
+    private boolean isRefused;
 
     /** The epoch to which a failover returns, as it was found; 0 where it returns to none. */
     private long checkpoint;
@@ -64,7 +72,29 @@ final class SharedSecondarySide extends SecondarySide {
     @Override
     CompletableFuture<Void> takeOver(final SecondaryGroup present) {
         present.fenced();
-        return present.failOver(false);
+        return present.failOver(false)
+                .exceptionally(
+                        refused -> {
+                            if (wasLinked || !refused.getMessage().contains(BEGAN_LATER)) {
+                                throw new CompletionException(refused);
+                            }
+                            isRefused = true;
+                            return null;
+                        });
+    }
+
+    /**
+     * Whether it does not take over, though it has a checkpoint: its process began later than its
+     * last link, and what the primary has written since nobody knows.
+     */
+    boolean isRefused() {
+        return isRefused;
+    }
+
+    @Override
+    void start() {
+        wasLinked = false;
+        super.start();
     }
 
     @Override
@@ -75,6 +105,7 @@ final class SharedSecondarySide extends SecondarySide {
     @Override
     void observe() {
         super.observe();
+        wasLinked |= isUp() && isLinked();
         if (!isUp() || hasFailedOver()) {
             return;
         }

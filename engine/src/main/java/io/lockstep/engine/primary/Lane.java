@@ -7,8 +7,7 @@ import io.lockstep.engine.loop.IoLoop;
  * The way to the link of what changes the disks of one loop: their log, and who may go into it.
  *
  * @param number among the group's lanes
- * @param firstDisk the first of the group's disks that it has
- * @param lastDisk the last one
+ * @param lastDisk the last of the group's disks that it has
  * @param loop of those disks
  * @param turn in which is done what is not one disk's alone
  * @param log in which their changes are in order
@@ -17,7 +16,6 @@ import io.lockstep.engine.loop.IoLoop;
  */
 record Lane(
         int number,
-        int firstDisk,
         int lastDisk,
         IoLoop loop,
         IoLoop turn,

@@ -47,7 +47,6 @@ final class Lanes implements AutoCloseable {
             all.add(
                     new Lane(
                             all.size(),
-                            homes.indexOf(loop),
                             homes.lastIndexOf(loop),
                             loop,
                             turn,
@@ -62,7 +61,7 @@ final class Lanes implements AutoCloseable {
 
     /** The only one, of one disk that is no group's. */
     Lanes(final IoLoop loop, final ForwardLog log, final RoomQueue room, final GuestWatch watch) {
-        final Lane only = new Lane(0, 0, 0, loop, loop, log, room, watch);
+        final Lane only = new Lane(0, 0, loop, loop, log, room, watch);
         all.add(only);
         byDisk.add(only);
     }

@@ -136,7 +136,9 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
         if (full != null) {
             final boolean isElsewhere = full.number() != entered;
             if (isElsewhere) {
-                full.waitInTurn(() -> enterSeals(epoch, flags, full.number()));
+                full.room()
+                        .waitForRoom(
+                                new TurnEntry(full, () -> enterSeals(epoch, flags, full.number())));
             }
             return isElsewhere;
         }

@@ -34,8 +34,9 @@ final class TurnEntry implements RoomQueue.Waiting {
         }
     }
 
+    /** While its turn is to come it waits for that, and not for room. */
     @Override
     public boolean isPatient() {
-        return entry.isPatient();
+        return isAsked || entry.isPatient();
     }
 }

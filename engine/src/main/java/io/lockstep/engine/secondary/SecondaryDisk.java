@@ -106,12 +106,6 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
         return place.disk() != local;
     }
 
-    /** Where its stream is served; null for the group's loop. */
-    @SuppressWarnings("ReferenceEquality") // a loop equals itself alone
-    IoLoop streamLoop() {
-        return place.loop() == loop ? null : place.loop();
-    }
-
     String name() {
         return local.name();
     }

@@ -5,12 +5,16 @@ import io.lockstep.engine.loop.IoLoop;
 import io.lockstep.engine.tracking.Tracking;
 
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /**
  * What a group does about what its disks ask and tell, on a disk's loop. What they are told there
  * changes in the group's turn alone; what they tell is done in it.
  */
 final class GroupDisks implements PrimaryDiskOwner {
+    /** A secondary's device is flushed at most so often for what its primary's guest flushes. */
+    private static final long FLUSH_SPACING_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
     private final PrimaryGroup group;
     private final IoLoop loop;
     private final Acknowledgements acknowledgements;
@@ -62,6 +66,11 @@ final class GroupDisks implements PrimaryDiskOwner {
     @Override
     public boolean forwardsFlushes() {
         return acknowledgements.forwardsFlushes();
+    }
+
+    @Override
+    public long flushSpacingNanos() {
+        return FLUSH_SPACING_NANOS;
     }
 
     @Override

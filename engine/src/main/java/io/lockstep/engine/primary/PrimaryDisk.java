@@ -44,6 +44,7 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     private final Tracking tracking;
     private final GuestWatch watch;
 
+    private final ForwardedFlushes flushes;
     private final OutOfSync outOfSync;
     private final RangeOrder order = new RangeOrder(this::begin);
     private final OperationPool<PrimaryOperation> operations =
@@ -70,6 +71,7 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         room = lane.room();
         this.tracking = tracking;
         watch = lane.watch();
+        flushes = new ForwardedFlushes(number, lane, owner);
     }
 
     Disk local() {
@@ -361,8 +363,8 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         operation.pieceEnd = Math.min(operation.end, operation.cursor + lengthMax);
         final long length = operation.pieceEnd - operation.cursor;
         operation.frame = -1;
-        if (operation.kind == ForwardLog.Kind.FLUSH && !owner.forwardsFlushes()) {
-            return true;
+        if (operation.kind == ForwardLog.Kind.FLUSH) {
+            return flushes.forward();
         }
         if (!room.isLogging()) {
             dropPlace(operation);
@@ -392,13 +394,6 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
         if (frame < 0) {
             return false;
         }
-        if (operation.kind == ForwardLog.Kind.FLUSH) {
-            // The secondary flushes whatever becomes of ours. To wait for it would hold up all
-            // frames behind, a seal among them, for as long as a device takes to flush.
-            log.decide(frame, true);
-            owner.onDecided();
-            return true;
-        }
         operation.frame = frame;
         if (operation.kind == ForwardLog.Kind.HASH) {
             outOfSync.onCompared(operation.cursor, operation.pieceEnd);
@@ -421,7 +416,6 @@ class PrimaryDisk extends LayeredDisk implements PrimaryOperation.Owner {
     private boolean isSentLater(final PrimaryOperation operation) {
         return !operation.isOfSynchroniser
                 && !operation.isInLog
-                && operation.kind != ForwardLog.Kind.FLUSH
                 && outOfSync.comesTo(operation.cursor, operation.pieceEnd);
     }
 

@@ -12,6 +12,11 @@ interface PrimaryDiskOwner {
         return true;
     }
 
+    /** From one flush that it is told of to the next at least, in nanoseconds. */
+    default long flushSpacingNanos() {
+        return 0;
+    }
+
     /** A request of the guest's has its place in the log, if it needs one. */
     default void onEntered(final PrimaryOperation operation) {}
 

@@ -758,7 +758,7 @@ final class PairTest {
                 guestLoop,
                 () -> {
                     for (int i = 0; i < frames; i++) {
-                        guest.flush((token, errno) -> {}, 0);
+                        guest.zero(0, 4096, 0, (token, errno) -> {}, 0); // has no payload
                         guest.poll();
                     }
                     return action.call();

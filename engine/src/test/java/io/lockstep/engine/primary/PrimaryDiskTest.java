@@ -120,6 +120,46 @@ final class PrimaryDiskTest {
         assertEquals(List.of(Errno.EIO), answers);
     }
 
+    @Test
+    void theSecondaryIsToldOfTheFirstFlushAtOnceAndOfThoseBehindItTogether() {
+        owner.flushSpacing = 1000;
+        for (int i = 1; i <= 4; i++) {
+            flush();
+            assertEquals(i, local.underWay("FLUSH"), "the guest's own disk is flushed each time");
+        }
+        assertEquals(1, log.decided());
+        loop.pass(999);
+        assertEquals(1, log.decided());
+        loop.pass(1);
+        assertEquals(2, log.decided());
+        loop.pass(10_000);
+        assertEquals(2, log.decided(), "nobody has flushed since");
+        flush();
+        assertEquals(3, log.decided());
+    }
+
+    @Test
+    void aFlushThatIsToBeToldWaitsForRoomInTheLog() {
+        owner.flushSpacing = 1000;
+        flush();
+        flush();
+        fillLog();
+        while (log.claim(ForwardLog.Kind.FLUSH, 0, 0, 0, 0, loop.nanoTime()) >= 0) {}
+        final long end = log.appended();
+        loop.pass(5000);
+        assertEquals(end, log.appended());
+        release();
+        loop.pass(1000);
+        assertEquals(end + 1, log.appended());
+        loop.pass(5000);
+        assertEquals(end + 1, log.appended());
+    }
+
+    private void flush() {
+        disk.flush((token, errno) -> answers.add(errno), 0);
+        disk.poll();
+    }
+
     private void fillLog() {
         while (log.claim(ForwardLog.Kind.WRITE, 0, 0, WRITE_LENGTH, 0, loop.nanoTime()) >= 0) {}
     }
@@ -138,6 +178,12 @@ final class PrimaryDiskTest {
     private final class Owner implements PrimaryDiskOwner {
         private final List<Long> unknown = new ArrayList<>();
         private boolean goesOn;
+        private long flushSpacing;
+
+        @Override
+        public long flushSpacingNanos() {
+            return flushSpacing;
+        }
 
         @Override
         public long nanoTime() {

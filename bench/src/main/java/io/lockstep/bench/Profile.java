@@ -2,6 +2,7 @@ package io.lockstep.bench;
 
 import io.lockstep.bench.profile.CheckpointProfile;
 import io.lockstep.bench.profile.LoopsProfile;
+import io.lockstep.bench.profile.MergeProfile;
 import io.lockstep.bench.profile.ThroughputProfile;
 import io.lockstep.bench.profile.WarmUpProfile;
 
@@ -17,6 +18,7 @@ import picocli.CommandLine.HelpCommand;
         subcommands = {
             CheckpointProfile.class,
             LoopsProfile.class,
+            MergeProfile.class,
             ThroughputProfile.class,
             WarmUpProfile.class,
             HelpCommand.class

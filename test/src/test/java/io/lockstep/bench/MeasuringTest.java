@@ -25,6 +25,7 @@ final class MeasuringTest {
                 "bench growth",
                 "bench limits",
                 "profile checkpoint",
+                "profile merge",
                 "profile throughput",
                 "profile warmup"
             })

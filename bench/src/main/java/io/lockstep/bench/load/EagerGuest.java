@@ -52,6 +52,10 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
     private final CountDownLatch closed;
     private final NioLoop loop;
     private RateSteps steps;
+
+    /** Those that it goes through, in this order; null for places as they come. */
+    private int[] places;
+
     private volatile String failure = "";
 
     // The loop's.
@@ -145,6 +149,31 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
             final Work work, final long area, final long count, final long seed)
             throws IOException {
         return new EagerGuest(work, area, count, Long.MAX_VALUE, seed, 0);
+    }
+
+    /**
+     * One that makes so many requests, none of them where another was.
+     *
+     * @param count at most as many as there are places
+     */
+    public static EagerGuest onceEach(
+            final Work work, final long area, final long count, final long seed)
+            throws IOException {
+        final EagerGuest guest = forCount(work, area, count, seed);
+        if (work.isRandom()) {
+            guest.places = guest.shuffled((int) (area / work.blockLength()));
+        }
+        return guest;
+    }
+
+    private int[] shuffled(final int count) {
+        final int[] order = new int[count];
+        for (int i = 0; i < count; i++) {
+            final int other = random.nextInt(i + 1);
+            order[i] = order[other];
+            order[other] = i;
+        }
+        return order;
     }
 
     /** Has it count what ends, step by step; before {@link #run}. */
@@ -268,6 +297,9 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
     }
 
     private long nextOffset() {
+        if (places != null) {
+            return (long) places[(int) nextSequential++] * work.blockLength();
+        }
         final long blocks = area / work.blockLength();
         return (work.isRandom() ? random.nextLong(blocks) : nextSequential++ % blocks)
                 * work.blockLength();

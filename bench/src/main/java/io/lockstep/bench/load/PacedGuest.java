@@ -34,8 +34,8 @@ import java.util.concurrent.locks.LockSupport;
  * <p>It can be paused, as a hypervisor pauses its guest for a checkpoint: no write is in flight
  * then, and those that fall due are late.
  *
- * <p>{@link #run} is for one thread, {@link #pause} and {@link #resume} for another, {@link
- * #interval} for a third.
+ * <p>{@link #run}, or {@link #connect} and {@link #write}, is for one thread, {@link #pause} and
+ * {@link #resume} for another, {@link #interval} for a third, {@link #end} for any.
  */
 public final class PacedGuest implements PausableGuest, NbdClient.Listener, AutoCloseable {
     private static final int BLOCK_LENGTH = 4096;
@@ -65,6 +65,7 @@ public final class PacedGuest implements PausableGuest, NbdClient.Listener, Auto
     private final CompletableFuture<NbdClient> ready = new CompletableFuture<>();
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private final NioLoop loop;
+    private volatile boolean isCutShort;
 
     // The loop's.
     private NbdClient client;
@@ -103,8 +104,14 @@ public final class PacedGuest implements PausableGuest, NbdClient.Listener, Auto
         ended.completeExceptionally(cause);
     }
 
-    /** Writes until the time is over; answers the measurement, but for the processor time. */
+    /** Connects, and writes until the time is over; answers as {@link #write}. */
     public Measurement run(final String text) throws IOException, InterruptedException {
+        connect(text);
+        return write();
+    }
+
+    /** Connects to an export, and waits until it is served; writes nothing yet. */
+    public void connect(final String text) throws IOException, InterruptedException {
         final NbdUri uri = NbdUri.parse(text);
         loop.execute(
                 () ->
@@ -115,26 +122,43 @@ public final class PacedGuest implements PausableGuest, NbdClient.Listener, Auto
                                 ClientLimits.DEFAULT.withInFlightMax(DEPTH),
                                 this));
         await(ready);
-        pace();
-        loop.execute(this::endOfTime);
-        await(ended);
-        return measured(latencies, durationNanos / 1e9);
     }
 
-    /** On the calling thread: a late answer can't hold it back. */
-    private void pace() {
+    /**
+     * Writes until the time is over, or until {@link #end}; answers the measurement, but for the
+     * processor time. Once, when it is connected.
+     */
+    public Measurement write() throws IOException, InterruptedException {
+        final long count = pace();
+        loop.execute(this::endOfTime);
+        await(ended);
+        return measured(latencies, count / perSecond);
+    }
+
+    /** From now on no write falls due, whatever time is left. */
+    public void end() {
+        isCutShort = true;
+    }
+
+    /**
+     * On the calling thread: a late answer can't hold it back. Answers how many writes fell due.
+     */
+    private long pace() {
         sleepPrecisely();
         final long start = System.nanoTime();
         final long count = (long) (perSecond * durationNanos / 1e9);
-        for (long i = 0; i < count && !ended.isDone(); i++) {
-            final long dueNanos = start + (long) (i * 1e9 / perSecond);
+        long paced = 0;
+        while (paced < count && !ended.isDone() && !isCutShort) {
+            final long dueNanos = start + (long) (paced * 1e9 / perSecond);
             long now = System.nanoTime();
             while (now < dueNanos) {
                 LockSupport.parkNanos(dueNanos - now);
                 now = System.nanoTime();
             }
             loop.execute(() -> onDue(dueNanos));
+            paced++;
         }
+        return paced;
     }
 
     /**

@@ -247,20 +247,29 @@ final class ReplicationScenario implements AutoCloseable {
                 WHILE_NANOS,
                 () -> secondary.isUp() && (hasGivenUp() || isDrained[0]));
         if (hasGivenUp()) {
-            if (trouble.isCalmForReplication() && !trouble.primaryDiskFails()) {
-                throw new AssertionError(
-                        "replication has met an error: " + primary.error() + secondary.status());
-            }
+            requireReasonToGiveUp();
             return;
         }
         disks.forEach(ReplicatedDisk::checkConverged);
         final long[] epoch = new long[1];
         checkpointAtLast(made -> epoch[0] = made);
-        simulation.runUntil("the last checkpoint is done", WHILE_NANOS, () -> epoch[0] > 0);
+        simulation.runUntil(
+                "the last checkpoint is done", WHILE_NANOS, () -> epoch[0] > 0 || hasGivenUp());
+        if (epoch[0] == 0) { // a disk may fail as late as that
+            requireReasonToGiveUp();
+            return;
+        }
         if (secondary.committed() < epoch[0]) {
             throw new AssertionError("checkpoint " + epoch[0] + " is not there");
         }
         disks.forEach(ReplicatedDisk::checkConverged);
+    }
+
+    private void requireReasonToGiveUp() {
+        if (trouble.isCalmForReplication() && !trouble.primaryDiskFails()) {
+            throw new AssertionError(
+                    "replication has met an error: " + primary.error() + secondary.status());
+        }
     }
 
     /** A secondary that is being started again is waited for; not by the one checkpoint. */

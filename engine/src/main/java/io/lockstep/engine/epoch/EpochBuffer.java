@@ -356,6 +356,21 @@ public final class EpochBuffer implements AutoCloseable {
     }
 
     /**
+     * Gives back the end of the arena, whatever is kept there: for one that will be {@linkplain
+     * #delete deleted}, which takes the longer the more there is.
+     *
+     * @param length in bytes, at most
+     * @return whether there was any
+     */
+    public boolean giveBack(final long length) {
+        final long end = arena.allocatedEnd();
+        if (end > 0) {
+            arena.release(Math.max(0, end - length));
+        }
+        return end > 0 && arena.allocatedEnd() < end; // not every file system takes it back
+    }
+
+    /**
      * Brings the files to stable storage, in which time it must not change.
      *
      * @throws IOException where that fails

@@ -139,6 +139,18 @@ public final class SparseFile implements AutoCloseable {
         return allocatedLength;
     }
 
+    /** Where the last chunk ends that has its space, in bytes; 0 where none has. */
+    public long allocatedEnd() {
+        for (int i = allocated.length - 1; i >= 0; i--) {
+            if (allocated[i] != 0) {
+                final long chunks =
+                        (long) (i + 1) * Long.SIZE - Long.numberOfLeadingZeros(allocated[i]);
+                return chunks << chunkBits;
+            }
+        }
+        return 0;
+    }
+
     /** Whether the byte at an offset may be touched. */
     public boolean isAllocated(final long offset) {
         final long chunk = offset >> chunkBits;

@@ -80,11 +80,12 @@ final class LaneCursor {
     }
 
     /**
-     * Whether a change was done by the secondary, which has sealed its epoch, and is not done
-     * again: that would bring back for a while what later ones have overwritten, and if it lost its
-     * power then, it would lack on stable storage what a guest was told is there (I16).
+     * Whether the secondary has taken a change, and the seal behind it: it is not sent again, for
+     * that would bring back for a while what later ones have overwritten, and if it lost its power
+     * then, it would lack on stable storage what a guest was told is there (I16). It has to be kept
+     * until that seal is answered: a secondary that is killed before forgets both.
      */
-    boolean isDoneThere(final long frame) {
+    boolean isTakenThere(final long frame) {
         final ForwardLog.Kind kind = log.kind(frame);
         return (kind == ForwardLog.Kind.WRITE || kind == ForwardLog.Kind.ZERO)
                 && frame < sealedThere[log.disk(frame)];
@@ -105,8 +106,15 @@ final class LaneCursor {
         return frame < sentBefore;
     }
 
+    /** A frame needs to be sent no more; with a seal what was taken before it. */
     void answer(final long frame) {
         answered[(int) (frame & mask)] = true;
+        if (log.kind(frame) == ForwardLog.Kind.SEAL && frame <= sealedThere[log.disk(frame)]) {
+            for (long before = released; before < frame; before++) {
+                answered[(int) (before & mask)] |=
+                        log.disk(before) == log.disk(frame) && isTakenThere(before);
+            }
+        }
     }
 
     private boolean isAnswered(final long frame) {

@@ -329,9 +329,12 @@ final class Link {
 
     private boolean sendFrame(final LaneCursor cursor, final long frame) {
         final ForwardLog log = cursor.log;
-        if (cursor.isSkipped(frame) || cursor.isDoneThere(frame)) {
+        if (cursor.isSkipped(frame)) {
             cursor.answer(frame);
             return true;
+        }
+        if (cursor.isTakenThere(frame)) {
+            return true; // its seal comes behind it, and is answered
         }
         final ForwardLog.Kind kind = log.kind(frame);
         final long length = log.length(frame);

@@ -388,6 +388,14 @@ final class DiskBuffers implements AutoCloseable {
         spill.close();
     }
 
+    /**
+     * Gives back memory of buffers of which nothing is needed any more, so much at most, in bytes.
+     * Answers whether there may be more.
+     */
+    boolean giveBack(final long length) {
+        return active.giveBack(length) || evenHidden.giveBack(length) || oddHidden.giveBack(length);
+    }
+
     void delete() throws IOException {
         active.delete();
         evenHidden.delete();

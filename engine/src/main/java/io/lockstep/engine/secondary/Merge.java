@@ -35,6 +35,10 @@ final class Merge {
 
     private static final int PIECE_BLOCKS = 64;
     private static final int HURRIED_PIECE_BLOCKS = 1024;
+
+    /** Some tenths of a millisecond. */
+    private static final long GIVE_BACK_LENGTH = 4L << 20;
+
     private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final IoLoop loop;
@@ -248,6 +252,18 @@ final class Merge {
             return;
         }
         guest.mode(GuestDisk.Mode.DIRECT);
-        owner.onMerged();
+        giveBack();
+    }
+
+    /** The buffers' memory goes bit by bit: all at once would be a long turn of the loop. */
+    private void giveBack() {
+        if (isStopped) {
+            return;
+        }
+        if (buffers.giveBack(GIVE_BACK_LENGTH)) {
+            loop.execute(this::giveBack);
+        } else {
+            owner.onMerged();
+        }
     }
 }

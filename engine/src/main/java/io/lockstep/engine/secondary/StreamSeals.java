@@ -51,9 +51,9 @@ final class StreamSeals {
         if (errno != 0) {
             completion.onComplete(token, errno);
         } else if (isCaughtUp) {
-            whenSealed(epoch, () -> loop.within(() -> control.catchUp(epoch, completion, token)));
+            disk.whenDrained(() -> loop.within(() -> control.catchUp(epoch, completion, token)));
         } else {
-            whenSealed(epoch, () -> onSealed(epoch, flags, completion, token));
+            disk.whenDrained(() -> onSealed(epoch, flags, completion, token));
         }
     }
 
@@ -86,14 +86,6 @@ final class StreamSeals {
         }
         disk.endEpoch();
         return 0;
-    }
-
-    private void whenSealed(final long epoch, final Runnable action) {
-        if (epoch == stream.openEpoch() - 1) {
-            disk.whenDrained(action);
-        } else {
-            action.run(); // an older one
-        }
     }
 
     /** The group's last disk to seal the epoch commits it, where that was asked for. */

@@ -72,6 +72,22 @@ final class EpochBufferTest {
     }
 
     @Test
+    void itsMemoryIsGivenBackBitByBit() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(1);
+            assertFalse(buffer.giveBack(1 << 20), "it has none");
+            put(buffer, 0, 10 << 8, 5); // 10 MiB
+            long left = buffer.allocatedLength();
+            assertEquals(10 << 20, left);
+            while (buffer.giveBack(4 << 20)) {
+                assertTrue(buffer.allocatedLength() >= left - (4 << 20));
+                left = buffer.allocatedLength();
+            }
+            assertEquals(0, buffer.allocatedLength());
+        }
+    }
+
+    @Test
     void aZeroTakesNoSlot() throws IOException {
         try (EpochBuffer buffer = open(BLOCK_LENGTH)) {
             buffer.enter(1);

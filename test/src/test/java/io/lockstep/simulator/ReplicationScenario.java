@@ -254,7 +254,9 @@ final class ReplicationScenario implements AutoCloseable {
         final long[] epoch = new long[1];
         checkpointAtLast(made -> epoch[0] = made);
         simulation.runUntil(
-                "the last checkpoint is done", WHILE_NANOS, () -> epoch[0] > 0 || hasGivenUp());
+                "the last checkpoint is done",
+                WHILE_NANOS,
+                () -> epoch[0] > 0 || secondary.isUp() && hasGivenUp());
         if (epoch[0] == 0) { // a disk may fail as late as that
             requireReasonToGiveUp();
             return;

@@ -53,7 +53,7 @@ final class AcknowledgementsInSimulationTest {
 
     /** The same of one life. */
     @ParameterizedTest
-    @ValueSource(longs = {304365, 602530, 628265, 722228, 745578})
+    @ValueSource(longs = {304365, 602530, 628265, 722228, 745578, 806095, 905197, 905612})
     void whatWasFoundOnceInAPairIsNotFoundAgain(final long seed) {
         Simulation.run(seed, TEST, AcknowledgementsInSimulationTest::playPair);
     }

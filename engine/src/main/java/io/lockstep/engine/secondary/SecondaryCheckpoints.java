@@ -95,8 +95,22 @@ final class SecondaryCheckpoints {
                                 + " host)");
     }
 
-    /** Commits; answers why it can't be, or null. */
+    /**
+     * Commits; answers why it can't be, or null. While the disks are made equal what is sealed on
+     * all of them need not be a moment of the primary's, and the checkpoint stays that there is
+     * (I11, I14).
+     */
     String commitUnlessRefused(final long epoch) {
+        return epoch > lastCommitted && page.isCatchingUp()
+                ? "epoch "
+                        + epoch
+                        + " can't be committed: the primary makes the disks equal, and when they"
+                        + " are commits the next checkpoint itself"
+                : commitSealed(epoch);
+    }
+
+    /** The same where the disks have just become equal. */
+    String commitSealed(final long epoch) {
         if (epoch < 1) {
             return GroupException.noEpoch(epoch);
         }

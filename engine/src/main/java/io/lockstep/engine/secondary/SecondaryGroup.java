@@ -477,9 +477,8 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
         return checkpoints.committedEpoch();
     }
 
-    /** Commits; answers why it can't be, or null. */
-    String commitUnlessRefused(final long epoch) {
-        return checkpoints.commitUnlessRefused(epoch);
+    SecondaryCheckpoints checkpoints() {
+        return checkpoints;
     }
 
     long openEpoch() {

@@ -314,7 +314,7 @@ final class SecondarySession {
         }
         final List<Consumer<String>> all = List.copyOf(caughtUp.values());
         caughtUp.clear();
-        final String refusal = group.commitUnlessRefused(epoch);
+        final String refusal = group.checkpoints().commitSealed(epoch);
         if (refusal != null) {
             all.forEach(one -> one.accept(refusal));
             return;

@@ -497,7 +497,7 @@ final class StreamControl implements ControlSpace, AutoCloseable {
     }
 
     int commit(final long epoch) {
-        final String refusal = group.commitUnlessRefused(epoch);
+        final String refusal = group.checkpoints().commitUnlessRefused(epoch);
         return refusal == null ? 0 : refuse(Errno.EINVAL, refusal);
     }
 

@@ -46,7 +46,8 @@ final class LivesComparison {
         final LivesNode secondary = primary.node().peer();
         final boolean[] isDrained = new boolean[1];
         primary.loop().execute(() -> primary.group().drain(() -> isDrained[0] = true));
-        simulation.runUntil("the stream has drained", LATER, () -> isDrained[0]);
+        simulation.runUntil(
+                "the stream has drained", LATER, () -> isDrained[0] || isNoSecondary(secondary));
         simulation.runUntil(
                 "the pair is equal",
                 LATER,
@@ -55,7 +56,15 @@ final class LivesComparison {
                                 || !primary.isLinked()
                                 || !primary.isRunning()
                                 || !secondary.process().isLinked());
-        return primary.isLinked() && primary.isRunning() && !primary.isSynchronising();
+        return primary.isLinked()
+                && primary.isRunning()
+                && !primary.isSynchronising()
+                && !isNoSecondary(secondary);
+    }
+
+    /** Whether it has taken over, or stopped: an order of before, which it had not heard yet. */
+    private static boolean isNoSecondary(final LivesNode node) {
+        return node.secondary().filter(LivesSecondary::isStandby).isEmpty();
     }
 
     private static boolean isEqual(final LivesNode lead) {

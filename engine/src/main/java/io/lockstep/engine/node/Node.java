@@ -224,7 +224,6 @@ public final class Node {
                 (now, then) ->
                         now.draft()
                                 .merging(false)
-                                .peerOut(false)
                                 .concession( // not where it has taken over again
                                         now.standing().isPrimary()
                                                 ? Concession.NONE
@@ -242,7 +241,6 @@ public final class Node {
                 (now, then) ->
                         now.draft()
                                 .merging(false)
-                                .peerOut(false)
                                 .leftSession(Id.NONE)
                                 .concession(Concession.NONE) // which may have been used since
                                 .standing(then));
@@ -314,7 +312,6 @@ public final class Node {
                         now.draft()
                                 .committedEpoch(committedEpoch)
                                 .leftSession(session)
-                                .peerOut(false)
                                 .former(now.node()) // buffers that are there are of a life before
                                 .standing(then));
     }
@@ -343,7 +340,6 @@ public final class Node {
                             .concession(to)
                             .committedEpoch(Math.max(committedEpoch, now.committedEpoch()))
                             .leftSession(session)
-                            .peerOut(false)
                             .former(now.node()) // buffers that are there are of a life before
                             .standing(then);
                 });

@@ -146,8 +146,10 @@ public record NodeRecord(
             return this;
         }
 
+        /** A secondary has no peer that is out: that is said of a primary's. */
         Draft standing(final Standing now) {
             standing = now;
+            isPeerOut &= now.isPrimary();
             return this;
         }
 

@@ -115,6 +115,42 @@ final class NodeTest {
         assertEquals(after.isPresent(), !done.isCompletedExceptionally());
     }
 
+    /**
+     * A primary whose peer is out may yet be overtaken, where that peer was forced to take over.
+     */
+    @TestFactory
+    Stream<DynamicTest> whoIsAPrimaryNoMoreHasNoPeerThatIsOut() {
+        return Stream.of(Standing.REIGNING, Standing.ALONE)
+                .flatMap(
+                        before ->
+                                Arrays.stream(Happening.values())
+                                        .filter(
+                                                happening ->
+                                                        Transition.of(before, happening)
+                                                                .filter(now -> !now.isPrimary())
+                                                                .isPresent())
+                                        .map(
+                                                happening ->
+                                                        DynamicTest.dynamicTest(
+                                                                happening + " when " + before,
+                                                                () ->
+                                                                        checkWithPeerOut(
+                                                                                before,
+                                                                                happening))));
+    }
+
+    private static void checkWithPeerOut(final Standing before, final Happening happening) {
+        final SlowStore store = new SlowStore();
+        final Node node = new Node(Nodes.standing(before), store);
+        node.peerIsOut();
+        store.answer();
+        assertTrue(node.record().isPeerOut());
+        have(node, happening);
+        store.answer();
+        assertFalse(node.standing().isPrimary());
+        assertFalse(node.record().isPeerOut());
+    }
+
     /** Its buffers, if a process was killed before it had removed them, are of a life before. */
     @Test
     void whoHandsOverHasNoBuffers() {

@@ -102,14 +102,16 @@ final class SecondaryDisks {
     /**
      * All go on in one epoch: behind what any of them has sealed, and behind another one.
      *
+     * @param most behind which they go on at most; of one that was sealed behind it nothing has
+     *     come, and it is open again
      * @return the last epoch before it
      */
-    long goOnTogether(final long epoch) {
+    long goOnTogether(final long epoch, final long most) {
         final long sealed =
                 disks.stream().mapToLong(SecondaryDisk::openEpoch).max().orElseThrow() - 1;
-        final long last = Math.max(sealed, epoch);
+        final long last = Math.min(Math.max(sealed, epoch), most);
         for (final SecondaryDisk disk : disks) {
-            if (disk.openEpoch() <= last) {
+            if (disk.openEpoch() != last + 1) {
                 disk.goOnBehind(last);
             }
         }

@@ -443,13 +443,14 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     /**
-     * A primary begins to make the disks equal: in one epoch on all of them, which is the open one
-     * of that which has sealed most. Where there is no checkpoint to keep, epochs go on behind
-     * those that the primary counts.
+     * A primary begins to make the disks equal: in one epoch on all of them, the open one of that
+     * which has sealed most, and at most the second behind a checkpoint that is kept, as there are
+     * pre-images of two. Where none is, epochs go on behind those that the primary counts.
      */
     void beginCatchUp(final long epochThere) {
         final boolean isKept = succession.standing().isConsistent();
-        final long last = disks.goOnTogether(isKept ? 0 : epochThere);
+        final long most = isKept ? committedEpoch() + 1 : Long.MAX_VALUE;
+        final long last = disks.goOnTogether(isKept ? 0 : epochThere, most);
         if (!isKept && last > committedEpoch()) {
             page.commit(last);
             checkpoints.goOn();

@@ -45,17 +45,6 @@ class LivesJudge {
     /** After every event, as long as it follows. */
     void observe(final LivesSecondary secondary) {}
 
-    /**
-     * It may have taken over in another life, which was killed before anybody could look: the merge
-     * is done, and the disks hold what a guest found.
-     */
-    void onPrimaryBegins(final LivesPrimary primary) {
-        if (primary.record().standing().isPrimary() && primary.node().isTakenOverUnseen()) {
-            onTakenOverBefore(
-                    primary, primary.node().disks().stream().map(LivesDisk::content).toList());
-        }
-    }
-
     // ---- A guest is served.
 
     /** Whatever the guest was told before is so. */
@@ -382,16 +371,18 @@ class LivesJudge {
     }
 
     /** The same of one that was killed when that was recorded, and comes back. */
-    void onTakenOverBefore(final LivesProcess process, final List<byte[]> contents) {
-        final LivesNode node = process.node();
+    void onTakenOverBefore(final LivesSecondary secondary, final List<byte[]> contents) {
+        final LivesNode node = secondary.node();
         node.mergeIsSettled();
         node.keepsItsWay();
         lookWhetherAll(node, contents);
-        final boolean isCheckpoint = !node.isStopAsked() && !process.record().isForced();
+        final boolean isCheckpoint = !node.isStopAsked() && !secondary.record().isForced();
         node.peer()
                 .promises()
                 .onPeerTookOver(
-                        contents, isCheckpoint && hasCheckpoint(node), process.record().isForced());
+                        contents,
+                        isCheckpoint && hasCheckpoint(node),
+                        secondary.record().isForced());
         for (int i = 0; i < contents.size(); i++) {
             final LivesDisk disk = node.disks().get(i);
             final byte[] content = contents.get(i);

@@ -121,9 +121,6 @@ final class LivesNode {
     /** Whether a merge was under way when the process ended. */
     private boolean wasMerging;
 
-    /** Whether its last secondary process had taken over, or was about to, when that ended. */
-    private boolean hasTakenOver;
-
     LivesNode(
             final SimulatedNetwork network,
             final String name,
@@ -364,11 +361,6 @@ final class LivesNode {
         return isSame;
     }
 
-    /** Whether it has taken over, if its record says so, and nobody has looked at what it found. */
-    boolean isTakenOverUnseen() {
-        return hasTakenOver && disks.getFirst().view() == null;
-    }
-
     boolean isMergeLost() {
         return isMergeLost;
     }
@@ -553,9 +545,6 @@ final class LivesNode {
 
     private void end() {
         wasMerging = process.isMerging();
-        if (process instanceof LivesSecondary secondary) {
-            hasTakenOver = secondary.isPromoted() || secondary.isAsked();
-        }
         process.end();
         gone.add(process);
         process = null;
@@ -581,7 +570,6 @@ final class LivesNode {
                     .forget(reigns.name())
                     .join();
             notes.clear();
-            hasTakenOver = false;
             peer.promises().forget(); // that it kept them is what was forgotten
             return Optional.empty();
         } catch (final CompletionException e) {
@@ -611,7 +599,6 @@ final class LivesNode {
         peer.promises().forget();
         isMergeLost = false;
         wasMerging = false;
-        hasTakenOver = false;
         isRestored = false;
         isStopAsked = false;
     }

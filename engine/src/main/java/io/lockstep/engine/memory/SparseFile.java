@@ -181,12 +181,13 @@ public final class SparseFile implements AutoCloseable {
     public void release(final long from) {
         final long first = (from + (1L << chunkBits) - 1) >> chunkBits;
         final long start = first << chunkBits;
-        if (start >= segment.byteSize()) {
+        final long end = allocatedEnd();
+        if (start >= end) {
             return;
         }
         final int mode = Posix.FALLOC_FL_PUNCH_HOLE | Posix.FALLOC_FL_KEEP_SIZE;
-        if (Posix.fallocate(fd, mode, start, segment.byteSize() - start) == 0) {
-            for (long chunk = first; chunk < segment.byteSize() >> chunkBits; chunk++) {
+        if (Posix.fallocate(fd, mode, start, end - start) == 0) {
+            for (long chunk = first; chunk < end >> chunkBits; chunk++) {
                 allocated[(int) (chunk >> 6)] &= ~(1L << chunk);
             }
             allocatedLength = 0;

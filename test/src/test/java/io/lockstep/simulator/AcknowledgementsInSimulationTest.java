@@ -46,7 +46,7 @@ final class AcknowledgementsInSimulationTest {
 
     /** Rare stories, each of which the engine, or its judge, once told wrongly. */
     @ParameterizedTest
-    @ValueSource(longs = {354, 1339, 1735, 3068, 63140, 303428, 814524, 901135, 1101471})
+    @ValueSource(longs = {354, 1339, 1735, 3068, 63140, 303428, 902921, 814524, 901135, 1101471})
     void whatWasFoundOnceIsNotFoundAgain(final long seed) {
         Simulation.run(seed, TEST, AcknowledgementsInSimulationTest::playLives);
     }

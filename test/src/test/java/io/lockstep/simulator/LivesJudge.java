@@ -45,6 +45,20 @@ class LivesJudge {
     /** After every event, as long as it follows. */
     void observe(final LivesSecondary secondary) {}
 
+    /**
+     * It may have taken over in another life, which was killed before anybody could look: the merge
+     * is done, and the disks hold what a guest found.
+     */
+    void onPrimaryBegins(final LivesPrimary primary) {
+        final LivesNode node = primary.node();
+        if (primary.record().standing().isPrimary()
+                && node.takeover().isPresent()
+                && node.disks().getFirst().view() == null) {
+            onTakenOverBefore(primary, node.disks().stream().map(LivesDisk::content).toList());
+        }
+        node.takeoverIsSettled();
+    }
+
     // ---- A guest is served.
 
     /** Whatever the guest was told before is so. */
@@ -350,13 +364,13 @@ class LivesJudge {
         secondary.node().mergeIsSettled();
         secondary.node().keepsItsWay();
         lookWhetherAll(secondary.node(), contents);
-        final boolean mayReturn =
-                before.standing() == Standing.FOLLOWING || before.standing() == Standing.OUTDATED;
+        secondary.node().takeoverIsSettled();
         secondary
                 .node()
                 .peer()
                 .promises()
-                .onPeerTookOver(contents, mayReturn && hasCheckpoint(secondary.node()), isForced);
+                .onPeerTookOver(
+                        contents, mayReturn(before) && hasCheckpoint(secondary.node()), isForced);
         for (int i = 0; i < disks.size(); i++) {
             final LivesDisk disk = disks.get(i);
             final byte[] content = contents.get(i);
@@ -371,18 +385,21 @@ class LivesJudge {
     }
 
     /** The same of one that was killed when that was recorded, and comes back. */
-    void onTakenOverBefore(final LivesSecondary secondary, final List<byte[]> contents) {
-        final LivesNode node = secondary.node();
+    void onTakenOverBefore(final LivesProcess process, final List<byte[]> contents) {
+        final LivesNode node = process.node();
         node.mergeIsSettled();
         node.keepsItsWay();
         lookWhetherAll(node, contents);
-        final boolean isCheckpoint = !node.isStopAsked() && !secondary.record().isForced();
+        final boolean isForced =
+                node.takeover()
+                        .map(LivesNode.Takeover::isForced)
+                        .orElse(process.record().isForced());
+        final boolean isCheckpoint =
+                node.takeover().map(LivesNode.Takeover::isReturn).orElse(!isForced);
+        node.takeoverIsSettled();
         node.peer()
                 .promises()
-                .onPeerTookOver(
-                        contents,
-                        isCheckpoint && hasCheckpoint(node),
-                        secondary.record().isForced());
+                .onPeerTookOver(contents, isCheckpoint && hasCheckpoint(node), isForced);
         for (int i = 0; i < contents.size(); i++) {
             final LivesDisk disk = node.disks().get(i);
             final byte[] content = contents.get(i);
@@ -391,6 +408,11 @@ class LivesJudge {
             }
             disk.view(content);
         }
+    }
+
+    /** Whether one with such a record returns to a checkpoint, if it has one. */
+    static boolean mayReturn(final NodeRecord before) {
+        return before.standing() == Standing.FOLLOWING || before.standing() == Standing.OUTDATED;
     }
 
     static boolean hasCheckpoint(final LivesNode node) {
@@ -407,6 +429,7 @@ class LivesJudge {
     /** Replication was stopped on the secondary: its disks hold what the primary wrote last. */
     void onStopped(final LivesSecondary secondary) {
         secondary.node().mergeIsSettled();
+        secondary.node().takeoverIsSettled();
         for (final LivesDisk disk : secondary.node().disks()) {
             disk.view(disk.content());
         }

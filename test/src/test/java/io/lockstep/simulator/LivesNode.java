@@ -112,7 +112,10 @@ final class LivesNode {
     private boolean switchesRoles;
     private LostLinkPolicy lostLink = LostLinkPolicy.CONTINUE;
     private boolean shares;
-    private boolean isStopAsked;
+
+    /** How it was told to take over, where nobody has looked yet at what came of it, or null. */
+    private Takeover takeover;
+
     private LivesPrimary linkedTo;
 
     /** Whether the host lost its power in the midst of a merge. */
@@ -329,17 +332,19 @@ final class LivesNode {
         return isRestored;
     }
 
-    /** Somebody ends replication on it, which makes what its disks hold its own. */
-    void stopIsAsked() {
-        isStopAsked = true;
+    /** Somebody has it take over, or end replication. */
+    void takeoverIsAsked(final Takeover order) {
+        takeover = order;
     }
 
-    void stopIsRefused() {
-        isStopAsked = false;
+    /** That was refused, or what came of it has been looked at. */
+    void takeoverIsSettled() {
+        takeover = null;
     }
 
-    boolean isStopAsked() {
-        return isStopAsked;
+    /** How it was told to take over, where nobody has looked at what came of it. */
+    Optional<Takeover> takeover() {
+        return Optional.ofNullable(takeover);
     }
 
     /** How likely it is that its state, and what it notes, can't be stored. */
@@ -368,6 +373,13 @@ final class LivesNode {
     void mergeIsSettled() {
         isMergeLost = false;
     }
+
+    /**
+     * An order to take over, or to end replication.
+     *
+     * @param isReturn whether it is to return to the last checkpoint, if it has one
+     */
+    record Takeover(boolean isReturn, boolean isForced) {}
 
     // ---- A process begins.
 
@@ -570,6 +582,7 @@ final class LivesNode {
                     .forget(reigns.name())
                     .join();
             notes.clear();
+            takeover = null;
             peer.promises().forget(); // that it kept them is what was forgotten
             return Optional.empty();
         } catch (final CompletionException e) {
@@ -600,7 +613,7 @@ final class LivesNode {
         isMergeLost = false;
         wasMerging = false;
         isRestored = false;
-        isStopAsked = false;
+        takeover = null;
     }
 
     /**

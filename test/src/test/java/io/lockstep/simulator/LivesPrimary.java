@@ -138,6 +138,7 @@ final class LivesPrimary extends LivesProcess {
 
     @Override
     void onOpened() {
+        node().judge().onPrimaryBegins(this);
         openEpoch = group.status().openEpoch();
         final CompletableFuture<Void> looked = new CompletableFuture<>();
         started.whenComplete(

@@ -105,6 +105,9 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     @Override
     void onOpened() {
         hasTakenOver = group.hasFailedOver();
+        if (!isPromoted()) {
+            node().takeoverIsSettled(); // nothing came of it
+        }
         if (isPromoted()) {
             node().judge().onPromotedServes(this);
             final LivesGuest guest = serve(guestDisks());
@@ -202,6 +205,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         }
         isAsked = true;
         final NodeRecord before = record();
+        node().takeoverIsAsked(new LivesNode.Takeover(LivesJudge.mayReturn(before), isForced));
         final int unlinkedBefore = unlinkedCount;
         group.failOver(isForced)
                 .whenComplete(
@@ -212,11 +216,13 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                             }
                             if (thrown != null) {
                                 isPeerFenced = false;
+                                node().takeoverIsSettled();
                                 node().reached().note(thrown.getMessage());
                                 answer.complete(false);
                                 return;
                             }
                             if (isRoleTaken()) {
+                                node().takeoverIsSettled();
                                 answer.complete(true); // its primary was quicker
                                 return;
                             }
@@ -277,7 +283,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
     void stopReplication() {
         if (isStandby() && !isAsked) {
             isAsked = true;
-            node().stopIsAsked();
+            node().takeoverIsAsked(new LivesNode.Takeover(false, false));
             group.stop(false)
                     .whenComplete(
                             (done, thrown) -> {
@@ -289,7 +295,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
                                     judged(() -> node().judge().onStopped(this));
                                     serve(guestDisks());
                                 } else {
-                                    node().stopIsRefused();
+                                    node().takeoverIsSettled();
                                     node().reached().note(thrown.getMessage());
                                 }
                             });

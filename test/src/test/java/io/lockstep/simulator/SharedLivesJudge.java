@@ -95,6 +95,10 @@ final class SharedLivesJudge extends LivesJudge {
                 stream.counters());
     }
 
+    /** What it found is not to be seen any more: its peer may have written the disks since. */
+    @Override
+    void onPrimaryBegins(final LivesPrimary primary) {}
+
     @Override
     void onPrimaryServes(final LivesPrimary primary) {
         if (primary.node().peer().isMergeLost() || primary.node().isMergeLost()) {
@@ -232,8 +236,8 @@ final class SharedLivesJudge extends LivesJudge {
     }
 
     @Override
-    void onTakenOverBefore(final LivesSecondary secondary, final List<byte[]> contents) {
-        super.onTakenOverBefore(secondary, contents);
-        secondary.node().peer().isRolledBack();
+    void onTakenOverBefore(final LivesProcess process, final List<byte[]> contents) {
+        super.onTakenOverBefore(process, contents);
+        process.node().peer().isRolledBack();
     }
 }

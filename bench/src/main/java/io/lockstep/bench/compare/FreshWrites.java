@@ -18,7 +18,8 @@ import java.util.function.Consumer;
 /**
  * Replicated writes on pairs that have just been set up: each measurement has one of its own, whose
  * processes have done nothing before, and ends with the checkpoint that a manager orders right
- * behind the load. Ratios are taken round by round, against QEMU over the same link.
+ * behind the load. Ratios are taken round by round, against QEMU over the same link. Beside them
+ * stands what the machine does at most ({@link BareCalls}).
  */
 final class FreshWrites {
     private static final double FIRST_SECONDS = 1.5;
@@ -100,9 +101,11 @@ final class FreshWrites {
                         "CPU a write, µs",
                         "of QEMU's");
         final PairSource pairs = PairSource.fresh(disks, options.diskLength());
+        final BareCalls bare = new BareCalls(disks, options.diskLength());
         for (final Case one : cases(images, disks)) {
             final Map<ReplicationPair.Kind, List<Outcome>> outcomes =
                     new EnumMap<>(ReplicationPair.Kind.class);
+            final List<Outcome> limit = new ArrayList<>();
             for (int round = 0; round < options.rounds(); round++) {
                 progress.accept(one.name() + ", round " + (round + 1) + " of " + options.rounds());
                 final long seed = round + 1L;
@@ -110,8 +113,10 @@ final class FreshWrites {
                     outcomes.computeIfAbsent(kind, key -> new ArrayList<>())
                             .add(pairs.measure(kind, pair -> measure(pair, one, seed)));
                 }
+                limit.add(bare.measure(one.load(), one.seconds(), seed));
             }
             outcomes.forEach((kind, list) -> addRow(table, one, kind, list, outcomes));
+            addLimit(table, one, limit, outcomes.get(ReplicationPair.Kind.QEMU_UNIX));
         }
         return table.toString();
     }
@@ -133,6 +138,24 @@ final class FreshWrites {
         final double share = one.seconds() / (one.seconds() + checkpoint);
         return new Outcome(
                 guest.scaled(share).withCpu(cpu), List.of(checkpoint * 1e3), 1 / one.seconds());
+    }
+
+    /** What the machine can do at most. */
+    private static void addLimit(
+            final MarkdownTable table,
+            final Case one,
+            final List<Outcome> limit,
+            final List<Outcome> theirs) {
+        table.row(
+                one.name(),
+                "bare calls, Unix",
+                Outcome.spread(limit, Outcome.of(Measurement::requestsPerSecond), "%.0f"),
+                theirs == null ? "" : Outcome.over(limit, theirs, Measurement::requestsPerSecond),
+                "",
+                "",
+                "",
+                Outcome.spread(limit, Outcome.of(Measurement::cpuMicros), "%.0f"),
+                theirs == null ? "" : Outcome.over(limit, theirs, Measurement::cpuMicros));
     }
 
     private static void addRow(

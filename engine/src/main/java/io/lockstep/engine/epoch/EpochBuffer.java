@@ -7,6 +7,7 @@ import static io.lockstep.engine.epoch.EpochFiles.EXTENT_LENGTH;
 import static io.lockstep.engine.epoch.EpochFiles.HEADER_LENGTH;
 
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.memory.SparseFile;
 
 import java.io.IOException;
@@ -61,6 +62,8 @@ public final class EpochBuffer implements AutoCloseable {
     /** Memory is given back only where it is worth a call. */
     private static final long TRIM_LENGTH_MIN = 1 << 20;
 
+    private static final long STRETCH_LENGTH = 1 << Posix.STRETCH_BITS;
+
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final VarHandle COUNT = LONG.varHandle();
@@ -82,6 +85,12 @@ public final class EpochBuffer implements AutoCloseable {
 
     /** Bytes of arena that epochs of late have used: at most, and fading. */
     private long usualLength;
+
+    /** Bytes of arena that epochs before this one have used since they have their space. */
+    private long touchedLength;
+
+    /** Bytes of arena that are in the process's page table. */
+    private long enteredLength;
 
     private EpochBuffer(final EpochFiles files, final long slotsMax) {
         this.files = files;
@@ -160,6 +169,7 @@ public final class EpochBuffer implements AutoCloseable {
         }
         final boolean isOpening = tag == 0;
         usualLength = Math.max(usualLength, usedLength());
+        touchedLength = Math.max(touchedLength, usedLength());
         epoch = newEpoch;
         tag = tagOf(newEpoch);
         extentsReserved = 0;
@@ -284,6 +294,40 @@ public final class EpochBuffer implements AutoCloseable {
         return arena.segment();
     }
 
+    /**
+     * Whether nothing was kept in a slot since it has its space. The first store to a page of such
+     * memory waits for the kernel to clear it.
+     */
+    public boolean isFresh(final int slot) {
+        return position(slot) >= touchedLength;
+    }
+
+    /**
+     * Fills fresh slots with what lies elsewhere in memory: whole pages, which the kernel need not
+     * clear first.
+     *
+     * @param length in bytes
+     * @return 0 or an error number; {@code EFAULT} where that memory is not there
+     */
+    public int fill(
+            final int slot, final MemorySegment from, final long position, final int length) {
+        return arena.write(position(slot), from, position, length);
+    }
+
+    /**
+     * Sees to it that slots which are not fresh can be stored to without a fault for each page: it
+     * was perhaps {@link #fill} that wrote them before.
+     *
+     * @param length in bytes
+     */
+    public void enterPages(final int slot, final int length) {
+        final long end = position(slot) + length;
+        while (enteredLength < Math.min(end, touchedLength)) {
+            arena.enterStretch(enteredLength);
+            enteredLength = (enteredLength & -STRETCH_LENGTH) + STRETCH_LENGTH;
+        }
+    }
+
     /** Where a slot lies in the {@link #arena}, in bytes. */
     public static long position(final int slot) {
         return (long) slot << BLOCK_BITS;
@@ -351,8 +395,14 @@ public final class EpochBuffer implements AutoCloseable {
         usualLength -= usualLength >> USUAL_FADING_BITS;
         final long keep = Math.max(highWater, Math.max(usualLength, usedLength()));
         if (arena.allocatedLength() > keep + TRIM_LENGTH_MIN) {
-            arena.release(keep);
+            release(keep);
         }
+    }
+
+    private void release(final long from) {
+        arena.release(from);
+        touchedLength = Math.min(touchedLength, from);
+        enteredLength = Math.min(enteredLength, from);
     }
 
     /**
@@ -365,7 +415,7 @@ public final class EpochBuffer implements AutoCloseable {
     public boolean giveBack(final long length) {
         final long end = arena.allocatedEnd();
         if (end > 0) {
-            arena.release(Math.max(0, end - length));
+            release(Math.max(0, end - length));
         }
         return end > 0 && arena.allocatedEnd() < end; // not every file system takes it back
     }

@@ -73,11 +73,15 @@ public final class Posix {
     /** Of {@link #fileSystemType}: hugetlbfs. */
     public static final long HUGETLBFS_MAGIC = 0x958458f6L;
 
+    /** Of {@link #enterStretch}: 64 KiB. */
+    public static final int STRETCH_BITS = 16;
+
     private static final int MFD_CLOEXEC = 1;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
     private static final int MAP_SHARED = 0x1;
     private static final int MADV_DONTNEED = 4;
+    private static final int MADV_POPULATE_READ = 22;
     private static final int F_OFD_GETLK = 36;
     private static final int F_OFD_SETLK = 37;
 
@@ -343,6 +347,18 @@ public final class Posix {
      */
     public static int mincore(final long address, final long length, final long pages) {
         return callInt(MINCORE, address, length, pages, 0);
+    }
+
+    /**
+     * Enters those pages of a file's mapping into the page table that are in memory, from an
+     * address on or around it, in a stretch of {@link #STRETCH_BITS}: as the first read of one does
+     * ({@code fault_around_bytes}), unless the kernel was told otherwise. Where the page itself is
+     * not there, or the kernel is older than 5.14, nothing happens.
+     *
+     * @param address in a page that holds data
+     */
+    public static void enterStretch(final long address) {
+        callFast(MADVISE, address & -PAGE_LENGTH, PAGE_LENGTH, MADV_POPULATE_READ, 0, 0);
     }
 
     /** Tells which cores the calling thread may run on: a bit each, in {@code length} bytes. */

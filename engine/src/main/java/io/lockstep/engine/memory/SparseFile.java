@@ -177,6 +177,30 @@ public final class SparseFile implements AutoCloseable {
         return 0;
     }
 
+    /**
+     * Writes to a range that may be touched, without touching it.
+     *
+     * @return 0, or an error number; {@code EFAULT} where the memory is not there
+     */
+    public int write(
+            final long offset, final MemorySegment from, final long position, final int length) {
+        final long address = from.address() + position;
+        int done = 0;
+        while (done < length) {
+            final long count = Posix.pwrite(fd, address + done, length - done, offset + done);
+            if (count <= 0) {
+                return count < 0 ? (int) -count : Errno.ENOSPC;
+            }
+            done += (int) count;
+        }
+        return 0;
+    }
+
+    /** {@link Posix#enterStretch} at an offset that has its space, and was written. */
+    public void enterStretch(final long offset) {
+        Posix.enterStretch(segment.address() + offset);
+    }
+
     /** Gives back the space of all whole chunks from an offset on; they read as zero again. */
     public void release(final long from) {
         final long first = (from + (1L << chunkBits) - 1) >> chunkBits;

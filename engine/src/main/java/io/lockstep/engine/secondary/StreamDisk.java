@@ -434,13 +434,9 @@ final class StreamDisk extends LayeredDisk {
             if (slot >= 0) {
                 operation.pending++;
                 final long start = block * BLOCK_LENGTH;
-                local.read(
-                        start,
-                        (int) (byteEnd(block + count) - start),
-                        buffer.arena(),
-                        EpochBuffer.position(slot),
-                        operation.onRead,
-                        operation.index);
+                final int length = (int) (byteEnd(block + count) - start);
+                PreImage.save(
+                        local, start, length, buffer, slot, operation.onRead, operation.index);
             } else if (slot != ZERO) {
                 operation.errno = -slot;
                 operation.isFull = -slot == Errno.ENOSPC;

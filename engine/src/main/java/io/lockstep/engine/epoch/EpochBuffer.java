@@ -62,6 +62,12 @@ public final class EpochBuffer implements AutoCloseable {
     /** Memory is given back only where it is worth a call. */
     private static final long TRIM_LENGTH_MIN = 1 << 20;
 
+    /** An arena is worth taking where so much more of it was used before. */
+    private static final long TAKEN_LENGTH_MIN = 64 << 20;
+
+    /** And so much at most has to be copied into it, which takes a millisecond. */
+    private static final long COPIED_LENGTH_MAX = 4 << 20;
+
     private static final long STRETCH_LENGTH = 1 << Posix.STRETCH_BITS;
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
@@ -70,7 +76,7 @@ public final class EpochBuffer implements AutoCloseable {
 
     private final EpochFiles files;
     private SparseFile map;
-    private final SparseFile arena;
+    private SparseFile arena;
     private SparseFile extents;
     private final long slotsMax;
     private long extentsMax;
@@ -303,8 +309,8 @@ public final class EpochBuffer implements AutoCloseable {
     }
 
     /**
-     * Fills fresh slots with what lies elsewhere in memory: whole pages, which the kernel need not
-     * clear first.
+     * Fills slots with what lies elsewhere in memory: whole pages, which the kernel need not clear
+     * first where they are fresh.
      *
      * @param length in bytes
      * @return 0 or an error number; {@code EFAULT} where that memory is not there
@@ -370,6 +376,41 @@ public final class EpochBuffer implements AutoCloseable {
     }
 
     // ---- Its space.
+
+    /**
+     * Goes on in the arena of a buffer that keeps nothing in its epoch, where that is worth it, and
+     * gives it its own: then a long epoch behind another one uses memory again that was touched,
+     * instead of as much again that was not. Slots stay what they are; what they hold is copied
+     * before the files' names are exchanged, so that a kill leaves them well either way.
+     *
+     * <p>Nobody may use either meanwhile, or have reserved a run that is not published.
+     *
+     * @return whether it has
+     */
+    public boolean takeArena(final EpochBuffer idle) {
+        final long used = usedLength();
+        final boolean isWorth =
+                idle.touchedLength - Math.max(touchedLength, used) >= TAKEN_LENGTH_MIN
+                        && used <= COPIED_LENGTH_MAX;
+        if (!isWorth || extentsReserved > 0 || idle.extentsReserved > 0 || idle.slotCount() > 0) {
+            return false;
+        }
+        if (idle.fill(0, arena(), 0, (int) used) != 0 || !files.exchangeArena(idle.files)) {
+            return false;
+        }
+        final long touched = Math.max(touchedLength, used);
+        final long entered = enteredLength;
+        final long usual = Math.max(usualLength, used);
+        arena = files.arena();
+        touchedLength = idle.touchedLength;
+        enteredLength = idle.enteredLength;
+        usualLength = idle.usualLength;
+        idle.arena = idle.files.arena();
+        idle.touchedLength = touched;
+        idle.enteredLength = entered;
+        idle.usualLength = usual;
+        return true;
+    }
 
     /** Bytes of arena that the present epoch uses. */
     public long usedLength() {

@@ -55,7 +55,7 @@ final class EpochFiles {
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
     private SparseFile map;
-    private final SparseFile arena;
+    private SparseFile arena;
     private SparseFile extents;
 
     private EpochFiles(final SparseFile map, final SparseFile arena, final SparseFile extents) {
@@ -270,6 +270,21 @@ final class EpochFiles {
     /** A block a slot. */
     SparseFile arena() {
         return arena;
+    }
+
+    /**
+     * Exchanges the arenas of two buffers, in their directory, too, at once; answers whether that
+     * could be.
+     */
+    boolean exchangeArena(final EpochFiles other) {
+        final boolean fits = arena.segment().byteSize() == other.arena.segment().byteSize();
+        if (!fits || !arena.exchangeName(other.arena)) {
+            return false;
+        }
+        final SparseFile own = arena;
+        arena = other.arena;
+        other.arena = own;
+        return true;
     }
 
     /** The header, then 16 bytes a run. */

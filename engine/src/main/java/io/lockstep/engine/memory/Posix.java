@@ -102,6 +102,13 @@ public final class Posix {
     private static final long SYS_FUTEX =
             System.getProperty("os.arch").equals("aarch64") ? 98 : 202;
 
+    /** The same of {@code renameat2}, which libraries of old lack. */
+    private static final long SYS_RENAMEAT2 =
+            System.getProperty("os.arch").equals("aarch64") ? 276 : 316;
+
+    private static final int AT_FDCWD = -100;
+    private static final int RENAME_EXCHANGE = 2;
+
     private static final int PRIO_PROCESS = 0;
 
     private static final int FUTEX_WAIT = 0;
@@ -396,6 +403,27 @@ public final class Posix {
     /** Wakes all that sleep at a word of memory, in whatever process. Answers how many. */
     public static int futexWake(final long address) {
         return (int) callFast(SYSCALL, SYS_FUTEX, address, FUTEX_WAKE, Integer.MAX_VALUE, 0);
+    }
+
+    /**
+     * Exchanges the names of two files of one file system, at once.
+     *
+     * @return 0 or a negative error number: {@code -EINVAL} where the file system can't
+     */
+    static int exchangeNames(final String one, final String other) {
+        try (Arena arena = Arena.ofConfined()) {
+            final long first = arena.allocateFrom(one).address();
+            final long second = arena.allocateFrom(other).address();
+            return (int)
+                    callLong(
+                            SYSCALL,
+                            SYS_RENAMEAT2,
+                            AT_FDCWD,
+                            first,
+                            AT_FDCWD,
+                            second,
+                            RENAME_EXCHANGE);
+        }
     }
 
     /** Maps a part of an open file, shared, for reading and writing, until the arena closes. */

@@ -16,7 +16,7 @@ import java.util.Arrays;
  * Source: {@code fallocate(2)}, {@code mmap(2)}.
  */
 public final class SparseFile implements AutoCloseable {
-    private final Path path;
+    private Path path;
     private final int fd;
     private final Arena arena;
     private final MemorySegment segment;
@@ -199,6 +199,21 @@ public final class SparseFile implements AutoCloseable {
     /** {@link Posix#enterStretch} at an offset that has its space, and was written. */
     public void enterStretch(final long offset) {
         Posix.enterStretch(segment.address() + offset);
+    }
+
+    /**
+     * Exchanges its name with another one's, at once: whoever opens them by name finds the other.
+     *
+     * @return whether the file system does that
+     */
+    public boolean exchangeName(final SparseFile other) {
+        if (Posix.exchangeNames(path.toString(), other.path.toString()) < 0) {
+            return false;
+        }
+        final Path own = path;
+        path = other.path;
+        other.path = own;
+        return true;
     }
 
     /** Gives back the space of all whole chunks from an offset on; they read as zero again. */

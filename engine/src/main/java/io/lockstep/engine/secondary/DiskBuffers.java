@@ -149,6 +149,12 @@ final class DiskBuffers implements AutoCloseable {
         return buffer;
     }
 
+    /** The epoch before the open one is committed, and what it used may be used again. */
+    void onCommitted() {
+        final long committed = page.committedEpoch();
+        hidden(committed + 1).takeArena(hidden(committed + 2));
+    }
+
     /** Whether an epoch has a block's pre-image; the hidden disk is that epoch's. */
     boolean isSaved(final EpochBuffer hidden, final long block, final long epoch) {
         return hidden.find(block) != ABSENT

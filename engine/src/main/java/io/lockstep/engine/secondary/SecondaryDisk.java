@@ -155,6 +155,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
     /** What was sealed last is committed. */
     void onCommitted() {
         System.arraycopy(sealedCounts, 0, committedCounts, 0, sealedCounts.length);
+        buffers.onCommitted();
     }
 
     /** Writes since the last checkpoint, as far as this process has seen them. */

@@ -71,6 +71,84 @@ final class EpochBufferTest {
         }
     }
 
+    /** Whatever a long epoch has touched is used by the next one, and not as much again. */
+    @Test
+    void anArenaThatWasTouchedIsTaken() throws IOException {
+        final long length = 200L << 20;
+        try (EpochBuffer even = EpochBuffer.open(folder, "even", length, length);
+                EpochBuffer odd = EpochBuffer.open(folder, "odd", length, length)) {
+            even.enter(2);
+            for (int block = 0; block < 100 << 8; block += 1 << 8) {
+                put(even, block, 1 << 8, 2); // 100 MiB
+            }
+            odd.enter(3);
+            final int before = put(odd, 7, 300, 3);
+            assertFalse(odd.takeArena(even), "the other epoch is not over");
+            even.enter(4);
+            final int reserved = odd.reserve(5000, 1, false);
+            assertFalse(odd.takeArena(even), "somebody may be about to fill a slot");
+            odd.arena().asSlice(position(reserved), BLOCK_LENGTH).fill((byte) 5);
+            odd.publish(5000, 1, reserved);
+            assertTrue(odd.takeArena(even));
+            assertFalse(odd.takeArena(even), "there is nothing to be had any more");
+            assertFalse(even.takeArena(odd));
+            assertEquals(100L << 20, odd.allocatedLength());
+            assertTrue(even.allocatedLength() <= 2 << 20);
+            assertFalse(odd.isFresh(1000));
+            assertTrue(odd.isFresh(100 << 8));
+            assertTrue(even.isFresh(301));
+            final int behind = put(odd, 9000, 2, 6);
+            put(even, 7, 1, 4);
+            assertHolds(odd, 7, before, 300, 3);
+            assertHolds(odd, 5000, reserved, 1, 5);
+            assertHolds(odd, 9000, behind, 2, 6);
+            assertHolds(even, 7, 0, 1, 4);
+        }
+        // As a process finds them that was not there.
+        try (EpochBuffer even = EpochBuffer.open(folder, "even", length, length);
+                EpochBuffer odd = EpochBuffer.open(folder, "odd", length, length)) {
+            even.enter(4);
+            odd.enter(3);
+            assertHolds(odd, 7, 0, 300, 3);
+            assertHolds(odd, 5000, 300, 1, 5);
+            assertHolds(odd, 9000, 301, 2, 6);
+            assertHolds(even, 7, 0, 1, 4);
+            assertEquals(100L << 20, odd.allocatedLength());
+        }
+    }
+
+    @Test
+    void anArenaIsNotTakenForLittleOrAtAHighPrice() throws IOException {
+        final long length = 200L << 20;
+        try (EpochBuffer even = EpochBuffer.open(folder, "even", length, length);
+                EpochBuffer odd = EpochBuffer.open(folder, "odd", length, length)) {
+            even.enter(2);
+            put(even, 0, 63 << 8, 2);
+            even.enter(4);
+            odd.enter(3);
+            assertFalse(odd.takeArena(even), "63 MiB");
+            put(even, 0, 100 << 8, 2);
+            even.enter(6);
+            put(odd, 0, 5 << 8, 3);
+            assertFalse(odd.takeArena(even), "5 MiB would have to be copied");
+            assertHolds(odd, 0, 0, 5 << 8, 3);
+        }
+    }
+
+    private static void assertHolds(
+            final EpochBuffer buffer,
+            final long block,
+            final int slot,
+            final int count,
+            final int value) {
+        for (int i = 0; i < count; i++) {
+            assertEquals(slot + i, buffer.find(block + i));
+            final long at = position(slot + i);
+            assertEquals(value, buffer.arena().get(JAVA_BYTE, at));
+            assertEquals(value, buffer.arena().get(JAVA_BYTE, at + BLOCK_LENGTH - 1));
+        }
+    }
+
     @Test
     void itsMemoryIsGivenBackBitByBit() throws IOException {
         try (EpochBuffer buffer = open(LENGTH)) {

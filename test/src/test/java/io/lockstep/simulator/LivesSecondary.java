@@ -107,8 +107,7 @@ final class LivesSecondary extends LivesProcess implements ServerEvents {
         hasTakenOver = group.hasFailedOver();
         if (!isPromoted()) {
             node().takeoverIsSettled(); // nothing came of it
-        }
-        if (isPromoted()) {
+        } else {
             node().judge().onPromotedServes(this);
             final LivesGuest guest = serve(guestDisks());
             if (node().disks().getFirst().view() == null) {

@@ -6,7 +6,6 @@ import io.lockstep.bench.report.DiskImages;
 import io.lockstep.bench.report.Measurement;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.management.ManagementFactory;
 import java.net.StandardProtocolFamily;
@@ -62,12 +61,7 @@ final class BareCalls {
         try (MemoryFolder folder = MemoryFolder.in(disks.directory());
                 MemoryFolder buffers = new MemoryFolder()) {
             for (final String disk : List.of("primary", "secondary")) {
-                final Path file = folder.path().resolve(disk);
-                if (disks.isSparse()) {
-                    NewDisk.hole(file, diskLength);
-                } else {
-                    NewDisk.dense(file, diskLength);
-                }
+                NewDisk.make(folder.path().resolve(disk), diskLength, disks.isSparse(), false);
             }
             return measure(folder.path(), buffers.path(), load, seconds, seed);
         }
@@ -147,12 +141,10 @@ final class BareCalls {
         }
 
         @Override
-        public void close() {
+        public void close() throws IOException {
             try (sender;
                     receiver) {
                 // Both.
-            } catch (final IOException e) {
-                throw new UncheckedIOException(e);
             }
         }
     }

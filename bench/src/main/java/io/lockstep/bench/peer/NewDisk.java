@@ -41,7 +41,7 @@ public final class NewDisk {
      *
      * @param isDirect whether it will be used past the page cache: then nothing of it stays there
      */
-    static Path make(
+    public static Path make(
             final Path file, final long length, final boolean isSparse, final boolean isDirect)
             throws IOException {
         if (isSparse) {

@@ -291,10 +291,9 @@ public final class FileDisk implements Disk, AutoCloseable {
     @Override
     public boolean openWriteWindow(final long offset, final int length, final WriteWindow window) {
         watch();
-        final boolean isData = known.has(offset, offset + length);
-        final IoBuffer memory =
-                isLost(offset + length) ? null : windows.findToWrite(offset, length, isData);
+        final IoBuffer memory = window(offset, length);
         if (memory != null) {
+            windows.enter(offset, length);
             window.open(memory, FileWindows.position(offset), offset, length);
         }
         return memory != null;

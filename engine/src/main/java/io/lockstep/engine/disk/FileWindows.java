@@ -120,19 +120,13 @@ final class FileWindows implements AutoCloseable {
     }
 
     /**
-     * The same, to be written to: at the first touch of a stretch all its pages are entered into
-     * the page table, as the kernel does by itself where it reads. A fault for each page costs five
-     * times as much.
+     * A range whose window was found will be written to there: at the first touch of a stretch all
+     * its pages are entered into the page table, as the kernel does by itself where it reads. A
+     * fault for each page costs five times as much.
      */
-    IoBuffer findToWrite(final long offset, final long length, final boolean isData) {
-        final IoBuffer window = find(offset, length, isData);
-        if (window != null) {
-            enter((int) (offset >> WINDOW_BITS), position(offset), (int) length);
-        }
-        return window;
-    }
-
-    private void enter(final int index, final int position, final int length) {
+    void enter(final long offset, final int length) {
+        final int index = (int) (offset >> WINDOW_BITS);
+        final int position = position(offset);
         final long[] done = entered[index];
         final int last = (position + length - 1) >> Posix.STRETCH_BITS;
         for (int stretch = position >> Posix.STRETCH_BITS; stretch <= last; stretch++) {
@@ -174,10 +168,12 @@ final class FileWindows implements AutoCloseable {
             final MemorySegment from,
             final long position) {
         final int lengthMin = isData ? KNOWN_WRITE_LENGTH_MIN : COPY_LENGTH_MIN;
-        final IoBuffer window = length < lengthMin ? null : findToWrite(offset, length, isData);
-        return window == null
-                ? NO_WINDOW
-                : copy(from, position, window.segment(), position(offset), length, offset + length);
+        final IoBuffer window = length < lengthMin ? null : find(offset, length, isData);
+        if (window == null) {
+            return NO_WINDOW;
+        }
+        enter(offset, length);
+        return copy(from, position, window.segment(), position(offset), length, offset + length);
     }
 
     private int copy(

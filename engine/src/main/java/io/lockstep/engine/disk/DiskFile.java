@@ -342,15 +342,7 @@ public final class DiskFile implements AutoCloseable {
 
     /** Writes all of a range. Answers 0 or an error number. */
     int write(final long address, final long length, final long offset) {
-        long done = 0;
-        while (done < length) {
-            final long count = Posix.pwrite(fd, address + done, length - done, offset + done);
-            if (count <= 0) {
-                return count == 0 ? Errno.EIO : (int) -count; // 0 would never come to an end
-            }
-            done += count;
-        }
-        return 0;
+        return Posix.writeAll(fd, address, length, offset);
     }
 
     /** Flushes now, waiting for the device. Answers 0 or an error number. */

@@ -242,6 +242,20 @@ public final class Posix {
         return callFast(PWRITE, fd, address, length, offset, 0);
     }
 
+    /** Writes all of a range. Answers 0 or an error number. */
+    public static int writeAll(
+            final int fd, final long address, final long length, final long offset) {
+        long done = 0;
+        while (done < length) {
+            final long count = pwrite(fd, address + done, length - done, offset + done);
+            if (count <= 0) {
+                return count == 0 ? Errno.EIO : (int) -count; // 0 would never come to an end
+            }
+            done += count;
+        }
+        return 0;
+    }
+
     /**
      * Finds data or a hole ({@link #SEEK_DATA}, {@link #SEEK_HOLE}), or the end of the file.
      * Answers an offset.

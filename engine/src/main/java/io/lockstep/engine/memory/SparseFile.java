@@ -184,16 +184,7 @@ public final class SparseFile implements AutoCloseable {
      */
     public int write(
             final long offset, final MemorySegment from, final long position, final int length) {
-        final long address = from.address() + position;
-        int done = 0;
-        while (done < length) {
-            final long count = Posix.pwrite(fd, address + done, length - done, offset + done);
-            if (count <= 0) {
-                return count < 0 ? (int) -count : Errno.ENOSPC;
-            }
-            done += (int) count;
-        }
-        return 0;
+        return Posix.writeAll(fd, from.address() + position, length, offset);
     }
 
     /** {@link Posix#enterStretch} at an offset that has its space, and was written. */

@@ -106,6 +106,21 @@ final class LoadTest {
         return written();
     }
 
+    /** The flush behind the last write falls due when the other places have nothing left to do. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, BLOCKS / 2, BLOCKS})
+    void anEagerGuestMakesTheFlushesBehindItsLastWritesToo(final int flushEvery) throws Exception {
+        final EagerGuest.Work work =
+                new EagerGuest.Work(true, true, BLOCK_LENGTH, DEPTH, 1, flushEvery);
+        final long area = (long) BLOCKS * BLOCK_LENGTH;
+        try (EagerGuest guest = EagerGuest.forCount(work, area, BLOCKS, 1)) {
+            guest.run(uri());
+            assertEquals(BLOCKS, guest.requests());
+            final double flushes = guest.flushes().requestsPerSecond() * guest.seconds();
+            assertEquals((double) BLOCKS / flushEvery, flushes, 1e-6);
+        }
+    }
+
     @Test
     void aPacedGuestThatIsEndedAccountsForAllThatFellDue()
             throws IOException, InterruptedException, ExecutionException {

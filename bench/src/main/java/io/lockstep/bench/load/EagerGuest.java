@@ -16,6 +16,7 @@ import org.HdrHistogram.Histogram;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
@@ -62,6 +63,7 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
     private final List<NbdClient> clients = new ArrayList<>();
     private final List<Slot> held = new ArrayList<>();
     private final int[] sinceFlush;
+    private final int[] slotsAtWork;
     private long startNanos;
     private long endNanos;
     private long submitted;
@@ -121,6 +123,8 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
         this.nanosMax = nanosMax;
         random = new SplittableRandom(seed);
         sinceFlush = new int[work.connections()];
+        slotsAtWork = new int[work.connections()];
+        Arrays.fill(slotsAtWork, work.depth());
         closed = new CountDownLatch(work.connections());
         buffer = IoBuffer.reserve(work.blockLength() * work.depth() * work.connections());
         buffer.segment().fill((byte) 0x5a);
@@ -336,7 +340,7 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
             final long now = System.nanoTime();
             if (submitted >= countMax || now - startNanos >= nanosMax) {
                 endNanos = now;
-                client.disconnect();
+                leaveIfLast();
                 return;
             }
             submitted++;
@@ -345,6 +349,13 @@ public final class EagerGuest implements PausableGuest, NbdClient.Listener, Auto
                     work.isWrite()
                             ? client.write(nextOffset(), length, buffer, position, 0, this, 0)
                             : client.read(nextOffset(), length, buffer, position, this, 0));
+        }
+
+        /** A flush may be due behind the writes of the others; a client that leaves takes none. */
+        private void leaveIfLast() {
+            if (--slotsAtWork[connection] == 0) {
+                client.disconnect();
+            }
         }
 
         private void submit(final boolean isTaken) {

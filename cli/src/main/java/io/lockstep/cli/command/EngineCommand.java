@@ -36,6 +36,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Stack;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
@@ -251,7 +252,7 @@ public final class EngineCommand implements Callable<Integer> {
                 run.checkpointPeerAt(foreignPeer.monitor().get());
             }
             run.control(control);
-            run.rehearseFailover();
+            run.rehearse();
         } catch (final IOException | GraphException e) {
             stop();
             console.say(e.getMessage());
@@ -266,7 +267,9 @@ public final class EngineCommand implements Callable<Integer> {
                                         + EndpointArguments.uris(run.engine().guests().endpoints()))
                         + "; control socket "
                         + control(),
-                this::stop);
+                run::awaitRehearsedLoad,
+                this::stop,
+                new CompletableFuture<>());
     }
 
     private PrimaryOptions primaryOptions(

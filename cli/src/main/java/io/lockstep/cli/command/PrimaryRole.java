@@ -112,6 +112,7 @@ final class PrimaryRole {
                 run.checkpointPeerAt(monitor.get());
             }
             run.control(pair.control());
+            run.rehearse();
             final boolean isAccepted = attach();
             if (run.whenHandedOver().isDone()) {
                 return stop() ? ServerRun.GOES_ON : 1;
@@ -141,6 +142,7 @@ final class PrimaryRole {
                         + EndpointArguments.uri(peer)
                         + "; control socket "
                         + pair.control(),
+                run::awaitRehearsedLoad,
                 this::stop,
                 run.whenHandedOver());
     }

@@ -4,7 +4,7 @@ import com.google.gson.JsonObject;
 
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.cli.run.BlockingGuest;
-import io.lockstep.cli.run.Rehearsal;
+import io.lockstep.cli.run.FailoverRehearsal;
 import io.lockstep.engine.memory.PrivateFiles;
 
 import picocli.CommandLine;
@@ -162,9 +162,9 @@ public final class RehearsalCommand implements Callable<Integer> {
             final JsonObject force = new JsonObject();
             force.addProperty("force", true); // the primary has left it behind
             secondary.execute("x-lockstep-failover", force, TIMEOUT);
-            Rehearsal.orderFailover(secondary);
+            FailoverRehearsal.orderFailover(secondary);
             guest.write(0, ByteBuffer.allocate(BlockingGuest.BLOCK_LENGTH));
-            Rehearsal.awaitMerge(secondary, TIMEOUT);
+            FailoverRehearsal.awaitMerge(secondary, TIMEOUT);
         }
         use(at("standby.socket"));
     }

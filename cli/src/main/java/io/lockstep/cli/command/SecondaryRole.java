@@ -92,7 +92,7 @@ final class SecondaryRole {
             run.serveSecondary(
                     pair.disks().nameList(), pair.connectionsMax(), streams, pair.guests());
             run.control(pair.control());
-            run.rehearseFailover();
+            run.rehearse();
             isStandby = run.engine().isStandby();
             room = room(run);
             if (!isStandby) {
@@ -106,6 +106,7 @@ final class SecondaryRole {
         return ServerRun.serve(
                 console,
                 isStandby ? readyAsSecondary(directory, room) : readyAsPromoted(),
+                run::awaitRehearsedLoad,
                 this::stop,
                 run.whenHandedOver());
     }

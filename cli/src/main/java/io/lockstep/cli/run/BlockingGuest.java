@@ -173,7 +173,8 @@ public final class BlockingGuest implements AutoCloseable {
     // ---- The load.
 
     /**
-     * Writes random blocks at random places until {@link #endLoad}, or until the server is gone.
+     * Writes blocks at random places until {@link #endLoad}, or until the server is gone. Each
+     * begins with a random number of its own, and is random otherwise.
      *
      * @param length of the part of the disk, at its front, in which they lie, in bytes
      */
@@ -198,6 +199,9 @@ public final class BlockingGuest implements AutoCloseable {
                     loadLength = writeLength;
                     loadBlocks = length / writeLength;
                     loadEnded = new CompletableFuture<>();
+                    for (int i = 0; i < depth * writeLength; i += Long.BYTES) {
+                        blocks.segment().set(ValueLayout.JAVA_LONG, i, random.nextLong());
+                    }
                     for (int slot = 0; slot < depth; slot++) {
                         writeBlock(slot);
                     }
@@ -207,9 +211,7 @@ public final class BlockingGuest implements AutoCloseable {
 
     private void writeBlock(final int slot) {
         final int start = slot * loadLength;
-        for (int i = 0; i < loadLength; i += Long.BYTES) {
-            blocks.segment().set(ValueLayout.JAVA_LONG, start + i, random.nextLong());
-        }
+        blocks.segment().set(ValueLayout.JAVA_LONG, start, random.nextLong());
         final long offset = random.nextLong(loadBlocks) * loadLength;
         if (client.write(offset, loadLength, blocks, start, 0, onLoadWritten, slot)) {
             loadInFlight++;

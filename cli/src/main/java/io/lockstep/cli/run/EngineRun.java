@@ -362,12 +362,11 @@ public final class EngineRun {
     }
 
     /**
-     * Has a failover played beside the group, for the real one to be quick, if this is a standby.
-     * Begins a moment later, when whoever waits for the process has been told that it is ready.
-     * Behind {@link #control}: what it needs lies beside the first Unix socket there, and without
-     * one it is left out.
+     * Has a pair's load played beside the group, and failovers while this is a standby, for the
+     * real ones to be quick. Waits for nothing. Behind {@link #control}: what it needs lies beside
+     * the first Unix socket there, and without one it is left out.
      */
-    public void rehearseFailover() {
+    public void rehearse() {
         controlService
                 .socket()
                 .ifPresent(
@@ -378,6 +377,13 @@ public final class EngineRun {
                                                         socket.getFileName() + ".rehearsal"),
                                                 this::isStandby,
                                                 this::isMadeEqual));
+    }
+
+    /** Waits for the load that {@link #rehearse} plays, at most for half a second. */
+    public void awaitRehearsedLoad() {
+        if (rehearsal != null) {
+            rehearsal.awaitLoad();
+        }
     }
 
     /** Whether a primary makes its disks equal, and there is no checkpoint meanwhile. */

@@ -7,13 +7,23 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.IntConsumer;
 
 /**
  * The JIT's second compiler (C2), which gives way to the loops: what it makes is for years, and
- * what they have to do is for now. Where a core is free it has all of it, and where none is it gets
- * a tenth of what a loop gets. C1 keeps its priority, since what it has not compiled is
- * interpreted. Source: {@code setpriority(2)}, which on Linux is for one thread, and inherited by
- * those that it starts; {@code proc_pid_comm(5)}.
+ * what they have to do is for now. In a process's first seconds it has only what they leave, and
+ * from then on a tenth of what a loop gets where no core is free. More would be felt: a thread that
+ * computes keeps its core for a tick of the kernel's, 4 ms on most, while a loop that was woken
+ * waits for it. C1 keeps its priority, since what it has not compiled is interpreted.
+ *
+ * <p>The kernel lets a thread come back from idle only with the right to (root, or {@code
+ * RLIMIT_NICE}); without that C2 would get nothing for as long as the cores are busy, and so it has
+ * its tenth from the start.
+ *
+ * <p>Sources: {@code sched(7)}; {@code setpriority(2)}, which on Linux is for one thread, and
+ * inherited by those that it starts; {@code proc_pid_comm(5)}.
  */
 public final class QuietCompiler {
     private static final Path THREADS = Path.of("/proc/self/task");
@@ -24,20 +34,67 @@ public final class QuietCompiler {
     /** For the kernel's scheduler about a tenth of the weight of 0. */
     private static final int NICE = 10;
 
+    private static final long IDLE_MILLIS = 3000;
+    private static final long TRIAL_MILLIS = 1000;
+
+    private static final AtomicBoolean BEGUN = new AtomicBoolean();
+
     private QuietCompiler() {}
 
-    /** Sees to it; what the kernel doesn't tell, or refuses, stays as it is. On any thread. */
+    /**
+     * Sees to it, once in a process, and does not wait; what the kernel doesn't tell, or refuses,
+     * stays as it is. On any thread.
+     */
     public static void begin() {
-        try (DirectoryStream<Path> threads = Files.newDirectoryStream(THREADS)) {
-            for (final Path thread : threads) {
-                final String name =
-                        Files.readString(thread.resolve("comm"), StandardCharsets.ISO_8859_1);
-                if (name.startsWith(NAME)) {
-                    Posix.setThreadNice(Integer.parseInt(thread.getFileName().toString()), NICE);
-                }
+        if (!BEGUN.getAndSet(true)) {
+            Thread.ofPlatform().daemon().name("quiet-compiler").start(() -> quieten(IDLE_MILLIS));
+        }
+    }
+
+    /** All of it. */
+    static void quieten(final long idleMillis) {
+        try {
+            forEachThread(thread -> Posix.setThreadNice(thread, NICE));
+            if (comesBackFromIdle()) {
+                forEachThread(thread -> Posix.setThreadPolicy(thread, Posix.SCHED_IDLE));
+                TimeUnit.MILLISECONDS.sleep(idleMillis);
+                forEachThread(thread -> Posix.setThreadPolicy(thread, Posix.SCHED_OTHER));
             }
         } catch (final IOException e) {
-            // No /proc, or a thread that has just ended: the compiler is as loud as ever.
+            // No /proc: the compiler is as loud as ever.
+        } catch (final InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** A thread that could not would never run again on a busy machine, so it is one for that. */
+    static boolean comesBackFromIdle() throws InterruptedException {
+        final AtomicBoolean isBack = new AtomicBoolean();
+        final Runnable trial =
+                () ->
+                        isBack.set(
+                                Posix.setThreadNice(0, NICE) == 0
+                                        && Posix.setThreadPolicy(0, Posix.SCHED_IDLE) == 0
+                                        && Posix.setThreadPolicy(0, Posix.SCHED_OTHER) == 0);
+        Thread.ofPlatform().daemon().start(trial).join(TRIAL_MILLIS);
+        return isBack.get();
+    }
+
+    private static void forEachThread(final IntConsumer action) throws IOException {
+        try (DirectoryStream<Path> threads = Files.newDirectoryStream(THREADS)) {
+            for (final Path thread : threads) {
+                if (name(thread).startsWith(NAME)) {
+                    action.accept(Integer.parseInt(thread.getFileName().toString()));
+                }
+            }
+        }
+    }
+
+    private static String name(final Path thread) {
+        try {
+            return Files.readString(thread.resolve("comm"), StandardCharsets.ISO_8859_1);
+        } catch (final IOException e) {
+            return ""; // it has just ended
         }
     }
 }

@@ -39,22 +39,25 @@ public final class ServerRun {
      */
     public static int serve(final Console console, final String ready, final BooleanSupplier stop)
             throws InterruptedException {
-        return serve(console, ready, stop, new CompletableFuture<>());
+        return serve(console, ready, () -> {}, stop, new CompletableFuture<>());
     }
 
     /**
      * The same of a process that may go on as something else, when it has ended what it was.
      *
+     * @param settle what is waited for before it is ready; a signal ends the process meanwhile
      * @param whenOver done when it ends that; it returns once that is done
      * @return {@link #GOES_ON}, or 1 where the disks could not be flushed, or nobody can read
      */
     public static int serve(
             final Console console,
             final String ready,
+            final Runnable settle,
             final BooleanSupplier stop,
             final CompletableFuture<Void> whenOver)
             throws InterruptedException {
         begin(console, stop);
+        settle.run();
         if (!console.ready(ready)) {
             console.say(CommandRun.UNWRITTEN);
             return 1;

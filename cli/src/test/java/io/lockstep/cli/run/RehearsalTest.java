@@ -13,6 +13,7 @@ import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.memory.PrivateFiles;
 import io.lockstep.engine.secondary.BufferFiles;
 
 import org.junit.jupiter.api.AfterEach;
@@ -36,10 +37,11 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** A standby that rehearses a failover is the same afterwards. */
+/** A process that rehearses a load or a failover is the same afterwards. */
 @Timeout(60)
 final class RehearsalTest {
     private static final String DISK = "vda";
@@ -152,24 +154,19 @@ final class RehearsalTest {
         assertFalse(Files.exists(shared.resolve("control.rehearsal")));
     }
 
-    @Test
-    void theGroupIsAsItWasAndNothingIsLeftBehind() throws IOException, InterruptedException {
+    private interface Played {
+        void run() throws IOException, InterruptedException;
+    }
+
+    private void requireNothingChanges(final Played played)
+            throws IOException, InterruptedException {
         final JsonElement statusBefore = status();
         final Map<String, Integer> filesBefore = files();
         final Set<Long> threadsBefore = threads();
         final long memoryBefore = Posix.reservedBytes();
-        final AtomicInteger rounds = new AtomicInteger();
 
-        new Rehearsal(
-                        at("control.rehearsal"),
-                        () -> {
-                            rounds.incrementAndGet();
-                            return true;
-                        },
-                        () -> false)
-                .run();
+        played.run();
 
-        assertTrue(rounds.get() > 1, "nothing was played");
         assertFalse(Files.exists(at("control.rehearsal")));
         assertEquals(filesBefore, files());
         assertEquals(threadsBefore, threads());
@@ -180,6 +177,75 @@ final class RehearsalTest {
             assertEquals(1, guest.read(0, 1)[0], "the guest lost the last checkpoint");
             assertEquals(3, guest.read(BLOCK, 1)[0], "the guest lost a write of its own");
         }
+    }
+
+    @Test
+    void theGroupIsAsItWasAndNothingIsLeftBehind() throws IOException, InterruptedException {
+        final AtomicInteger rounds = new AtomicInteger();
+        final Rehearsal failovers =
+                new Rehearsal(
+                        at("control.rehearsal"),
+                        () -> {
+                            rounds.incrementAndGet();
+                            return true;
+                        },
+                        () -> false);
+        requireNothingChanges(failovers::run);
+        assertTrue(rounds.get() > 1, "nothing was played");
+    }
+
+    @Test
+    void norDoesALoadLeaveAnything() throws IOException, InterruptedException {
+        final List<Boolean> wasThere = new ArrayList<>();
+        requireNothingChanges(
+                () -> {
+                    PrivateFiles.createDirectory(at("control.rehearsal"));
+                    LoadRehearsal.play(
+                            at("control.rehearsal"),
+                            () -> wasThere.add(Files.exists(at("control.rehearsal/guest"))));
+                    DirectoryTree.remove(at("control.rehearsal"));
+                });
+        assertEquals(List.of(true), wasThere, "it is told of before the pair is taken apart");
+    }
+
+    @Test
+    void aLoadIsPlayedBeforeFailoversAndIsWaitedFor() throws IOException, InterruptedException {
+        final Path guest = at("control.rehearsal").resolve("guest");
+        final List<Boolean> wasLoaded = new CopyOnWriteArrayList<>();
+        requireNothingChanges(
+                () -> {
+                    final AtomicReference<Rehearsal> self = new AtomicReference<>();
+                    self.set(
+                            new Rehearsal(
+                                    at("control.rehearsal"),
+                                    () -> {
+                                        wasLoaded.add(self.get().isLoaded());
+                                        return false;
+                                    },
+                                    () -> false,
+                                    true,
+                                    0));
+                    self.get().start();
+                    while (!Files.exists(guest)) {
+                        Thread.onSpinWait(); // a guest of the load's, where failovers have another
+                    }
+                    self.get().awaitLoad();
+                    while (wasLoaded.isEmpty()) {
+                        Thread.onSpinWait();
+                    }
+                    self.get().end();
+                });
+        assertEquals(List.of(true), wasLoaded);
+    }
+
+    /** Where it can't be played nobody waits for it. */
+    @Test
+    void nobodyWaitsForALoadThatIsNotPlayed() throws IOException {
+        Files.write(at("file"), new byte[1]);
+        final Rehearsal rehearsal =
+                new Rehearsal(at("file").resolve("below"), () -> false, () -> false, true, 0);
+        rehearsal.run();
+        assertTrue(rehearsal.isLoaded());
     }
 
     @Test

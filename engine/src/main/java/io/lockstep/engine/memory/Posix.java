@@ -109,6 +109,11 @@ public final class Posix {
     private static final int AT_FDCWD = -100;
     private static final int RENAME_EXCHANGE = 2;
 
+    /** Policies of the scheduler, for {@link #setThreadPolicy}. */
+    public static final int SCHED_OTHER = 0;
+
+    public static final int SCHED_IDLE = 5;
+
     private static final int PRIO_PROCESS = 0;
 
     private static final int FUTEX_WAIT = 0;
@@ -168,6 +173,7 @@ public final class Posix {
     private static final MemorySegment SCHED_GETAFFINITY = function("sched_getaffinity");
     private static final MemorySegment SCHED_SETAFFINITY = function("sched_setaffinity");
 
+    private static final MemorySegment SCHED_SETSCHEDULER = function("sched_setscheduler");
     private static final MemorySegment SETPRIORITY = function("setpriority");
     private static final MemorySegment SYSCALL = function("syscall");
 
@@ -390,6 +396,19 @@ public final class Posix {
     /** Says which cores the calling thread may run on: a bit each, in {@code length} bytes. */
     public static int setThreadAffinity(final long mask, final long length) {
         return callInt(SCHED_SETAFFINITY, 0, length, mask, 0);
+    }
+
+    /**
+     * Says by which policy a thread is scheduled. Without the right to, none comes back from {@link
+     * #SCHED_IDLE} ({@code sched(7)}).
+     *
+     * @param thread its number in {@code /proc}, or 0 for the calling one
+     */
+    public static int setThreadPolicy(final int thread, final int policy) {
+        try (Arena arena = Arena.ofConfined()) {
+            final MemorySegment priority = arena.allocate(Integer.BYTES); // of these policies 0
+            return callInt(SCHED_SETSCHEDULER, thread, policy, priority.address(), 0);
+        }
     }
 
     /** Says how nice a thread of this process is to others, by its number in {@code /proc}. */

@@ -7,12 +7,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 final class PosixTest {
     @TempDir private Path directory;
@@ -42,6 +46,35 @@ final class PosixTest {
             }
             sleeper.join();
         }
+    }
+
+    /** Fields 19 and 41 of {@code proc_pid_stat(5)}. */
+    private static List<String> scheduling() {
+        try {
+            final String stat = Files.readString(Path.of("/proc/thread-self/stat"));
+            final String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+            return List.of("nice " + fields[19 - 3], "policy " + fields[41 - 3]);
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** What is played beside the real thing counts on that. */
+    @Test
+    void threadsInheritHowNiceTheirStarterIsAndCanBecomeIdle() throws Exception {
+        final CompletableFuture<List<String>> starter = new CompletableFuture<>();
+        final CompletableFuture<List<String>> started = new CompletableFuture<>();
+        Thread.ofPlatform()
+                .start(
+                        () -> {
+                            Posix.setThreadNice(0, 7);
+                            Thread.ofPlatform().start(() -> started.complete(scheduling()));
+                            Posix.setThreadPolicy(0, Posix.SCHED_IDLE);
+                            starter.complete(scheduling());
+                        });
+        assertEquals("nice 7", started.get(30, TimeUnit.SECONDS).get(0));
+        assertEquals(List.of("nice 7", "policy 5"), starter.get(30, TimeUnit.SECONDS));
+        assertEquals("policy 0", scheduling().get(1), "it was another thread's");
     }
 
     @Test

@@ -79,6 +79,7 @@ public final class CommandRun {
                         + "; the process ends as if it were killed: start it again, and report"
                         + " this:");
         error.printStackTrace();
+        QuietCompiler.end();
         Runtime.getRuntime().halt(ABORTED);
     }
 

@@ -7,9 +7,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.IntConsumer;
+import java.util.function.Consumer;
 
 /**
  * The JIT's second compiler (C2), which gives way to the loops: what it makes is for years, and
@@ -18,12 +20,16 @@ import java.util.function.IntConsumer;
  * computes keeps its core for a tick of the kernel's, 4 ms on most, while a loop that was woken
  * waits for it. C1 keeps its priority, since what it has not compiled is interpreted.
  *
+ * <p>A compiler holds locks of the JVM's at times, and everybody waits for it at a safepoint. So it
+ * is idle only for as long as there is idle time: on a host whose cores others want all of it comes
+ * back at once.
+ *
  * <p>The kernel lets a thread come back from idle only with the right to (root, or {@code
  * RLIMIT_NICE}); without that C2 would get nothing for as long as the cores are busy, and so it has
  * its tenth from the start.
  *
  * <p>Sources: {@code sched(7)}; {@code setpriority(2)}, which on Linux is for one thread, and
- * inherited by those that it starts; {@code proc_pid_comm(5)}.
+ * inherited by those that it starts; {@code proc_pid_comm(5)}, {@code proc_pid_schedstat(5)}.
  */
 public final class QuietCompiler {
     private static final Path THREADS = Path.of("/proc/self/task");
@@ -37,7 +43,13 @@ public final class QuietCompiler {
     private static final long IDLE_MILLIS = 3000;
     private static final long TRIAL_MILLIS = 1000;
 
+    /** A thread that wants a core from one look to the next and gets none has starved. */
+    private static final long LOOK_MILLIS = 200;
+
     private static final AtomicBoolean BEGUN = new AtomicBoolean();
+
+    /** The process ends. Guarded by this class. */
+    private static boolean isOver;
 
     private QuietCompiler() {}
 
@@ -54,16 +66,51 @@ public final class QuietCompiler {
     /** All of it. */
     static void quieten(final long idleMillis) {
         try {
-            forEachThread(thread -> Posix.setThreadNice(thread, NICE));
+            forEachThread(thread -> Posix.setThreadNice(number(thread), NICE));
             if (comesBackFromIdle()) {
-                forEachThread(thread -> Posix.setThreadPolicy(thread, Posix.SCHED_IDLE));
-                TimeUnit.MILLISECONDS.sleep(idleMillis);
-                forEachThread(thread -> Posix.setThreadPolicy(thread, Posix.SCHED_OTHER));
+                beIdle();
+                awaitStarving(idleMillis);
+                forEachThread(thread -> Posix.setThreadPolicy(number(thread), Posix.SCHED_OTHER));
             }
         } catch (final IOException e) {
             // No /proc: the compiler is as loud as ever.
         } catch (final InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /**
+     * Has it come back for good: a JVM ends only behind what its compilers are at. On any thread.
+     */
+    public static synchronized void end() {
+        isOver = true;
+        try {
+            forEachThread(thread -> Posix.setThreadPolicy(number(thread), Posix.SCHED_OTHER));
+        } catch (final IOException e) {
+            // As quiet as it is, then.
+        }
+    }
+
+    private static synchronized void beIdle() throws IOException {
+        if (!isOver) {
+            forEachThread(thread -> Posix.setThreadPolicy(number(thread), Posix.SCHED_IDLE));
+        }
+    }
+
+    /** Until the time is over, or a thread wants to run and gets nothing. */
+    private static void awaitStarving(final long millis) throws IOException, InterruptedException {
+        final Map<Path, String> before = new HashMap<>();
+        final AtomicBoolean isStarving = new AtomicBoolean();
+        for (long passed = 0; passed < millis && !isStarving.get(); passed += LOOK_MILLIS) {
+            TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
+            forEachThread(
+                    thread -> {
+                        final String run = text(thread, "schedstat");
+                        final boolean wantsToRun = text(thread, "stat").contains(") R ");
+                        if (wantsToRun && run.equals(before.put(thread, run))) {
+                            isStarving.set(true);
+                        }
+                    });
         }
     }
 
@@ -80,19 +127,23 @@ public final class QuietCompiler {
         return isBack.get();
     }
 
-    private static void forEachThread(final IntConsumer action) throws IOException {
+    private static void forEachThread(final Consumer<Path> action) throws IOException {
         try (DirectoryStream<Path> threads = Files.newDirectoryStream(THREADS)) {
             for (final Path thread : threads) {
-                if (name(thread).startsWith(NAME)) {
-                    action.accept(Integer.parseInt(thread.getFileName().toString()));
+                if (text(thread, "comm").startsWith(NAME)) {
+                    action.accept(thread);
                 }
             }
         }
     }
 
-    private static String name(final Path thread) {
+    private static int number(final Path thread) {
+        return Integer.parseInt(thread.getFileName().toString());
+    }
+
+    private static String text(final Path thread, final String file) {
         try {
-            return Files.readString(thread.resolve("comm"), StandardCharsets.ISO_8859_1);
+            return Files.readString(thread.resolve(file), StandardCharsets.ISO_8859_1);
         } catch (final IOException e) {
             return ""; // it has just ended
         }

@@ -1,7 +1,5 @@
 package io.lockstep.cli.run;
 
-import io.lockstep.cli.graph.GraphException;
-import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.memory.PrivateFiles;
 import io.lockstep.engine.memory.TrustedWay;
 
@@ -50,9 +48,6 @@ public final class Rehearsal {
 
     /** It is looked so often whether there is something to take over with. */
     private static final long BUSY_PAUSE_MILLIS = 500;
-
-    /** What is played gives way to all that is real; threads inherit it from who starts them. */
-    private static final int NICE = 10;
 
     /** A process that has been through a load once needs no other, whatever it becomes. */
     private static final AtomicBoolean LOADED = new AtomicBoolean();
@@ -143,24 +138,32 @@ public final class Rehearsal {
 
     /** All of it. */
     void run() {
-        Posix.setThreadNice(0, NICE);
         try {
             TrustedWay.require(directory.toAbsolutePath().getParent());
             removeDirectory();
             if (playsLoad) {
-                play(own -> LoadRehearsal.play(own, loaded::countDown));
+                playLoad();
             }
             loaded.countDown();
             for (int round = 0; round < ROUNDS && mayGoOn(round == 0); round++) {
                 play(FailoverRehearsal::play);
             }
-        } catch (final IOException | GraphException e) {
-            // Also where others could exchange what is to be removed. Then the failover takes some
-            // milliseconds more, and is the same otherwise.
+        } catch (final IOException | RuntimeException | Error e) {
+            // Also where others could exchange what is to be removed, or there is no thread or no
+            // memory for it. Then the failover takes some milliseconds more, and is the same
+            // otherwise: what is played never ends what is real.
         } catch (final InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
             loaded.countDown();
+        }
+    }
+
+    private void playLoad() throws InterruptedException {
+        try {
+            play(own -> LoadRehearsal.play(own, ending, loaded::countDown));
+        } catch (final IOException | RuntimeException e) {
+            // The first moments of the real one are slower. There may be time for failovers later.
         }
     }
 

@@ -58,6 +58,9 @@ public final class ServerRun {
             throws InterruptedException {
         begin(console, stop);
         settle.run();
+        if (isEnding()) {
+            new CountDownLatch(1).await(); // it is ready for nobody any more
+        }
         if (!console.ready(ready)) {
             console.say(CommandRun.UNWRITTEN);
             return 1;
@@ -86,6 +89,12 @@ public final class ServerRun {
             }
         }
         end(console, stop);
+    }
+
+    private static boolean isEnding() {
+        synchronized (ROLE) {
+            return isEnding;
+        }
     }
 
     /** Answers false where the process is being ended. */
@@ -128,6 +137,7 @@ public final class ServerRun {
 
     private static void end(final Console console, final BooleanSupplier stop) {
         boolean isStopped = false;
+        QuietCompiler.end();
         try {
             isStopped = stop.getAsBoolean();
         } catch (final RuntimeException | Error e) {

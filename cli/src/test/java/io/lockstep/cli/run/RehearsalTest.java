@@ -36,6 +36,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
@@ -202,7 +203,8 @@ final class RehearsalTest {
                     PrivateFiles.createDirectory(at("control.rehearsal"));
                     LoadRehearsal.play(
                             at("control.rehearsal"),
-                            () -> wasThere.add(Files.exists(at("control.rehearsal/guest"))));
+                            new CountDownLatch(1),
+                            () -> wasThere.add(Files.exists(at("control.rehearsal/link"))));
                     DirectoryTree.remove(at("control.rehearsal"));
                 });
         assertEquals(List.of(true), wasThere, "it is told of before the pair is taken apart");

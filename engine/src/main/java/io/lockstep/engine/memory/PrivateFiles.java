@@ -239,9 +239,9 @@ public final class PrivateFiles {
     /**
      * Has something made that users who are neither the owner nor in the group can't use, from its
      * first moment on. What the group may is up to the umask. Other threads' files are made
-     * likewise meanwhile.
+     * likewise meanwhile; one at a time, or the second would put back the umask of the first.
      */
-    public static void withoutOthers(final Making making) throws IOException {
+    public static synchronized void withoutOthers(final Making making) throws IOException {
         final int before = Posix.umask(UMASK_ALL); // it can only be asked by setting it
         Posix.umask(before | UMASK_OTHERS);
         try {

@@ -68,9 +68,7 @@ public final class QuietCompiler {
         try {
             forEachThread(thread -> Posix.setThreadNice(number(thread), NICE));
             if (comesBackFromIdle()) {
-                beIdle();
-                awaitStarving(idleMillis);
-                forEachThread(thread -> Posix.setThreadPolicy(number(thread), Posix.SCHED_OTHER));
+                beIdleFor(idleMillis);
             }
         } catch (final IOException e) {
             // No /proc: the compiler is as loud as ever.
@@ -84,10 +82,22 @@ public final class QuietCompiler {
      */
     public static synchronized void end() {
         isOver = true;
+        if (!BEGUN.get()) {
+            return;
+        }
         try {
-            forEachThread(thread -> Posix.setThreadPolicy(number(thread), Posix.SCHED_OTHER));
+            comeBack();
         } catch (final IOException e) {
             // As quiet as it is, then.
+        }
+    }
+
+    private static void beIdleFor(final long millis) throws IOException, InterruptedException {
+        try {
+            beIdle();
+            awaitStarving(millis);
+        } finally {
+            comeBack();
         }
     }
 
@@ -95,6 +105,10 @@ public final class QuietCompiler {
         if (!isOver) {
             forEachThread(thread -> Posix.setThreadPolicy(number(thread), Posix.SCHED_IDLE));
         }
+    }
+
+    private static void comeBack() throws IOException {
+        forEachThread(thread -> Posix.setThreadPolicy(number(thread), Posix.SCHED_OTHER));
     }
 
     /** Until the time is over, or a thread wants to run and gets nothing. */

@@ -189,7 +189,9 @@ final class LinkEvents implements LinkOwner {
     @Override
     public void onCommitted(final long epoch) {
         commit(epoch);
-        synchroniser.onCommitted();
+        if (epochs.isEqualWith(epoch)) {
+            synchroniser.onCommitted();
+        }
         acknowledgements.look();
     }
 

@@ -66,6 +66,7 @@ final class PrimaryCheckpoints implements Acknowledgements.Pair {
     /** The secondary has been sent all that it lacked: with the end of this epoch it is equal. */
     @SuppressWarnings("FutureReturnValueIgnored") // the peer says when it is equal
     void sealCaughtUp() {
+        epochs.sealEqual();
         sealAnyway(ControlRecord.AND_COMMIT | ControlRecord.CAUGHT_UP);
     }
 

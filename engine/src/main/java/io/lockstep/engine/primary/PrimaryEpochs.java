@@ -22,6 +22,10 @@ final class PrimaryEpochs {
     private long sealed;
     private long committed;
     private long durable;
+
+    /** The epoch with whose commit the secondary is equal; none while that is not sealed. */
+    private long equalWith = Long.MAX_VALUE;
+
     private final NavigableMap<Long, CompletableFuture<Long>> seals = new TreeMap<>();
     private final NavigableMap<Long, CompletableFuture<Void>> commits = new TreeMap<>();
     private final NavigableMap<Long, CompletableFuture<Void>> durables = new TreeMap<>();
@@ -31,6 +35,24 @@ final class PrimaryEpochs {
     /** Somebody hears of each epoch that is opened from now on, before anything belongs to it. */
     void onOpened(final LongConsumer action) {
         whenOpened = action;
+    }
+
+    /** A synchronisation has sent all, and its end is not sealed yet. */
+    void awaitEqualSeal() {
+        equalWith = Long.MAX_VALUE;
+    }
+
+    /** Its end is sealed with the open epoch. */
+    void sealEqual() {
+        equalWith = open();
+    }
+
+    /**
+     * Whether the secondary is equal with that commit. One of an earlier epoch, which a manager has
+     * asked for once more, says nothing of that.
+     */
+    boolean isEqualWith(final long epoch) {
+        return epoch >= equalWith;
     }
 
     /** The one that writes belong to now. */
@@ -66,6 +88,9 @@ final class PrimaryEpochs {
             durable = 0;
         }
         durable = Math.min(durable, lastSealed);
+        if (equalWith < Long.MAX_VALUE) {
+            equalWith = Math.min(equalWith, open); // what is sealed from here on comes behind it
+        }
         whenOpened.accept(open);
     }
 

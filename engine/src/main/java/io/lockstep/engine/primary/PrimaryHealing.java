@@ -246,6 +246,7 @@ final class PrimaryHealing
      */
     @Override
     public void onSent() {
+        epochs.awaitEqualSeal();
         final long[] ends = lanes.ends();
         final int number = ++sentCount;
         if (!sealWhenDone(number, ends)) {

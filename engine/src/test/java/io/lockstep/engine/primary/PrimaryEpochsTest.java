@@ -62,4 +62,21 @@ final class PrimaryEpochsTest {
         assertEquals(51, epochs.durable());
         assertEquals(52, epochs.open());
     }
+
+    /**
+     * A manager's commit of an earlier epoch, asked for once more, doesn't end a synchronisation.
+     */
+    @Test
+    @SuppressWarnings("FutureReturnValueIgnored")
+    void theSecondaryIsEqualWithTheEpochThatIsSealedForThat() {
+        final PrimaryEpochs counted = new PrimaryEpochs();
+        counted.goOnBehind(2);
+        assertFalse(counted.isEqualWith(2), "nothing is sealed for it");
+        counted.sealEqual();
+        counted.seal();
+        assertFalse(counted.isEqualWith(2));
+        assertTrue(counted.isEqualWith(3));
+        counted.awaitEqualSeal();
+        assertFalse(counted.isEqualWith(3), "the guest has pulled ahead");
+    }
 }

@@ -3,7 +3,6 @@ package io.lockstep.cli.run;
 import com.google.gson.JsonObject;
 
 import io.lockstep.cli.argument.ForwardOptions;
-import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.memory.PrivateFiles;
@@ -24,7 +23,6 @@ public final class FailoverRehearsal {
     private static final String DISK = "rehearsal";
     private static final long DISK_LENGTH = 4L << 20;
     private static final long BUFFER_LIMIT = 8L << 20;
-    private static final int CLIENTS_MAX = 4;
     private static final Duration TIMEOUT = Duration.ofSeconds(5);
 
     /** What there is to merge, of the primary's and of the guest's. */
@@ -43,22 +41,13 @@ public final class FailoverRehearsal {
         final Path image = directory.resolve("image");
         PrivateFiles.makeHole(image, DISK_LENGTH);
         final Path buffers = directory.resolve("buffers");
-        final EngineRun run =
-                EngineRun.start(
-                        Console.silent(),
-                        CLIENTS_MAX,
-                        ForwardOptions.none(),
-                        0,
-                        BUFFER_LIMIT,
-                        buffers,
-                        new StateOptions(),
-                        false);
+        final EngineRun run = Rehearsal.startBeside(ForwardOptions.none(), BUFFER_LIMIT, buffers);
         try {
             run.graph().addSecondary(DISK, image, BufferFiles.in(buffers, 0));
             run.startSecondary();
             run.serveSecondary(
                     List.of(DISK),
-                    CLIENTS_MAX,
+                    Rehearsal.CLIENTS_MAX,
                     List.of(new Endpoint.Unix(directory.resolve("stream"))),
                     List.of(new Endpoint.Unix(directory.resolve("guest"))));
             run.control(directory.resolve("control"));

@@ -1,7 +1,6 @@
 package io.lockstep.cli.run;
 
 import io.lockstep.cli.argument.ForwardOptions;
-import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.engine.group.ReplicationGroup;
 import io.lockstep.engine.loop.Endpoint;
 import io.lockstep.engine.memory.PrivateFiles;
@@ -33,7 +32,6 @@ final class LoadRehearsal {
     private static final long DISK_LENGTH = 8L << 20;
     private static final long BUFFER_LIMIT = 16L << 20;
     private static final int LOG_LENGTH = 4 << 20;
-    private static final int CLIENTS_MAX = 4;
     private static final long SECONDS_MAX = 5;
 
     /** What there must be for it, several times what it takes, so that nobody misses that. */
@@ -60,7 +58,8 @@ final class LoadRehearsal {
             throw new IOException("no room for a rehearsal in " + directory);
         }
         final Path buffers = directory.resolve("buffers");
-        final EngineRun secondary = start(ForwardOptions.none(), BUFFER_LIMIT, buffers);
+        final EngineRun secondary =
+                Rehearsal.startBeside(ForwardOptions.none(), BUFFER_LIMIT, buffers);
         try {
             secondary
                     .graph()
@@ -68,7 +67,7 @@ final class LoadRehearsal {
             secondary.startSecondary();
             secondary.serveSecondary(
                     List.of(DISK),
-                    CLIENTS_MAX,
+                    Rehearsal.CLIENTS_MAX,
                     List.of(link(directory)),
                     List.of(new Endpoint.Unix(directory.resolve("standby"))));
             playPrimary(directory, ending);
@@ -81,7 +80,7 @@ final class LoadRehearsal {
     private static void playPrimary(final Path directory, final CountDownLatch ending)
             throws IOException, InterruptedException {
         final EngineRun primary =
-                start(
+                Rehearsal.startBeside(
                         new PrimaryOptions(
                                 LOG_LENGTH,
                                 FullLogPolicy.BLOCK,
@@ -132,20 +131,6 @@ final class LoadRehearsal {
         final Path image = directory.resolve(name + ".image");
         PrivateFiles.makeHole(image, DISK_LENGTH);
         return image;
-    }
-
-    private static EngineRun start(
-            final PrimaryOptions options, final long bufferLimit, final Path buffers)
-            throws IOException {
-        return EngineRun.start(
-                Console.silent(),
-                CLIENTS_MAX,
-                options,
-                0,
-                bufferLimit,
-                buffers,
-                new StateOptions(),
-                false);
     }
 
     private static Endpoint link(final Path directory) {

@@ -1,7 +1,9 @@
 package io.lockstep.cli.run;
 
+import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.engine.memory.PrivateFiles;
 import io.lockstep.engine.memory.TrustedWay;
+import io.lockstep.engine.primary.PrimaryOptions;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -30,6 +32,9 @@ import java.util.function.BooleanSupplier;
  * <p>On a thread of its own; started and ended by one other.
  */
 public final class Rehearsal {
+    /** Of each small group. */
+    static final int CLIENTS_MAX = 4;
+
     private static final Duration TIMEOUT = Duration.ofSeconds(5);
 
     /** Failovers. Tests start hundreds of processes, and let few of them rehearse anything. */
@@ -185,6 +190,21 @@ public final class Rehearsal {
             pause = BUSY_PAUSE_MILLIS;
         }
         return false;
+    }
+
+    /** An engine for a small group, which tells nobody anything and remembers nothing. */
+    static EngineRun startBeside(
+            final PrimaryOptions options, final long bufferLimit, final Path buffers)
+            throws IOException {
+        return EngineRun.start(
+                Console.silent(),
+                CLIENTS_MAX,
+                options,
+                0,
+                bufferLimit,
+                buffers,
+                new StateOptions(),
+                false);
     }
 
     private void removeDirectory() throws IOException {

@@ -71,12 +71,15 @@ final class EpochBufferTest {
         }
     }
 
+    private EpochBuffer openLarge(final String name) throws IOException {
+        return EpochBuffer.open(folder, name, 200L << 20, 200L << 20);
+    }
+
     /** Whatever a long epoch has touched is used by the next one, and not as much again. */
     @Test
     void anArenaThatWasTouchedIsTaken() throws IOException {
-        final long length = 200L << 20;
-        try (EpochBuffer even = EpochBuffer.open(folder, "even", length, length);
-                EpochBuffer odd = EpochBuffer.open(folder, "odd", length, length)) {
+        try (EpochBuffer even = openLarge("even");
+                EpochBuffer odd = openLarge("odd")) {
             even.enter(2);
             for (int block = 0; block < 100 << 8; block += 1 << 8) {
                 put(even, block, 1 << 8, 2); // 100 MiB
@@ -105,8 +108,8 @@ final class EpochBufferTest {
             assertHolds(even, 7, 0, 1, 4);
         }
         // As a process finds them that was not there.
-        try (EpochBuffer even = EpochBuffer.open(folder, "even", length, length);
-                EpochBuffer odd = EpochBuffer.open(folder, "odd", length, length)) {
+        try (EpochBuffer even = openLarge("even");
+                EpochBuffer odd = openLarge("odd")) {
             even.enter(4);
             odd.enter(3);
             assertHolds(odd, 7, 0, 300, 3);
@@ -119,9 +122,8 @@ final class EpochBufferTest {
 
     @Test
     void anArenaIsNotTakenForLittleOrAtAHighPrice() throws IOException {
-        final long length = 200L << 20;
-        try (EpochBuffer even = EpochBuffer.open(folder, "even", length, length);
-                EpochBuffer odd = EpochBuffer.open(folder, "odd", length, length)) {
+        try (EpochBuffer even = openLarge("even");
+                EpochBuffer odd = openLarge("odd")) {
             even.enter(2);
             put(even, 0, 63 << 8, 2);
             even.enter(4);

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.loop.Endpoint;
-import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.memory.VirtualMemory;
 import io.lockstep.engine.server.DiskService;
 import io.lockstep.engine.server.ServerEvents;
 import io.lockstep.nbd.ReplyStyle;
@@ -98,7 +98,7 @@ final class ServedDisks implements AutoCloseable {
         create(golden, content);
 
         descriptorsBefore = descriptors();
-        reservedBefore = Posix.reservedBytes();
+        reservedBefore = VirtualMemory.reservedBytes();
         service =
                 DiskService.start(
                         new DiskService.Configuration(
@@ -119,7 +119,7 @@ final class ServedDisks implements AutoCloseable {
             assertEquals(1, first.read(++cookie, 0, 1).length); // so that all classes are loaded
         }
         descriptorsWithGood = settledDescriptors();
-        reservedWithGood = Posix.reservedBytes();
+        reservedWithGood = VirtualMemory.reservedBytes();
     }
 
     static ServedDisks start(final Path directory) throws IOException {
@@ -198,13 +198,14 @@ final class ServedDisks implements AutoCloseable {
     /** The test's own clients are gone: so is all that the server held for them. */
     void awaitQuiet() {
         final Patience patience = new Patience(QUIET_WITHIN);
-        while (descriptors() > descriptorsWithGood || Posix.reservedBytes() > reservedWithGood) {
+        while (descriptors() > descriptorsWithGood
+                || VirtualMemory.reservedBytes() > reservedWithGood) {
             patience.pauseOrFail(
                     "sessions are left behind: descriptors %d, were %d; reserved bytes %d, were %d"
                             .formatted(
                                     descriptors(),
                                     descriptorsWithGood,
-                                    Posix.reservedBytes(),
+                                    VirtualMemory.reservedBytes(),
                                     reservedWithGood));
         }
     }
@@ -218,7 +219,9 @@ final class ServedDisks implements AutoCloseable {
         assertEquals(List.of(), List.copyOf(errors), "exceptions inside the server");
         assertEquals(descriptorsBefore, descriptors(), "descriptors after the service has ended");
         assertEquals(
-                reservedBefore, Posix.reservedBytes(), "bytes of buffers after the service ended");
+                reservedBefore,
+                VirtualMemory.reservedBytes(),
+                "bytes of buffers after the service ended");
         assertContent();
     }
 

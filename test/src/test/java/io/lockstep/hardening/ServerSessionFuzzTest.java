@@ -3,7 +3,7 @@ package io.lockstep.hardening;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 
 import io.lockstep.engine.loop.ConnectionHandler;
-import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.memory.VirtualMemory;
 import io.lockstep.engine.server.ConnectionLimit;
 import io.lockstep.engine.server.NbdServer;
 import io.lockstep.engine.server.ServedExport;
@@ -79,7 +79,7 @@ final class ServerSessionFuzzTest {
 
     /** Runs one session to its end. Answers what it sent. */
     private static byte[] run(final byte[] input, final byte[] stream, final boolean breaks) {
-        final long reservedBefore = Posix.reservedBytes();
+        final long reservedBefore = VirtualMemory.reservedBytes();
         final ConnectionLimit limit = new ConnectionLimit(CONNECTIONS_MAX);
         final FuzzedConnection.Loop loop = new FuzzedConnection.Loop();
         final FuzzedDisk disk = new FuzzedDisk(input[1]);
@@ -104,7 +104,7 @@ final class ServerSessionFuzzTest {
         loop.pass(TimeUnit.SECONDS.toNanos(3)); // an end that lingers
         FuzzCheck.that(connection.isClosed(), "is still there when the client has gone");
         FuzzCheck.that(limit.count() == 0, "keeps its place");
-        FuzzCheck.that(Posix.reservedBytes() == reservedBefore, "keeps its buffers");
+        FuzzCheck.that(VirtualMemory.reservedBytes() == reservedBefore, "keeps its buffers");
         return connection.sent();
     }
 

@@ -12,8 +12,8 @@ import io.lockstep.cli.argument.ForwardOptions;
 import io.lockstep.cli.argument.StateOptions;
 import io.lockstep.cli.control.QmpClient;
 import io.lockstep.engine.loop.Endpoint;
-import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.memory.PrivateFiles;
+import io.lockstep.engine.memory.VirtualMemory;
 import io.lockstep.engine.secondary.BufferFiles;
 
 import org.junit.jupiter.api.AfterEach;
@@ -164,14 +164,14 @@ final class RehearsalTest {
         final JsonElement statusBefore = status();
         final Map<String, Integer> filesBefore = files();
         final Set<Long> threadsBefore = threads();
-        final long memoryBefore = Posix.reservedBytes();
+        final long memoryBefore = VirtualMemory.reservedBytes();
 
         played.run();
 
         assertFalse(Files.exists(at("control.rehearsal")));
         assertEquals(filesBefore, files());
         assertEquals(threadsBefore, threads());
-        assertEquals(memoryBefore, Posix.reservedBytes());
+        assertEquals(memoryBefore, VirtualMemory.reservedBytes());
         assertEquals(List.of(), events);
         assertEquals(statusBefore, status());
         try (BlockingGuest guest = BlockingGuest.connect(at("guest"), DISK)) {

@@ -3,6 +3,7 @@ package io.lockstep.engine.disk;
 import io.lockstep.engine.memory.Errno;
 import io.lockstep.engine.memory.IoBuffer;
 import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.memory.VirtualMemory;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -128,12 +129,12 @@ final class FileWindows implements AutoCloseable {
         final int index = (int) (offset >> WINDOW_BITS);
         final int position = position(offset);
         final long[] done = entered[index];
-        final int last = (position + length - 1) >> Posix.STRETCH_BITS;
-        for (int stretch = position >> Posix.STRETCH_BITS; stretch <= last; stretch++) {
+        final int last = (position + length - 1) >> VirtualMemory.STRETCH_BITS;
+        for (int stretch = position >> VirtualMemory.STRETCH_BITS; stretch <= last; stretch++) {
             if ((done[stretch >> 6] & 1L << stretch) == 0) {
                 done[stretch >> 6] |= 1L << stretch;
-                final int start = Math.max(position, stretch << Posix.STRETCH_BITS);
-                Posix.enterStretch(windows[index].segment().address() + start);
+                final int start = Math.max(position, stretch << VirtualMemory.STRETCH_BITS);
+                VirtualMemory.enterStretch(windows[index].segment().address() + start);
             }
         }
     }
@@ -196,7 +197,7 @@ final class FileWindows implements AutoCloseable {
         final int length = (int) Math.min(WINDOW_LENGTH, file.length() - start);
         try {
             windows[index] = IoBuffer.map(file.fd(), channel, start, length);
-            entered[index] = new long[((length - 1) >> Posix.STRETCH_BITS >> 6) + 1];
+            entered[index] = new long[((length - 1) >> VirtualMemory.STRETCH_BITS >> 6) + 1];
         } catch (final IOException e) {
             return null; // no address space left: the way with a copy is always there
         }

@@ -7,8 +7,8 @@ import static io.lockstep.engine.epoch.EpochFiles.EXTENT_LENGTH;
 import static io.lockstep.engine.epoch.EpochFiles.HEADER_LENGTH;
 
 import io.lockstep.engine.memory.Errno;
-import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.memory.SparseFile;
+import io.lockstep.engine.memory.VirtualMemory;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -68,7 +68,7 @@ public final class EpochBuffer implements AutoCloseable {
     /** And so much at most has to be copied into it, which takes a millisecond. */
     private static final long COPIED_LENGTH_MAX = 4 << 20;
 
-    private static final long STRETCH_LENGTH = 1 << Posix.STRETCH_BITS;
+    private static final long STRETCH_LENGTH = 1 << VirtualMemory.STRETCH_BITS;
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;

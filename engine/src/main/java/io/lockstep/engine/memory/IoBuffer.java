@@ -58,7 +58,7 @@ public final class IoBuffer implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // the arena lives as long as the buffer
     public static IoBuffer reserve(final int length) {
         final Arena arena = Arena.ofShared();
-        return new IoBuffer(arena, Posix.reserve(length, arena));
+        return new IoBuffer(arena, VirtualMemory.reserve(length, arena));
     }
 
     /**
@@ -76,7 +76,7 @@ public final class IoBuffer implements AutoCloseable {
             if (fd < 0 || Posix.ftruncate(fd, length) < 0) {
                 throw new IOException("no file in memory can be had");
             }
-            final MemorySegment segment = Posix.map(fd, 0, length, arena);
+            final MemorySegment segment = VirtualMemory.map(fd, 0, length, arena);
             // Opened last: the arena gives back the mapping, but nobody would close the channel.
             return new IoBuffer(arena, segment, openAgain(fd), 0, -1);
         } catch (final IOException e) {
@@ -117,7 +117,8 @@ public final class IoBuffer implements AutoCloseable {
             throws IOException {
         final Arena arena = Arena.ofShared();
         try {
-            return new IoBuffer(arena, Posix.map(fd, offset, length, arena), file, offset, fd);
+            return new IoBuffer(
+                    arena, VirtualMemory.map(fd, offset, length, arena), file, offset, fd);
         } catch (final IOException e) {
             arena.close();
             throw e;
@@ -198,7 +199,7 @@ public final class IoBuffer implements AutoCloseable {
 
     /** Gives all pages behind the first {@code keep} bytes back; their content is lost. */
     public void trim(final int keep) {
-        Posix.release(segment, keep);
+        VirtualMemory.release(segment, keep);
     }
 
     @Override

@@ -42,7 +42,8 @@ public final class MappedFile implements AutoCloseable {
         try {
             requireLength(path, fd, length);
             allocateSpace(path, fd, length);
-            final MappedFile file = new MappedFile(path, arena, Posix.map(fd, 0, length, arena));
+            final MappedFile file =
+                    new MappedFile(path, arena, VirtualMemory.map(fd, 0, length, arena));
             mapped = true;
             return file;
         } finally {
@@ -72,7 +73,8 @@ public final class MappedFile implements AutoCloseable {
         final Arena arena = Arena.ofShared();
         boolean mapped = false;
         try {
-            final MappedFile file = new MappedFile(path, arena, Posix.map(fd, 0, length, arena));
+            final MappedFile file =
+                    new MappedFile(path, arena, VirtualMemory.map(fd, 0, length, arena));
             mapped = true;
             return file;
         } finally {

@@ -1,6 +1,5 @@
 package io.lockstep.engine.memory;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -10,7 +9,6 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
-import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Downcalls to Linux for what Java has no API for, or none that allocates nothing. A call answers
@@ -73,21 +71,16 @@ public final class Posix {
     /** Of {@link #fileSystemType}: hugetlbfs. */
     public static final long HUGETLBFS_MAGIC = 0x958458f6L;
 
-    /** Of {@link #enterStretch}: 64 KiB. */
-    public static final int STRETCH_BITS = 16;
-
     private static final int MFD_CLOEXEC = 1;
+    private static final int PROT_NONE = 0;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
     private static final int MAP_SHARED = 0x1;
+    private static final int MAP_FIXED = 0x10;
     private static final int MADV_DONTNEED = 4;
     private static final int MADV_POPULATE_READ = 22;
     private static final int F_OFD_GETLK = 36;
     private static final int F_OFD_SETLK = 37;
-
-    private static final long PAGE_LENGTH = 4096;
-
-    private static final AtomicLong RESERVED = new AtomicLong();
 
     /** {@code struct flock}: type and whence, padding, start, length, pid. */
     private static final long FLOCK_LENGTH = 32;
@@ -376,18 +369,6 @@ public final class Posix {
         return callInt(MINCORE, address, length, pages, 0);
     }
 
-    /**
-     * Enters those pages of a file's mapping into the page table that are in memory, from an
-     * address on or around it, in a stretch of {@link #STRETCH_BITS}: as the first read of one does
-     * ({@code fault_around_bytes}), unless the kernel was told otherwise. Where the page itself is
-     * not there, or the kernel is older than 5.14, nothing happens.
-     *
-     * @param address in a page that holds data
-     */
-    public static void enterStretch(final long address) {
-        callFast(MADVISE, address & -PAGE_LENGTH, PAGE_LENGTH, MADV_POPULATE_READ, 0, 0);
-    }
-
     /** Tells which cores the calling thread may run on: a bit each, in {@code length} bytes. */
     public static int threadAffinity(final long mask, final long length) {
         return callInt(SCHED_GETAFFINITY, 0, length, mask, 0);
@@ -459,51 +440,39 @@ public final class Posix {
         }
     }
 
-    /** Maps a part of an open file, shared, for reading and writing, until the arena closes. */
-    static MemorySegment map(final int fd, final long offset, final long length, final Arena arena)
-            throws IOException {
-        final long address = callLong(MMAP, 0, length, PROT_READ_WRITE, MAP_SHARED, fd, offset);
-        if (address < 0) {
-            throw new IOException(
-                    "cannot map " + length + " bytes: " + Errno.meaning((int) -address));
-        }
-        return MemorySegment.ofAddress(address)
-                .reinterpret(length, arena, memory -> callInt(MUNMAP, address, length, 0, 0));
-    }
-
     /**
-     * Reserves anonymous memory that costs nothing before it is used, unmapped when the arena
-     * closes.
+     * Maps a part of an open file, shared, for reading and writing.
+     *
+     * @param address where, over whatever is mapped there; 0 where the kernel likes
+     * @return the address or a negative error number
      */
-    public static MemorySegment reserve(final long length, final Arena arena) {
-        final int flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
-        final long address = callLong(MMAP, 0, length, PROT_READ_WRITE, flags, -1, 0);
-        if (address < 0) {
-            throw new OutOfMemoryError(
-                    "cannot reserve " + length + " bytes of memory: " + Errno.name((int) -address));
-        }
-        RESERVED.addAndGet(length);
-        return MemorySegment.ofAddress(address)
-                .reinterpret(length, arena, memory -> unmap(address, length));
+    static long mapFile(final long address, final long length, final int fd, final long offset) {
+        final int flags = address == 0 ? MAP_SHARED : MAP_SHARED | MAP_FIXED;
+        return callLong(MMAP, address, length, PROT_READ_WRITE, flags, fd, offset);
     }
 
-    private static void unmap(final long address, final long length) {
-        final int result = callInt(MUNMAP, address, length, 0, 0);
-        assert result == 0;
-        RESERVED.addAndGet(-length);
+    /** Maps zeroed memory of the process's own; answers its address or a negative error number. */
+    static long mapAnonymous(final long length) {
+        return callLong(MMAP, 0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
     }
 
-    /** Bytes that the process has reserved, used or not, and not given back. */
-    public static long reservedBytes() {
-        return RESERVED.get();
+    /** Takes addresses at which there is nothing; answers the first or a negative error number. */
+    static long mapNothing(final long length) {
+        return callLong(MMAP, 0, length, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
     }
 
-    /** Gives the pages behind {@code keep} bytes of reserved memory back. */
-    static void release(final MemorySegment memory, final long keep) {
-        final long from = (keep + PAGE_LENGTH - 1) & -PAGE_LENGTH;
-        if (from < memory.byteSize()) {
-            callInt(MADVISE, memory.address() + from, memory.byteSize() - from, MADV_DONTNEED, 0);
-        }
+    static int munmap(final long address, final long length) {
+        return callInt(MUNMAP, address, length, 0, 0);
+    }
+
+    /** {@code madvise(2)}: {@code MADV_DONTNEED}. */
+    static void dontNeed(final long address, final long length) {
+        callInt(MADVISE, address, length, MADV_DONTNEED, 0);
+    }
+
+    /** {@code madvise(2)}: {@code MADV_POPULATE_READ}. */
+    static void populateRead(final long address, final long length) {
+        callFast(MADVISE, address, length, MADV_POPULATE_READ, 0, 0);
     }
 
     private static long callFast(

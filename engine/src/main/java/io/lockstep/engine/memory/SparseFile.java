@@ -62,7 +62,7 @@ public final class SparseFile implements AutoCloseable {
             final long whole = (length + chunkLength - 1) & -(long) chunkLength;
             final long mapped = Math.max(whole, wholeLength(path, fd, chunkLength));
             lengthen(path, fd, mapped);
-            final MemorySegment segment = Posix.map(fd, 0, mapped, arena);
+            final MemorySegment segment = VirtualMemory.map(fd, 0, mapped, arena);
             final SparseFile file =
                     new SparseFile(
                             path, fd, arena, segment, Integer.numberOfTrailingZeros(chunkLength));
@@ -187,9 +187,9 @@ public final class SparseFile implements AutoCloseable {
         return Posix.writeAll(fd, from.address() + position, length, offset);
     }
 
-    /** {@link Posix#enterStretch} at an offset that has its space, and was written. */
+    /** {@link VirtualMemory#enterStretch} at an offset that has its space, and was written. */
     public void enterStretch(final long offset) {
-        Posix.enterStretch(segment.address() + offset);
+        VirtualMemory.enterStretch(segment.address() + offset);
     }
 
     /**

@@ -1,6 +1,6 @@
 package io.lockstep.engine.primary;
 
-import io.lockstep.engine.memory.Posix;
+import io.lockstep.engine.memory.VirtualMemory;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -68,7 +68,7 @@ final class AnnouncedBlocks implements AutoCloseable {
 
     private MemorySegment part(final int number) {
         if (parts[number] == null) {
-            parts[number] = Posix.reserve(Long.BYTES << PART_BITS, arena);
+            parts[number] = VirtualMemory.reserve(Long.BYTES << PART_BITS, arena);
         }
         return parts[number];
     }

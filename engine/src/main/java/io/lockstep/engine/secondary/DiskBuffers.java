@@ -360,12 +360,26 @@ final class DiskBuffers implements AutoCloseable {
         return active.limitLength() + evenHidden.limitLength() + oddHidden.limitLength();
     }
 
+    /**
+     * Blocks that they keep something of, be it that they were zero: what grows as guests write.
+     */
+    long keptBlocks() {
+        return active().blockCount() + evenHidden.blockCount() + oddHidden.blockCount();
+    }
+
     /** Gives back memory beyond a mark, in bytes a buffer. */
     void trim(final long highWater) {
         active().trim(highWater);
         evenHidden.trim(highWater);
         oddHidden.trim(highWater);
         spill.trim();
+    }
+
+    /**
+     * Touches memory ahead for the epoch behind the committed one, as {@link EpochBuffer#prepare}.
+     */
+    boolean prepare(final long ahead, final MemorySegment zeros) {
+        return hidden(page.committedEpoch() + 1).prepare(ahead, zeros);
     }
 
     /** Blocks to whole blocks: the block of a byte. */

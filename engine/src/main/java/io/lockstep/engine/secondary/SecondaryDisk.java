@@ -10,6 +10,7 @@ import io.lockstep.engine.server.ControlSpace;
 import io.lockstep.engine.server.ServedExport;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -408,6 +409,15 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
 
     void trim(final long highWater) {
         buffers.trim(highWater);
+    }
+
+    long keptBlocks() {
+        return buffers.keptBlocks();
+    }
+
+    /** As {@link DiskBuffers#prepare}. */
+    boolean prepare(final long ahead, final MemorySegment zeros) {
+        return buffers.prepare(ahead, zeros);
     }
 
     @Override

@@ -37,22 +37,18 @@ import java.util.function.Predicate;
  * store in {@link GroupPage} (I4). Everything is called on the group's loop.
  */
 public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
-    /** A buffer keeps so much memory for the next epochs, in bytes. */
-    private static final long HIGH_WATER = 256L << 20;
-
     /**
      * After a failover whoever ordered it is answered first, and what the guest writes then. Events
      * and merge would take a core from them each, and begin so much later.
      */
     static final long HEAD_START_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-    private static final long TRIM_NANOS = TimeUnit.SECONDS.toNanos(1);
-
     private final IoLoop loop;
     private final SecondaryOptions options;
     private final SecondaryEvents events;
     private final GroupPage page;
     private final SecondaryDisks disks = new SecondaryDisks();
+    private final BufferSpace space = new BufferSpace(this, disks);
     private final SecondarySession session;
     private final Succession succession;
     private final Self self;
@@ -191,14 +187,15 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
             end.goOn(events.endedByFailover(), true);
             disks.forEach(SecondaryDisk::startMerge);
         }
-        loop.schedule(TRIM_NANOS, this::trim);
+        space.start();
     }
 
-    private void trim() {
-        if (!isClosed && hasBuffers) {
-            disks.forEach(disk -> disk.trim(HIGH_WATER));
-            loop.schedule(TRIM_NANOS, this::trim);
-        }
+    /**
+     * Has memory of the hidden disks touched while there is nothing else to do, up to 256 MiB of
+     * all disks, so that a first epoch finds it: for a process that lives on.
+     */
+    public void prepareBuffers() {
+        space.prepare(options.buffers());
     }
 
     /** What the primary writes to; a disk's export has its name. */

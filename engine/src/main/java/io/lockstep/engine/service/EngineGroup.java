@@ -207,10 +207,10 @@ final class EngineGroup extends LayeredGroup {
             secondary.allowRoleTaking();
         }
         secondary.onLengthened(() -> members.forEach(EngineDisk::tellLength));
-        final List<ServedExport> streams = secondary.streamExports();
+        secondary.prepareBuffers();
         final List<ServedExport> guests = secondary.guestExports();
         for (int i = 0; i < members.size(); i++) {
-            members.get(i).stream(streams.get(i));
+            members.get(i).stream(secondary.streamExports().get(i));
             final Disk guest = recordedGuest(guests.get(i).disk(), ofFormerPrimary);
             members.get(i).guest().switchTo(guest, () -> {});
         }

@@ -21,6 +21,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.File;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -134,6 +136,45 @@ final class EpochBufferTest {
             put(odd, 0, 5 << 8, 3);
             assertFalse(odd.takeArena(even), "5 MiB would have to be copied");
             assertHolds(odd, 0, 0, 5 << 8, 3);
+        }
+    }
+
+    /** What was touched ahead is no reason: it takes a rename and a copy at each checkpoint. */
+    @Test
+    void anArenaIsNotTakenWhereEpochsAreShort() throws IOException {
+        try (EpochBuffer even = openLarge("even");
+                EpochBuffer odd = openLarge("odd")) {
+            even.enter(2);
+            final MemorySegment zeros = Arena.ofAuto().allocate(1 << 20);
+            while (even.prepare(100L << 20, zeros)) {}
+            put(even, 0, 1 << 8, 2);
+            even.enter(4);
+            odd.enter(3);
+            put(odd, 0, 1, 3);
+            assertFalse(odd.takeArena(even));
+        }
+    }
+
+    @Test
+    void whatIsTouchedAheadIsBehindAllThatIsKeptAndUsedLater() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(1);
+            final int slot = put(buffer, 100, 300, 7);
+            final MemorySegment zeros = Arena.ofAuto().allocate(1 << 20);
+            assertTrue(buffer.prepare(3 << 20, zeros));
+            assertFalse(buffer.isFresh(300));
+            assertTrue(buffer.prepare(3 << 20, zeros));
+            assertFalse(buffer.prepare(3 << 20, zeros), "as far as was asked for");
+            assertFalse(buffer.isFresh((3 << 8) - 1));
+            assertTrue(buffer.isFresh(3 << 8));
+            assertHolds(buffer, 100, slot, 300, 7);
+            assertEquals(300, put(buffer, 1000, 500, 8), "no slot is taken for it");
+            assertHolds(buffer, 100, slot, 300, 7);
+            assertHolds(buffer, 1000, 300, 500, 8);
+            while (buffer.prepare(Long.MAX_VALUE, zeros)) {}
+            assertFalse(buffer.isFresh((int) BLOCKS - 1));
+            assertTrue(buffer.allocatedLength() < LENGTH + (1 << 20), "the limit holds");
+            assertHolds(buffer, 1000, 300, 500, 8);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.lockstep.engine.secondary;
 
+import io.lockstep.engine.memory.MemoryLimit;
 import io.lockstep.engine.memory.Storage;
 
 import java.io.IOException;
@@ -27,8 +28,10 @@ final class BufferSpace {
     /** Bytes that are touched ahead, of all disks. */
     private static final long AHEAD_MAX = 256L << 20;
 
-    /** And of what their file system has room for. */
-    private static final int AHEAD_SHARE = 8;
+    /** And of what their file system has room for, and of what the process may have at all. */
+    private static final int ROOM_SHARE = 8;
+
+    private static final int LIMIT_SHARE = 16;
 
     /** A third of a millisecond, for which a write may have to wait. */
     private static final int STEP_LENGTH = 512 << 10;
@@ -86,14 +89,14 @@ final class BufferSpace {
     }
 
     private static long roomFor(final List<BufferFiles> files) throws IOException {
-        long room = AHEAD_MAX;
+        long room = Math.min(AHEAD_MAX, MemoryLimit.bytes() / LIMIT_SHARE);
         for (final BufferFiles disk : files) {
             final Path directory = disk.hidden().toAbsolutePath().getParent();
             final long free =
                     Storage.isMemory(directory)
                             ? Files.getFileStore(directory).getUsableSpace()
                             : 0;
-            room = Math.min(room, free / AHEAD_SHARE);
+            room = Math.min(room, free / ROOM_SHARE);
         }
         return room;
     }

@@ -191,7 +191,7 @@ public final class SecondaryGroup implements ReplicationGroup, AutoCloseable {
     }
 
     /**
-     * Has memory of the hidden disks touched while there is nothing else to do, up to 256 MiB of
+     * Has memory of the hidden disks touched while there is nothing else to do, at most 256 MiB of
      * all disks, so that a first epoch finds it: for a process that lives on.
      */
     public void prepareBuffers() {

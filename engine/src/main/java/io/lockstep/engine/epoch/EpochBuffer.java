@@ -380,9 +380,9 @@ public final class EpochBuffer implements AutoCloseable {
     /**
      * Goes on in the arena of a buffer that keeps nothing in its epoch, where that is worth it, and
      * gives it its own: then a long epoch behind another one uses memory again that was touched,
-     * instead of as much again that was not. It is where epochs of late were so long. Slots stay
-     * what they are; what they hold is copied before the files' names are exchanged, so that a kill
-     * leaves them well either way.
+     * instead of as much again that was not. It is where epochs of late were so long, or where
+     * nothing would have to be copied. Slots stay what they are; what they hold is copied before
+     * the files' names are exchanged, so that a kill leaves them well either way.
      *
      * <p>Nobody may use either meanwhile, or have reserved a run that is not published.
      *
@@ -390,7 +390,9 @@ public final class EpochBuffer implements AutoCloseable {
      */
     public boolean takeArena(final EpochBuffer idle) {
         final long used = usedLength();
-        final long wanted = Math.min(idle.touchedLength, Math.max(usualLength, idle.usualLength));
+        final long usuallyUsed = Math.max(usualLength, idle.usualLength);
+        final long wanted =
+                used == 0 ? idle.touchedLength : Math.min(idle.touchedLength, usuallyUsed);
         final boolean isWorth =
                 wanted - Math.max(touchedLength, used) >= TAKEN_LENGTH_MIN
                         && used <= COPIED_LENGTH_MAX;
@@ -416,17 +418,19 @@ public final class EpochBuffer implements AutoCloseable {
 
     /**
      * Touches arena behind what is used or was touched before: what is kept there later waits no
-     * more for the kernel to find the memory.
+     * more for the kernel to find the memory. Not behind fresh slots that the epoch has begun to
+     * take: it goes on with them.
      *
      * @param mark bytes of arena that are to have been touched in the end
      * @param zeros what is written, and so how much at most
      * @return whether there was anything left to touch, and room for it
      */
     public boolean prepare(final long mark, final MemorySegment zeros) {
-        final long start = Math.max(touchedLength, usedLength());
+        final long start = touchedLength;
         final long length =
                 Math.min(zeros.byteSize(), Math.min(mark, limitLength()) - start) & -BLOCK_LENGTH;
         if (length <= 0
+                || usedLength() > start
                 || arena.allocate(start, length) != 0
                 || arena.write(start, zeros, 0, (int) length) != 0) {
             return false;

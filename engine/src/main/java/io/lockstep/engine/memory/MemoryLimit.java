@@ -2,6 +2,7 @@ package io.lockstep.engine.memory;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -37,8 +38,8 @@ public final class MemoryLimit {
                     return lowest(root.resolve(line.substring(OF_VERSION_2.length())), root);
                 }
             }
-        } catch (final IOException e) {
-            // No groups here.
+        } catch (final IOException | InvalidPathException e) {
+            // No groups here, or one whose name this locale has no characters for.
         }
         return Long.MAX_VALUE;
     }

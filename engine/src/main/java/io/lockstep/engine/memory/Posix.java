@@ -76,7 +76,6 @@ public final class Posix {
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
     private static final int MAP_SHARED = 0x1;
-    private static final int MAP_FIXED = 0x10;
     private static final int MADV_DONTNEED = 4;
     private static final int MADV_POPULATE_READ = 22;
     private static final int F_OFD_GETLK = 36;
@@ -443,12 +442,11 @@ public final class Posix {
     /**
      * Maps a part of an open file, shared, for reading and writing.
      *
-     * @param address where, over whatever is mapped there; 0 where the kernel likes
+     * @param address where, if nothing is there; 0 where the kernel likes
      * @return the address or a negative error number
      */
     static long mapFile(final long address, final long length, final int fd, final long offset) {
-        final int flags = address == 0 ? MAP_SHARED : MAP_SHARED | MAP_FIXED;
-        return callLong(MMAP, address, length, PROT_READ_WRITE, flags, fd, offset);
+        return callLong(MMAP, address, length, PROT_READ_WRITE, MAP_SHARED, fd, offset);
     }
 
     /** Maps zeroed memory of the process's own; answers its address or a negative error number. */

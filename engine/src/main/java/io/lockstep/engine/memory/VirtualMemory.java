@@ -21,6 +21,10 @@ public final class VirtualMemory {
     public static final int STRETCH_BITS = 16;
 
     private static final long STRETCH_LENGTH = 1L << STRETCH_BITS;
+
+    /** What a page table's entry of the next level stands for, where a file has pages as large. */
+    private static final long LARGE_PAGE_LENGTH = 2 << 20;
+
     private static final long PAGE_LENGTH = 4096;
 
     private static final AtomicLong RESERVED = new AtomicLong();
@@ -40,7 +44,7 @@ public final class VirtualMemory {
         final long address =
                 length < STRETCH_LENGTH
                         ? Posix.mapFile(0, length, fd, offset)
-                        : mapAtStretch(fd, offset, length);
+                        : Posix.mapFile(freeStretch(length), length, fd, offset);
         if (address < 0) {
             throw new IOException(
                     "cannot map " + length + " bytes: " + Errno.meaning((int) -address));
@@ -49,29 +53,19 @@ public final class VirtualMemory {
                 .reinterpret(length, arena, memory -> Posix.munmap(address, length));
     }
 
-    /** Over addresses that nobody else can have meanwhile: they are reserved, a stretch more. */
-    private static long mapAtStretch(final int fd, final long offset, final long length) {
-        final long lengthMost = wholePages(length) + STRETCH_LENGTH;
-        final long reserved = Posix.mapNothing(lengthMost);
-        if (reserved < 0) {
-            return reserved;
+    /**
+     * Where as much could lie now, at a stretch; 0 where the kernel is to choose. Somebody else may
+     * map something there before the file is: then that comes to lie elsewhere, as it would have.
+     */
+    private static long freeStretch(final long length) {
+        final long unit = length < LARGE_PAGE_LENGTH ? STRETCH_LENGTH : LARGE_PAGE_LENGTH;
+        final long lengthMost = wholePages(length) + unit;
+        final long free = Posix.mapNothing(lengthMost);
+        if (free < 0) {
+            return 0;
         }
-        final long start = (reserved + STRETCH_LENGTH - 1) & -STRETCH_LENGTH;
-        final long address = Posix.mapFile(start, length, fd, offset);
-        if (address < 0) {
-            Posix.munmap(reserved, lengthMost);
-            return address;
-        }
-        final long end = start + wholePages(length);
-        unmapBetween(reserved, start);
-        unmapBetween(end, reserved + lengthMost);
-        return address;
-    }
-
-    private static void unmapBetween(final long from, final long to) {
-        if (from < to) {
-            Posix.munmap(from, to - from);
-        }
+        Posix.munmap(free, lengthMost);
+        return (free + unit - 1) & -unit;
     }
 
     private static long wholePages(final long length) {

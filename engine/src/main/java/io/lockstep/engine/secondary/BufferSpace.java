@@ -38,14 +38,14 @@ final class BufferSpace {
 
     private static final long STEP_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long BUSY_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+    private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final SecondaryGroup group;
     private final SecondaryDisks disks;
 
-    /** Bytes of each hidden disk that are to be there. */
+    /** Bytes of each hidden disk that are to be there, whichever of its buffers has them. */
     private long ahead;
 
-    /** Until that is done; then null. */
     private MemorySegment zeros;
 
     /** What the buffers kept at the last look, in blocks. */
@@ -78,10 +78,16 @@ final class BufferSpace {
      * @param files where they lie
      */
     void prepare(final List<BufferFiles> files) {
+        if (!isInUse() || group.isOver()) {
+            return;
+        }
         try {
             ahead = roomFor(files) / files.size();
         } catch (final IOException e) {
-            return; // their memory is found when it is needed
+            ahead = 0; // their memory is found when it is needed
+        }
+        if (ahead == 0) {
+            return;
         }
         zeros = Arena.ofAuto().allocate(STEP_LENGTH);
         keptBlocks = disks.sum(SecondaryDisk::keptBlocks);
@@ -103,7 +109,6 @@ final class BufferSpace {
 
     private void step() {
         if (!isInUse() || group.isOver()) {
-            zeros = null;
             return;
         }
         final long kept = disks.sum(SecondaryDisk::keptBlocks);
@@ -113,7 +118,8 @@ final class BufferSpace {
         } else if (disks.list().stream().anyMatch(disk -> disk.prepare(ahead, zeros))) {
             group.loop().schedule(STEP_NANOS, this::step);
         } else {
-            zeros = null;
+            group.loop()
+                    .schedule(IDLE_NANOS, this::step); // another epoch may have what it can take
         }
     }
 }

@@ -377,9 +377,13 @@ final class DiskBuffers implements AutoCloseable {
 
     /**
      * Touches memory ahead for the epoch behind the committed one, as {@link EpochBuffer#prepare}.
+     *
+     * @param ahead bytes that both buffers of the hidden disk are to have together
      */
     boolean prepare(final long ahead, final MemorySegment zeros) {
-        return hidden(page.committedEpoch() + 1).prepare(ahead, zeros);
+        final long committed = page.committedEpoch();
+        final long others = hidden(committed + 2).allocatedLength();
+        return hidden(committed + 1).prepare(ahead - others, zeros);
     }
 
     /** Blocks to whole blocks: the block of a byte. */

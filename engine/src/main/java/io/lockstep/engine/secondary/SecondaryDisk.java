@@ -417,7 +417,7 @@ final class SecondaryDisk implements StreamDisk.Owner, GuestDisk.Owner, Merge.Ow
 
     /** As {@link DiskBuffers#prepare}. */
     boolean prepare(final long ahead, final MemorySegment zeros) {
-        return buffers.prepare(ahead, zeros);
+        return buffers.prepare(Math.min(ahead, local.length()), zeros);
     }
 
     @Override

@@ -159,22 +159,51 @@ final class EpochBufferTest {
     void whatIsTouchedAheadIsBehindAllThatIsKeptAndUsedLater() throws IOException {
         try (EpochBuffer buffer = open(LENGTH)) {
             buffer.enter(1);
-            final int slot = put(buffer, 100, 300, 7);
             final MemorySegment zeros = Arena.ofAuto().allocate(1 << 20);
+            assertTrue(buffer.prepare(3 << 20, zeros));
+            final int slot = put(buffer, 100, 200, 7);
             assertTrue(buffer.prepare(3 << 20, zeros));
             assertFalse(buffer.isFresh(300));
             assertTrue(buffer.prepare(3 << 20, zeros));
             assertFalse(buffer.prepare(3 << 20, zeros), "as far as was asked for");
             assertFalse(buffer.isFresh((3 << 8) - 1));
             assertTrue(buffer.isFresh(3 << 8));
-            assertHolds(buffer, 100, slot, 300, 7);
-            assertEquals(300, put(buffer, 1000, 500, 8), "no slot is taken for it");
-            assertHolds(buffer, 100, slot, 300, 7);
-            assertHolds(buffer, 1000, 300, 500, 8);
+            assertHolds(buffer, 100, slot, 200, 7);
+            assertEquals(200, put(buffer, 1000, 500, 8), "no slot is taken for it");
+            assertHolds(buffer, 100, slot, 200, 7);
+            assertHolds(buffer, 1000, 200, 500, 8);
             while (buffer.prepare(Long.MAX_VALUE, zeros)) {}
             assertFalse(buffer.isFresh((int) BLOCKS - 1));
             assertTrue(buffer.allocatedLength() < LENGTH + (1 << 20), "the limit holds");
-            assertHolds(buffer, 1000, 300, 500, 8);
+            assertHolds(buffer, 1000, 200, 500, 8);
+        }
+    }
+
+    /** Or the next slot would have all of them entered into the page table, in one write. */
+    @Test
+    void nothingIsTouchedAheadBehindFreshSlotsOfTheEpoch() throws IOException {
+        try (EpochBuffer buffer = open(LENGTH)) {
+            buffer.enter(1);
+            put(buffer, 0, 1, 1);
+            final MemorySegment zeros = Arena.ofAuto().allocate(1 << 20);
+            assertFalse(buffer.prepare(3 << 20, zeros));
+            assertTrue(buffer.isFresh(1));
+            buffer.enter(3);
+            assertTrue(buffer.prepare(3 << 20, zeros), "the next epoch has another beginning");
+        }
+    }
+
+    /** A pair that rests goes on from one epoch to the next with what there is. */
+    @Test
+    void whatIsTouchedAheadIsTakenWhereNothingIsCopied() throws IOException {
+        try (EpochBuffer even = openLarge("even");
+                EpochBuffer odd = openLarge("odd")) {
+            even.enter(2);
+            final MemorySegment zeros = Arena.ofAuto().allocate(1 << 20);
+            while (even.prepare(100L << 20, zeros)) {}
+            odd.enter(3);
+            assertTrue(odd.takeArena(even));
+            assertFalse(odd.isFresh(99 << 8));
         }
     }
 

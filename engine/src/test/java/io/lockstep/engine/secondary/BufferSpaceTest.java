@@ -8,6 +8,8 @@ import io.lockstep.engine.disk.Disk;
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
+import io.lockstep.engine.epoch.GroupPage;
+import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.memory.FileStatus;
 import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.node.Selves;
@@ -30,10 +32,13 @@ import java.util.stream.Stream;
 
 /** What a group of two disks does with its buffers' memory while nothing else happens. */
 final class BufferSpaceTest {
-    private static final long DISK_LENGTH = 64 << 20;
-    private static final long LIMIT = 8 << 20;
+    private static final long DISK_LENGTH = 8 << 20; // and no more is touched
+    private static final long LIMIT = 16 << 20;
     private static final int BLOCK_LENGTH = 4096;
     private static final int STEPS_ENOUGH = 100;
+
+    /** Of the group's page. */
+    private static final long AT_STATE = 16;
 
     @TempDir private Path folder;
 
@@ -133,7 +138,7 @@ final class BufferSpaceTest {
         open();
         step(STEPS_ENOUGH);
         for (int disk = 0; disk < 2; disk++) {
-            assertEquals(LIMIT, space(disk, ".hidden-odd"));
+            assertEquals(DISK_LENGTH, space(disk, ".hidden-odd"));
             assertEquals(0, space(disk, ".hidden-even"));
             assertEquals(0, space(disk, ".active"));
         }
@@ -147,14 +152,14 @@ final class BufferSpaceTest {
         assertTrue(started.isDone());
         step(2);
         final long before = spaceOfBoth();
-        assertTrue(before > 0 && before < LIMIT, before + " bytes");
+        assertTrue(before > 0 && before < DISK_LENGTH, before + " bytes");
         for (int block = 0; block < 10; block++) {
             writeBlock(block);
             step(1);
             assertEquals(before, spaceOfBoth());
         }
         step(STEPS_ENOUGH);
-        assertEquals(2 * LIMIT, spaceOfBoth());
+        assertEquals(2 * DISK_LENGTH, spaceOfBoth());
     }
 
     @Test
@@ -165,6 +170,42 @@ final class BufferSpaceTest {
         loop.runAll();
         step(STEPS_ENOUGH);
         assertEquals(0, Files.exists(buffers) ? spaceOfBoth() : 0);
+    }
+
+    @Test
+    void bothBuffersOfAHiddenDiskTogetherHaveNoMore() throws IOException {
+        open();
+        group.start();
+        loop.runAll();
+        step(4);
+        final CompletableFuture<Long> committed = group.checkpoint();
+        loop.runAll();
+        assertTrue(committed.isDone());
+        step(STEPS_ENOUGH);
+        final long even = space(0, ".hidden-even") + space(1, ".hidden-even");
+        assertTrue(even > 0);
+        assertTrue(spaceOfBoth() > 0);
+        assertEquals(2 * DISK_LENGTH, spaceOfBoth() + even);
+    }
+
+    /** As a process finds it that was killed while it tidied up. */
+    @Test
+    void aGroupThatStandsAloneHasNoBuffersToPrepare() throws IOException {
+        open();
+        group.close();
+        locals.forEach(FileDisk::close);
+        files.forEach(DiskFile::close);
+        locals.clear();
+        files.clear();
+        final Path page = SecondaryOptions.in(buffers, 2, LIMIT).page();
+        try (RandomAccessFile file = new RandomAccessFile(page.toFile(), "rw")) {
+            file.seek(AT_STATE);
+            file.write((int) GroupPage.ALONE);
+        }
+        Files.writeString(buffers.resolve("the user's own"), "");
+        open();
+        step(STEPS_ENOUGH);
+        assertEquals(GroupStatus.State.ALONE, group.status().state());
     }
 
     @Test

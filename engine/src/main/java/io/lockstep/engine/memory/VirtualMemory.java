@@ -41,10 +41,8 @@ public final class VirtualMemory {
      */
     static MemorySegment map(final int fd, final long offset, final long length, final Arena arena)
             throws IOException {
-        final long address =
-                length < STRETCH_LENGTH
-                        ? Posix.mapFile(0, length, fd, offset)
-                        : Posix.mapFile(freeStretch(length), length, fd, offset);
+        final long wished = length < STRETCH_LENGTH ? 0 : freeStretch(length);
+        final long address = Posix.mapFile(wished, length, fd, offset);
         if (address < 0) {
             throw new IOException(
                     "cannot map " + length + " bytes: " + Errno.meaning((int) -address));

@@ -108,18 +108,20 @@ final class BufferSpace {
     }
 
     private void step() {
-        if (!isInUse() || group.isOver()) {
-            return;
+        if (isInUse() && !group.isOver()) {
+            group.loop().schedule(touch(), this::step);
         }
+    }
+
+    /** Touches a little, unless a guest writes; answers when to look again, in nanoseconds. */
+    private long touch() {
         final long kept = disks.sum(SecondaryDisk::keptBlocks);
         if (kept != keptBlocks) {
             keptBlocks = kept;
-            group.loop().schedule(BUSY_NANOS, this::step); // a guest's writes come first
-        } else if (disks.list().stream().anyMatch(disk -> disk.prepare(ahead, zeros))) {
-            group.loop().schedule(STEP_NANOS, this::step);
-        } else {
-            group.loop()
-                    .schedule(IDLE_NANOS, this::step); // another epoch may have what it can take
+            return BUSY_NANOS;
         }
+        final boolean hasTouched =
+                disks.list().stream().anyMatch(disk -> disk.prepare(ahead, zeros));
+        return hasTouched ? STEP_NANOS : IDLE_NANOS; // another epoch may have room for more
     }
 }

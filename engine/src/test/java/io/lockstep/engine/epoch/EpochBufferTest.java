@@ -40,6 +40,9 @@ final class EpochBufferTest {
     private static final long LENGTH = BLOCKS * BLOCK_LENGTH;
     private static final long TAGS = 0xffff_ffffL;
 
+    /** Zeroes. */
+    private static final MemorySegment MEBIBYTE = Arena.ofAuto().allocate(1 << 20);
+
     @TempDir private Path folder;
 
     private EpochBuffer open(final long arenaLimit) throws IOException {
@@ -145,8 +148,7 @@ final class EpochBufferTest {
         try (EpochBuffer even = openLarge("even");
                 EpochBuffer odd = openLarge("odd")) {
             even.enter(2);
-            final MemorySegment zeros = Arena.ofAuto().allocate(1 << 20);
-            while (even.prepare(100L << 20, zeros)) {}
+            while (even.prepare(100L << 20, MEBIBYTE)) {}
             put(even, 0, 1 << 8, 2);
             even.enter(4);
             odd.enter(3);
@@ -159,20 +161,19 @@ final class EpochBufferTest {
     void whatIsTouchedAheadIsBehindAllThatIsKeptAndUsedLater() throws IOException {
         try (EpochBuffer buffer = open(LENGTH)) {
             buffer.enter(1);
-            final MemorySegment zeros = Arena.ofAuto().allocate(1 << 20);
-            assertTrue(buffer.prepare(3 << 20, zeros));
+            assertTrue(buffer.prepare(3 << 20, MEBIBYTE));
             final int slot = put(buffer, 100, 200, 7);
-            assertTrue(buffer.prepare(3 << 20, zeros));
+            assertTrue(buffer.prepare(3 << 20, MEBIBYTE));
             assertFalse(buffer.isFresh(300));
-            assertTrue(buffer.prepare(3 << 20, zeros));
-            assertFalse(buffer.prepare(3 << 20, zeros), "as far as was asked for");
+            assertTrue(buffer.prepare(3 << 20, MEBIBYTE));
+            assertFalse(buffer.prepare(3 << 20, MEBIBYTE), "as far as was asked for");
             assertFalse(buffer.isFresh((3 << 8) - 1));
             assertTrue(buffer.isFresh(3 << 8));
             assertHolds(buffer, 100, slot, 200, 7);
             assertEquals(200, put(buffer, 1000, 500, 8), "no slot is taken for it");
             assertHolds(buffer, 100, slot, 200, 7);
             assertHolds(buffer, 1000, 200, 500, 8);
-            while (buffer.prepare(Long.MAX_VALUE, zeros)) {}
+            while (buffer.prepare(Long.MAX_VALUE, MEBIBYTE)) {}
             assertFalse(buffer.isFresh((int) BLOCKS - 1));
             assertTrue(buffer.allocatedLength() < LENGTH + (1 << 20), "the limit holds");
             assertHolds(buffer, 1000, 200, 500, 8);
@@ -185,11 +186,10 @@ final class EpochBufferTest {
         try (EpochBuffer buffer = open(LENGTH)) {
             buffer.enter(1);
             put(buffer, 0, 1, 1);
-            final MemorySegment zeros = Arena.ofAuto().allocate(1 << 20);
-            assertFalse(buffer.prepare(3 << 20, zeros));
+            assertFalse(buffer.prepare(3 << 20, MEBIBYTE));
             assertTrue(buffer.isFresh(1));
             buffer.enter(3);
-            assertTrue(buffer.prepare(3 << 20, zeros), "the next epoch has another beginning");
+            assertTrue(buffer.prepare(3 << 20, MEBIBYTE), "the next epoch has another beginning");
         }
     }
 
@@ -199,8 +199,7 @@ final class EpochBufferTest {
         try (EpochBuffer even = openLarge("even");
                 EpochBuffer odd = openLarge("odd")) {
             even.enter(2);
-            final MemorySegment zeros = Arena.ofAuto().allocate(1 << 20);
-            while (even.prepare(100L << 20, zeros)) {}
+            while (even.prepare(100L << 20, MEBIBYTE)) {}
             odd.enter(3);
             assertTrue(odd.takeArena(even));
             assertFalse(odd.isFresh(99 << 8));

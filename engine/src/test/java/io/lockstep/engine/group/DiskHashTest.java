@@ -2,13 +2,13 @@ package io.lockstep.engine.group;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
 import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.MemoryDirectory;
 import io.lockstep.engine.node.Id;
 
 import org.junit.jupiter.api.AfterEach;
@@ -43,8 +43,7 @@ final class DiskHashTest {
 
     @BeforeEach
     void make() throws IOException {
-        final Path memory = Path.of("/dev/shm");
-        assumeTrue(Files.isWritable(memory), "no file system in memory");
+        final Path memory = MemoryDirectory.required();
         path = Files.createTempFile(memory, "lockstep", ".img");
         new Random(1).nextBytes(content);
         Files.write(path, content);

@@ -11,6 +11,7 @@ import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.epoch.GroupPage;
 import io.lockstep.engine.group.GroupStatus;
 import io.lockstep.engine.memory.FileStatus;
+import io.lockstep.engine.memory.MemoryDirectory;
 import io.lockstep.engine.memory.Posix;
 import io.lockstep.engine.node.Selves;
 
@@ -52,8 +53,7 @@ final class BufferSpaceTest {
 
     @BeforeEach
     void makeDirectory() throws IOException {
-        final Path memory = Path.of("/dev/shm");
-        assumeTrue(Files.isWritable(memory), "no file system in memory");
+        final Path memory = MemoryDirectory.required();
         assumeTrue(Files.getFileStore(memory).getUsableSpace() >> 8 > LIMIT, "a small one");
         buffers = Files.createTempDirectory(memory, "lockstep");
     }

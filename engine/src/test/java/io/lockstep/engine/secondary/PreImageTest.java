@@ -5,7 +5,6 @@ import static io.lockstep.engine.epoch.EpochBuffer.BLOCK_LENGTH;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lockstep.engine.disk.DiskFile;
 import io.lockstep.engine.disk.FileDisk;
@@ -13,6 +12,7 @@ import io.lockstep.engine.disk.HelperThreads;
 import io.lockstep.engine.epoch.EpochBuffer;
 import io.lockstep.engine.loop.NioLoop;
 import io.lockstep.engine.memory.Errno;
+import io.lockstep.engine.memory.MemoryDirectory;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -44,8 +44,7 @@ final class PreImageTest {
 
     @BeforeEach
     void make() throws IOException {
-        final Path memory = Path.of("/dev/shm");
-        assumeTrue(Files.isWritable(memory), "no file system in memory");
+        final Path memory = MemoryDirectory.required();
         folder = Files.createTempDirectory(memory, "lockstep");
         path = folder.resolve("d.img");
         new Random(1).nextBytes(content);
